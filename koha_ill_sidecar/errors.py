@@ -1,0 +1,95 @@
+"""
+The errors of koha-ill-sidecar.
+
+Every error that a user can meet derives from :class:`SidecarError`; its text says in one line what was wrong and
+how to mend it.
+
+    SidecarError
+    ├── ConfigurationError
+    ├── DatabaseError
+    │   ├── DatabaseBusy
+    │   ├── DatabaseUnavailable
+    │   ├── KohaSchemaUnfit
+    │   └── SidecarSchemaBehind
+    └── RequestError
+        ├── ActionNotAllowed
+        ├── RequestChangedMeanwhile
+        └── RequestNotFound
+"""
+
+from collections.abc import Sequence
+
+
+class SidecarError(Exception):
+    """Something that the caller can mend or wait for; shown without a traceback."""
+
+
+class ConfigurationError(SidecarError):
+    """
+    The configuration is not usable.
+
+    Attributes:
+        problems: Every mistake found, each as ``path.of.key: what is wrong and how to mend it``.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class DatabaseError(SidecarError):
+    """Koha's database cannot do what was asked."""
+
+
+class DatabaseBusy(DatabaseError):
+    """Others hold what this needs, and kept holding it through every attempt; nothing was changed."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database cannot be reached or refused us; nothing is known to be changed."""
+
+
+class KohaSchemaUnfit(DatabaseError):
+    """The database is not a Koha that the sidecar can work with."""
+
+
+class SidecarSchemaBehind(DatabaseError):
+    """The sidecar's own tables are missing, older or newer than this program."""
+
+
+class RequestError(SidecarError):
+    """What was asked cannot be done with this request."""
+
+
+class ActionNotAllowed(RequestError):
+    """
+    The status graph does not lead from the current status to this action.
+
+    Attributes:
+        allowed: The methods that it does lead to now.
+    """
+
+    def __init__(self, message: str, *, allowed: Sequence[str]) -> None:
+        self.allowed = tuple(allowed)
+        super().__init__(message)
+
+
+class RequestChangedMeanwhile(RequestError):
+    """Somebody else changed the request between our reading and our writing; nothing was written."""
+
+    def __init__(self, illrequest_id: int, *, expected: str | None, found: str | None) -> None:
+        self.illrequest_id = illrequest_id
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"Request {illrequest_id} was changed by somebody else meanwhile: its status is {found or 'unknown'}, "
+            f"not {expected or 'unknown'}. Look at it again before you go on."
+        )
+
+
+class RequestNotFound(RequestError):
+    """There is no such request."""
+
+    def __init__(self, reference: int | str) -> None:
+        self.reference = reference
+        super().__init__(f"There is no request {reference}. It may have been deleted.")

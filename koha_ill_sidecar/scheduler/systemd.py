@@ -1,0 +1,64 @@
+"""What the service manager is told: a few datagrams, so no library is needed (systemd, sd_notify(3))."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
+
+
+class Notifier:
+    """
+    Tell systemd how the daemon is doing; does nothing where nobody listens.
+
+    Args:
+        environment: Where ``NOTIFY_SOCKET``, ``WATCHDOG_USEC`` and ``WATCHDOG_PID`` are looked up.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._address = _socket_address(environment.get("NOTIFY_SOCKET", ""))
+        self.watchdog_seconds = _watchdog_seconds(environment)
+        """How often a sign of life is expected, or nothing where no watchdog runs."""
+
+    def ready(self, status: str) -> None:
+        """Say that start or reload is over; *status* is one line for ``systemctl status``."""
+        self._send("READY=1", f"STATUS={status}", f"MAINPID={os.getpid()}")
+
+    def reloading(self) -> None:
+        """Say that the configuration is being read again; :meth:`ready` follows."""
+        # Type=notify-reload wants the moment as well, to tell this reload from an earlier one.
+        microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}", "STATUS=Reading the configuration again")
+
+    def stopping(self) -> None:
+        """Say that the daemon is finishing what it has begun."""
+        self._send("STOPPING=1", "STATUS=Finishing what has begun")
+
+    def alive(self) -> None:
+        """Give the watchdog its sign of life."""
+        self._send("WATCHDOG=1")
+
+    def _send(self, *lines: str) -> None:
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+                channel.connect(self._address)
+                channel.sendall("\n".join(lines).encode())
+        except OSError as error:
+            # A deaf service manager is no reason to stop serving.
+            logger.warning("service manager not reached", extra={"reason": str(error)})
+
+
+def _socket_address(path: str) -> str:
+    return f"\0{path[1:]}" if path.startswith("@") else path
+
+
+def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    meant_for = environment.get("WATCHDOG_PID", str(os.getpid()))
+    if not microseconds.isdigit() or int(microseconds) == 0 or meant_for != str(os.getpid()):
+        return None
+    return int(microseconds) / 1_000_000

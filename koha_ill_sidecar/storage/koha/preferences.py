@@ -1,0 +1,96 @@
+"""
+System preferences, read from the table.
+
+The sidecar never writes one: Koha keeps them in memcached without an end, so a changed row would go unseen
+there (Koha, Koha/Cache.pm and C4/Context.pm).
+"""
+
+import re
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, bindparam, text
+
+NAMES = (
+    "ActionLogsTraceDepth",
+    "AutoILLBackendPriority",
+    "CataloguingLog",
+    "CirculateILL",
+    "CurrencyFormat",
+    "DisableStatistics",
+    "EmailFieldPrecedence",
+    "EmailFieldPrimary",
+    "EmailFieldSelection",
+    "EmailSMSSendDriverFromAddress",
+    "ILLDefaultStaffEmail",
+    "ILLHiddenRequestStatuses",
+    "ILLModule",
+    "ILLModuleUnmediated",
+    "ILLOpacUnauthenticatedRequest",
+    "ILLPartnerCode",
+    "ILLSendStaffNotices",
+    "IllLog",
+    "KohaAdminEmailAddress",
+    "NoticeBcc",
+    "NoticeCSS",
+    "OPACBaseURL",
+    "OPACLanguages",
+    "ReplytoDefault",
+    "ReturnpathDefault",
+    "SMSSendDriver",
+    "SMSSendMaxChar",
+    "SearchEngine",
+    "SendAllEmailsTo",
+    "TranslateNotices",
+    "UNIMARCField100Language",
+    "Version",
+    "autoControlNumber",
+    "dateformat",
+    "marcflavour",
+    "timeformat",
+)
+"""Every preference that the sidecar reads."""
+
+_SELECT = text("SELECT variable, value FROM systempreferences WHERE variable IN :names").bindparams(
+    bindparam("names", expanding=True)
+)
+_KNOWN = frozenset(name.lower() for name in NAMES)
+
+
+class Preferences:
+    """
+    The preferences as they were a moment ago; names are case-insensitive, as in Koha.
+
+    A missing row, NULL and the empty text are alike: then the default counts.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str | None]) -> None:
+        self._values = {name.lower(): value for name, value in values.items()}
+
+    def text(self, name: str, default: str = "") -> str:
+        """Give the text of a preference."""
+        if name.lower() not in _KNOWN:
+            raise KeyError(f"{name} is not among the preferences that the sidecar reads")
+        return self._values.get(name.lower()) or default
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """Tell whether a yes/no preference is on; Koha takes everything but '', '0' and NULL for yes."""
+        value = self.text(name)
+        return value != "0" if value else default
+
+    def number(self, name: str) -> int | None:
+        """Give a whole number, or nothing where the text is none."""
+        value = self.text(name).strip()
+        return int(value) if re.fullmatch(r"-?\d+", value) else None
+
+    def words(self, name: str, separators: str = "|,") -> tuple[str, ...]:
+        """Give the parts of a list; Koha writes lists with ``|`` or ``,``, depending on the preference."""
+        parts = re.split(f"[{re.escape(separators)}]", self.text(name))
+        return tuple(part.strip() for part in parts if part.strip())
+
+
+def load(connection: Connection) -> Preferences:
+    """Read all that the sidecar knows of, in one query."""
+    rows = connection.execute(_SELECT, {"names": NAMES})
+    return Preferences({row.variable: row.value for row in rows})
