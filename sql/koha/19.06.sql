@@ -1,4 +1,5 @@
--- Tables of Koha 19.06 that interlibrary loans touch. Written by script/generate-koha-schemas; do not edit.
+-- Tables of Koha 19.06 that interlibrary loans touch.
+-- Written by script/generate-koha-schemas; do not edit.
 
 SET FOREIGN_KEY_CHECKS = 0;
 

@@ -1,0 +1,82 @@
+"""Writing rows into whichever version of Koha's tables a database has."""
+
+import functools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+from koha_ill_sidecar.resources import sql_directory
+
+# Oldest to newest; 19.06 stands for the development state between 19.05 and 19.11.
+VERSIONS: tuple[str, ...] = ("19.06", "22.11", "23.11", "24.05", "24.11", "25.05", "25.11", "26.05")
+
+Row = Mapping[str, object]
+
+# Rows in one INSERT; PyMySQL splits them further where they would exceed its one megabyte.
+_ROWS_AT_ONCE = 2_000
+
+
+class RowWriter:
+    """
+    Insert rows of the newest shape into an older Koha as well.
+
+    A column that the installed version lacks is left out, a table that it lacks is skipped. A name that the
+    newest version does not know either is a mistake and raises `ValueError`.
+    """
+
+    def __init__(self, connection: "Connection[Cursor]") -> None:
+        self.connection = connection
+        self._installed = installed_columns(connection)
+
+    def has(self, table: str, column: str | None = None) -> bool:
+        """Tell whether the database has *table*, and in it *column*."""
+        return table in self._installed and (column is None or column in self._installed[table])
+
+    def insert(self, table: str, rows: Iterable[Row]) -> None:
+        """Insert *rows*, which all have the columns of the first one."""
+        batch = list(rows)
+        if not batch or not self._is_installed(table):
+            return
+        names = [name for name in batch[0] if self._is_installed(table, name)]
+        with self.connection.cursor() as cursor:
+            for start in range(0, len(batch), _ROWS_AT_ONCE):
+                part = batch[start : start + _ROWS_AT_ONCE]
+                cursor.executemany(
+                    insert_statement(table, names), [[row[name] for name in names] for row in part]
+                )
+
+    def _is_installed(self, table: str, column: str | None = None) -> bool:
+        if self.has(table, column):
+            return True
+        newest = _newest_columns()
+        if table not in newest or (column is not None and column not in newest[table]):
+            raise ValueError(f"Koha has no {table}{f'.{column}' if column else ''}")
+        return False
+
+
+def installed_columns(connection: "Connection[Cursor]") -> dict[str, frozenset[str]]:
+    """Read the columns of every table of the database that *connection* uses, in one query."""
+    columns: dict[str, set[str]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE()"
+        )
+        for table, column in cursor.fetchall():
+            columns.setdefault(table, set()).add(column)
+    return {table: frozenset(names) for table, names in columns.items()}
+
+
+def insert_statement(table: str, names: Sequence[str]) -> str:
+    """Spell the INSERT of one row, with a placeholder for each of *names*."""
+    columns = ", ".join(f"`{name}`" for name in names)
+    places = ", ".join(["%s"] * len(names))
+    return f"INSERT INTO `{table}` ({columns}) VALUES ({places})"  # noqa: S608 - names are this package's own words
+
+
+@functools.cache
+def _newest_columns() -> dict[str, frozenset[str]]:
+    script = (sql_directory() / "koha" / f"{VERSIONS[-1]}.sql").read_text(encoding="utf-8")
+    tables = re.findall(r"^CREATE TABLE `(\w+)` \((.*?)^\)", script, flags=re.MULTILINE | re.DOTALL)
+    return {name: frozenset(re.findall(r"^  `(\w+)`", body, flags=re.MULTILINE)) for name, body in tables}
