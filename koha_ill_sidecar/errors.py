@@ -5,6 +5,11 @@ Every error that a user can meet derives from :class:`SidecarError`; its text sa
 how to mend it.
 
     SidecarError
+    ├── CallbackError
+    │   ├── InvalidReport
+    │   ├── NotStrictJSON
+    │   ├── ReceiptNotFound
+    │   └── ReceiptNotReplayable
     ├── ConfigurationError
     ├── DatabaseError
     │   ├── DatabaseBusy
@@ -22,6 +27,39 @@ from collections.abc import Sequence
 
 class SidecarError(Exception):
     """Something that the caller can mend or wait for; shown without a traceback."""
+
+
+class CallbackError(SidecarError):
+    """A vendor's callback, or the receipt of one, cannot be used."""
+
+
+class InvalidReport(CallbackError):
+    """
+    A callback's body is JSON, but not a status report.
+
+    Attributes:
+        errors: Every mistake found, as pairs of a JSON pointer (RFC 6901) and what is wrong there.
+    """
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{pointer or '(the body)'}: {detail}" for pointer, detail in self.errors))
+
+
+class NotStrictJSON(CallbackError):
+    """A body cannot be read as JSON without guessing."""
+
+
+class ReceiptNotFound(CallbackError):
+    """There is no such receipt of a callback."""
+
+    def __init__(self, receipt_id: int) -> None:
+        self.receipt_id = receipt_id
+        super().__init__(f"There is no receipt {receipt_id}. `callbacks list` shows those that are kept.")
+
+
+class ReceiptNotReplayable(CallbackError):
+    """The callback was applied already; a replay would do nothing, or do it twice."""
 
 
 class ConfigurationError(SidecarError):
