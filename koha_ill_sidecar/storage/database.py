@@ -1,0 +1,248 @@
+"""Koha's database: how we connect, and the one way in which a use case runs in a transaction."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+import pymysql
+from pymysql.constants import CLIENT, ER
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
+from koha_ill_sidecar.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
+from koha_ill_sidecar.storage.koha import installed, preferences
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.koha.preferences import Preferences
+from koha_ill_sidecar.storage.transaction import Transaction
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
+
+PREFERENCES_SECONDS = 10.0
+"""How long preferences may be believed."""
+
+_ATTEMPTS = 5
+_LOCK_ERRORS = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT})
+_LOCK_WAIT_SECONDS = 10  # the server's 50 s would hold a vendor's callback longer than the vendor waits
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 60
+_RECYCLE_SECONDS = 600  # under the wait_timeout of any server that hosts a Koha
+
+# Koha's own modes (Koha, Koha/Database.pm) and strictness: what does not fit is an error, never silently cut.
+_SQL_MODE = (
+    "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+)
+
+
+class Database:
+    """
+    Koha's database and what is known of it.
+
+    Thread-safe. Connections are opened when they are needed: making a Database touches nothing.
+    """
+
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        *,
+        site: IllSite,
+        accept_unsupported_version: bool = False,
+        pool_size: int = 12,
+    ) -> None:
+        self.site = site
+        self.engine = _engine(settings, pool_size)
+        self._accept_unsupported_version = accept_unsupported_version
+        self._lock = threading.Lock()
+        self._koha: InstalledKoha | None = None
+        self._preferences: Preferences | None = None
+        self._preferences_until = 0.0
+
+    def transact(
+        self, use_case: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """
+        Run a use case in one transaction and commit it.
+
+        A deadlock (1213), a lock wait that timed out (1205) and a connection lost before the commit make the whole
+        use case run again, so it must bear that and must tell nobody outside before it returns.
+
+        Raises:
+            DatabaseBusy: The locks were not to be had in five attempts; nothing was changed.
+            DatabaseUnavailable: No connection, or it broke during the commit, so that the outcome is unknown.
+            Exception: Whatever the use case raised; everything was rolled back.
+        """
+        attempt = 1
+        while True:
+            try:
+                return self._once(use_case, *args, **kwargs)
+            except _TryAgain as error:
+                if attempt == _ATTEMPTS:
+                    raise error.final from error.cause
+                logger.info("transaction tried again", extra={"attempt": attempt, "reason": error.reason})
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311  (jitter, no secret)
+                attempt += 1
+
+    def ping(self) -> None:
+        """Ask the server for a sign of life; raises DatabaseUnavailable."""
+        try:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("SELECT 1")
+        except (SQLAlchemyError, pymysql.MySQLError) as error:
+            raise _unavailable(error) from error
+
+    def koha(self) -> InstalledKoha:
+        """Give what is installed, read once; raises KohaSchemaUnfit and DatabaseUnavailable."""
+        try:
+            with self.engine.connect() as connection:
+                return self._installed(connection)
+        except (SQLAlchemyError, pymysql.MySQLError) as error:
+            raise _unavailable(error) from error
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self.engine.dispose()
+
+    def _once(
+        self, use_case: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        try:
+            connection = self.engine.connect()
+        except (SQLAlchemyError, pymysql.MySQLError) as error:
+            raise _unavailable(error) from error
+        with connection:
+            try:
+                result = use_case(self._transaction(connection), *args, **kwargs)
+            except DBAPIError as error:
+                raise _translated(error) from error
+            try:
+                connection.commit()
+            except DBAPIError as error:
+                if _number(error) in _LOCK_ERRORS:
+                    raise _translated(error) from error
+                raise DatabaseUnavailable(
+                    "The connection to the database broke during the commit, so it is not known whether the change "
+                    "was made. Look at it before you try again."
+                ) from error
+        return result
+
+    def _transaction(self, connection: Connection) -> Transaction:
+        return Transaction(connection, self._installed(connection), self._fresh_preferences(connection), self.site)
+
+    def _installed(self, connection: Connection) -> InstalledKoha:
+        if self._koha is None:
+            with self._lock:
+                if self._koha is None:
+                    self._koha = installed.load(
+                        connection, accept_unsupported_version=self._accept_unsupported_version
+                    )
+        return self._koha
+
+    def _fresh_preferences(self, connection: Connection) -> Preferences:
+        found = self._preferences
+        if found is None or time.monotonic() >= self._preferences_until:
+            found = preferences.load(connection)
+            self._preferences = found
+            self._preferences_until = time.monotonic() + PREFERENCES_SECONDS
+        return found
+
+
+class _TryAgain(Exception):  # noqa: N818  (a signal inside this module)
+    def __init__(self, reason: str, final: DatabaseError, cause: BaseException) -> None:
+        self.reason = reason
+        self.final = final
+        self.cause = cause
+        super().__init__(reason)
+
+
+def _translated(error: DBAPIError) -> Exception:
+    """Turn a driver's error into a new attempt, into one of ours, or leave it: then it is a fault of ours."""
+    number = _number(error)
+    if number in _LOCK_ERRORS:
+        busy = DatabaseBusy(
+            "Another program holds the rows that this needs. Nothing was changed; try again in a moment."
+        )
+        return _TryAgain(f"lock error {number}", busy, error)
+    if error.connection_invalidated:
+        return _TryAgain("connection lost", _unavailable(error), error)
+    if isinstance(error.orig, pymysql.err.OperationalError) and number in _REFUSALS:
+        return DatabaseError(f"The database refused a statement: {_text(error)}. {_REFUSALS[number]}")
+    return error
+
+
+_REFUSALS = {
+    ER.TABLEACCESS_DENIED_ERROR: "Give the sidecar's user what `koha-ill-sidecar grants` prints.",
+    ER.COLUMNACCESS_DENIED_ERROR: "Give the sidecar's user what `koha-ill-sidecar grants` prints.",
+    ER.OPTION_PREVENTS_STATEMENT: "Is the server read-only, a replica perhaps?",
+}
+
+
+def _unavailable(error: BaseException) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        f"The database cannot be reached: {_text(error)}. Check koha.conf or koha.database and that MariaDB runs."
+    )
+
+
+def _text(error: BaseException) -> str:
+    origin = getattr(error, "orig", None) or error
+    if isinstance(origin, pymysql.MySQLError) and len(origin.args) > 1:
+        return f"{origin.args[1]} ({origin.args[0]})"
+    if isinstance(error, PoolTimeout):
+        return "every connection is in use"
+    return str(origin)
+
+
+def _number(error: DBAPIError) -> int | None:
+    arguments = getattr(error.orig, "args", ())
+    return arguments[0] if arguments and isinstance(arguments[0], int) else None
+
+
+def _engine(settings: DatabaseSettings, pool_size: int) -> Engine:
+    engine = create_engine(
+        URL.create("mysql+pymysql", username=settings.user, database=settings.database),
+        connect_args=_connect_arguments(settings),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_recycle=_RECYCLE_SECONDS,
+        pool_use_lifo=True,  # idle connections grow old and go
+        pool_reset_on_return=None,  # every transaction here ends by itself; one round trip saved for each
+        isolation_level="READ COMMITTED",
+    )
+    time_zone = settings.timezone
+
+    @event.listens_for(engine, "connect")
+    def _prepare(dbapi_connection: pymysql.connections.Connection, _record: object) -> None:  # type: ignore[type-arg]
+        with dbapi_connection.cursor() as cursor:
+            cursor.execute(
+                "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci,"
+                " SESSION sql_mode = %s, SESSION innodb_lock_wait_timeout = %s",
+                (_SQL_MODE, _LOCK_WAIT_SECONDS),
+            )
+            if time_zone:
+                cursor.execute("SET SESSION time_zone = %s", (time_zone,))
+
+    return engine
+
+
+def _connect_arguments(settings: DatabaseSettings) -> dict[str, object]:
+    arguments: dict[str, object] = {
+        "password": settings.password,
+        "charset": "utf8mb4",
+        "client_flag": CLIENT.FOUND_ROWS,  # rows matched, not rows changed: what a conditional UPDATE asks
+        "connect_timeout": _CONNECT_SECONDS,
+        "read_timeout": _READ_SECONDS,
+        "write_timeout": _READ_SECONDS,
+    }
+    if settings.socket:
+        arguments["unix_socket"] = settings.socket
+    else:
+        arguments["host"] = settings.host
+        arguments["port"] = settings.port
+    return arguments

@@ -1,0 +1,122 @@
+"""
+Who runs a job now, and how its last run went.
+
+One row a job, changed by conditional updates and measured by the database's clock, so that any number of
+hosts agree. There is no ``GET_LOCK``: it does not hold across the nodes of a Galera cluster.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.dialects.mysql import insert
+
+from koha_ill_sidecar.storage.sidecar.schema import leases
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_ERROR_LENGTH = 2000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """A job's row."""
+
+    name: str
+    holder: str | None  # nobody runs it now
+    lease_until: datetime | None
+    last_started_at: datetime | None
+    last_finished_at: datetime | None
+    last_outcome: str | None  # ok or failed
+    last_error: str | None
+    runs: int
+    failures: int
+
+
+_KNOW = insert(leases).prefix_with("IGNORE").values(name=bindparam("job"), runs=0, failures=0)
+
+# A start that lies ahead of the clock means that the clock was set back: it must not stop the job.
+_TAKE = text(
+    "UPDATE ill_sidecar_leases"
+    " SET holder = :holder, last_started_at = UTC_TIMESTAMP(6),"
+    " lease_until = UTC_TIMESTAMP(6) + INTERVAL :lease_microseconds MICROSECOND"
+    " WHERE name = :job"
+    " AND (lease_until IS NULL OR lease_until <= UTC_TIMESTAMP(6) OR holder = :holder)"
+    " AND (last_started_at IS NULL OR last_started_at > UTC_TIMESTAMP(6)"
+    " OR last_started_at <= UTC_TIMESTAMP(6) - INTERVAL :rest_microseconds MICROSECOND)"
+)
+
+_KEEP = text(
+    "UPDATE ill_sidecar_leases SET lease_until = UTC_TIMESTAMP(6) + INTERVAL :lease_microseconds MICROSECOND"
+    " WHERE name = :job AND holder = :holder"
+)
+
+_GIVE_BACK = text(
+    "UPDATE ill_sidecar_leases"
+    " SET holder = NULL, lease_until = NULL, last_finished_at = UTC_TIMESTAMP(6), last_outcome = :outcome,"
+    " last_error = :error, runs = runs + 1, failures = failures + :failed"
+    " WHERE name = :job AND holder = :holder"
+)
+
+_AGES = select(
+    leases.c.name,
+    func.timestampdiff(
+        text("MICROSECOND"), leases.c.last_started_at, text("UTC_TIMESTAMP(6)")
+    ).label("microseconds"),
+).where(leases.c.last_started_at.is_not(None))
+
+
+def take(tx: Transaction, job: str, *, holder: str, lease_seconds: float, rest_seconds: float = 0) -> bool:
+    """
+    Take the lease on a job if nobody holds it, and say whether it is ours now.
+
+    Args:
+        holder: Who asks, different for every process that ever runs.
+        lease_seconds: When others may take it over, should we die.
+        rest_seconds: How long ago the last start must be, whoever made it; so a job that another host has
+            just finished is not run again.
+    """
+    values = {
+        "job": job,
+        "holder": holder,
+        "lease_microseconds": _microseconds(lease_seconds),
+        "rest_microseconds": _microseconds(rest_seconds),
+    }
+    if tx.connection.execute(_TAKE, values).rowcount:
+        return True
+    is_new = tx.connection.execute(_KNOW, {"job": job}).rowcount
+    return bool(is_new and tx.connection.execute(_TAKE, values).rowcount)
+
+
+def keep(tx: Transaction, job: str, *, holder: str, lease_seconds: float) -> bool:
+    """Lengthen a lease that we hold; says whether we still do."""
+    values = {"job": job, "holder": holder, "lease_microseconds": _microseconds(lease_seconds)}
+    return bool(tx.connection.execute(_KEEP, values).rowcount)
+
+
+def give_back(tx: Transaction, job: str, *, holder: str, error: str | None = None) -> None:
+    """Note how the run ended and let others have the lease; nothing happens if it is no longer ours."""
+    tx.connection.execute(
+        _GIVE_BACK,
+        {
+            "job": job,
+            "holder": holder,
+            "outcome": "failed" if error else "ok",
+            "error": error[:_ERROR_LENGTH] if error else None,
+            "failed": 1 if error else 0,
+        },
+    )
+
+
+def seconds_since_last_start(tx: Transaction) -> dict[str, float]:
+    """Tell for every job that ever ran how long ago that was, by the database's clock."""
+    return {row.name: row.microseconds / 1_000_000 for row in tx.connection.execute(_AGES)}
+
+
+def find_all(tx: Transaction) -> list[Lease]:
+    """Give every job's row, by name."""
+    rows = tx.connection.execute(select(leases).order_by(leases.c.name)).mappings()
+    return [Lease(**row) for row in rows]
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * 1_000_000)

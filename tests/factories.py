@@ -1,0 +1,43 @@
+"""Rows for tests: what does not matter has a default here, what matters is given by the test."""
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from cast import ADA, SAM
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+
+
+def make_request(
+    connection: Connection,
+    koha: InstalledKoha,
+    *,
+    attributes: dict[str, str] | None = None,
+    **columns: Any,
+) -> int:
+    """Insert a request as Koha would have it, and give its number."""
+    table = koha.table("illrequests")
+    values = {
+        "borrowernumber": SAM,
+        "branchcode": ADA,
+        "status": "NEW",
+        "backend": koha.generic_backend,
+        "placed": text("CURDATE()"),
+        **columns,
+    }
+    result = connection.execute(table.insert().values(values))
+    (illrequest_id,) = result.inserted_primary_key
+    given = {"type": "article", "title": "A journal", "article_title": "An article"} if attributes is None else attributes
+    for kind, value in given.items():
+        make_attribute(connection, koha, illrequest_id, kind, value)
+    return int(illrequest_id)
+
+
+def make_attribute(
+    connection: Connection, koha: InstalledKoha, illrequest_id: int, kind: str, value: str
+) -> None:
+    """Insert one attribute of a request."""
+    values = {"illrequest_id": illrequest_id, "type": kind, "value": value, "readonly": 1}
+    if koha.has("illrequestattributes", "backend"):
+        values["backend"] = koha.generic_backend
+    connection.execute(koha.table("illrequestattributes").insert().values(values))
