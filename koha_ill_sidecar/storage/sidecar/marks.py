@@ -2,8 +2,8 @@
 How far a job has read a table that only grows, by primary key.
 
 MariaDB gives out a key when a row is inserted and shows the row when its transaction commits, so a row may
-appear below one that has been seen. Hence a mark that *lags*: it stands where the table's end was a while ago,
-all transactions of that time are over, and what lies above it is read again each time.
+appear below one that has been seen. Hence a mark that *lags*: it stands where the table's end was a while
+ago, all transactions of that time are over, and what lies above it is read again each time.
 """
 
 from sqlalchemy import select, text

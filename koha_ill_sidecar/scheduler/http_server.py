@@ -1,0 +1,145 @@
+"""The HTTP server around the web application: cheroot, with limits and an end that loses nothing."""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cheroot.wsgi import Server
+
+from koha_ill_sidecar.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+logger = logging.getLogger(__name__)
+
+MAX_HEADER_BYTES = 64 * 1024
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Where reading stops whatever the application allows; its own limits are lower."""
+_BACKLOG = 128
+_IDLE_SECONDS = 20
+_KEPT_OPEN = 100
+_SOCKET_UMASK = 0o117  # the proxy reaches a Unix socket as owner or group, nobody else does
+
+
+class _Server(Server):
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002
+        # Cheroot's own way to standard error. Dropped connections are no news, and name the client's address.
+        if level >= logging.ERROR:
+            reason = msg.partition("\n")[0]
+            logger.error("http server failed", extra={"reason": reason}, exc_info=traceback)
+
+    @staticmethod
+    def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:  # noqa: ANN401  (cheroot passes what it was given)
+        # Cheroot forgets the socket, open, when the address is taken.
+        try:
+            socket_.bind(bind_addr)
+        except OSError:
+            socket_.close()
+            raise
+        return socket_
+
+
+class HTTPServer:
+    """
+    Serve a WSGI application in threads of its own.
+
+    Args:
+        listen: ``HOST:PORT``, ``[IPV6]:PORT`` or ``unix:PATH``.
+        threads: How many requests are worked on at once.
+        grace_seconds: How long requests in flight may still take once :meth:`stop` is called.
+    """
+
+    def __init__(
+        self, listen: str, application: "WSGIApplication", *, threads: int, grace_seconds: int
+    ) -> None:
+        self.listen = listen
+        self._server = _Server(
+            _bind_address(listen),
+            application,
+            numthreads=threads,
+            max=threads,
+            request_queue_size=_BACKLOG,
+            timeout=_IDLE_SECONDS,
+            shutdown_timeout=grace_seconds,
+            server_name="koha-ill-sidecar",
+        )
+        self._server.software = "koha-ill-sidecar"
+        self._server.max_request_header_size = MAX_HEADER_BYTES
+        self._server.max_request_body_size = MAX_BODY_BYTES
+        self._server.keep_alive_conn_limit = _KEPT_OPEN
+        self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)
+
+    def start(self) -> None:
+        """
+        Bind and begin to answer.
+
+        Raises:
+            ConfigurationError: The address cannot be listened on.
+        """
+        try:
+            with _socket_for_owner_and_group():
+                self._server.prepare()
+        except OSError as error:
+            raise ConfigurationError(
+                [f"web.listen: cannot listen on {self.listen} ({_reason(error)}); choose another address"]
+            ) from error
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """Where it listens, with the real port if 0 was asked for."""
+        bound = self._server.bind_addr
+        if isinstance(bound, str):
+            return f"unix:{bound}"
+        host, port = bound
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests are still being taken."""
+        return self._thread.is_alive()
+
+    def replace_application(self, application: "WSGIApplication") -> None:
+        """Give the requests from now on to another application; those in flight stay where they are."""
+        self._server.wsgi_app = application
+
+    def stop(self) -> None:
+        """Take no more connections, let the requests in flight finish, and return when they have."""
+        self._server.stop()
+        self._thread.join()
+        if self.listen.startswith("unix:"):
+            _remove(self.listen.removeprefix("unix:"))
+
+
+def _bind_address(listen: str) -> str | tuple[str, int]:
+    if listen.startswith("unix:"):
+        return listen.removeprefix("unix:")
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+@contextmanager
+def _socket_for_owner_and_group() -> Iterator[None]:
+    # Cheroot asks for mode 777; the umask takes the rest away before anybody can connect.
+    before = os.umask(_SOCKET_UMASK)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)  # noqa: PTH108 - the path may be anything the system takes
+    except FileNotFoundError:
+        return
+
+
+def _reason(error: OSError) -> str:
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    return cause.strerror or str(error)

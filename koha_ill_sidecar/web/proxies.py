@@ -1,0 +1,90 @@
+"""Who really asks, when a proxy stands in front: ``X-Forwarded-*`` counts only from proxies that we trust."""
+
+import re
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+TRUSTED = "koha_ill_sidecar.trusted_proxy"
+"""WSGI key: whether the peer is a trusted proxy, so that what it says of its client may be believed."""
+
+_FORWARDED = "HTTP_X_FORWARDED_"
+_HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+
+
+class TrustedProxies:
+    """
+    WSGI middleware: put the client's address, scheme and host where the application looks for them.
+
+    From a peer that is not trusted every ``X-Forwarded-*`` header is taken away, so that nothing behind can
+    believe it by mistake. Of several addresses in ``X-Forwarded-For`` the last that is not a trusted proxy
+    counts: those further left are whatever the client wrote.
+
+    Args:
+        proxies: Networks that proxies are in.
+        unix_socket: Whether peers without an address are trusted: those on a Unix socket, which only our
+            owner and group may open.
+    """
+
+    def __init__(
+        self,
+        application: "WSGIApplication",
+        proxies: Sequence[IPv4Network | IPv6Network],
+        *,
+        unix_socket: bool = False,
+    ) -> None:
+        self._application = application
+        self._networks = tuple(proxies)
+        self._unix_socket = unix_socket
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ[TRUSTED] = self._is_trusted(environ.get("REMOTE_ADDR", ""))
+        if environ[TRUSTED]:
+            self._believe(environ)
+        else:
+            _forget(environ)
+        return self._application(environ, start_response)
+
+    def _is_trusted(self, address: str) -> bool:
+        if not address:
+            return self._unix_socket
+        try:
+            peer = ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(peer, IPv6Address) and peer.ipv4_mapped:
+            peer = peer.ipv4_mapped
+        return any(peer in network for network in self._networks)
+
+    def _believe(self, environ: "WSGIEnvironment") -> None:
+        if client := self._client(environ.get("HTTP_X_FORWARDED_FOR", "")):
+            environ["REMOTE_ADDR"] = client
+        scheme = _last(environ.get("HTTP_X_FORWARDED_PROTO", "")).lower()
+        if scheme in ("http", "https"):
+            environ["wsgi.url_scheme"] = scheme
+        host = _last(environ.get("HTTP_X_FORWARDED_HOST", ""))
+        if _HOST.fullmatch(host):
+            environ["HTTP_HOST"] = host
+
+    def _client(self, forwarded_for: str) -> str | None:
+        client = None
+        for hop in reversed([hop.strip() for hop in forwarded_for.split(",")]):
+            try:
+                client = str(ip_address(hop))
+            except ValueError:
+                return client
+            if not self._is_trusted(client):
+                return client
+        return client
+
+
+def _forget(environ: "WSGIEnvironment") -> None:
+    for key in [key for key in environ if key.startswith(_FORWARDED)]:
+        del environ[key]
+
+
+def _last(values: str) -> str:
+    return values.rpartition(",")[2].strip()

@@ -1,0 +1,119 @@
+"""The HTTP server answers, stays within its limits and stops without losing a request."""
+
+import http.client
+import socket
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from koha_ill_sidecar.errors import ConfigurationError
+from koha_ill_sidecar.scheduler.http_server import HTTPServer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+Serve = Callable[..., HTTPServer]
+
+
+def _say(words: bytes) -> "WSGIApplication":
+    def application(_environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", str(len(words)))])
+        return [words]
+
+    return application
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    servers = []
+
+    def start(application: "WSGIApplication", listen: str = "127.0.0.1:0") -> HTTPServer:
+        server = HTTPServer(listen, application, threads=4, grace_seconds=10)
+        server.start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def _connect(server: HTTPServer) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(server.address.removeprefix("http://"), timeout=10)
+
+
+def _get(server: HTTPServer) -> bytes:
+    connection = _connect(server)
+    connection.request("GET", "/")
+    answer = connection.getresponse().read()
+    connection.close()
+    return answer
+
+
+def test_a_request_is_answered(serve: Serve) -> None:
+    assert _get(serve(_say(b"hello"))) == b"hello"
+
+
+def test_the_application_can_be_replaced_while_serving(serve: Serve) -> None:
+    server = serve(_say(b"before"))
+    server.replace_application(_say(b"after"))
+
+    assert _get(server) == b"after"
+
+
+def test_a_request_in_flight_is_answered_before_the_server_stops(serve: Serve) -> None:
+    begun = threading.Event()
+
+    def slow(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        begun.set()
+        time.sleep(0.5)
+        return _say(b"finished")(environ, start_response)
+
+    server = serve(slow)
+    answers: list[bytes] = []
+    client = threading.Thread(target=lambda: answers.append(_get(server)))
+    client.start()
+    begun.wait(5)
+    server.stop()
+    client.join()
+
+    assert answers == [b"finished"]
+    assert not server.alive
+
+
+def test_a_unix_socket_is_open_to_owner_and_group_only(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "web.sock"
+    server = serve(_say(b"hello"), f"unix:{path}")
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.connect(str(path))
+        channel.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: channel.recv(4096), b""))
+
+    assert answer.endswith(b"hello")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    server.stop()
+    assert not path.exists()
+
+
+def test_an_address_in_use_is_named(serve: Serve) -> None:
+    listen = serve(_say(b"first")).address.removeprefix("http://")
+    second = HTTPServer(listen, _say(b"second"), threads=1, grace_seconds=1)
+
+    with pytest.raises(ConfigurationError, match=r"web\.listen: cannot listen on .*Address already in use"):
+        second.start()
+
+
+def test_headers_without_end_are_refused(serve: Serve) -> None:
+    connection = _connect(serve(_say(b"hello")))
+    connection.putrequest("GET", "/")
+    for number in range(20):
+        connection.putheader(f"X-Filler-{number}", "x" * 8000)
+    connection.endheaders()
+
+    assert connection.getresponse().status == 413
+    connection.close()
