@@ -242,7 +242,8 @@ _AUTHORISED_VALUE_CATEGORIES = (
     "NOT_LOAN",
     "RESTRICTED",
 )
-_ALIAS_CATEGORY_RENAMED_IN = "23.11"
+# In 22.11 a maintenance release renamed it.
+_ALIAS_CATEGORY_RENAMED_IN = "22.11"
 
 
 def status_alias_category(version: str) -> str:
