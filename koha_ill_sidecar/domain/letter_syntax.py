@@ -1,0 +1,121 @@
+"""
+The older notice syntax ``<<table.column>>``.
+
+Koha puts each value in by a search of its own, so that a value which itself looks like a token is replaced
+again. Here each token of the text is replaced once: what a patron typed is never taken for a token. Otherwise
+as Koha, C4/Letters.pm _parseletter.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from koha_ill_sidecar.domain.formats import DateStyle, parse_stored_date, without_final_punctuation
+
+SECRET_COLUMNS = frozenset({"password", "secret", "overdrive_auth_token"})
+"""Columns of ``borrowers`` that no notice ever shows, whatever its template asks for."""
+
+_TOKEN = re.compile(r"<<([^<>|]+?)(\s*\|\s*dateonly\s*)?>>")
+_LEFT_OVER = re.compile(r"<<\S*>>")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2})?")
+_BIBLIO_TAG = re.compile(r"\[%\s*(biblio|biblioitem)\.(.*?)\s*%\]", re.DOTALL)
+_ATTRIBUTE = "borrower-attribute:"
+
+Row = Mapping[str, str | None]
+"""A row as text, the way Koha reads it; None for NULL."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LetterTable:
+    """A table whose columns a letter may name; its row is read when the first token asks for it."""
+
+    name: str
+    row: Callable[[], Row | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LetterValues:
+    """Everything that tokens of one letter can stand for."""
+
+    substitutes: Mapping[str, str]
+    tables: Sequence[LetterTable]  # unqualified columns are looked for in this order
+    opac_base_url: str
+    dates: DateStyle
+    now: Callable[[], str]  # "YYYY-MM-DD HH:MM:SS"
+    street_type: Callable[[str], str]  # description of a ROADTYPE code, or ""
+    patron_attribute: Callable[[str], str | None]  # joined values of a code, None for none
+
+
+def substitute_title(title: str, values: LetterValues) -> str:
+    """Fill in a title; tokens that stand for nothing stay, as in Koha."""
+    return _TOKEN.sub(lambda token: _or_itself(token, _substitute_or_column(token, values)), title)
+
+
+def substitute_content(content: str, values: LetterValues) -> str:
+    """Fill in a letter's text; left-over tokens without white space are removed."""
+    filled = _TOKEN.sub(lambda token: _or_itself(token, _content_value(token, values)), content)
+    return _LEFT_OVER.sub("", filled)
+
+
+def with_punctuation_filters(source: str) -> str:
+    """
+    Make tags of biblio and biblioitem lose ISBD's final punctuation.
+
+    Source: Koha, C4/Letters.pm add_tt_filters.
+    """
+    return _BIBLIO_TAG.sub(r"[% \1.\2 | $Remove_MARC_punctuation %]", source)
+
+
+def _or_itself(token: re.Match[str], value: str | None) -> str:
+    return token.group() if value is None else value
+
+
+def _content_value(token: re.Match[str], values: LetterValues) -> str | None:
+    name = token.group(1)
+    if name == "OPACBaseURL":
+        return values.opac_base_url
+    if name == "today":
+        return values.dates.date_and_time(parse_stored_date(values.now()))
+    if name.startswith(_ATTRIBUTE):
+        return values.patron_attribute(name.removeprefix(_ATTRIBUTE))
+    return _substitute_or_column(token, values)
+
+
+def _substitute_or_column(token: re.Match[str], values: LetterValues) -> str | None:
+    name, date_only = token.groups()
+    if name in values.substitutes and not date_only:
+        return values.substitutes[name]
+    for table, column, row in _columns_named(name, values.tables):
+        value = _column_text(table, column, row[column] or "", values)
+        if date_only and _DATE.fullmatch(row[column] or "") is None:
+            return None  # Koha knows the filter on dates only
+        return _dated(value, values.dates, date_only=bool(date_only))
+    return None
+
+
+def _columns_named(name: str, tables: Sequence[LetterTable]) -> Iterator[tuple[str, str, Row]]:
+    table_name, dot, column = name.rpartition(".")
+    for table in tables:
+        if dot and table.name != table_name:
+            continue
+        row = table.row()
+        if row is not None and column in row:
+            yield table.name, column, row
+
+
+def _column_text(table: str, column: str, value: str, values: LetterValues) -> str:
+    if table == "borrowers" and column in SECRET_COLUMNS:
+        return ""
+    if table == "borrowers" and column == "streettype":
+        return values.street_type(value)
+    if table == "borrowers" and column == "dateexpiry" and value:
+        return values.dates.date(parse_stored_date(value))
+    return without_final_punctuation(value) if "biblio" in table else value
+
+
+def _dated(value: str, dates: DateStyle, *, date_only: bool) -> str:
+    found = _DATE.fullmatch(value)
+    if found is None or "9999-12-31" in value:
+        return value
+    moment = parse_stored_date(value)
+    return dates.date(moment) if date_only or not found.group(1) else dates.date_and_time(moment)

@@ -1,0 +1,154 @@
+"""What a notice is, and what became of sending it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+MODULE = "ill"
+"""Koha's module of all interlibrary loan letters."""
+
+HTML_CONTENT_TYPE = 'text/html; charset="UTF-8"'
+DEFAULT_LANG = "default"
+SMS = "sms"
+EMAIL = "email"
+
+
+class NoticeCode(StrEnum):
+    """The notices that Koha's core knows; a library may have more letters in the module."""
+
+    PICKUP_READY = "ILL_PICKUP_READY"
+    REQUEST_UNAVAILABLE = "ILL_REQUEST_UNAVAIL"
+    REQUEST_UPDATE = "ILL_REQUEST_UPDATE"
+    REQUEST_CANCEL = "ILL_REQUEST_CANCEL"
+    REQUEST_MODIFIED = "ILL_REQUEST_MODIFIED"
+    PARTNER_REQUEST = "ILL_PARTNER_REQ"
+
+
+MESSAGE_NAMES = {
+    NoticeCode.PICKUP_READY: "Ill_ready",
+    NoticeCode.REQUEST_UNAVAILABLE: "Ill_unavailable",
+    NoticeCode.REQUEST_UPDATE: "Ill_update",
+}
+"""Messaging preference that decides on each patron notice (Koha, Koha/ILL/Request.pm send_patron_notice)."""
+
+STAFF_MENU = (NoticeCode.PICKUP_READY, NoticeCode.REQUEST_UNAVAILABLE)
+"""Notices that staff may send by hand."""
+
+
+class NotQueuedReason(StrEnum):
+    """Why a notice was not put into the queue."""
+
+    NO_PATRON = "no_patron"
+    NO_PREFERENCE = "no_preference"  # no messaging preference exists for this notice
+    NOT_CHOSEN = "not_chosen"  # the patron wants no such message
+    NO_LETTER = "no_letter"
+    TEMPLATE_FAILED = "template_failed"
+    EMPTY = "empty"
+    NOT_ENABLED = "notice_not_enabled"  # ILLSendStaffNotices does not name it
+    NO_LIBRARY_ADDRESS = "no_library_email"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenderedNotice:
+    """A letter filled in for one request, ready for the queue."""
+
+    code: str
+    name: str
+    transport: str
+    lang: str
+    title: str
+    content: str
+    is_html: bool
+    letter_id: int | None  # None where the installed Koha's letters have no number
+
+    @property
+    def content_type(self) -> str | None:
+        """What ``message_queue.content_type`` holds; plain text is NULL."""
+        return HTML_CONTENT_TYPE if self.is_html else None
+
+    @property
+    def is_blank(self) -> bool:
+        """Tell whether there is nothing to send; Koha queues no such message."""
+        return not self.content.strip()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueuedNotice:
+    """A message that now waits in ``message_queue``."""
+
+    transport: str
+    message_id: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotQueued:
+    """A message that was not queued, and why."""
+
+    transport: str
+    reason: NotQueuedReason
+    detail: str  # one sentence for staff; the template's error where it failed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoticeOutcome:
+    """What became of one notice, transport by transport."""
+
+    code: str
+    queued: tuple[QueuedNotice, ...] = ()
+    not_queued: tuple[NotQueued, ...] = ()
+
+    @property
+    def transports(self) -> tuple[str, ...]:
+        """The transports that it goes out by."""
+        return tuple(notice.transport for notice in self.queued)
+
+
+def staff_notice_enabled(preference: str, code: str) -> bool:
+    """
+    Tell whether ``ILLSendStaffNotices`` names a notice as a whole word.
+
+    Source: Koha, Koha/ILL/Request.pm send_staff_notice.
+    """
+    return re.search(rf"\b{re.escape(code)}\b", preference) is not None
+
+
+def fit_sms(content: str, maximum: int | None) -> str:
+    """Cut a text to ``SMSSendMaxChar`` characters, the last three of them dots; None or 0 leaves it whole."""
+    if not maximum or maximum < 0 or len(content) <= maximum:
+        return content
+    return content[: maximum - 3] + "..." if maximum > len("...") else content[:maximum]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Letter:
+    """A row of ``letter``."""
+
+    code: str
+    branchcode: str  # "": for all libraries
+    name: str
+    transport: str
+    lang: str
+    title: str
+    content: str
+    is_html: bool
+    letter_id: int | None
+
+
+def choose_letter(letters: Iterable[Letter], *, branchcode: str, lang: str) -> Letter | None:
+    """
+    Take the letter that fits best, of those of one code and transport.
+
+    Language counts more than library: (lang, library), (lang, all), (default, library), (default, all).
+
+    Args:
+        lang: ``default`` where notices are not translated.
+
+    Source: Koha, Koha/Notice/Templates.pm find_effective_template.
+    """
+    order = [(lang, branchcode), (lang, ""), (DEFAULT_LANG, branchcode), (DEFAULT_LANG, "")]
+    found = {(letter.lang.casefold(), letter.branchcode.casefold()): letter for letter in letters}
+    return next(
+        (found[key] for wanted in order if (key := (wanted[0].casefold(), wanted[1].casefold())) in found),
+        None,
+    )
