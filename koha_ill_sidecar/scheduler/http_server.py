@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cheroot.wsgi import Server
 
+from koha_ill_sidecar.config.values import ListenAddress
 from koha_ill_sidecar.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -49,17 +50,16 @@ class HTTPServer:
     Serve a WSGI application in threads of its own.
 
     Args:
-        listen: ``HOST:PORT``, ``[IPV6]:PORT`` or ``unix:PATH``.
         threads: How many requests are worked on at once.
         grace_seconds: How long requests in flight may still take once :meth:`stop` is called.
     """
 
     def __init__(
-        self, listen: str, application: "WSGIApplication", *, threads: int, grace_seconds: int
+        self, listen: ListenAddress, application: "WSGIApplication", *, threads: int, grace_seconds: int
     ) -> None:
         self.listen = listen
         self._server = _Server(
-            _bind_address(listen),
+            str(listen.path) if listen.path else (listen.host, listen.port),
             application,
             numthreads=threads,
             max=threads,
@@ -112,15 +112,8 @@ class HTTPServer:
         """Take no more connections, let the requests in flight finish, and return when they have."""
         self._server.stop()
         self._thread.join()
-        if self.listen.startswith("unix:"):
-            _remove(self.listen.removeprefix("unix:"))
-
-
-def _bind_address(listen: str) -> str | tuple[str, int]:
-    if listen.startswith("unix:"):
-        return listen.removeprefix("unix:")
-    host, _, port = listen.rpartition(":")
-    return host.strip("[]"), int(port)
+        if self.listen.path:
+            self.listen.path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -131,13 +124,6 @@ def _socket_for_owner_and_group() -> Iterator[None]:
         yield
     finally:
         os.umask(before)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)  # noqa: PTH108 - the path may be anything the system takes
-    except FileNotFoundError:
-        return
 
 
 def _reason(error: OSError) -> str:

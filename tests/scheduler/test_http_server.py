@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from koha_ill_sidecar.config.values import ListenAddress
 from koha_ill_sidecar.errors import ConfigurationError
 from koha_ill_sidecar.scheduler.http_server import HTTPServer
 
@@ -33,7 +34,7 @@ def serve() -> Iterator[Serve]:
     servers = []
 
     def start(application: "WSGIApplication", listen: str = "127.0.0.1:0") -> HTTPServer:
-        server = HTTPServer(listen, application, threads=4, grace_seconds=10)
+        server = HTTPServer(ListenAddress.parse(listen), application, threads=4, grace_seconds=10)
         server.start()
         servers.append(server)
         return server
@@ -102,7 +103,7 @@ def test_a_unix_socket_is_open_to_owner_and_group_only(serve: Serve, tmp_path: P
 
 def test_an_address_in_use_is_named(serve: Serve) -> None:
     listen = serve(_say(b"first")).address.removeprefix("http://")
-    second = HTTPServer(listen, _say(b"second"), threads=1, grace_seconds=1)
+    second = HTTPServer(ListenAddress.parse(listen), _say(b"second"), threads=1, grace_seconds=1)
 
     with pytest.raises(ConfigurationError, match=r"web\.listen: cannot listen on .*Address already in use"):
         second.start()
