@@ -16,6 +16,16 @@ how to mend it.
     │   ├── DatabaseUnavailable
     │   ├── KohaSchemaUnfit
     │   └── SidecarSchemaBehind
+    ├── DeliveryError
+    │   ├── InvalidAddress
+    │   ├── MessageNotChangeable
+    │   ├── MessageNotFound
+    │   ├── PermanentDeliveryFailure
+    │   └── TemporaryDeliveryFailure
+    ├── NoticeError
+    │   ├── LetterMissing
+    │   ├── NoticeIsBlank
+    │   └── TemplateFailed
     └── RequestError
         ├── ActionNotAllowed
         ├── RequestChangedMeanwhile
@@ -93,6 +103,87 @@ class KohaSchemaUnfit(DatabaseError):
 
 class SidecarSchemaBehind(DatabaseError):
     """The sidecar's own tables are missing, older or newer than this program."""
+
+
+class DeliveryError(SidecarError):
+    """A message cannot be delivered, or not be dealt with as asked."""
+
+
+class InvalidAddress(DeliveryError):
+    """
+    An address that no mail can be sent to or from.
+
+    Attributes:
+        role: What it is for: to, from, cc, bcc, reply_to or sender.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, role: str, reason: str) -> None:
+        self.role = role
+        self.reason = reason
+        super().__init__(f"The address for '{role}' cannot be used: {reason.rstrip('.')}. Correct it and try again.")
+
+
+class MessageNotChangeable(DeliveryError):
+    """A message is in a state in which this cannot be done with it."""
+
+
+class MessageNotFound(DeliveryError):
+    """There is no such message in Koha's queue."""
+
+    def __init__(self, message_id: int) -> None:
+        self.message_id = message_id
+        super().__init__(f"There is no message {message_id} in the queue. It may have been cleaned up by Koha.")
+
+
+class PermanentDeliveryFailure(DeliveryError):
+    """
+    The mail server refused, and would refuse again.
+
+    Attributes:
+        role: What the refused address is for, where it was an address: to or from.
+    """
+
+    def __init__(self, message: str, *, role: str | None = None) -> None:
+        self.role = role
+        super().__init__(message)
+
+
+class TemporaryDeliveryFailure(DeliveryError):
+    """
+    The mail server could not be reached or asked us to come again later.
+
+    Attributes:
+        in_doubt: The message went out whole, but the answer did not come: it may have been delivered.
+    """
+
+    def __init__(self, message: str, *, in_doubt: bool = False) -> None:
+        self.in_doubt = in_doubt
+        super().__init__(message)
+
+
+class NoticeError(SidecarError):
+    """A notice cannot be made."""
+
+
+class LetterMissing(NoticeError):
+    """Koha has no notice template for this code and transport."""
+
+    def __init__(self, code: str, transport: str) -> None:
+        self.code = code
+        self.transport = transport
+        super().__init__(
+            f"There is no notice template {code} for {transport}. Add it in Koha under Tools, Notices and slips, "
+            "or run `koha-ill-sidecar notices install`."
+        )
+
+
+class NoticeIsBlank(NoticeError):
+    """A notice has no text."""
+
+
+class TemplateFailed(NoticeError):
+    """A notice template cannot be processed; nothing of it was used."""
 
 
 class RequestError(SidecarError):

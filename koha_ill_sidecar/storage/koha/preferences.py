@@ -29,6 +29,7 @@ NAMES = (
     "ILLPartnerCode",
     "ILLSendStaffNotices",
     "IllLog",
+    "IndependentBranches",
     "KohaAdminEmailAddress",
     "NoticeBcc",
     "NoticeCSS",

@@ -1,0 +1,124 @@
+"""The table ``letter``: templates of notices, as far as they belong to interlibrary loans."""
+
+import functools
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import Insert, Select, bindparam, insert, select
+from sqlalchemy.engine import Row
+
+from koha_ill_sidecar.domain.notices import DEFAULT_LANG, MODULE, Letter, choose_letter
+from koha_ill_sidecar.resources import NoticeTemplate
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+def find(
+    tx: Transaction, code: str, *, transports: Collection[str], branchcode: str, lang: str
+) -> dict[str, Letter]:
+    """
+    Find the letter to use for each transport; a transport without one is left out. One query.
+
+    There is no way from one transport's letter to another's.
+
+    Args:
+        branchcode: Library of the request.
+        lang: The reader's language; counts only where the preference TranslateNotices is on.
+
+    Source: Koha, Koha/Notice/Templates.pm find_effective_template.
+    """
+    lang = (lang or DEFAULT_LANG) if tx.preferences.flag("TranslateNotices") else DEFAULT_LANG
+    rows = tx.connection.execute(
+        _select_candidates(tx.koha),
+        {
+            "code": code,
+            "transports": list(transports),
+            "libraries": list({branchcode, ""}),
+            "langs": list({lang, DEFAULT_LANG}),
+        },
+    )
+    letters = [_letter(row) for row in rows]
+    chosen = {
+        transport: choose_letter(
+            (letter for letter in letters if letter.transport == transport), branchcode=branchcode, lang=lang
+        )
+        for transport in transports
+    }
+    return {transport: letter for transport, letter in chosen.items() if letter is not None}
+
+
+def all_of_module(tx: Transaction) -> tuple[Letter, ...]:
+    """Read every interlibrary loan letter, of all libraries and languages. One query."""
+    return tuple(_letter(row) for row in tx.connection.execute(_select_all(tx.koha)))
+
+
+def add(tx: Transaction, templates: Iterable[NoticeTemplate]) -> None:
+    """Insert letters for all libraries; IntegrityError where one is there already."""
+    rows = [
+        {
+            "module": MODULE,
+            "code": template.code,
+            "branchcode": "",
+            "name": template.name,
+            "is_html": int(template.is_html),
+            "title": template.title,
+            "content": template.content,
+            "message_transport_type": template.transport,
+            "lang": template.lang,
+        }
+        for template in templates
+    ]
+    if rows:
+        tx.connection.execute(_insert(tx.koha), rows)
+
+
+@functools.cache
+def _select_all(koha: InstalledKoha) -> Select[Any]:
+    table = koha.table("letter")
+    columns = [
+        table.c[name]
+        for name in (
+            "code",
+            "branchcode",
+            "name",
+            "message_transport_type",
+            "lang",
+            "title",
+            "content",
+            "is_html",
+        )
+    ]
+    if koha.has("letter", "id"):
+        columns.append(table.c.id)
+    order = (table.c.code, table.c.message_transport_type, table.c.lang, table.c.branchcode)
+    return select(*columns).where(table.c.module == MODULE).order_by(*order)
+
+
+@functools.cache
+def _select_candidates(koha: InstalledKoha) -> Select[Any]:
+    table = koha.table("letter")
+    return _select_all(koha).where(
+        table.c.code == bindparam("code"),
+        table.c.message_transport_type.in_(bindparam("transports", expanding=True)),
+        table.c.branchcode.in_(bindparam("libraries", expanding=True)),
+        table.c.lang.in_(bindparam("langs", expanding=True)),
+    )
+
+
+@functools.cache
+def _insert(koha: InstalledKoha) -> Insert:
+    return insert(koha.table("letter"))
+
+
+def _letter(row: Row[Any]) -> Letter:
+    return Letter(
+        code=row.code,
+        branchcode=row.branchcode,
+        name=row.name,
+        transport=row.message_transport_type,
+        lang=row.lang,
+        title=row.title,
+        content=row.content or "",
+        is_html=bool(row.is_html),
+        letter_id=getattr(row, "id", None),
+    )
