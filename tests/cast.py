@@ -66,18 +66,36 @@ def _patron(number: int, category: str, **more: object) -> Mapping[str, object]:
 
 
 _PATRONS: Sequence[Mapping[str, object]] = (
-    _patron(SUPER, "S", surname="Over", firstname="Sue", userid="super", flags=1, email="sue@ada.example.org"),
     _patron(
-        CLARA, "S", surname="Birchwood", firstname="Clara", userid="clara", flags=CATALOGUE_FLAG | ILL_FLAG,
+        SUPER, "S", surname="Over", firstname="Sue", userid="super", flags=1, email="sue@ada.example.org"
+    ),
+    _patron(
+        CLARA,
+        "S",
+        surname="Birchwood",
+        firstname="Clara",
+        userid="clara",
+        flags=CATALOGUE_FLAG | ILL_FLAG,
         email="clara@ada.example.org",
     ),
     _patron(DORA, "S", surname="Dell", firstname="Dora", userid="dora", flags=CATALOGUE_FLAG),
     _patron(
-        SAM, "PT", surname="Page", firstname="Sam", userid="sam", email="sam.page@example.org",
+        SAM,
+        "PT",
+        surname="Page",
+        firstname="Sam",
+        userid="sam",
+        email="sam.page@example.org",
         smsalertnumber="+4915112345678",
     ),
     _patron(
-        WEN, "PT", surname="林", firstname="文", userid="wen", email="wen@example.org", branchcode=RIVERSIDE,
+        WEN,
+        "PT",
+        surname="林",
+        firstname="文",
+        userid="wen",
+        email="wen@example.org",
+        branchcode=RIVERSIDE,
         lang="zh-Hant-TW",
     ),
     _patron(PAT_WITHOUT_EMAIL, "PT", surname="Quiet", firstname="Pat", userid="pat"),
@@ -101,7 +119,9 @@ _STATUS_ALIASES: Sequence[Mapping[str, object]] = (
 )
 
 
-def load(connection: "pymysql.connections.Connection[pymysql.cursors.Cursor]", *, alias_category: str) -> None:
+def load(
+    connection: "pymysql.connections.Connection[pymysql.cursors.Cursor]", *, alias_category: str
+) -> None:
     """Insert the cast, with the columns that this version has."""
     for library in _LIBRARIES:
         insert(connection, "branches", library)
@@ -121,7 +141,9 @@ def load(connection: "pymysql.connections.Connection[pymysql.cursors.Cursor]", *
 
 
 def insert(
-    connection: "pymysql.connections.Connection[pymysql.cursors.Cursor]", table: str, row: Mapping[str, object]
+    connection: "pymysql.connections.Connection[pymysql.cursors.Cursor]",
+    table: str,
+    row: Mapping[str, object],
 ) -> int:
     """Insert one row, leaving out columns that this version lacks; gives the number it got, if it got one."""
     with connection.cursor() as cursor:

@@ -16,9 +16,9 @@ from sqlalchemy import Engine, create_engine, event
 
 import cast as the_cast
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
+from koha_ill_sidecar.config.values import Secret
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
 from koha_ill_sidecar.demo.schema import VERSIONS, create_koha_schema
-from koha_ill_sidecar.resources import grants_sql
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import migrations
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--koha-versions",
         default=os.environ.get("KOHA_VERSIONS", _DEFAULT_VERSIONS),
-        help=f"Koha versions for tests marked all_versions, comma-separated, or all (default: {_DEFAULT_VERSIONS})",
+        help=f"versions for tests marked all_versions, comma-separated, or all (default: {_DEFAULT_VERSIONS})",
     )
 
 
@@ -96,7 +96,7 @@ def koha_database(mariadb: PrivateMariaDB, koha_version: str) -> Iterator[KohaDa
     """A database of the version with the cast, our own tables, and the least-privilege user."""
     name = f"koha_{koha_version.replace('.', '_')}"
     _create(mariadb, name, koha_version)
-    settings = DatabaseSettings(socket=str(mariadb.socket), user=USER, password=PASSWORD, database=name)
+    settings = DatabaseSettings(socket=mariadb.socket, user=USER, password=Secret(PASSWORD), database=name)
     admin = create_engine(
         f"mysql+pymysql://root@/{name}?unix_socket={mariadb.socket}&charset=utf8mb4",
         isolation_level="READ COMMITTED",
@@ -123,10 +123,7 @@ def _create(server: PrivateMariaDB, name: str, version: str) -> None:
         create_koha_schema(connection, version)
         alias_category = "ILLSTATUS" if version == "19.06" else "ILL_STATUS_ALIAS"
         the_cast.load(connection, alias_category=alias_category)
-        cursor.execute("SHOW TABLES")
-        tables = {table for (table,) in cursor.fetchall()}
-        for statement in grants_sql(database=name, user=USER, host="localhost", tables=tables):
-            cursor.execute(statement)
+        cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON `{name}`.* TO '{USER}'@'localhost'")
 
 
 def _keep_pristine(server: PrivateMariaDB, name: str) -> dict[str, int]:

@@ -26,11 +26,15 @@ def make_request(
         **columns,
     }
     result = connection.execute(table.insert().values(values))
-    (illrequest_id,) = result.inserted_primary_key
-    given = {"type": "article", "title": "A journal", "article_title": "An article"} if attributes is None else attributes
+    illrequest_id = int(result.lastrowid)
+    given = (
+        {"type": "article", "title": "A journal", "article_title": "An article"}
+        if attributes is None
+        else attributes
+    )
     for kind, value in given.items():
         make_attribute(connection, koha, illrequest_id, kind, value)
-    return int(illrequest_id)
+    return illrequest_id
 
 
 def make_attribute(

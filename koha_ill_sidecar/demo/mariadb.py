@@ -104,7 +104,7 @@ class PrivateMariaDB:
             self._process.wait()
             self._process = None
 
-    def connect(self, database: str | None = None) -> pymysql.connections.Connection:  # type: ignore[type-arg]
+    def connect(self, database: str | None = None) -> pymysql.connections.Connection:
         """Open a connection as root, committing each statement."""
         return pymysql.connect(
             unix_socket=str(self.socket),
@@ -159,7 +159,9 @@ def _program(name: str) -> str:
     """Find a program of the server, which Debian puts where users' PATH does not look."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
     if found is None:
-        raise MariaDBNotStarted(f"{name} is not installed; on Debian or Ubuntu: apt install mariadb-server-core")
+        raise MariaDBNotStarted(
+            f"{name} is not installed; on Debian or Ubuntu: apt install mariadb-server-core"
+        )
     return found
 
 

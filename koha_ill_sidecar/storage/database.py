@@ -2,6 +2,7 @@
 
 import logging
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
+from koha_ill_sidecar.config.settings import DatabaseSettings, DatabaseTLS, IllSite
 from koha_ill_sidecar.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
 from koha_ill_sidecar.storage.koha import installed, preferences
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
@@ -133,7 +134,9 @@ class Database:
         return result
 
     def _transaction(self, connection: Connection) -> Transaction:
-        return Transaction(connection, self._installed(connection), self._fresh_preferences(connection), self.site)
+        return Transaction(
+            connection, self._installed(connection), self._fresh_preferences(connection), self.site
+        )
 
     def _installed(self, connection: Connection) -> InstalledKoha:
         if self._koha is None:
@@ -218,7 +221,7 @@ def _engine(settings: DatabaseSettings, pool_size: int) -> Engine:
     time_zone = settings.timezone
 
     @event.listens_for(engine, "connect")
-    def _prepare(dbapi_connection: pymysql.connections.Connection, _record: object) -> None:  # type: ignore[type-arg]
+    def _prepare(dbapi_connection: pymysql.connections.Connection, _record: object) -> None:
         with dbapi_connection.cursor() as cursor:
             cursor.execute(
                 "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci,"
@@ -233,7 +236,7 @@ def _engine(settings: DatabaseSettings, pool_size: int) -> Engine:
 
 def _connect_arguments(settings: DatabaseSettings) -> dict[str, object]:
     arguments: dict[str, object] = {
-        "password": settings.password,
+        "password": settings.password.reveal(),
         "charset": "utf8mb4",
         "client_flag": CLIENT.FOUND_ROWS,  # rows matched, not rows changed: what a conditional UPDATE asks
         "connect_timeout": _CONNECT_SECONDS,
@@ -241,8 +244,17 @@ def _connect_arguments(settings: DatabaseSettings) -> dict[str, object]:
         "write_timeout": _READ_SECONDS,
     }
     if settings.socket:
-        arguments["unix_socket"] = settings.socket
-    else:
-        arguments["host"] = settings.host
-        arguments["port"] = settings.port
-    return arguments
+        return arguments | {"unix_socket": str(settings.socket)}
+    return arguments | {"host": settings.host, "port": settings.port, "ssl": _tls(settings.tls)}
+
+
+def _tls(tls: DatabaseTLS) -> ssl.SSLContext | None:
+    """Make what the driver needs for TLS; without a CA the server is not checked, as in Koha."""
+    if not tls.enabled:
+        return None
+    context = ssl.create_default_context(cafile=tls.ca and str(tls.ca))
+    context.check_hostname = tls.verify_hostname
+    context.verify_mode = ssl.CERT_REQUIRED if tls.ca else ssl.CERT_NONE
+    if tls.cert:
+        context.load_cert_chain(tls.cert, tls.key)
+    return context

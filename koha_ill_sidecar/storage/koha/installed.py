@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -39,7 +40,7 @@ _COLUMNS = text(
     " ORDER BY table_name, ordinal_position"
 ).bindparams(bindparam("tables", expanding=True))
 
-_TYPES: Mapping[str, type[TypeEngine[object]]] = {
+_TYPES: Mapping[str, type[TypeEngine[Any]]] = {
     "bigint": BigInteger,
     "date": Date,
     "datetime": DateTime,
@@ -159,8 +160,8 @@ def cut(column: Column[str], value: str) -> str:
     return value if length is None else value[:length]
 
 
-def _columns(connection: Connection) -> dict[str, list[Column[object]]]:
-    found: dict[str, list[Column[object]]] = defaultdict(list)
+def _columns(connection: Connection) -> dict[str, list[Column[Any]]]:
+    found: dict[str, list[Column[Any]]] = defaultdict(list)
     for row in connection.execute(_COLUMNS, {"tables": list(schema.TABLES)}):
         found[row.table_name].append(
             Column(
@@ -173,13 +174,13 @@ def _columns(connection: Connection) -> dict[str, list[Column[object]]]:
     return found
 
 
-def _type(data_type: str, length: int | None) -> TypeEngine[object]:
+def _type(data_type: str, length: int | None) -> TypeEngine[Any]:
     if data_type in ("varchar", "char"):
-        return String(length)  # type: ignore[return-value]
+        return String(length)
     return _TYPES.get(data_type, Text)()
 
 
-def _fit(found: Mapping[str, list[Column[object]]]) -> dict[str, Table]:
+def _fit(found: Mapping[str, list[Column[Any]]]) -> dict[str, Table]:
     metadata = MetaData()
     tables: dict[str, Table] = {}
     missing: list[str] = []
@@ -195,7 +196,7 @@ def _fit(found: Mapping[str, list[Column[object]]]) -> dict[str, Table]:
     if missing:
         raise KohaSchemaUnfit(
             f"The database lacks what every Koha has: {', '.join(missing[:10])}"
-            f"{' and more' if len(missing) > 10 else ''}. "  # noqa: PLR2004
+            f"{' and more' if len(missing) > 10 else ''}. "
             "Check that koha.database names Koha's database and that the user may read these tables (doctor tells)."
         )
     return tables

@@ -37,9 +37,7 @@ TABLES: dict[str, KohaTable] = {
         "subtitle medium part_number part_name unititle notes seriestitle opac_suppressed",
     ),
     "biblio_framework": _table("frameworkcode frameworktext"),
-    "biblio_metadata": _table(
-        "id biblionumber format schema metadata timestamp", "record_source_id"
-    ),
+    "biblio_metadata": _table("id biblionumber format schema metadata timestamp", "record_source_id"),
     "biblioitems": _table(
         "biblioitemnumber biblionumber isbn issn itemtype publishercode publicationyear cn_sort timestamp"
     ),
@@ -48,9 +46,7 @@ TABLES: dict[str, KohaTable] = {
         "borrower_message_preference_id borrowernumber categorycode message_attribute_id days_in_advance"
         " wants_digest"
     ),
-    "borrower_message_transport_preferences": _table(
-        "borrower_message_preference_id message_transport_type"
-    ),
+    "borrower_message_transport_preferences": _table("borrower_message_preference_id message_transport_type"),
     "borrowers": _table(
         "borrowernumber cardnumber surname firstname title othernames initials email emailpro B_email phone"
         " mobile smsalertnumber sms_provider_id branchcode categorycode dateenrolled dateexpiry debarred lost"
@@ -68,9 +64,7 @@ TABLES: dict[str, KohaTable] = {
         "categorycode description category_type",
         "can_place_ill_in_opac BlockExpiredPatronOpacActions",
     ),
-    "illbatches": _table(
-        "ill_batch_id name backend patron_id library_id status_code", optional_table=True
-    ),
+    "illbatches": _table("ill_batch_id name backend patron_id library_id status_code", optional_table=True),
     "illcomments": _table("illcomment_id illrequest_id borrowernumber comment timestamp"),
     "illrequestattributes": _table("illrequest_id type value readonly", "backend"),
     "illrequests": _table(
@@ -83,9 +77,7 @@ TABLES: dict[str, KohaTable] = {
         "module code branchcode name is_html title content message_transport_type lang", "id updated_on style"
     ),
     "library_smtp_servers": _table("library_id smtp_server_id", optional_table=True),
-    "marc_subfield_structure": _table(
-        "tagfield tagsubfield kohafield frameworkcode defaultvalue"
-    ),
+    "marc_subfield_structure": _table("tagfield tagsubfield kohafield frameworkcode defaultvalue"),
     "message_attributes": _table("message_attribute_id message_name"),
     "message_queue": _table(
         "message_id borrowernumber subject content metadata letter_code message_transport_type status time_queued"
