@@ -156,7 +156,7 @@ class Database:
         return found
 
 
-class _TryAgain(Exception):  # noqa: N818  (a signal inside this module)
+class _TryAgain(Exception):
     def __init__(self, reason: str, final: DatabaseError, cause: BaseException) -> None:
         self.reason = reason
         self.final = final
