@@ -1,0 +1,22 @@
+"""
+How many requests a library and a patron may have open, and what becomes of the next.
+
+Source: Koha, Koha/ILL/Request.pm check_limits and getLimits.
+"""
+
+from collections.abc import Callable
+
+from koha_ill_sidecar.config.settings import RequestLimit
+
+
+def is_exceeded(limit: RequestLimit | None, count: Callable[[RequestLimit], int]) -> bool:
+    """
+    Tell whether a request that is already counted has reached a limit.
+
+    With a limit of three the third open request is the one that must wait. -1 and 0 mean no limit, and
+    nothing is counted then.
+
+    Args:
+        count: Gives the number of requests that the limit's method counts, the new one among them.
+    """
+    return limit is not None and limit.count > 0 and limit.count <= count(limit)

@@ -1,0 +1,283 @@
+"""
+The status graph: which statuses there are, and which action leads to which.
+
+In Koha an entry of the graph is a status and at the same time the action that leads to it. Two entries of the
+generic backend, MIG and EDITITEM, and the core's KILL are actions only and never stored.
+
+Source: Koha, Koha/ILL/Request.pm _core_status_graph and _status_graph_union, Koha/ILL/Backend/Standard.pm
+status_graph.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache
+from types import MappingProxyType
+
+from koha_ill_sidecar.errors import ActionNotAllowed
+
+
+class Status(StrEnum):
+    """What ``illrequests.status`` may hold."""
+
+    NEW = "NEW"
+    UNAUTH = "UNAUTH"
+    REQ = "REQ"
+    GENREQ = "GENREQ"
+    REQREV = "REQREV"
+    QUEUED = "QUEUED"
+    CANCREQ = "CANCREQ"
+    COMP = "COMP"
+    CHK = "CHK"
+    RET = "RET"
+
+
+class Action(StrEnum):
+    """What can be done to a request; the value is Koha's name of the method."""
+
+    CREATE = "create"
+    CONFIRM = "confirm"
+    PLACE_WITH_PARTNERS = "generic_confirm"
+    REVERT = "cancel"
+    MARK_COMPLETED = "mark_completed"
+    DELETE = "delete"
+    CHECK_OUT = "check_out"
+    CHECK_IN = "check_in"
+    SWITCH_PROVIDER = "migrate"
+    EDIT_ITEM = "edititem"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatusNode:
+    """An entry of the graph."""
+
+    id: str
+    name: str  # label of the status; empty for an action that leaves none
+    button: str = ""  # label of the button; empty: no button
+    method: str | None = None
+    prev_actions: tuple[str, ...] = ()
+    next_actions: tuple[str, ...] = ()
+    needs_preferences: frozenset[str] = frozenset()
+    needs_permissions: frozenset[str] = frozenset()
+    needs_biblio: bool = False
+
+
+CIRCULATE = "circulate_remaining_permissions"
+
+INCOMPLETE_EXCEPT = frozenset({Status.COMP, "GENCOMP"})
+"""A request in any other status is not yet complete. Source: Koha, Koha/ILL/Requests.pm search_incomplete."""
+
+_CORE = (
+    StatusNode(
+        id="NEW",
+        name="New request",
+        button="New request",
+        method="create",
+        next_actions=("REQ", "GENREQ", "KILL"),
+    ),
+    StatusNode(
+        id="REQ",
+        name="Requested",
+        button="Confirm request",
+        method="confirm",
+        prev_actions=("NEW", "REQREV", "QUEUED", "CANCREQ"),
+        next_actions=("REQREV", "COMP", "CHK"),
+    ),
+    StatusNode(
+        id="GENREQ",
+        name="Requested from partners",
+        button="Place request with partners",
+        method="generic_confirm",
+        prev_actions=("NEW", "REQREV"),
+        next_actions=("COMP", "CHK"),
+    ),
+    StatusNode(
+        id="REQREV",
+        name="Request reverted",
+        button="Revert request",
+        method="cancel",
+        prev_actions=("REQ",),
+        next_actions=("REQ", "GENREQ", "KILL"),
+    ),
+    StatusNode(id="QUEUED", name="Queued request", next_actions=("REQ", "KILL")),
+    StatusNode(
+        id="CANCREQ", name="Cancellation requested", prev_actions=("NEW",), next_actions=("KILL", "REQ")
+    ),
+    StatusNode(
+        id="COMP",
+        name="Completed",
+        button="Mark completed",
+        method="mark_completed",
+        prev_actions=("REQ",),
+        next_actions=("CHK",),
+    ),
+    StatusNode(
+        id="KILL",
+        name="",
+        button="Delete request",
+        method="delete",
+        prev_actions=("QUEUED", "REQREV", "NEW", "CANCREQ"),
+    ),
+    StatusNode(
+        id="CHK",
+        name="Checked out",
+        button="Check out",
+        method="check_out",
+        prev_actions=("REQ", "GENREQ", "COMP"),
+        needs_preferences=frozenset({"CirculateILL"}),
+        needs_permissions=frozenset({CIRCULATE}),
+        needs_biblio=True,
+    ),
+    StatusNode(
+        id="RET",
+        name="Returned to library",
+        button="Check in",
+        method="check_in",
+        prev_actions=("CHK",),
+        next_actions=("COMP",),
+    ),
+)
+
+_GENERIC = (
+    StatusNode(
+        id="MIG",
+        name="Switched provider",
+        button="Switch provider",
+        method="migrate",
+        prev_actions=("NEW", "REQ", "GENREQ", "REQREV", "QUEUED", "CANCREQ"),
+    ),
+    StatusNode(
+        id="EDITITEM",
+        name="Edited item metadata",
+        button="Edit item metadata",
+        method="edititem",
+        prev_actions=("NEW",),
+    ),
+)
+
+_UNAUTHENTICATED = StatusNode(id="UNAUTH", name="Unauthenticated", next_actions=("REQ", "GENREQ", "KILL"))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StatusGraph:
+    """Statuses and the actions between them, by id."""
+
+    nodes: Mapping[str, StatusNode]
+
+    @classmethod
+    def of(cls, nodes: Iterable[StatusNode]) -> "StatusGraph":
+        """Make a graph of these nodes."""
+        return cls(MappingProxyType({node.id: node for node in nodes}))
+
+    def union(self, backend_nodes: Sequence[StatusNode]) -> "StatusGraph":
+        """
+        Unite this graph with a backend's.
+
+        A backend's node replaces the one of the same id, and every node of this graph that it names as
+        previous or next learns of it. Links between two backend nodes stay as the backend wrote them; nothing
+        of this graph can be taken away.
+        """
+        united = StatusGraph.of([*self.nodes.values(), *backend_nodes])
+        for node in backend_nodes:
+            for previous in self.nodes.keys() & set(node.prev_actions):
+                united = united.linked(previous, node.id)
+            for following in self.nodes.keys() & set(node.next_actions):
+                united = united.linked(node.id, following)
+        return united
+
+    def linked(self, before: str, after: str) -> "StatusGraph":
+        """Give this graph with an edge more, known at both its ends."""
+        first, second = self.nodes[before], self.nodes[after]
+        changed = {
+            before: replace(first, next_actions=_with(first.next_actions, after)),
+            after: replace(second, prev_actions=_with(second.prev_actions, before)),
+        }
+        return StatusGraph.of({**self.nodes, **changed}.values())
+
+    def next_nodes(self, status: str | None) -> tuple[StatusNode, ...]:
+        """Give what can follow a status, in the graph's order; nothing follows one that the graph lacks."""
+        node = self.nodes.get(status or "")
+        if node is None:
+            return ()
+        return tuple(self.nodes[following] for following in node.next_actions if following in self.nodes)
+
+    def name(self, status: str | None) -> str:
+        """Give the label of a status, or the bare code of one that is not in the graph."""
+        node = self.nodes.get(status or "")
+        return node.name if node is not None and node.name else status or ""
+
+
+@cache
+def status_graph(
+    *, is_generic: bool, has_unauthenticated: bool, can_revert_from_partners: bool
+) -> StatusGraph:
+    """
+    Give the graph that Koha uses for a request.
+
+    Args:
+        is_generic: The request belongs to the backend that comes with Koha (Standard, before 24.11 FreeForm).
+            For any other the core's graph holds: what a foreign backend adds, only Koha knows.
+        has_unauthenticated: From 25.05 (bug 36197).
+        can_revert_from_partners: From 23.11 (bug 27542).
+    """
+    graph = StatusGraph.of(_CORE)
+    if can_revert_from_partners:
+        graph = graph.linked("GENREQ", "REQREV")
+    if not is_generic:
+        return graph
+    return graph.union((*_GENERIC, _UNAUTHENTICATED) if has_unauthenticated else _GENERIC)
+
+
+def available_actions(
+    graph: StatusGraph,
+    status: str | None,
+    *,
+    preferences: Collection[str],
+    permissions: Collection[str],
+    has_biblio: bool,
+) -> tuple[StatusNode, ...]:
+    """
+    Give the actions that may be offered now, in the graph's order.
+
+    Args:
+        preferences: Names of the preferences that are on.
+        permissions: Sub-permissions that the acting person has, such as ``circulate_remaining_permissions``.
+    """
+    return tuple(
+        node
+        for node in graph.next_nodes(status)
+        if node.method is not None
+        and node.needs_preferences <= set(preferences)
+        and node.needs_permissions <= set(permissions)
+        and (has_biblio or not node.needs_biblio)
+    )
+
+
+def require_action(
+    action: Action, *, illrequest_id: int, status: str | None, available: Iterable[StatusNode]
+) -> None:
+    """
+    Let an action pass if it is among the available ones.
+
+    Raises:
+        ActionNotAllowed: It is not; the error lists those that are.
+    """
+    methods = tuple(node.method for node in available if node.method is not None)
+    if action in methods:
+        return
+    choice = ", ".join(methods) or "none"
+    raise ActionNotAllowed(
+        f"Request {illrequest_id} has the status {status or 'unknown'}, from which there is no {action}. "
+        f"Allowed now: {choice}.",
+        allowed=methods,
+    )
+
+
+def is_open(status: str | None) -> bool:
+    """Tell whether work on a request in this status is still to be done."""
+    return status not in INCOMPLETE_EXCEPT
+
+
+def _with(actions: tuple[str, ...], new: str) -> tuple[str, ...]:
+    return actions if new in actions else (*actions, new)
+
