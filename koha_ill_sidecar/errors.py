@@ -121,7 +121,9 @@ class InvalidAddress(DeliveryError):
     def __init__(self, role: str, reason: str) -> None:
         self.role = role
         self.reason = reason
-        super().__init__(f"The address for '{role}' cannot be used: {reason.rstrip('.')}. Correct it and try again.")
+        super().__init__(
+            f"The address for '{role}' cannot be used: {reason.rstrip('.')}. Correct it and try again."
+        )
 
 
 class MessageNotChangeable(DeliveryError):
@@ -133,7 +135,9 @@ class MessageNotFound(DeliveryError):
 
     def __init__(self, message_id: int) -> None:
         self.message_id = message_id
-        super().__init__(f"There is no message {message_id} in the queue. It may have been cleaned up by Koha.")
+        super().__init__(
+            f"There is no message {message_id} in the queue. It may have been cleaned up by Koha."
+        )
 
 
 class PermanentDeliveryFailure(DeliveryError):

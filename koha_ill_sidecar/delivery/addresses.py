@@ -1,0 +1,133 @@
+"""
+Mail addresses: read from what people typed into Koha, checked, and written for the wire.
+
+An address that comes out of here holds no control character and no line break, so it can be put into a header or an
+SMTP command as it is.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from email_validator import EmailNotValidError, validate_email
+
+from koha_ill_sidecar.errors import InvalidAddress
+
+LONGEST_LOCAL_PART = 64
+"""Octets before the @ (RFC 5321 4.5.3.1.1)."""
+
+_DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# What nearly every address looks like; everything else takes the slow way through email-validator.
+_PLAIN = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_DOT_ATOM}@{_LABEL}(?:\.{_LABEL})*\Z")
+_NAMED = re.compile(r"(?P<name>.*?)\s*<(?P<address>[^<>]*)>\s*\Z", re.DOTALL)
+_PART = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|<[^<>]*>|[^,;"<]|["<])+""", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class AddressRole(StrEnum):
+    """What an address is for, as Koha's failure codes name it (Koha, C4/Letters.pm _send_message_by_email)."""
+
+    TO = "to"
+    FROM = "from"
+    CC = "cc"
+    BCC = "bcc"
+    REPLY_TO = "reply_to"
+    SENDER = "sender"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """
+    One mailbox.
+
+    Attributes:
+        spec: ``local@domain`` as it goes over the wire: the domain in ASCII; the local part may be of any script.
+        name: What stands before the angle brackets, or nothing.
+    """
+
+    spec: str
+    name: str = ""
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Tell whether the local part can only be written with SMTPUTF8 (RFC 6531)."""
+        return not self.spec.isascii()
+
+    def __str__(self) -> str:
+        """Give it as Koha's columns show it."""
+        return f"{self.name} <{self.spec}>" if self.name else self.spec
+
+
+def read_addresses(text: str, role: AddressRole) -> tuple[Address, ...]:
+    """
+    Read a list of addresses, parted by commas or semicolons.
+
+    Args:
+        text: ``a@example.org``, ``Ada <a@example.org>, b@example.org`` and so on; domains in any script.
+        role: What they are for; goes into the error.
+
+    Raises:
+        InvalidAddress: One of them cannot be, or there is none.
+    """
+    found = tuple(_read_one(part, role) for part in _parts(text))
+    if not found:
+        raise InvalidAddress(role, "there is no address")
+    return found
+
+
+def read_address(text: str, role: AddressRole) -> Address:
+    """Read exactly one address; raises InvalidAddress."""
+    found = read_addresses(text, role)
+    if len(found) > 1:
+        raise InvalidAddress(role, "there is more than one address")
+    return found[0]
+
+
+def is_address(text: str) -> bool:
+    """Tell whether the text is one address that mail can be sent to."""
+    try:
+        read_address(text, AddressRole.TO)
+    except InvalidAddress:
+        return False
+    return True
+
+
+def _parts(text: str) -> Iterator[str]:
+    for match in _PART.finditer(text):
+        if part := match[0].strip():
+            yield part
+
+
+@lru_cache(maxsize=1024)
+def _read_one(text: str, role: AddressRole) -> Address:
+    named = _NAMED.match(text)
+    name, spec = (named["name"], named["address"].strip()) if named else ("", text)
+    return Address(spec=_checked(spec, role), name=_plain_name(name))
+
+
+def _plain_name(text: str) -> str:
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
+    return _CONTROL.sub(" ", text).strip()
+
+
+def _checked(spec: str, role: AddressRole) -> str:
+    if _PLAIN.match(spec):
+        return spec
+    try:
+        checked = validate_email(
+            spec,
+            check_deliverability=False,
+            globally_deliverable=False,  # a library's own mail server may well be called mail.local
+            allow_quoted_local=True,
+            allow_domain_literal=True,
+        )
+    except EmailNotValidError as error:
+        raise InvalidAddress(role, str(error)) from error
+    if len(checked.local_part.encode()) > LONGEST_LOCAL_PART:
+        raise InvalidAddress(role, f"what stands before the @ is longer than {LONGEST_LOCAL_PART} octets")
+    return f"{checked.local_part}@{checked.ascii_domain or checked.domain}"
