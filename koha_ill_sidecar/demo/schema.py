@@ -34,11 +34,19 @@ def create_koha_schema(
         raise ValueError(
             f"There are no frameworks for {marc_flavour}; known are {', '.join(seed.MARC_SUBFIELDS)}."
         )
-    with connection.cursor() as cursor:
-        for statement in _statements(version):
-            cursor.execute(statement)
+    _create_tables(connection, version)
     _seed(RowWriter(connection), version, marc_flavour)
     connection.commit()
+
+
+def _create_tables(connection: "Connection[Cursor]", version: str) -> None:
+    with connection.cursor() as cursor:
+        try:
+            for statement in _statements(version):
+                cursor.execute(statement)
+        finally:
+            # A file that fails half-way must not leave the caller's session without checks.
+            cursor.execute("SET FOREIGN_KEY_CHECKS = 1")
 
 
 def _statements(version: str) -> Iterator[str]:
