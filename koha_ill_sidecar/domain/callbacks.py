@@ -1,0 +1,472 @@
+"""
+What a vendor's report does to a request: the rules, as data and one pure decision.
+
+Ranks keep a request from going backwards, whatever order the events arrive in; the status graph keeps it from
+going where Koha would not let it go. What cannot be done is never forced: it becomes a word to the staff.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from enum import StrEnum
+
+from koha_ill_sidecar.domain.notices import NoticeCode
+from koha_ill_sidecar.domain.status_reports import ReportedStatus, StatusReport
+from koha_ill_sidecar.domain.statuses import Status, StatusGraph
+
+
+class Verdict(StrEnum):
+    """What became of a callback, as the receipt keeps it and the answer tells it."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"  # known already
+    LATE = "late"  # overtaken by a later event
+    ATTENTION = "attention"  # not possible in the request's status; staff decide
+    UNKNOWN_STATUS = "unknown_status"
+    UNKNOWN_REQUEST = "unknown_request"  # kept for replay
+    INVALID = "invalid"  # kept for replay, once the mapping is mended
+
+
+OPEN_VERDICTS = frozenset({Verdict.UNKNOWN_REQUEST, Verdict.INVALID})
+"""Nothing was decided yet: when the vendor repeats such an event, it is looked at again."""
+
+REPLAYABLE_VERDICTS = OPEN_VERDICTS | {Verdict.ATTENTION, Verdict.UNKNOWN_STATUS, Verdict.LATE}
+
+
+class Effect(StrEnum):
+    """What a report means for the status in Koha."""
+
+    REQUESTED = "requested"  # the supplier has it in hand
+    REVERTED = "reverted"  # the supplier gave it back to us
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    CANCELLATION_REFUSED = "cancellation_refused"
+    NONE = "none"
+
+
+def _to(target: Status, *sources: Status) -> dict[str, str]:
+    return {source.value: target.value for source in sources}
+
+
+def _stay(*statuses: Status) -> dict[str, str]:
+    return {status.value: status.value for status in statuses}
+
+
+_PLACED = (Status.REQ, Status.GENREQ)
+_NOT_YET_PLACED = (Status.NEW, Status.QUEUED, Status.UNAUTH)
+
+TARGETS: Mapping[Effect, Mapping[str, str]] = {
+    # A patron's wish to cancel (CANCREQ) is not overruled by a supplier who does not know of it yet.
+    Effect.REQUESTED: _to(Status.REQ, *_NOT_YET_PLACED, Status.REQREV)
+    | _stay(*_PLACED, Status.CANCREQ, Status.COMP, Status.CHK, Status.RET),
+    Effect.REVERTED: _to(Status.REQREV, *_PLACED) | _stay(Status.REQREV),
+    Effect.COMPLETED: _to(Status.COMP, *_PLACED, *_NOT_YET_PLACED, Status.REQREV, Status.RET)
+    | _stay(Status.COMP),
+    Effect.CANCELLED: _to(Status.REQREV, *_PLACED) | _stay(Status.REQREV),
+    Effect.CANCELLATION_REFUSED: _stay(*Status) | _to(Status.REQ, Status.CANCREQ),
+    Effect.NONE: _stay(*Status),
+}
+"""Where an effect leads from each status; one that is missing here is left alone, with a word to the staff."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """What one canonical status does."""
+
+    effect: Effect = Effect.NONE
+    rank: int | None = None  # never backwards; None: goes with any rank
+    notice: NoticeCode | None = None  # told to the patron, once
+    attention: str | None = None  # told to the staff, always
+    ends_order: bool = False  # the supplier's number of the order is void
+    told_again_for_new_date: bool = False  # a second renewal is news
+
+
+_UPDATE = NoticeCode.REQUEST_UPDATE
+_S = ReportedStatus
+
+RULES: Mapping[ReportedStatus, Rule] = {
+    _S.RECEIVED: Rule(rank=10, effect=Effect.REQUESTED),
+    _S.QUEUED: Rule(rank=15, effect=Effect.REQUESTED),
+    _S.IN_PROCESS: Rule(rank=20, effect=Effect.REQUESTED),
+    _S.NEEDS_INFORMATION: Rule(
+        rank=25, effect=Effect.REVERTED, attention="The supplier needs more information."
+    ),
+    _S.CONDITIONAL: Rule(
+        rank=25, effect=Effect.REQUESTED, attention="The supplier asks for a condition to be accepted."
+    ),
+    _S.WILL_SUPPLY: Rule(rank=30, effect=Effect.REQUESTED),
+    _S.RETRY_POSSIBLE: Rule(rank=35, effect=Effect.REVERTED),
+    _S.UNFILLED: Rule(
+        rank=40, effect=Effect.REVERTED, notice=NoticeCode.REQUEST_UNAVAILABLE, ends_order=True
+    ),
+    _S.EXPIRED: Rule(rank=40, effect=Effect.REVERTED, notice=NoticeCode.REQUEST_UNAVAILABLE, ends_order=True),
+    _S.SHIPPED: Rule(rank=50, effect=Effect.REQUESTED, notice=_UPDATE),
+    _S.DELIVERED: Rule(rank=60, effect=Effect.COMPLETED, notice=NoticeCode.PICKUP_READY),
+    _S.ARRIVED: Rule(rank=60, effect=Effect.REQUESTED),
+    _S.NOT_RECEIVED: Rule(
+        rank=60, effect=Effect.REQUESTED, attention="The supplier says that it did not arrive."
+    ),
+    _S.RENEWED: Rule(rank=70, notice=_UPDATE, told_again_for_new_date=True),
+    _S.RENEWAL_DENIED: Rule(rank=70, notice=_UPDATE, told_again_for_new_date=True),
+    _S.OVERDUE: Rule(
+        rank=70,
+        notice=_UPDATE,
+        told_again_for_new_date=True,
+        attention="The supplier says that it is overdue.",
+    ),
+    _S.RECALLED: Rule(
+        rank=75, notice=_UPDATE, told_again_for_new_date=True, attention="The supplier wants it back."
+    ),
+    _S.RETURNED: Rule(rank=80),
+    _S.LOST: Rule(rank=85, attention="The supplier treats it as lost."),
+    _S.CANCELLED: Rule(rank=90, effect=Effect.CANCELLED, notice=_UPDATE, ends_order=True),
+    _S.CANCEL_DENIED: Rule(effect=Effect.CANCELLATION_REFUSED, notice=_UPDATE),
+    _S.COMPLETED: Rule(rank=95, effect=Effect.COMPLETED),
+    _S.COMPLETED_WITHOUT_RETURN: Rule(rank=95, effect=Effect.COMPLETED),
+    _S.FORWARDED: Rule(),
+    _S.NOTE: Rule(),
+    _S.ERROR: Rule(attention="The supplier reports an error."),
+    _S.UNKNOWN: Rule(attention="The supplier sent a status that has no translation."),
+}
+
+SHIPPED_RANK = 50
+"""From here on the thing itself is on its way, and nobody cancels it any more."""
+
+COMMENTED = frozenset({_S.NOTE, _S.COMPLETED_WITHOUT_RETURN, _S.FORWARDED, _S.CANCEL_DENIED})
+"""Their message becomes a comment of the request: it is all, or most, of what they say."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One try at getting a thing: ranks count within it, for the next supplier starts from the beginning."""
+
+    supplier: str | None = None
+    number: int | None = None
+
+    @property
+    def text(self) -> str | None:
+        """One line that a column of 191 characters holds; None for the only attempt."""
+        if self == Attempt():
+            return None
+        return f"{(self.supplier or '')[:160]}#{self.number or ''}"
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Attempt":
+        """Read what *text* wrote."""
+        supplier, _, number = (text or "").rpartition("#")
+        return cls(supplier=supplier or None, number=int(number) if number else None)
+
+    def is_before(self, other: "Attempt", *, in_time: bool) -> bool:
+        """Tell whether *other* is a later attempt; by number, else by supplier and *in_time*."""
+        if self.number is not None and other.number is not None and self.number != other.number:
+            return self.number < other.number
+        return self._has_other_supplier(other) and in_time
+
+    def _has_other_supplier(self, other: "Attempt") -> bool:
+        if self.supplier is None or other.supplier is None:
+            return False
+        return self.supplier[:160].casefold() != other.supplier[:160].casefold()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far the reports on a request have come."""
+
+    status: ReportedStatus | None = None  # the last one applied
+    rank: int | None = None
+    attempt: Attempt = Attempt()
+    last_event_at: datetime | None = None
+    told: frozenset[str] = frozenset()  # what the patron was told in this attempt
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Situation:
+    """What is known of a request when a report on it arrives."""
+
+    status: str | None
+    order_id: str | None
+    cost: str | None
+    access_url: str | None
+    due: datetime | None
+    tracking: str | None
+    progress: Progress
+    other_partners_open: bool = False  # placed with several partners who did not answer yet
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Supply:
+    """Facts to write to the request; None leaves what is there."""
+
+    order_id: str | None = None
+    cost: str | None = None
+    access_url: str | None = None
+    due: date | datetime | None = None
+    tracking: str | None = None
+    ends_order: bool = False
+
+    def __bool__(self) -> bool:
+        return self != Supply()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What is to be done about a report."""
+
+    verdict: Verdict
+    detail: str  # one sentence for the answer and the staff
+    path: tuple[str, ...] = ()  # statuses to go through, each an edge of the graph
+    supply: Supply = Supply()
+    progress: Progress | None = None  # None: stays
+    attention: str | None = None
+    comment: str | None = None
+    notice: NoticeCode | None = None
+
+
+def decide(situation: Situation, report: StatusReport, graph: StatusGraph) -> Decision:
+    """
+    Decide what a report does to a request.
+
+    A report of a lower rank than the last one of the same attempt, or an older one of the same rank, is late. A
+    report of another supplier, or of a higher attempt number, begins a new attempt, and so does one on a request
+    that staff placed again after the supplier gave it back.
+    """
+    rule = RULES[report.status]
+    if report.status is ReportedStatus.UNKNOWN:
+        return _unknown_status(report)
+    progress = _progress_before(situation, report)
+    if progress is None or _is_late(progress, report, rule):
+        return Decision(verdict=Verdict.LATE, detail=_late_detail(situation.progress))
+    obstacle = _obstacle(situation, report, progress)
+    path = () if obstacle else _path(situation, rule, graph)
+    if path is None or obstacle:
+        return _not_possible(situation, report, obstacle)
+    return _applied(situation, report, progress, path)
+
+
+def _unknown_status(report: StatusReport) -> Decision:
+    word = report.status_text or report.status
+    return Decision(
+        verdict=Verdict.UNKNOWN_STATUS,
+        detail=f"The status {word!r} has no translation; it was kept and staff will look at it.",
+        attention=f"{RULES[ReportedStatus.UNKNOWN].attention} It says: {word}",
+    )
+
+
+def _progress_before(situation: Situation, report: StatusReport) -> Progress | None:
+    """Give the progress of the attempt that a report belongs to; None for an attempt that is over."""
+    progress = situation.progress
+    if RULES[report.status].rank is None and report.status is not ReportedStatus.FORWARDED:
+        return progress
+    reported = Attempt(supplier=report.supplier, number=report.attempt)
+    is_newer_in_time = _is_newer(report, progress)
+    if reported.is_before(progress.attempt, in_time=not is_newer_in_time):
+        return None
+    was_placed_again = _was_given_back(progress) and situation.status in _PLACED
+    if progress.attempt.is_before(reported, in_time=is_newer_in_time) or (
+        was_placed_again and is_newer_in_time
+    ):
+        return Progress(attempt=reported, last_event_at=progress.last_event_at)
+    return progress
+
+
+def _is_newer(report: StatusReport, progress: Progress) -> bool:
+    if report.occurred_at is None or progress.last_event_at is None:
+        return True
+    return report.occurred_at > progress.last_event_at
+
+
+def _was_given_back(progress: Progress) -> bool:
+    return progress.status is not None and RULES[progress.status].effect in (
+        Effect.REVERTED,
+        Effect.CANCELLED,
+    )
+
+
+def _is_late(progress: Progress, report: StatusReport, rule: Rule) -> bool:
+    if rule.rank is None or progress.rank is None:
+        return False
+    if rule.rank != progress.rank:
+        return rule.rank < progress.rank
+    at, last = report.occurred_at, progress.last_event_at
+    return at is not None and last is not None and at < last
+
+
+def _late_detail(progress: Progress) -> str:
+    return f"A later event ({progress.status}) was applied before; this one was recorded only."
+
+
+def _obstacle(situation: Situation, report: StatusReport, progress: Progress) -> str | None:
+    """Name what stands against a report although the graph would allow it."""
+    effect = RULES[report.status].effect
+    if effect is Effect.CANCELLED and (progress.rank or 0) >= SHIPPED_RANK:
+        return f"it was {progress.status} before"
+    is_given_back = situation.status == Status.REQREV and effect in (Effect.REQUESTED, Effect.COMPLETED)
+    starts_anew = progress is not situation.progress
+    if is_given_back and not starts_anew and not _was_given_back(progress):
+        return "the library reverted the request"
+    if effect is Effect.REVERTED and situation.status == Status.GENREQ and situation.other_partners_open:
+        return "other partners were asked too and have not answered"
+    return None
+
+
+def _path(situation: Situation, rule: Rule, graph: StatusGraph) -> tuple[str, ...] | None:
+    """Find the statuses to go through; None where the rules or the graph know no way."""
+    current = situation.status or ""
+    if rule.effect is Effect.NONE:  # it leaves a status of a foreign backend alone, too
+        return ()
+    target = TARGETS[rule.effect].get(current)
+    if target is None or target == current:
+        return None if target is None else ()
+    # The first news may be a late one: what is reported as supplied was requested, whoever forgot to say so.
+    for path in ((target,), (Status.REQ, target)):
+        if all(_is_edge(graph, *edge) for edge in zip((current, *path), path, strict=False)):
+            return tuple(str(status) for status in path)
+    return None
+
+
+def _is_edge(graph: StatusGraph, before: str, after: str) -> bool:
+    node = graph.nodes.get(before)
+    return node is not None and after in node.next_actions
+
+
+def _not_possible(situation: Situation, report: StatusReport, obstacle: str | None) -> Decision:
+    reason = obstacle or f"the request's status {situation.status or 'unknown'} does not allow it"
+    return Decision(
+        verdict=Verdict.ATTENTION,
+        detail=f"The event was kept, but not applied: {reason}. Staff will look at it.",
+        attention=f"The supplier reports {report.status}, which was not applied: {reason}."
+        + _says(report.message),
+    )
+
+
+def _applied(
+    situation: Situation, report: StatusReport, progress: Progress, path: tuple[str, ...]
+) -> Decision:
+    rule = RULES[report.status]
+    supply = _supply(situation, report, ends_order=rule.ends_order and bool(path))
+    comment = _comment(report, progress)
+    told = _told_key(report, rule, moved=bool(path))
+    is_news_to_patron = told is not None and told not in progress.told
+    if report.status == progress.status and not (path or supply or comment or is_news_to_patron):
+        return Decision(
+            verdict=Verdict.UNCHANGED,
+            detail="Nothing new: the request stands so already.",
+            progress=_progress_after(progress, report, rule, None),
+        )
+    return Decision(
+        verdict=Verdict.APPLIED,
+        detail="The report was applied.",
+        path=path,
+        supply=supply,
+        progress=_progress_after(progress, report, rule, told),
+        attention=_attention(situation, report),
+        comment=comment,
+        notice=_notice(rule, report) if is_news_to_patron else None,
+    )
+
+
+def _supply(situation: Situation, report: StatusReport, *, ends_order: bool) -> Supply:
+    """Keep what a report brings that is not there yet."""
+    cost = None if report.cost is None else str(report.cost.amount)
+    due_is_known = report.due is not None and situation.due == end_of_day(report.due)
+    return Supply(
+        order_id=None if ends_order else _news(report.order_id, situation.order_id),
+        cost=_news(cost, situation.cost),
+        access_url=_news(report.access_url, situation.access_url),
+        due=None if due_is_known else report.due,
+        tracking=_news(report.tracking, situation.tracking),
+        ends_order=ends_order and situation.order_id is not None,
+    )
+
+
+def _news(reported: str | None, known: str | None) -> str | None:
+    return None if reported == known else reported
+
+
+def end_of_day(due: date | datetime) -> date:
+    """
+    Give the library's wall-clock moment at which a thing due that day is due; an instant stays as it is.
+
+    Source: Koha, Koha/DateUtils.pm and C4/Circulation.pm: due at 23:59:00, not 23:59:59.
+    """
+    return due if isinstance(due, datetime) else datetime.combine(due, time(23, 59))
+
+
+def _comment(report: StatusReport, progress: Progress) -> str | None:
+    """Word what a report says beside its status, for Koha's comments, which only staff see."""
+    says = [report.message or ""]
+    if report.status is ReportedStatus.FORWARDED and report.supplier:
+        says.insert(0, f"passed on to {report.supplier}")
+    text = " - ".join(part for part in says if part)
+    if not text or (report.status == progress.status and report.status not in COMMENTED):
+        return None
+    return f"{report.status_text or report.status}: {text}"
+
+
+def _attention(situation: Situation, report: StatusReport) -> str | None:
+    rule = RULES[report.status]
+    text = rule.attention
+    if report.status is ReportedStatus.RETURNED and situation.status == Status.CHK:
+        text = "The supplier has it back, but here it is still checked out."
+    if situation.status == Status.CANCREQ and (rule.rank or 0) >= SHIPPED_RANK:
+        text = "The patron wants to cancel, but the supplier has sent it already."
+    return text and text + _says(report.message)
+
+
+def _says(message: str | None) -> str:
+    return f" It says: {message}" if message else ""
+
+
+def _told_key(report: StatusReport, rule: Rule, *, moved: bool) -> str | None:
+    """Name the piece of news for the patron; None where there is none."""
+    stays_by_nature = rule.effect in (Effect.NONE, Effect.REQUESTED)
+    if rule.notice is None or not (moved or stays_by_nature):
+        return None
+    return f"{report.status}@{report.due}" if rule.told_again_for_new_date and report.due else report.status
+
+
+def _notice(rule: Rule, report: StatusReport) -> NoticeCode | None:
+    # What can be read on the screen is not waiting at the desk.
+    if rule.notice is NoticeCode.PICKUP_READY and report.access_url:
+        return NoticeCode.REQUEST_UPDATE
+    return rule.notice
+
+
+def _progress_after(progress: Progress, report: StatusReport, rule: Rule, told: str | None) -> Progress:
+    told_now = progress.told | {told} if told is not None else progress.told
+    if rule.rank is None and report.status is not ReportedStatus.FORWARDED:
+        return replace(progress, told=told_now)
+    times = [at for at in (progress.last_event_at, report.occurred_at) if at is not None]
+    return Progress(
+        status=progress.status if rule.rank is None else report.status,
+        rank=progress.rank if rule.rank is None else rule.rank,
+        attempt=Attempt(
+            supplier=report.supplier or progress.attempt.supplier,
+            number=report.attempt or progress.attempt.number,
+        ),
+        last_event_at=max(times) if times else None,
+        told=told_now,
+    )
+
+
+_PHRASES: Mapping[ReportedStatus, str] = {
+    _S.SHIPPED: "The supplying library has sent it.",
+    _S.DELIVERED: "It has been delivered.",
+    _S.RENEWED: "The loan has been renewed.",
+    _S.RENEWAL_DENIED: "The loan cannot be renewed.",
+    _S.OVERDUE: "It is overdue.",
+    _S.RECALLED: "The supplying library asks for it back.",
+    _S.CANCELLED: "The request has been cancelled.",
+    _S.CANCEL_DENIED: "The request can no longer be cancelled.",
+}
+
+
+def additional_text(report: StatusReport) -> str:
+    """Word a report for the patron, as the details of an update notice."""
+    sentences = [_PHRASES.get(report.status, "")]
+    if report.due is not None:
+        day = report.due.date() if isinstance(report.due, datetime) else report.due
+        sentences.append(f"Due date: {day.isoformat()}.")
+    if report.access_url:
+        sentences.append(f"You can read it here: {report.access_url}")
+    return "\n".join(sentence for sentence in sentences if sentence)

@@ -1,0 +1,300 @@
+"""What a vendor reports about a request: the canonical body of a callback, read strictly."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from koha_ill_sidecar.domain.strict_json import JSONValue
+from koha_ill_sidecar.errors import InvalidReport
+
+MAX_TEXT = 4000
+"""Characters of a message; longer ones are a document and not a word to the library."""
+
+MAX_NAME = 191
+"""Characters of an identifier, so that an index can hold it whole."""
+
+MAX_URL = 8000
+
+
+class ReportedStatus(StrEnum):
+    """
+    The canonical statuses, which every vendor's own words are translated to.
+
+    UNKNOWN stands for every word that has no translation; it is never sent.
+    """
+
+    RECEIVED = "received"
+    QUEUED = "queued"
+    IN_PROCESS = "in_process"
+    NEEDS_INFORMATION = "needs_information"
+    CONDITIONAL = "conditional"
+    WILL_SUPPLY = "will_supply"
+    RETRY_POSSIBLE = "retry_possible"
+    UNFILLED = "unfilled"
+    EXPIRED = "expired"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    ARRIVED = "arrived"
+    NOT_RECEIVED = "not_received"
+    RENEWED = "renewed"
+    RENEWAL_DENIED = "renewal_denied"
+    OVERDUE = "overdue"
+    RECALLED = "recalled"
+    RETURNED = "returned"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+    CANCEL_DENIED = "cancel_denied"
+    COMPLETED = "completed"
+    COMPLETED_WITHOUT_RETURN = "completed_without_return"
+    FORWARDED = "forwarded"
+    NOTE = "note"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """What the supplier charges."""
+
+    amount: Decimal
+    currency: str | None = None  # ISO 4217
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}" if self.currency else str(self.amount)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatusReport:
+    """One event of a vendor's, in canonical words; at least one of the two references is given."""
+
+    status: ReportedStatus
+    status_text: str | None = None  # the vendor's own word
+    event_id: str | None = None
+    occurred_at: datetime | None = None  # None: the vendor does not say
+    illrequest_id: int | None = None
+    order_id: str | None = None
+    supplier: str | None = None
+    attempt: int | None = None
+    message: str | None = None
+    cost: Cost | None = None
+    due: date | datetime | None = None  # a date means the end of that day at the library
+    access_url: str | None = None
+    access_expires_at: datetime | None = None
+    tracking: str | None = None
+    reason: str | None = None
+
+
+def read_report(document: JSONValue, *, event_id_required: bool = True) -> StatusReport:
+    """
+    Check a canonical body and make a report of it.
+
+    Members that it does not know are left alone: the receipt keeps the body as it came. A status that it does
+    not know is no mistake of the body's: it becomes ReportedStatus.UNKNOWN with the word in *status_text*.
+
+    Args:
+        event_id_required: Off where the event is identified by a header, or by nothing but its content.
+
+    Raises:
+        InvalidReport: With all mistakes, each with its JSON pointer.
+    """
+    if not isinstance(document, dict):
+        raise InvalidReport([("", "must be a JSON object")])
+    reader = _Reader()
+    report = _read(reader, document, event_id_required=event_id_required)
+    if reader.errors:
+        raise InvalidReport(reader.errors)
+    return report
+
+
+def status_named(word: str) -> ReportedStatus:
+    """Find the canonical status of that name, whatever its case; UNKNOWN where there is none."""
+    try:
+        return ReportedStatus(fold(word).replace(" ", "_").replace("-", "_"))
+    except ValueError:
+        return ReportedStatus.UNKNOWN
+
+
+def fold(word: str) -> str:
+    """Make two spellings of a vendor's word equal: case, and spaces around and inside, do not count."""
+    return " ".join(word.casefold().split())
+
+
+def _read(reader: "_Reader", body: Mapping[str, JSONValue], *, event_id_required: bool) -> StatusReport:
+    reference = reader.take(body, "request", _members, required=True) or {}
+    illrequest_id = reader.take(reference, "ill_request_id", _positive_integer, under="/request")
+    order_id = reader.take(reference, "order_id", _name, under="/request")
+    if illrequest_id is None and order_id is None and not reader.errors:
+        reader.errors.append(("/request", "must hold ill_request_id or order_id"))
+    word = reader.take(body, "status", _name, required=True) or ""
+    status = status_named(word)
+    unknown_word = word if status is ReportedStatus.UNKNOWN else None
+    return StatusReport(
+        status=status,
+        status_text=reader.take(body, "status_text", _name) or unknown_word,
+        event_id=reader.take(body, "event_id", _event_id, required=event_id_required),
+        occurred_at=reader.take(body, "occurred_at", _instant, required=event_id_required),
+        illrequest_id=illrequest_id,
+        order_id=order_id,
+        supplier=reader.take(body, "supplier", _name),
+        attempt=reader.take(body, "attempt", _positive_integer),
+        message=reader.take(body, "message", _message),
+        cost=_cost(reader, body),
+        due=reader.take(body, "due_date", _day_or_instant),
+        access_url=reader.take(body, "access_url", _url),
+        access_expires_at=reader.take(body, "access_expires_at", _instant),
+        tracking=reader.take(body, "tracking", _name),
+        reason=reader.take(body, "reason", _name),
+    )
+
+
+def _cost(reader: "_Reader", body: Mapping[str, JSONValue]) -> Cost | None:
+    members = reader.take(body, "cost", _members)
+    if members is None:
+        return None
+    amount = reader.take(members, "amount", _amount, required=True, under="/cost")
+    currency = reader.take(members, "currency", _currency, under="/cost")
+    return None if amount is None else Cost(amount=amount, currency=currency)
+
+
+_T = TypeVar("_T")
+
+
+class _MistakeError(Exception):
+    """What is wrong with one value."""
+
+
+class _Reader:
+    """Takes values out of JSON objects, and notes what is wrong with them."""
+
+    def __init__(self) -> None:
+        self.errors: list[tuple[str, str]] = []
+
+    def take(
+        self,
+        body: Mapping[str, JSONValue],
+        key: str,
+        read: Callable[[JSONValue], _T | None],
+        *,
+        required: bool = False,
+        under: str = "",
+    ) -> _T | None:
+        """Give the value that *read* makes of a member; None where it is absent, blank or wrong."""
+        member = body.get(key)
+        try:
+            value = None if member is None else read(member)
+        except _MistakeError as mistake:
+            self.errors.append((f"{under}/{key}", str(mistake)))
+            return None
+        if value is None and required:
+            self.errors.append((f"{under}/{key}", "is required"))
+        return value
+
+
+_EVENT_ID = re.compile(r"[!-~]{1,191}", re.ASCII)
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,4})?", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+_INSTANT = re.compile(rf"{_DATE.pattern}[Tt ]{_TIME}", re.ASCII)
+_EARLIEST, _LATEST = 1970, 9998  # a day at the edge may lie in the next year in another time zone
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LARGEST_KEY = 2**63 - 1
+_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f-\x9f\\<>\"]")
+
+
+def _members(value: JSONValue) -> Mapping[str, JSONValue]:
+    if not isinstance(value, dict):
+        raise _MistakeError("must be an object")
+    return value
+
+
+def _text(value: JSONValue, *, longest: int) -> str | None:
+    if not isinstance(value, str):
+        raise _MistakeError("must be a text")
+    if len(value) > longest:
+        raise _MistakeError(f"has {len(value)} characters; at most {longest} are read")
+    return _CONTROL.sub(" ", value.replace("\r\n", "\n").replace("\r", "\n")).strip() or None
+
+
+def _message(value: JSONValue) -> str | None:
+    return _text(value, longest=MAX_TEXT)
+
+
+def _name(value: JSONValue) -> str | None:
+    text = _text(value, longest=MAX_NAME)
+    return text and " ".join(text.split())
+
+
+def _event_id(value: JSONValue) -> str | None:
+    if not isinstance(value, str) or not _EVENT_ID.fullmatch(value):
+        raise _MistakeError(f"must be a text of at most {MAX_NAME} ASCII characters without spaces")
+    return value
+
+
+def _positive_integer(value: JSONValue) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _LARGEST_KEY:
+        raise _MistakeError("must be a whole number above 0, and not a text")
+    return value
+
+
+def _instant(value: JSONValue) -> datetime | None:
+    text = _text(value, longest=MAX_NAME)
+    if text is None:
+        return None
+    if not _INSTANT.fullmatch(text):
+        raise _MistakeError("must be an RFC 3339 date-time such as 2026-01-31T09:30:00Z")
+    try:
+        instant = datetime.fromisoformat(text.upper())
+    except ValueError as error:
+        raise _MistakeError("is no moment of the calendar") from error
+    _check_year(instant.year)
+    return instant.astimezone(UTC)
+
+
+def _day_or_instant(value: JSONValue) -> date | datetime | None:
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        return _instant(value)
+    try:
+        day = date.fromisoformat(value)
+    except ValueError as error:
+        raise _MistakeError("is no day of the calendar") from error
+    _check_year(day.year)
+    return day
+
+
+def _check_year(year: int) -> None:
+    if not _EARLIEST < year < _LATEST:
+        raise _MistakeError(f"lies in the year {year}, which cannot be meant")
+
+
+def _amount(value: JSONValue) -> Decimal:
+    if not isinstance(value, str) or not _AMOUNT.fullmatch(value):
+        raise _MistakeError('must be a decimal number as a text, such as "12.50"')
+    return Decimal(value)
+
+
+def _currency(value: JSONValue) -> str:
+    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
+        raise _MistakeError('must be an ISO 4217 code, such as "EUR"')
+    return value
+
+
+def _url(value: JSONValue) -> str | None:
+    text = _text(value, longest=MAX_URL)
+    if text is None:
+        return None
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or _NOT_IN_URL.search(text):
+        raise _MistakeError("must be an http or https address")
+    if "@" in parts.netloc:
+        raise _MistakeError("must not hold a user name or a password")
+    return text
