@@ -1,0 +1,124 @@
+"""What every benchmark shares: the shape of a result, statistics, and a database to measure on."""
+
+import platform
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from koha_ill_sidecar.config.settings import DatabaseSettings
+from koha_ill_sidecar.config.values import Secret
+from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """
+    One measured number.
+
+    *ratio* is what the goal is about: value over reference where there is one, else the value itself over its goal.
+    """
+
+    name: str
+    value: float
+    unit: str
+    reference: str
+    reference_value: float | None
+    ratio: float | None
+    goal: str
+    met: bool
+
+    def as_json(self) -> dict[str, object]:
+        """Give the result as ``var/bench.json`` holds it."""
+        return {field: getattr(self, field) for field in self.__slots__}
+
+
+def at_least(
+    name: str, value: float, unit: str, *, reference: str, reference_value: float, goal: float
+) -> Result:
+    """Make a result whose value must be at least *goal* times the reference."""
+    ratio = value / reference_value
+    return Result(
+        name=name,
+        value=value,
+        unit=unit,
+        reference=reference,
+        reference_value=reference_value,
+        ratio=ratio,
+        goal=f"at least {goal:g} of the reference",
+        met=ratio >= goal,
+    )
+
+
+def at_most(
+    name: str, value: float, unit: str, *, reference: str, reference_value: float, goal: float
+) -> Result:
+    """Make a result whose value must be at most *goal* times the reference."""
+    ratio = value / reference_value
+    return Result(
+        name=name,
+        value=value,
+        unit=unit,
+        reference=reference,
+        reference_value=reference_value,
+        ratio=ratio,
+        goal=f"at most {goal:g} times the reference",
+        met=ratio <= goal,
+    )
+
+
+def under(name: str, value: float, unit: str, *, limit: float) -> Result:
+    """Make a result that has no reference, only a limit."""
+    return Result(
+        name=name,
+        value=value,
+        unit=unit,
+        reference="",
+        reference_value=None,
+        ratio=None,
+        goal=f"at most {limit:g} {unit}",
+        met=value <= limit,
+    )
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Give the value below which *percent* of the values lie."""
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def machine() -> str:
+    """Describe the machine in a line."""
+    processor = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    cores = sum(line.startswith("processor") for line in Path("/proc/cpuinfo").read_text().splitlines())
+    return f"{processor}, {cores} cores, Linux {platform.release()}, Python {platform.python_version()}"
+
+
+@contextmanager
+def private_server(*, buffer_pool: str = "1G") -> Iterator[PrivateMariaDB]:
+    """Start a MariaDB with a durable log, as a library would run it; it goes with its data afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="koha-ill-bench-") as directory,
+        PrivateMariaDB(
+            Path(directory) / "data",
+            options=[f"--innodb-buffer-pool-size={buffer_pool}", "--innodb-log-file-size=1G"],
+        ) as server,
+    ):
+        yield server
+
+
+USER = "koha_ill_sidecar"
+_PASSWORD = "bench"
+
+
+def settings_for(server: PrivateMariaDB, database: str) -> DatabaseSettings:
+    """Tell how the sidecar's user reaches a database of the private server."""
+    return DatabaseSettings(socket=server.socket, user=USER, password=Secret(_PASSWORD), database=database)
