@@ -1,0 +1,132 @@
+"""The program ``koha-ill-sidecar``: its commands, its global options and how it ends."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from koha_ill_sidecar import __version__, logs
+from koha_ill_sidecar.cli.context import CommandContext
+from koha_ill_sidecar.errors import ConfigurationError, SidecarError
+
+NAME = "koha-ill-sidecar"
+DEFAULT_CONFIG = Path("/etc/koha-ill-sidecar/config.yaml")
+
+_FAILED = 1
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """Where a command is found, and what the list of commands says of it."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+_COMMANDS = {
+    "run": _Command("run", "run", "Serve callbacks and run the jobs, all in one process."),
+    "web": _Command("run", "web", "Serve callbacks only."),
+    "worker": _Command("run", "worker", "Run the jobs only."),
+    "requests": _Command("requests", "requests", "Create, change and show requests."),
+    "notices": _Command("notices", "notices", "Install, preview and render notices."),
+    "queue": _Command("queue", "queue", "Look at messages and their delivery."),
+    "callbacks": _Command("callbacks", "callbacks", "Look at callbacks and replay them."),
+    "doctor": _Command("doctor", "doctor", "Check the configuration, the database, Koha and the mail."),
+    "migrate": _Command("migrate", "migrate", "Make or change the sidecar's own tables."),
+    "grants": _Command("grants", "grants", "Print the privileges that the database user needs."),
+}
+
+
+class _Program(click.Group):
+    """A group that imports a command when it is used, so that ``--help`` costs nothing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        found = _COMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        command = getattr(importlib.import_module(f"koha_ill_sidecar.cli.{found.module}"), found.attribute)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in _COMMANDS.items()])
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="KOHA_ILL_SIDECAR_CONFIG",
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    show_envvar=True,
+    help="The configuration file.",
+)
+@click.option(
+    "--debug", is_flag=True, help="Log everything, and show where in the program an error came from."
+)
+@click.version_option(__version__, prog_name=NAME)
+@click.pass_context
+def program(ctx: click.Context, config: Path, *, debug: bool) -> None:
+    """Interlibrary loans beside a running Koha."""
+    logs.configure(level="debug" if debug else "warning", style="logfmt")
+    ctx.obj = ctx.with_resource(CommandContext(config, debug=debug))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """
+    Run the program and exit.
+
+    Exit codes: 0 fine, 1 something failed, 2 used wrongly.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_run(words))
+
+
+def _run(words: list[str]) -> int:
+    try:
+        result = program.main(words, prog_name=NAME, standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return _INTERRUPTED
+    except SidecarError as error:
+        return _explain(error, words)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain again when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    except Exception as error:  # noqa: BLE001  (the last line of defence: no traceback for people who did not ask)
+        return _explain(error, words)
+    return result if isinstance(result, int) else 0
+
+
+def _explain(error: Exception, words: list[str]) -> int:
+    if "--debug" in words:
+        raise error
+    for line in _lines(error):
+        click.echo(f"{NAME}: {line}", err=True)
+    return _FAILED
+
+
+def _lines(error: Exception) -> Sequence[str]:
+    match error:
+        case ConfigurationError():
+            return error.problems
+        case SidecarError():
+            return [" ".join(str(error).split())]
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return [f"internal error: {said[:500]} (run it again with {NAME} --debug ... to see where)"]

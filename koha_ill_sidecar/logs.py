@@ -1,0 +1,124 @@
+"""
+One line for each thing that happened: a fixed phrase and what belongs to it as ``key=value`` or JSON.
+
+Call sites use the standard library: ``logger.info("callback applied", extra={"illrequest_id": 7})``. Lines go to
+standard error, where systemd's journal takes them with their priority.
+"""
+
+import json
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TextIO
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+"""What every record has; anything else was given as ``extra``."""
+
+_BARE = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+"""A value that logfmt needs no quotes for."""
+
+_BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that could end a line or drive a terminal."""
+
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+"""Levels of syslog(3) for the journal; what is lower is 7, debug."""
+
+_CHATTY = ("apscheduler", "mail.log", "sqlalchemy", "werkzeug")
+"""Libraries whose INFO is about themselves."""
+
+
+class LogfmtFormatter(logging.Formatter):
+    """Writes ``at=… level=info event="callback applied" illrequest_id=7``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line for a record."""
+        return " ".join(f"{key}={_logfmt_value(value)}" for key, value in fields(record).items())
+
+
+class JSONFormatter(logging.Formatter):
+    """Writes a JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line for a record."""
+        return json.dumps(fields(record), default=str, ensure_ascii=False)
+
+
+class JournalFormatter(logging.Formatter):
+    """Puts the priority before another formatter's line, as systemd's journal reads it (sd-daemon(3))."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._formatter = formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line for a record."""
+        priority = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
+        return f"<{priority}>{self._formatter.format(record)}"
+
+
+def configure(*, level: str, style: str, stream: TextIO | None = None) -> None:
+    """
+    Send every log line of this process to one stream; may be called again to change level or style.
+
+    Args:
+        level: ``debug``, ``info``, ``warning`` or ``error``.
+        style: ``logfmt`` or ``json``.
+        stream: Standard error by default.
+    """
+    target = stream or sys.stderr
+    formatter = JSONFormatter() if style == "json" else LogfmtFormatter()
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(JournalFormatter(formatter) if _is_journal(target, os.environ) else formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.NOTSET)
+    logging.captureWarnings(capture=True)
+
+
+def fields(record: logging.LogRecord) -> dict[str, object]:
+    """Give what a record says, in the order in which it is written."""
+    found: dict[str, object] = {
+        "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname.lower(),
+        "event": record.getMessage(),
+        "logger": record.name,
+    }
+    found |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    if record.exc_info and record.exc_info[1]:
+        error = record.exc_info[1]
+        found["error"] = f"{type(error).__name__}: {error}"
+        found["trace"] = "".join(traceback.format_exception(error))
+    return found
+
+
+def _logfmt_value(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+    text = str(value)
+    if _BARE.fullmatch(text):
+        return text
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{_BREAKING.sub(_escaped, quoted)}"'
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Tell whether a stream leads to the journal (systemd.exec(5), ``$JOURNAL_STREAM``)."""
+    device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return (device, inode) == (str(status.st_dev), str(status.st_ino))
