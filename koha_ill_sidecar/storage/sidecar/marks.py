@@ -6,7 +6,7 @@ appear below one that has been seen. Hence a mark that *lags*: it stands where t
 ago, all transactions of that time are over, and what lies above it is read again each time.
 """
 
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.mysql import insert
 
 from koha_ill_sidecar.storage.sidecar.schema import marks, utc_now
@@ -14,13 +14,13 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 _AHEAD = ".ahead"  # the row that holds where the lagging mark goes next
 
-_SELECT = select(marks.c.position).where(marks.c.name == text(":mark"))
+_SELECT = select(marks.c.position).where(marks.c.name == bindparam("mark"))
 
 _SELECT_PAIR = select(
     marks.c.name,
     marks.c.position,
     (marks.c.moved_at <= text("UTC_TIMESTAMP(6) - INTERVAL :lag_microseconds MICROSECOND")).label("is_old"),
-).where(marks.c.name.in_((text(":mark"), text(":ahead"))))
+).where(marks.c.name.in_((bindparam("mark"), bindparam("ahead"))))
 
 _INSERT = insert(marks).values(moved_at=utc_now())
 _PLACE = _INSERT.on_duplicate_key_update(
