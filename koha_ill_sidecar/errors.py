@@ -29,7 +29,8 @@ how to mend it.
     └── RequestError
         ├── ActionNotAllowed
         ├── RequestChangedMeanwhile
-        └── RequestNotFound
+        ├── RequestNotFound
+        └── RequestRefused
 """
 
 from collections.abc import Sequence
@@ -226,3 +227,16 @@ class RequestNotFound(RequestError):
     def __init__(self, reference: int | str) -> None:
         self.reference = reference
         super().__init__(f"There is no request {reference}. It may have been deleted.")
+
+
+class RequestRefused(RequestError):
+    """
+    What was given for a request does not do; nothing was changed.
+
+    Attributes:
+        code: The mistake in one word, Koha's own where it has one (``invalid_branch``).
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)

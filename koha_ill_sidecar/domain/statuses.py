@@ -280,4 +280,3 @@ def is_open(status: str | None) -> bool:
 
 def _with(actions: tuple[str, ...], new: str) -> tuple[str, ...]:
     return actions if new in actions else (*actions, new)
-

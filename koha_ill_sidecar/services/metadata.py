@@ -1,0 +1,55 @@
+"""What is known of the wanted item, as notices and pages show it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from koha_ill_sidecar.domain import attributes as item
+from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
+from koha_ill_sidecar.storage.koha import attributes
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metadata:
+    """What notices say of the wanted item."""
+
+    title: str
+    author: str
+    lines: str  # "- Label: value", one a line
+    attributes: Mapping[str, str]  # value by type, also those that lines leave out
+
+
+def notice_metadata(tx: Transaction, ill_request: ILLRequest) -> Metadata:
+    """
+    Give what a notice may say of the wanted item; one query.
+
+    Source: Koha, Koha/ILL/Request.pm get_notice.
+    """
+    found = attributes.find(tx, ill_request.illrequest_id)
+    values = values_by_type(found)
+    described = _sorted(item.metadata(found))
+    return Metadata(
+        title=values.get("title", ""),
+        author=values.get("author", ""),
+        lines="\n".join(f"- {label}: {value}" for label, value in described.items()),
+        attributes=values,
+    )
+
+
+def metadata(tx: Transaction, ill_request: ILLRequest) -> Mapping[str, str]:
+    """
+    Give label and value of all that describes the wanted item, by label; one query.
+
+    Custom keys are shown with spaces for underscores, as on Koha's page.
+    """
+    found = item.metadata(attributes.find(tx, ill_request.illrequest_id))
+    return {label.replace("_", " "): value for label, value in _sorted(found).items()}
+
+
+def supplier_metadata_text(tx: Transaction, ill_request: ILLRequest) -> str:
+    """Give what describes the wanted item as plain text, a line each; one query."""
+    return "\n".join(f"{label}: {value}" for label, value in metadata(tx, ill_request).items())
+
+
+def _sorted(labelled: Mapping[str, str]) -> Mapping[str, str]:
+    return {label: labelled[label] for label in sorted(labelled, key=str.lower)}

@@ -1,0 +1,110 @@
+"""
+Rows of ``action_logs``.
+
+Koha's page of a request reads every row of module ILL with that number and dies of one that its core would not
+have written (Koha, Koha/ILL/Request/Logger.pm get_request_logs). So only the two kinds below are ever written under
+that module, and the functions here are the only way to it. ``trace`` and ``diff`` stay NULL.
+"""
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Insert, bindparam, insert, select
+
+from koha_ill_sidecar.domain.actors import Actor, Interface
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogRow:
+    """A row as it stands; *info* is JSON where Koha's core wrote it, and may be anything."""
+
+    action_id: int
+    timestamp: datetime
+    user: int  # borrowernumber, 0 for nobody
+    action: str | None
+    info: str | None
+    interface: str | None
+
+
+def add_status_change(
+    tx: Transaction, illrequest_id: int, *, before: str | None, after: str | None, actor: Actor
+) -> None:
+    """
+    Log a change of status or alias, if the preference IllLog is on.
+
+    Args:
+        before: The alias that was set, else the status; None for a new request.
+        after: The new alias, else the new status.
+
+    Source: Koha, Koha/ILL/Request/Logger.pm log_status_change.
+    """
+    info = {"log_origin": "core", "status_before": before, "status_after": after}
+    _add_ill(tx, "STATUS_CHANGE", illrequest_id, info, actor)
+
+
+def add_patron_notice(tx: Transaction, illrequest_id: int, notice_code: str, actor: Actor) -> None:
+    """
+    Log that a notice was queued for the patron, if the preference IllLog is on.
+
+    Source: Koha, Koha/ILL/Request/Logger.pm log_patron_notice.
+    """
+    info = {"log_origin": "core", "notice_code": notice_code}
+    _add_ill(tx, "PATRON_NOTICE", illrequest_id, info, actor)
+
+
+def add_biblio(tx: Transaction, biblionumber: int, *, actor: Actor) -> None:
+    """
+    Log a new record, if the preference CataloguingLog is on.
+
+    Source: Koha, C4/Biblio.pm AddBiblio.
+    """
+    if tx.preferences.flag("CataloguingLog"):
+        _add(tx, "CATALOGUING", "ADD", biblionumber, "biblio", actor)
+
+
+def find_for_request(tx: Transaction, illrequest_id: int) -> list[LogRow]:
+    """Give the ILL rows of a request, newest first."""
+    table = tx.koha.table("action_logs")
+    statement = (
+        select(*(table.c[name] for name in ("action_id", "timestamp", "user", "action", "info", "interface")))
+        .where(table.c.object == illrequest_id, table.c.module == "ILL")
+        .order_by(table.c.timestamp.desc(), table.c.action_id.desc())
+    )
+    return [LogRow(**row) for row in tx.connection.execute(statement).mappings()]
+
+
+def _add_ill(
+    tx: Transaction, action: str, illrequest_id: int, info: Mapping[str, str | None], actor: Actor
+) -> None:
+    if tx.preferences.flag("IllLog"):
+        _add(tx, "ILL", action, illrequest_id, json.dumps(info, ensure_ascii=False), actor)
+
+
+def _add(tx: Transaction, module: str, action: str, number: int, info: str, actor: Actor) -> None:
+    has_script = actor.interface in (Interface.CRON, Interface.COMMANDLINE)
+    values = {
+        "user": actor.borrowernumber,
+        "module": module,
+        "action": action,
+        "object": number,
+        "info": info,
+        "interface": actor.interface.value,
+        "script": actor.script if has_script else None,
+    }
+    if not tx.koha.has("action_logs", "script"):
+        del values["script"]
+    tx.connection.execute(_insert(tx.koha), values)
+
+
+@functools.cache
+def _insert(koha: InstalledKoha) -> Insert:
+    table = koha.table("action_logs")
+    names = ("user", "module", "action", "object", "info", "interface", "script")
+    values: dict[str, Any] = {name: bindparam(name) for name in names if name in table.c}
+    return insert(table).values(values)

@@ -1,0 +1,53 @@
+"""Authorised values, of which the site's own statuses are one category."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select
+
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuthorisedValue:
+    """A code and what it is called."""
+
+    authorised_value: str
+    lib: str  # for staff
+    lib_opac: str  # for patrons
+
+
+def exists(tx: Transaction, category: str, code: str) -> bool:
+    """Tell whether a category has a value, exactly as written."""
+    table = tx.koha.table("authorised_values")
+    statement = select(table.c.authorised_value).where(
+        table.c.category == category, table.c.authorised_value == code
+    )
+    return code in set(tx.connection.scalars(statement))
+
+
+def find(tx: Transaction, category: str, *, branchcode: str | None = None) -> list[AuthorisedValue]:
+    """
+    Give the values of a category that are visible at a library, by staff's name; None: all of them.
+
+    A value that is limited to no library is visible at every one. Source: Koha,
+    Koha/Objects/Limit/Library.pm search_with_library_limits.
+    """
+    table = tx.koha.table("authorised_values")
+    limits = tx.koha.table("authorised_values_branches")
+    statement = select(table.c.authorised_value, table.c.lib, table.c.lib_opac).where(
+        table.c.category == category
+    )
+    if branchcode is not None:
+        of_value = select(limits.c.av_id).where(limits.c.av_id == table.c.id)
+        statement = statement.where(
+            or_(~of_value.exists(), of_value.where(limits.c.branchcode == branchcode).exists())
+        )
+    rows = tx.connection.execute(statement.order_by(func.lower(table.c.lib), table.c.id))
+    return [
+        AuthorisedValue(
+            authorised_value=row.authorised_value,
+            lib=row.lib or row.authorised_value,
+            lib_opac=row.lib_opac or row.lib or row.authorised_value,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,206 @@
+"""
+Rows of ``illrequests``.
+
+Koha takes no locks and overwrites whole columns, so every change here names the columns it means, and a status
+changes only if it still is what the decision was made on.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Insert, Select, Table, Update, bindparam, func, insert, or_, select
+from sqlalchemy import update as update_table
+
+from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.errors import RequestChangedMeanwhile, RequestNotFound
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_COLUMNS = tuple(field.name for field in fields(ILLRequest))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestFilter:
+    """Conditions of a list, all of which must hold; what is empty or None does not count."""
+
+    statuses: Sequence[str] = ()  # codes of statuses or of aliases
+    branchcode: str | None = None
+    borrowernumber: int | None = None
+    backend: str | None = None
+    placed_from: date | None = None
+    placed_to: date | None = None
+
+
+def get(tx: Transaction, illrequest_id: int) -> ILLRequest:
+    """Give a request; raises RequestNotFound."""
+    return _one(tx, _select_request(tx.koha), illrequest_id)
+
+
+def get_for_update(tx: Transaction, illrequest_id: int) -> ILLRequest:
+    """
+    Give a request and hold its row until the transaction ends.
+
+    Whoever else asks this way waits; Koha, which does not ask, is kept from writing the row.
+
+    Raises:
+        RequestNotFound: There is no such request.
+    """
+    return _one(tx, _lock_request(tx.koha), illrequest_id)
+
+
+def find(tx: Transaction, wanted: RequestFilter, *, limit: int, offset: int = 0) -> list[ILLRequest]:
+    """Give requests, newest first; one query."""
+    table = tx.koha.table("illrequests")
+    statement = (
+        select(*_present(table))
+        .where(*_conditions(table, wanted))
+        .order_by(table.c.illrequest_id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return [ILLRequest(**row) for row in tx.connection.execute(statement).mappings()]
+
+
+def add(tx: Transaction, **columns: object) -> int:
+    """Insert a request and give its number; ``placed`` is today, as MariaDB has it."""
+    statement = _insert_request(tx.koha, tuple(sorted(columns)))
+    result = tx.connection.execute(statement, columns)
+    return int(result.lastrowid)
+
+
+def set_status(tx: Transaction, illrequest_id: int, *, expected: str | None, new: str) -> None:
+    """
+    Move a request from *expected* to *new* and clear its status alias.
+
+    One statement. MariaDB stamps ``updated`` itself; the other columns stay as whoever else wrote them.
+
+    Raises:
+        RequestChangedMeanwhile: The request no longer has *expected*; nothing was written.
+        RequestNotFound: It is gone.
+
+    Source: Koha, Koha/ILL/Request.pm status.
+    """
+    values = {"b_id": illrequest_id, "b_expected": expected, "b_status": new}
+    if tx.connection.execute(_update_status(tx.koha), values).rowcount != 1:
+        found = get(tx, illrequest_id)
+        raise RequestChangedMeanwhile(illrequest_id, expected=expected, found=found.status)
+
+
+def update(tx: Transaction, illrequest_id: int, **columns: object) -> None:
+    """
+    Write these columns of a request and no others; ``status`` goes through :func:`set_status`.
+
+    A value may be an SQL expression, such as ``func.curdate()``.
+
+    Raises:
+        RequestNotFound: There is no such request.
+    """
+    table = tx.koha.table("illrequests")
+    statement = update_table(table).where(table.c.illrequest_id == illrequest_id).values(columns)
+    if tx.connection.execute(statement).rowcount != 1:
+        raise RequestNotFound(illrequest_id)
+
+
+def delete(tx: Transaction, illrequest_id: int) -> None:
+    """
+    Delete a request; its attributes and comments go with it by foreign key.
+
+    Raises:
+        RequestNotFound: There is no such request.
+    """
+    table = tx.koha.table("illrequests")
+    if tx.connection.execute(table.delete().where(table.c.illrequest_id == illrequest_id)).rowcount != 1:
+        raise RequestNotFound(illrequest_id)
+
+
+def count_for_limit(
+    tx: Transaction, *, this_year: bool, branchcode: str | None = None, borrowernumber: int | None = None
+) -> int:
+    """
+    Count the requests that a limit counts: those of a library, or those of a patron.
+
+    Args:
+        this_year: Count those placed this year, whatever their status; else those that are neither queued nor
+            completed.
+
+    Source: Koha, Koha/ILL/Request.pm _limit_counter.
+    """
+    table = tx.koha.table("illrequests")
+    conditions: list[ColumnElement[bool]] = []
+    if branchcode is not None:
+        conditions.append(table.c.branchcode == branchcode)
+    if borrowernumber is not None:
+        conditions.append(table.c.borrowernumber == borrowernumber)
+    conditions.append(
+        func.year(table.c.placed) == func.year(func.curdate())
+        if this_year
+        else table.c.status.not_in(("QUEUED", "COMP"))
+    )
+    return int(tx.connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0)
+
+
+def backend_names(tx: Transaction) -> set[str]:
+    """Give the backends that requests were made with; reads the whole table."""
+    table = tx.koha.table("illrequests")
+    return {name for name in tx.connection.scalars(select(table.c.backend).distinct()) if name}
+
+
+def _one(tx: Transaction, statement: Select[Any], illrequest_id: int) -> ILLRequest:
+    row = tx.connection.execute(statement, {"b_id": illrequest_id}).mappings().one_or_none()
+    if row is None:
+        raise RequestNotFound(illrequest_id)
+    return ILLRequest(**row)
+
+
+def _present(table: Table) -> list[ColumnElement[Any]]:
+    return [table.c[name] for name in _COLUMNS if name in table.c]
+
+
+def _conditions(table: Table, wanted: RequestFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.statuses:
+        plain = table.c.status.in_(wanted.statuses) & table.c.status_alias.is_(None)
+        conditions.append(or_(plain, table.c.status_alias.in_(wanted.statuses)))
+    equal: Mapping[str, object] = {
+        "branchcode": wanted.branchcode,
+        "borrowernumber": wanted.borrowernumber,
+        "backend": wanted.backend,
+    }
+    conditions += [table.c[name] == value for name, value in equal.items() if value is not None]
+    if wanted.placed_from is not None:
+        conditions.append(table.c.placed >= wanted.placed_from)
+    if wanted.placed_to is not None:
+        conditions.append(table.c.placed <= wanted.placed_to)
+    return conditions
+
+
+@functools.cache
+def _select_request(koha: InstalledKoha) -> Select[Any]:
+    table = koha.table("illrequests")
+    return select(*_present(table)).where(table.c.illrequest_id == bindparam("b_id"))
+
+
+@functools.cache
+def _lock_request(koha: InstalledKoha) -> Select[Any]:
+    return _select_request(koha).with_for_update()
+
+
+@functools.cache
+def _update_status(koha: InstalledKoha) -> Update:
+    table = koha.table("illrequests")
+    return (
+        update_table(table)
+        .where(table.c.illrequest_id == bindparam("b_id"))
+        .where(table.c.status.op("<=>")(bindparam("b_expected")))
+        .values(status=bindparam("b_status"), status_alias=None)
+    )
+
+
+@functools.cache
+def _insert_request(koha: InstalledKoha, columns: tuple[str, ...]) -> Insert:
+    return insert(koha.table("illrequests")).values(
+        {name: bindparam(name) for name in columns} | {"placed": func.curdate()}
+    )

@@ -1,0 +1,72 @@
+"""
+The sidecar's own log of what was done to a request.
+
+Koha's log of a request bears only what its core writes; everything else is told here.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select
+
+from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.storage.sidecar.schema import history, utc_now
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_ADD = insert(history).values(happened_at=utc_now())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryEntry:
+    """A row of our log."""
+
+    history_id: int
+    illrequest_id: int
+    happened_at: datetime
+    kind: str
+    borrowernumber: int
+    interface: str
+    detail: Mapping[str, object]
+
+
+def add(
+    tx: Transaction,
+    illrequest_id: int,
+    kind: str,
+    *,
+    actor: Actor,
+    detail: Mapping[str, object] | None = None,
+) -> None:
+    """
+    Write down what happened; one statement.
+
+    Args:
+        kind: A short word for it, at most 40 characters.
+        detail: What else is to be known; goes into JSON. No texts that people wrote, no secrets.
+    """
+    tx.connection.execute(
+        _ADD,
+        {
+            "illrequest_id": illrequest_id,
+            "kind": kind,
+            "borrowernumber": actor.borrowernumber,
+            "interface": actor.interface.value,
+            "detail": json.dumps(detail or {}, ensure_ascii=False),
+        },
+    )
+
+
+def find_for_request(tx: Transaction, illrequest_id: int) -> list[HistoryEntry]:
+    """Give the entries of a request, newest first."""
+    statement = (
+        select(history).where(history.c.illrequest_id == illrequest_id).order_by(history.c.history_id.desc())
+    )
+    rows = tx.connection.execute(statement).mappings()
+    return [HistoryEntry(**{**row, "detail": _object(row["detail"])}) for row in rows]
+
+
+def _object(detail: object) -> Mapping[str, object]:
+    value = json.loads(detail) if isinstance(detail, str) else detail
+    return value if isinstance(value, dict) else {}

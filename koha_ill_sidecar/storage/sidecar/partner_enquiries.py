@@ -1,0 +1,59 @@
+"""Which partner was asked for which request; Koha itself keeps the addresses only."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select, text
+
+from koha_ill_sidecar.storage.sidecar.schema import partner_enquiries, utc_now
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_ADD = insert(partner_enquiries).values(asked_at=utc_now())
+_CLOSE = text(
+    "UPDATE ill_sidecar_partner_enquiries SET closed_at = UTC_TIMESTAMP(6), closed_by_status = :status"
+    " WHERE illrequest_id = :illrequest_id AND closed_at IS NULL"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartnerEnquiry:
+    """One partner, asked once."""
+
+    enquiry_id: int
+    illrequest_id: int
+    borrowernumber: int  # the partner
+    address: str
+    message_id: int | None
+    asked_at: datetime
+    closed_at: datetime | None
+    closed_by_status: str | None
+
+
+def add(
+    tx: Transaction, illrequest_id: int, *, borrowernumber: int, address: str, message_id: int | None
+) -> None:
+    """Note that a partner was asked."""
+    tx.connection.execute(
+        _ADD,
+        {
+            "illrequest_id": illrequest_id,
+            "borrowernumber": borrowernumber,
+            "address": address,
+            "message_id": message_id,
+        },
+    )
+
+
+def close(tx: Transaction, illrequest_id: int, *, status: str) -> int:
+    """Close the open enquiries of a request that went on to *status*; tells how many there were."""
+    return tx.connection.execute(_CLOSE, {"illrequest_id": illrequest_id, "status": status}).rowcount
+
+
+def find_for_request(tx: Transaction, illrequest_id: int) -> list[PartnerEnquiry]:
+    """Give the enquiries of a request, oldest first."""
+    statement = (
+        select(partner_enquiries)
+        .where(partner_enquiries.c.illrequest_id == illrequest_id)
+        .order_by(partner_enquiries.c.enquiry_id)
+    )
+    return [PartnerEnquiry(**row) for row in tx.connection.execute(statement).mappings()]
