@@ -1,0 +1,405 @@
+"""
+Mail servers: connections that stay open, and what servers answer put into two kinds of failure.
+
+Temporary is what may go away: no connection, no encryption, no login, a time-out, any 4xx, a connection that drops.
+Permanent is what the server would say of this mail again: a 5xx answer to its sender, recipients or text. What a
+server says before it has seen anything of the mail tells of the connection and is therefore temporary, 5xx or not.
+
+Between the end of the text and the server's answer lies the only doubt: if the connection drops there, the mail may
+have gone. It is then reported as a temporary failure, and sent again with the same Message-ID.
+"""
+
+import logging
+import smtplib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+from koha_ill_sidecar.config.settings import SmtpSettings, SSLMode
+from koha_ill_sidecar.errors import PermanentDeliveryFailure, TemporaryDeliveryFailure
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 60.0
+"""How long a connection is kept that nobody uses; servers hang up after some minutes (RFC 5321 4.5.3.2: five)."""
+
+UNREACHABLE_SECONDS = 10.0
+"""How long a server that could not be reached is not tried again, so that its mail does not hold up the others'."""
+
+_READY = 220
+_OK = 250
+_GO_AHEAD = 354
+_CLOSING = 421
+_ANSWERS_ABOUT_LOGIN = frozenset({530, 534, 535, 538})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Envelope:
+    """
+    Who sends and who gets a mail, apart from its headers.
+
+    Attributes:
+        sender: Address for bounces.
+        recipients: At least one; each once.
+        needs_smtputf8: An address or header needs the extension SMTPUTF8.
+    """
+
+    sender: str
+    recipients: tuple[str, ...]
+    needs_smtputf8: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """What a server said to one recipient."""
+
+    recipient: str
+    code: int
+    answer: str
+
+    @property
+    def is_temporary(self) -> bool:
+        """Tell whether it may take the recipient later."""
+        return _is_temporary(self.code)
+
+    def __str__(self) -> str:
+        return f"{self.recipient}: {self.code} {self.answer}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """
+    What became of a mail that the server took.
+
+    Attributes:
+        accepted: The recipients that it is for; at least one.
+        refused: The others.
+    """
+
+    accepted: tuple[str, ...]
+    refused: tuple[Refusal, ...] = ()
+
+
+class Mailer:
+    """
+    Sends mail through any number of servers over connections that stay open. Thread-safe.
+
+    There are as many connections to a server as threads send through it at a time; a connection serves one mail at
+    a time. Nothing is opened before the first mail.
+    """
+
+    def __init__(
+        self, *, idle_seconds: float = IDLE_SECONDS, unreachable_seconds: float = UNREACHABLE_SECONDS
+    ) -> None:
+        self._idle_seconds = idle_seconds
+        self._unreachable_seconds = unreachable_seconds
+        self._lock = threading.Lock()
+        self._idle: dict[SmtpSettings, list[_Connection]] = {}
+        self._unreachable: dict[SmtpSettings, tuple[float, str]] = {}
+
+    def send(self, server: SmtpSettings, envelope: Envelope, octets: bytes) -> Receipt:
+        """
+        Hand one mail to a server.
+
+        A kept connection that turns out to be closed before the text went out is replaced at once.
+
+        Args:
+            octets: Header and text with CRLF line ends.
+
+        Raises:
+            PermanentDeliveryFailure: The server took it for no recipient and never will.
+            TemporaryDeliveryFailure: It may be taken later, or it is not known whether it was.
+        """
+        while (connection := self._take_idle(server)) is not None:
+            with self._kept(connection):
+                try:
+                    return connection.deliver(envelope, octets)
+                except _HungUp:
+                    continue  # the others may be as old: each is thrown away, then a new one is made
+        connection = self._connect(server)
+        with self._kept(connection):
+            try:
+                return connection.deliver(envelope, octets)
+            except _HungUp as error:
+                raise TemporaryDeliveryFailure(str(error)) from error
+
+    def check(self, server: SmtpSettings) -> None:
+        """Connect, encrypt and log in as a mail would, and hang up; raises TemporaryDeliveryFailure."""
+        _Connection(server).close()
+
+    def close_idle(self) -> None:
+        """Close the connections that have not been used for a while; cheap when there are none."""
+        oldest = time.monotonic() - self._idle_seconds
+        with self._lock:
+            old = [kept for idle in self._idle.values() for kept in idle if kept.used_at < oldest]
+            for connection in old:
+                self._idle[connection.server].remove(connection)
+        for connection in old:
+            connection.close()
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        with self._lock:
+            idle = [connection for kept in self._idle.values() for connection in kept]
+            self._idle.clear()
+        for connection in idle:
+            connection.close()
+
+    def _take_idle(self, server: SmtpSettings) -> "_Connection | None":
+        with self._lock:
+            idle = self._idle.get(server)
+            return idle.pop() if idle else None
+
+    def _connect(self, server: SmtpSettings) -> "_Connection":
+        until, reason = self._unreachable.get(server, (0.0, ""))
+        if time.monotonic() < until:
+            raise TemporaryDeliveryFailure(reason)
+        try:
+            connection = _Connection(server)
+        except TemporaryDeliveryFailure as error:
+            self._unreachable[server] = (time.monotonic() + self._unreachable_seconds, str(error))
+            logger.warning("mail server unreachable", extra={"host": server.host, "port": server.port})
+            raise
+        self._unreachable.pop(server, None)
+        return connection
+
+    @contextmanager
+    def _kept(self, connection: "_Connection") -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if connection.is_open:
+                with self._lock:
+                    self._idle.setdefault(connection.server, []).append(connection)
+            else:
+                connection.close()
+
+
+class _HungUp(Exception):
+    """The server had closed the connection before it saw any of the text: nothing was delivered."""
+
+
+class _Connection:
+    """One session with a server, ready for a mail."""
+
+    def __init__(self, server: SmtpSettings) -> None:
+        self.server = server
+        self.used_at = time.monotonic()
+        self._where = f"{server.host}:{server.port}"
+        try:
+            self._smtp = self._open()
+        except (OSError, UnicodeError) as error:  # every error of smtplib and ssl is an OSError
+            raise TemporaryDeliveryFailure(
+                f"No connection to the mail server {self._where}: {_explained(error)}"
+            ) from error
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether another mail may follow."""
+        return self._smtp.sock is not None
+
+    def close(self) -> None:
+        """Take leave, politely where the server still listens."""
+        try:
+            if self._smtp.sock is not None:
+                self._smtp.sock.settimeout(2)
+                self._smtp.quit()
+        except OSError:
+            pass
+        finally:
+            self._smtp.close()
+
+    def deliver(self, envelope: Envelope, octets: bytes) -> Receipt:
+        """Run one mail transaction; afterwards the session is ready for the next or closed."""
+        self.used_at = time.monotonic()
+        self._say_sender(envelope, octets)
+        refused = self._say_recipients(envelope)
+        if len(refused) == len(envelope.recipients):
+            self._reset()
+            raise _all_refused(refused)
+        self._say_text(octets)
+        self.used_at = time.monotonic()
+        nobody = {refusal.recipient for refusal in refused}
+        return Receipt(
+            accepted=tuple(recipient for recipient in envelope.recipients if recipient not in nobody),
+            refused=tuple(refused),
+        )
+
+    def _open(self) -> smtplib.SMTP:
+        server = self.server
+        own_name = server.ehlo_name or _own_name()
+        timeout = server.timeout.total_seconds()
+        smtp: smtplib.SMTP
+        if server.ssl_mode is SSLMode.SSL:
+            smtp = smtplib.SMTP_SSL(server.host, server.port, own_name, timeout=timeout, context=_tls(server))
+        else:
+            smtp = smtplib.SMTP(server.host, server.port, own_name, timeout=timeout)
+        try:
+            self._greet(smtp)
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
+
+    def _greet(self, smtp: smtplib.SMTP) -> None:
+        smtp.ehlo_or_helo_if_needed()
+        if self.server.ssl_mode is SSLMode.STARTTLS:
+            code, answer = smtp.starttls(context=_tls(self.server))
+            if code != _READY:
+                raise smtplib.SMTPResponseException(code, answer)
+            smtp.ehlo_or_helo_if_needed()
+        if self.server.user and self.server.password:
+            smtp.login(self.server.user, self.server.password.reveal())
+
+    def _say_sender(self, envelope: Envelope, octets: bytes) -> None:
+        options = f" size={len(octets)}" if self._smtp.has_extn("size") else ""
+        if envelope.needs_smtputf8:
+            if not self._smtp.has_extn("smtputf8"):
+                raise PermanentDeliveryFailure(
+                    f"The mail server {self._where} cannot send to or from addresses in other scripts (SMTPUTF8)",
+                    role="to" if any(not recipient.isascii() for recipient in envelope.recipients) else "from",
+                )
+            options += " SMTPUTF8 BODY=8BITMIME"
+            self._smtp.command_encoding = "utf-8"
+        code, answer = self._ask(f"MAIL FROM:<{envelope.sender}>{options}")
+        self._smtp.command_encoding = "ascii"
+        if code == _CLOSING:
+            self._smtp.close()
+            raise _HungUp(f"The mail server {self._where} closed the session: {code} {answer}")
+        if code != _OK:
+            self._reset()
+            raise self._failure(code, answer, "the sender")
+
+    def _say_recipients(self, envelope: Envelope) -> list[Refusal]:
+        refused = []
+        for recipient in envelope.recipients:
+            self._smtp.command_encoding = "ascii" if recipient.isascii() else "utf-8"
+            code, answer = self._ask(f"RCPT TO:<{recipient}>")
+            if code == _CLOSING:
+                self._smtp.close()
+                raise _HungUp(f"The mail server {self._where} closed the session: {code} {answer}")
+            if code not in {250, 251}:
+                refused.append(Refusal(recipient=recipient, code=code, answer=answer))
+        return refused
+
+    def _say_text(self, octets: bytes) -> None:
+        code, answer = self._ask("DATA")
+        if code != _GO_AHEAD:
+            self._reset()
+            raise self._failure(code, answer, "the mail")
+        try:
+            self._smtp.send(_dots_doubled(octets) + b".\r\n")
+            code, answer = self._reply()
+        except OSError as error:
+            self._smtp.close()
+            raise TemporaryDeliveryFailure(
+                f"The mail server {self._where} did not say whether it took the mail: {_explained(error)}",
+                in_doubt=True,
+            ) from error
+        if code != _OK:
+            if code == _CLOSING:
+                self._smtp.close()
+            raise self._failure(code, answer, "the mail")
+
+    def _ask(self, command: str) -> tuple[int, str]:
+        """Give a command before the text and return the answer; a session that broke here delivered nothing."""
+        try:
+            self._smtp.send(f"{command}\r\n")
+            return self._reply()
+        except TimeoutError as error:
+            self._smtp.close()
+            raise TemporaryDeliveryFailure(
+                f"The mail server {self._where} did not answer in {self.server.timeout.total_seconds():g} s"
+            ) from error
+        except OSError as error:
+            self._smtp.close()
+            if isinstance(error.__context__, TimeoutError):
+                raise TemporaryDeliveryFailure(
+                    f"The mail server {self._where} did not answer in {self.server.timeout.total_seconds():g} s"
+                ) from error
+            raise _HungUp(f"The mail server {self._where} broke off: {_explained(error)}") from error
+
+    def _reply(self) -> tuple[int, str]:
+        code, answer = self._smtp.getreply()
+        return code, _readable(answer)
+
+    def _reset(self) -> None:
+        """Make the session ready for another mail; where that fails it is closed."""
+        try:
+            code, _ = self._smtp.rset()
+        except OSError:
+            code = _CLOSING
+        if code != _OK:
+            self._smtp.close()
+
+    def _failure(
+        self, code: int, answer: str, what: str
+    ) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:
+        text = f"The mail server {self._where} refused {what}: {code} {answer}"
+        if _is_temporary(code):
+            return TemporaryDeliveryFailure(text)
+        return PermanentDeliveryFailure(text)
+
+
+def _all_refused(refused: Sequence[Refusal]) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:
+    text = "The mail server refused " + "; ".join(map(str, refused))
+    if any(refusal.is_temporary for refusal in refused):
+        return TemporaryDeliveryFailure(text)
+    return PermanentDeliveryFailure(text)
+
+
+def _is_temporary(code: int) -> bool:
+    """Whatever is no clear 5xx may be better next time, and so is a login that somebody has to mend."""
+    return not 500 <= code <= 599 or code in _ANSWERS_ABOUT_LOGIN
+
+
+def _dots_doubled(octets: bytes) -> bytes:
+    """Apply RFC 5321 4.5.2; the text ends with CRLF."""
+    doubled = octets.replace(b"\r\n.", b"\r\n..")
+    return b"." + doubled if doubled.startswith(b".") else doubled
+
+
+def _readable(answer: bytes) -> str:
+    text = answer.decode("utf-8", "replace").replace("\n", " ")
+    return "".join(character if character.isprintable() else "?" for character in text)[:500]
+
+
+def _explained(error: Exception) -> str:
+    match error:
+        case smtplib.SMTPAuthenticationError():
+            return f"the login was refused: {error.smtp_code} {_readable(_as_bytes(error.smtp_error))}"
+        case smtplib.SMTPResponseException():
+            return f"{error.smtp_code} {_readable(_as_bytes(error.smtp_error))}"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {error.verify_message}"
+        case TimeoutError():
+            return "no answer in time"
+        case OSError() if error.strerror:
+            return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _as_bytes(text: bytes | str) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
+@cache
+def _own_name() -> str:
+    """Give this host's name for EHLO; asked once, because the resolver may take seconds."""
+    name = socket.getfqdn()
+    return name if "." in name else "[127.0.0.1]"
+
+
+@cache
+def _tls(server: SmtpSettings) -> ssl.SSLContext:
+    """Make the context once for each server: reading the system's certificates takes 20 ms."""
+    context = ssl.create_default_context(cafile=str(server.ca) if server.ca else None)
+    if not server.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,222 @@
+"""Real SMTP servers for tests: well-behaved ones, and one for each way of behaving badly."""
+
+import asyncio
+import datetime as dt
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from koha_ill_sidecar.config.settings import SmtpSettings
+
+USER = "koha"
+PASSWORD = "only for tests"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caught:
+    """One mail as the server got it."""
+
+    sender: str
+    recipients: list[str]
+    octets: bytes
+    session: int  # which connection it came over
+
+
+class MailServer:
+    """
+    A server that keeps what it gets; tests replace its answers.
+
+    Attributes:
+        answers: For each command (``MAIL``, ``RCPT``, ``DATA``) a function that gets the address or nothing and gives
+            the answer, or nothing for the usual one; it may be a coroutine function and may close the transport.
+    """
+
+    def __init__(self) -> None:
+        self.caught: list[Caught] = []
+        self.sessions: list[Session] = []
+        self.answers: dict[str, Callable[..., Any]] = {}
+        self.protocols: list[SMTP] = []
+
+    async def handle_EHLO(  # noqa: N802  (aiosmtpd's name)
+        self, server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        self.protocols.append(server)
+        if session not in self.sessions:
+            self.sessions.append(session)
+        return responses
+
+    async def handle_MAIL(  # noqa: N802
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if answer := await self._answer("MAIL", server, address):
+            return answer
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if answer := await self._answer("RCPT", server, address):
+            return answer
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if answer := await self._answer("DATA", server, None):
+            return answer
+        content = envelope.content
+        assert isinstance(content, bytes)
+        self.caught.append(
+            Caught(
+                sender=envelope.mail_from or "",
+                recipients=list(envelope.rcpt_tos),
+                octets=content,
+                session=self.sessions.index(session),
+            )
+        )
+        return "250 Taken"
+
+    async def _answer(self, command: str, server: SMTP, address: str | None) -> str | None:
+        given = self.answers.get(command)
+        if given is None:
+            return None
+        answer = given(server, address)
+        if asyncio.iscoroutine(answer):
+            answer = await answer
+        return answer if answer is None else str(answer)
+
+
+async def hang(_server: SMTP, _address: str | None) -> str:
+    """Never answer in the time of a test."""
+    await asyncio.sleep(30)
+    return "250 OK"
+
+
+def drop(server: SMTP, _address: str | None) -> str:
+    """Hang up without an answer."""
+    hang_up(server)
+    return "250 never seen"
+
+
+def hang_up(protocol: SMTP) -> None:
+    """Break the connection, from the server's own thread."""
+    if isinstance(protocol.transport, asyncio.WriteTransport):
+        protocol.transport.abort()
+
+
+def taken_and_dropped(server: MailServer) -> Callable[[SMTP, str | None], str]:
+    """Keep the mail and hang up before saying so."""
+
+    def answer(protocol: SMTP, _address: str | None) -> str:
+        envelope = protocol.envelope
+        assert envelope is not None
+        assert isinstance(envelope.content, bytes)
+        server.caught.append(
+            Caught(
+                sender=envelope.mail_from or "", recipients=list(envelope.rcpt_tos), octets=envelope.content, session=-1
+            )
+        )
+        return drop(protocol, None)
+
+    return answer
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate of our own making with its key, and what to check it against."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """Give the server's side."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.cert, self.key)
+        return context
+
+
+def make_certificate(directory: Path) -> Certificate:
+    """Make a certificate for 127.0.0.1 and the authority that signs it."""
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.dt.now(dt.UTC)
+
+    def builder(subject: x509.Name) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(ca_name)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+        )
+
+    ca = (
+        builder(ca_name)
+        .public_key(ca_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(ca_key, hashes.SHA256())
+    )
+    cert = (
+        builder(name)
+        .public_key(key.public_key())
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    files = Certificate(directory / "ca.pem", directory / "cert.pem", directory / "key.pem")
+    files.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    files.cert.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    files.key.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return files
+
+
+class _FreePort(Controller):
+    """aiosmtpd's controller cannot by itself find out which port it got."""
+
+    def _trigger_server(self) -> None:
+        assert isinstance(self.server, asyncio.Server)
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def running(server: MailServer, **options: Any) -> Iterator[SmtpSettings]:
+    """Run a server on a free port of 127.0.0.1 and give the settings that reach it."""
+    controller = _FreePort(server, hostname="127.0.0.1", port=0, **options)
+    controller.start()
+    try:
+        timeout = dt.timedelta(seconds=2)
+        yield SmtpSettings(host="127.0.0.1", port=controller.port, timeout=timeout, ehlo_name="ill.test")
+    finally:
+        for protocol in server.protocols:
+            controller.loop.call_soon_threadsafe(hang_up, protocol)
+        controller.stop()
+
+
+def login(
+    _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: LoginPassword
+) -> AuthResult:
+    """Let in the one user there is."""
+    right = data.login == USER.encode() and data.password == PASSWORD.encode()
+    return AuthResult(success=right, handled=False)
