@@ -1,5 +1,6 @@
 """The files that come with the program: SQL, notice templates, the example configuration."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,3 +66,45 @@ def _read_template(path: Path, *, lang: str) -> NoticeTemplate:
         content=content,
         is_html=fields["is_html"],
     )
+
+
+def grants_sql(*, database: str, user: str, host: str) -> list[str]:
+    """
+    Give the statements that grant the sidecar's user its privileges, in order; for one connection.
+
+    Args:
+        database: Koha's database.
+        user: The user, who must exist.
+        host: Where it connects from, as in MariaDB's account names.
+    """
+    uncommented = "\n".join(
+        line for line in grants_text(database, user, host).splitlines() if not line.startswith("--")
+    )
+    return [statement.strip() for statement in re.split(r";(?:\n|$)", uncommented) if statement.strip()]
+
+
+def grants_text(database: str, user: str, host: str) -> str:
+    """Give ``sql/grants.sql`` with other names put in, comments and all."""
+    account = f"{_quoted(user)}@{_quoted(host)}"
+    names = {
+        "`koha_library`": f"`{database.replace('`', '``')}`",
+        "'koha_library'": _quoted(database),
+        "'koha_ill_sidecar'@'localhost'": account,
+    }
+    name = re.compile("|".join(re.escape(name) for name in names))
+    text = (sql_directory() / "grants.sql").read_text(encoding="utf-8")
+
+    def put_in(found: re.Match[str]) -> str:
+        if literal := found["literal"]:
+            # A statement inside a text: its names are put in, then all of it is written as a text again.
+            statement = literal[1:-1].replace("''", "'")
+            return _quoted(name.sub(lambda inner: names[inner[0]], statement))
+        return names[found[0]]
+
+    return re.sub(rf"(?P<literal>'GRANT (?:[^']|'')*')|{name.pattern}", put_in, text)
+
+
+def _quoted(text: str) -> str:
+    """Write a text as an SQL literal."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"

@@ -19,6 +19,7 @@ from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.config.values import Secret
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
 from koha_ill_sidecar.demo.schema import VERSIONS, create_koha_schema
+from koha_ill_sidecar.resources import grants_sql
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import migrations
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -123,7 +124,8 @@ def _create(server: PrivateMariaDB, name: str, version: str) -> None:
         create_koha_schema(connection, version)
         alias_category = "ILLSTATUS" if version == "19.06" else "ILL_STATUS_ALIAS"
         the_cast.load(connection, alias_category=alias_category)
-        cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON `{name}`.* TO '{USER}'@'localhost'")
+        for grant in grants_sql(database=name, user=USER, host="localhost"):
+            cursor.execute(grant)
 
 
 def _keep_pristine(server: PrivateMariaDB, name: str) -> dict[str, int]:

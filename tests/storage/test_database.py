@@ -55,9 +55,7 @@ def test_sessions_are_strict_read_committed_and_unicode(tx: Transaction) -> None
 
 
 def test_an_update_that_changes_nothing_counts_its_row(tx: Transaction) -> None:
-    result = tx.connection.execute(
-        text("UPDATE branches SET branchname = branchname WHERE branchcode = 'CPL'")
-    )
+    result = tx.connection.execute(text("UPDATE ill_sidecar_migrations SET name = name WHERE version = 1"))
 
     assert result.rowcount == 1
 
