@@ -156,7 +156,7 @@ def make_certificate(directory: Path) -> Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.dt.now(dt.UTC)
+    now = dt.datetime.now(dt.UTC)
 
     def builder(subject: x509.Name) -> x509.CertificateBuilder:
         return (
