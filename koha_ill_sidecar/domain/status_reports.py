@@ -13,12 +13,10 @@ from koha_ill_sidecar.domain.strict_json import JSONValue
 from koha_ill_sidecar.errors import InvalidReport
 
 MAX_TEXT = 4000
-"""Characters of a message; longer ones are a document and not a word to the library."""
+"""Characters of a message that are used; the receipt keeps the rest."""
 
 MAX_NAME = 191
-"""Characters of an identifier, so that an index can hold it whole."""
-
-MAX_URL = 8000
+"""Characters of a name or number that are used, so that an index can hold them."""
 
 
 class ReportedStatus(StrEnum):
@@ -93,8 +91,9 @@ def read_report(document: JSONValue, *, event_id_required: bool = True) -> Statu
     """
     Check a canonical body and make a report of it.
 
-    Members that it does not know are left alone: the receipt keeps the body as it came. A status that it does
-    not know is no mistake of the body's: it becomes ReportedStatus.UNKNOWN with the word in *status_text*.
+    Members that it does not know are left alone and long texts are cut: the receipt keeps the body as it came. A
+    status that it does not know is no mistake of the body's: it becomes ReportedStatus.UNKNOWN with the word in
+    *status_text*.
 
     Args:
         event_id_required: Off where the event is identified by a header, or by nothing but its content.
@@ -213,21 +212,20 @@ def _members(value: JSONValue) -> Mapping[str, JSONValue]:
     return value
 
 
-def _text(value: JSONValue, *, longest: int) -> str | None:
+def _text(value: JSONValue) -> str | None:
     if not isinstance(value, str):
         raise _MistakeError("must be a text")
-    if len(value) > longest:
-        raise _MistakeError(f"has {len(value)} characters; at most {longest} are read")
     return _CONTROL.sub(" ", value.replace("\r\n", "\n").replace("\r", "\n")).strip() or None
 
 
 def _message(value: JSONValue) -> str | None:
-    return _text(value, longest=MAX_TEXT)
+    text = _text(value)
+    return text and text[:MAX_TEXT]
 
 
 def _name(value: JSONValue) -> str | None:
-    text = _text(value, longest=MAX_NAME)
-    return text and " ".join(text.split())
+    text = _text(value)
+    return text and " ".join(text.split())[:MAX_NAME].rstrip()
 
 
 def _event_id(value: JSONValue) -> str | None:
@@ -243,7 +241,7 @@ def _positive_integer(value: JSONValue) -> int:
 
 
 def _instant(value: JSONValue) -> datetime | None:
-    text = _text(value, longest=MAX_NAME)
+    text = _text(value)
     if text is None:
         return None
     if not _INSTANT.fullmatch(text):
@@ -285,7 +283,7 @@ def _currency(value: JSONValue) -> str:
 
 
 def _url(value: JSONValue) -> str | None:
-    text = _text(value, longest=MAX_URL)
+    text = _text(value)
     if text is None:
         return None
     try:

@@ -1,0 +1,170 @@
+"""
+How a backend's callbacks are read: the canonical body, or a vendor's own shape described in the configuration.
+
+A vendor's body is first turned into a canonical one and then checked like any other, so both obey the same rules.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final, Protocol
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from koha_ill_sidecar.config.settings import CallbackMapping
+from koha_ill_sidecar.domain import strict_json
+from koha_ill_sidecar.domain.status_reports import ReportedStatus, StatusReport, fold, read_report
+from koha_ill_sidecar.domain.strict_json import JSONValue
+from koha_ill_sidecar.errors import ConfigurationError, InvalidReport
+
+FIELDS: Final = (
+    "event_id",
+    "occurred_at",
+    "ill_request_id",
+    "order_id",
+    "status",
+    "status_text",
+    "message",
+    "cost.amount",
+    "cost.currency",
+    "due_date",
+    "access_url",
+    "access_expires_at",
+    "tracking",
+    "supplier",
+    "attempt",
+    "reason",
+)
+"""What a mapping may name."""
+
+_INTEGERS: Final = frozenset({"ill_request_id", "attempt"})
+_INSTANTS: Final = frozenset({"occurred_at", "access_expires_at"})
+_EPOCH_IN_SECONDS: Final = 10**11  # larger numbers count milliseconds, until the year 5138
+
+
+class CallbackFormat(Protocol):
+    """Reads the body of a callback."""
+
+    def read(self, body: bytes, *, event_id_in_header: bool) -> StatusReport:
+        """
+        Make a report of a body.
+
+        Raises:
+            NotStrictJSON: It is not JSON.
+            InvalidReport: It is JSON, but not what the format asks for.
+        """
+
+
+class CanonicalFormat:
+    """The body that the sidecar itself documents."""
+
+    def read(self, body: bytes, *, event_id_in_header: bool) -> StatusReport:
+        """Make a report of a body; see :class:`CallbackFormat`."""
+        return read_report(strict_json.loads(body), event_id_required=not event_id_in_header)
+
+
+class MappedFormat:
+    """
+    A vendor's own body.
+
+    The vendor's statuses are compared without regard to case and spaces; one that is not in the table becomes
+    ``unknown``, and its word is kept. Numbers are read where texts are meant and texts where numbers are; a
+    number where an instant is meant counts the seconds, or milliseconds, since 1970.
+    """
+
+    def __init__(self, mapping: CallbackMapping) -> None:
+        self._fields = {name: jmespath.compile(expression) for name, expression in mapping.fields.items()}
+        self._statuses = {fold(word): canonical for word, canonical in mapping.statuses.items()}
+
+    def read(self, body: bytes, *, event_id_in_header: bool) -> StatusReport:
+        """Make a report of a body; see :class:`CallbackFormat`."""
+        del event_id_in_header  # a vendor without numbers for its events is known by the body itself
+        document = strict_json.loads(body)
+        if not isinstance(document, dict | list):
+            raise InvalidReport([("", "must be a JSON object")])
+        return read_report(self._canonical(document), event_id_required=False)
+
+    def _canonical(self, document: JSONValue) -> JSONValue:
+        found = {name: self._value(name, document) for name in self._fields}
+        word = found.get("status")
+        if isinstance(word, str):
+            found["status"] = self._statuses.get(fold(word), "unknown") if self._statuses else word
+            found["status_text"] = found.get("status_text") or word
+        reference = {name: found.pop(name, None) for name in ("ill_request_id", "order_id")}
+        amount = found.pop("cost.amount", None)
+        currency = found.pop("cost.currency", None)
+        cost = None if amount is None else {"amount": amount, "currency": currency}
+        return {**found, "request": reference, "cost": cost}
+
+    def _value(self, name: str, document: JSONValue) -> JSONValue:
+        try:
+            value: JSONValue | float = self._fields[name].search(document)
+        except JMESPathError as error:
+            raise InvalidReport([("", f"{name} cannot be read from it: {error}")]) from error
+        match value:
+            case str() if name in _INTEGERS and value.strip().isdecimal():
+                return int(value) if len(value) < 20 else value  # 2**63 has 19 digits
+            case Decimal() | int() if name in _INSTANTS and not isinstance(value, bool):
+                return _instant(value)
+            case Decimal() | int() | float() if name not in _INTEGERS and not isinstance(value, bool):
+                return _plain(value)
+            case float():
+                return None  # what an expression computed where a whole number is meant
+            case _:
+                return value
+
+
+def _instant(number: Decimal | int) -> JSONValue:
+    seconds = Decimal(number)
+    if abs(seconds) >= _EPOCH_IN_SECONDS:
+        seconds /= 1000
+    try:
+        return datetime.fromtimestamp(float(seconds), UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return _plain(number)
+
+
+def _plain(number: Decimal | float) -> str:
+    return format(number, "f") if isinstance(number, Decimal) else str(number)
+
+
+def callback_format(backend: str, mapping: CallbackMapping | None) -> CallbackFormat:
+    """
+    Give the reader for a backend's callbacks.
+
+    Raises:
+        ConfigurationError: The mapping names a field or canonical status that there is not, lacks one that there
+            must be, or holds an expression that cannot be read.
+    """
+    if mapping is None:
+        return CanonicalFormat()
+    mistakes = [*_field_mistakes(mapping), *_status_mistakes(mapping)]
+    if mistakes:
+        path = f"backends.{backend}.callbacks.mapping"
+        raise ConfigurationError([f"{path}.{key}: {problem}" for key, problem in mistakes])
+    return MappedFormat(mapping)
+
+
+def _field_mistakes(mapping: CallbackMapping) -> Iterator[tuple[str, str]]:
+    for name, expression in mapping.fields.items():
+        if name not in FIELDS:
+            yield f"fields.{name}", f"is no field; there are {', '.join(FIELDS)}"
+            continue
+        try:
+            jmespath.compile(expression)
+        except JMESPathError as error:
+            yield f"fields.{name}", f"is no JMESPath expression: {str(error).splitlines()[0]}"
+    if "status" not in mapping.fields:
+        yield "fields.status", "is missing; say where the vendor puts its status"
+    if not {"ill_request_id", "order_id"} & mapping.fields.keys():
+        yield "fields", "names neither ill_request_id nor order_id; say which request is meant"
+
+
+def _status_mistakes(mapping: CallbackMapping) -> Iterator[tuple[str, str]]:
+    seen: dict[str, str] = {}
+    for word, canonical in mapping.statuses.items():
+        if canonical not in set(ReportedStatus):
+            yield f"statuses.{word}", f"{canonical!r} is none of {', '.join(ReportedStatus)}"
+        if (same := seen.setdefault(fold(word), word)) != word:
+            yield f"statuses.{word}", f"is the same as {same!r}: case and spaces do not count"

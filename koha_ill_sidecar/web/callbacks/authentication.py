@@ -1,0 +1,284 @@
+"""
+Who sent a callback: proved on the bytes as they came, before anything reads them.
+
+Every comparison takes the same time whatever was sent and whichever of several secrets is meant.
+
+Source: Standard Webhooks 1.0.0 (signatures), RFC 7617 (basic), RFC 6750 (bearer).
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import ssl
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import unquote
+
+from koha_ill_sidecar.config.settings import (
+    Authentication,
+    BackendCallbackSettings,
+    BasicAuthentication,
+    BearerAuthentication,
+    ClientCertificateAuthentication,
+    HMACAuthentication,
+    SignatureEncoding,
+    StandardWebhooksAuthentication,
+    standard_webhooks_key,
+)
+from koha_ill_sidecar.config.values import Secret
+
+
+class Refusal(StrEnum):
+    """Why a sender was not believed: for the log and the counter, never for the sender."""
+
+    NO_CREDENTIALS = "no_credentials"
+    MALFORMED = "malformed"
+    STALE = "stale"  # the signature's time is too far from ours
+    WRONG_SIGNATURE = "wrong_signature"
+    WRONG_TOKEN = "wrong_token"  # noqa: S105  (a reason, no secret)
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105
+    UNTRUSTED_PROXY = "untrusted_proxy"
+    WRONG_CERTIFICATE = "wrong_certificate"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """What a sender shows."""
+
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+    now: float  # seconds since the epoch, by our clock
+    from_trusted_proxy: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proof:
+    """A sender who was believed."""
+
+    method: str
+    event_id: str | None = None  # the one that the signature covers
+
+
+Check = Callable[[Evidence], "Proof | Refusal"]
+"""One way to prove oneself."""
+
+# Refusals that say most come first: of several ways that failed, one is told to the log.
+_TELLING: Final = tuple(reversed(Refusal))
+
+
+class Authenticator:
+    """The ways in which a backend's callbacks may prove where they come from; one that holds is enough."""
+
+    def __init__(self, settings: BackendCallbackSettings) -> None:
+        self._checks = tuple(_check(way, settings.tolerance_seconds) for way in settings.authentication)
+        self.challenge = ", ".join(sorted({_challenge(way) for way in settings.authentication}))
+        self.secret_headers = frozenset(
+            header for way in settings.authentication for header in _secret_headers(way)
+        )
+
+    def authenticate(self, evidence: Evidence) -> Proof | Refusal:
+        """Give the first proof that holds, or the most telling reason why none does."""
+        refusals = []
+        for check in self._checks:
+            outcome = check(evidence)
+            if isinstance(outcome, Proof):
+                return outcome
+            refusals.append(outcome)
+        return min(refusals, key=_TELLING.index)
+
+
+def _check(way: Authentication, tolerance_seconds: int) -> Check:
+    match way:
+        case StandardWebhooksAuthentication():
+            return _StandardWebhooks(way, tolerance_seconds)
+        case HMACAuthentication():
+            return _HMAC(way)
+        case BearerAuthentication():
+            return _Bearer(way)
+        case BasicAuthentication():
+            return _Basic(way)
+        case ClientCertificateAuthentication():
+            return _ClientCertificate(way)
+
+
+def _challenge(way: Authentication) -> str:
+    # RFC 9110 asks for a challenge with every 401; signatures have no registered scheme.
+    match way:
+        case BasicAuthentication():
+            return 'Basic realm="callbacks", charset="UTF-8"'
+        case BearerAuthentication():
+            return 'Bearer realm="callbacks"'
+        case _:
+            return 'Signature realm="callbacks"'
+
+
+def _secret_headers(way: Authentication) -> tuple[str, ...]:
+    match way:
+        case BasicAuthentication() | BearerAuthentication():
+            return ("authorization",)
+        case HMACAuthentication():
+            return (way.header.lower(),)
+        case StandardWebhooksAuthentication():
+            return ("webhook-signature",)
+        case ClientCertificateAuthentication():
+            return ()
+
+
+_EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+_TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
+_SIGNATURES_TRIED = 20  # a sender in the middle of a rotation sends two
+
+
+class _StandardWebhooks:
+    def __init__(self, way: StandardWebhooksAuthentication, tolerance_seconds: int) -> None:
+        self._method = way.METHOD
+        self._keys = [standard_webhooks_key(secret) or b"" for secret in way.secrets]
+        self._tolerance = tolerance_seconds
+
+    def __call__(self, evidence: Evidence) -> Proof | Refusal:
+        headers = evidence.headers
+        event_id = headers.get("webhook-id")
+        timestamp = headers.get("webhook-timestamp")
+        signatures = headers.get("webhook-signature")
+        if event_id is None or timestamp is None or signatures is None:
+            return Refusal.NO_CREDENTIALS
+        if not _EVENT_ID.fullmatch(event_id) or not _TIMESTAMP.fullmatch(timestamp):
+            return Refusal.MALFORMED
+        if abs(evidence.now - int(timestamp)) > self._tolerance:
+            return Refusal.STALE
+        # The text of the headers is what was signed, not a number that was read from it.
+        signed = b".".join((event_id.encode(), timestamp.encode(), evidence.body))
+        expected = [hmac.digest(key, signed, "sha256") for key in self._keys]
+        if _any_equal(expected, _version_1(signatures)):
+            return Proof(method=self._method, event_id=event_id)
+        return Refusal.WRONG_SIGNATURE
+
+
+def _version_1(signatures: str) -> list[bytes]:
+    pairs = [item.partition(",") for item in signatures.split(" ", _SIGNATURES_TRIED)[:_SIGNATURES_TRIED]]
+    decoded = [_base64(text) for version, _, text in pairs if version == "v1"]
+    return [signature for signature in decoded if signature is not None]
+
+
+class _HMAC:
+    def __init__(self, way: HMACAuthentication) -> None:
+        self._method = way.METHOD
+        self._header = way.header.lower()
+        self._algorithm = way.algorithm.value
+        self._read = _hexadecimal if way.encoding is SignatureEncoding.HEX else _base64
+        self._prefix = way.prefix
+        self._keys = [secret.reveal().encode() for secret in way.secrets]
+
+    def __call__(self, evidence: Evidence) -> Proof | Refusal:
+        value = evidence.headers.get(self._header)
+        if value is None:
+            return Refusal.NO_CREDENTIALS
+        signature = self._read(value.removeprefix(self._prefix)) if value.startswith(self._prefix) else None
+        if signature is None:
+            return Refusal.MALFORMED
+        expected = [hmac.digest(key, evidence.body, self._algorithm) for key in self._keys]
+        if _any_equal(expected, [signature]):
+            return Proof(method=self._method)
+        return Refusal.WRONG_SIGNATURE
+
+
+class _Bearer:
+    def __init__(self, way: BearerAuthentication) -> None:
+        self._method = way.METHOD
+        self._tokens = [_hashed(token) for token in way.tokens]
+
+    def __call__(self, evidence: Evidence) -> Proof | Refusal:
+        token = _authorization(evidence, "bearer")
+        if token is None:
+            return Refusal.NO_CREDENTIALS
+        if _any_equal(self._tokens, [hashlib.sha256(token.encode("utf-8", "replace")).digest()]):
+            return Proof(method=self._method)
+        return Refusal.WRONG_TOKEN
+
+
+class _Basic:
+    def __init__(self, way: BasicAuthentication) -> None:
+        self._method = way.METHOD
+        self._credentials = hashlib.sha256(f"{way.user}:{way.password.reveal()}".encode()).digest()
+
+    def __call__(self, evidence: Evidence) -> Proof | Refusal:
+        encoded = _authorization(evidence, "basic")
+        if encoded is None:
+            return Refusal.NO_CREDENTIALS
+        credentials = _base64(encoded)
+        if credentials is None:
+            return Refusal.MALFORMED
+        if hmac.compare_digest(self._credentials, hashlib.sha256(credentials).digest()):
+            return Proof(method=self._method)
+        return Refusal.WRONG_PASSWORD
+
+
+class _ClientCertificate:
+    """Believes a proxy that ended the TLS connection: its header holds a SHA-256 fingerprint or, as nginx
+    passes it, the certificate itself as URL-encoded PEM."""
+
+    def __init__(self, way: ClientCertificateAuthentication) -> None:
+        self._method = way.METHOD
+        self._header = way.header.lower()
+        self._fingerprints = [bytes.fromhex(text.replace(":", "")) for text in way.fingerprints]
+
+    def __call__(self, evidence: Evidence) -> Proof | Refusal:
+        value = evidence.headers.get(self._header)
+        if not value:
+            return Refusal.NO_CREDENTIALS
+        if not evidence.from_trusted_proxy:
+            return Refusal.UNTRUSTED_PROXY
+        fingerprint = _fingerprint(value)
+        if fingerprint is None:
+            return Refusal.MALFORMED
+        if _any_equal(self._fingerprints, [fingerprint]):
+            return Proof(method=self._method)
+        return Refusal.WRONG_CERTIFICATE
+
+
+def _fingerprint(value: str) -> bytes | None:
+    if "BEGIN" not in value:
+        return _hexadecimal(value.replace(":", ""))
+    try:
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(unquote(value))).digest()
+    except ValueError:  # binascii.Error is one
+        return None
+
+
+def _any_equal(expected: Sequence[bytes], given: Iterable[bytes]) -> bool:
+    # No early exit: the time must not tell which secret it was, or how many there are.
+    found = False
+    for signature in given:
+        for one in expected:
+            found |= hmac.compare_digest(one, signature)
+    return found
+
+
+def _authorization(evidence: Evidence, scheme: str) -> str | None:
+    given, _, credentials = evidence.headers.get("authorization", "").partition(" ")
+    return credentials.strip() if given.lower() == scheme else None
+
+
+def _hashed(secret: Secret) -> bytes:
+    # Hashes have one length, so that comparing them does not tell the token's.
+    return hashlib.sha256(secret.reveal().encode()).digest()
+
+
+def _base64(text: str) -> bytes | None:
+    """Read base64 strictly; None for anything else, also where unused bits or the padding are wrong."""
+    try:
+        decoded = base64.b64decode(text.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        return None
+    return decoded if base64.b64encode(decoded).decode() == text else None
+
+
+_HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){1,64}", re.ASCII)
+
+
+def _hexadecimal(text: str) -> bytes | None:
+    return bytes.fromhex(text) if _HEXADECIMAL.fullmatch(text) else None

@@ -1,0 +1,287 @@
+import base64
+import hashlib
+import hmac
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koha_ill_sidecar.config.settings import (
+    Authentication,
+    BackendCallbackSettings,
+    BasicAuthentication,
+    BearerAuthentication,
+    ClientCertificateAuthentication,
+    HMACAuthentication,
+    SignatureAlgorithm,
+    SignatureEncoding,
+    StandardWebhooksAuthentication,
+)
+from koha_ill_sidecar.config.values import Secret
+from koha_ill_sidecar.web.callbacks.authentication import Authenticator, Evidence, Proof, Refusal
+
+# The first comes from the Standard Webhooks libraries, the second from `openssl dgst -sha256 -mac HMAC`.
+VECTORS = [
+    (
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "1614265330",
+        b'{"test": 2432232314}',
+        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    ),
+    (
+        "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        "evt_0001",
+        "1767225600",
+        b'{"type":"ill.request.updated"}',
+        "v1,Q/An8ZiUFm1lL/rD/jzmNmBrCFMWolK8w55KEqOUn5E=",
+    ),
+]
+SECRET, EVENT_ID, TIMESTAMP, BODY, SIGNATURE = VECTORS[1]
+OTHER_SECRET = "whsec_" + base64.b64encode(bytes(range(100, 132))).decode()
+
+
+def authenticator(*ways: Authentication) -> Authenticator:
+    return Authenticator(BackendCallbackSettings(authentication=ways))
+
+
+def standard_webhooks(*secrets: str) -> Authenticator:
+    return authenticator(StandardWebhooksAuthentication(secrets=tuple(map(Secret, secrets))))
+
+
+def evidence(
+    headers: dict[str, str] | None = None,
+    *,
+    body: bytes = BODY,
+    now: float = float(TIMESTAMP),
+    from_trusted_proxy: bool = False,
+    **signed: str,
+) -> Evidence:
+    if headers is None:
+        headers = {
+            "webhook-id": EVENT_ID,
+            "webhook-timestamp": TIMESTAMP,
+            "webhook-signature": SIGNATURE,
+        } | {f"webhook-{name}": value for name, value in signed.items()}
+    return Evidence(headers=headers, body=body, now=now, from_trusted_proxy=from_trusted_proxy)
+
+
+@pytest.mark.parametrize(("secret", "event_id", "timestamp", "body", "signature"), VECTORS)
+def test_known_signatures_hold(
+    secret: str, event_id: str, timestamp: str, body: bytes, signature: str
+) -> None:
+    shown = evidence(id=event_id, timestamp=timestamp, signature=signature, body=body, now=float(timestamp))
+
+    assert standard_webhooks(secret).authenticate(shown) == Proof(
+        method="standard-webhooks", event_id=event_id
+    )
+
+
+@pytest.mark.parametrize("secrets", [(SECRET, OTHER_SECRET), (OTHER_SECRET, SECRET)])
+def test_either_of_two_secrets_holds_during_a_rotation(secrets: tuple[str, ...]) -> None:
+    assert isinstance(standard_webhooks(*secrets).authenticate(evidence()), Proof)
+
+
+def test_one_good_signature_among_others_is_enough() -> None:
+    signatures = f"v1a,AAAA nonsense v1,not/base64! v2,{SIGNATURE[3:]} {SIGNATURE}"
+
+    assert isinstance(standard_webhooks(SECRET).authenticate(evidence(signature=signatures)), Proof)
+
+
+@pytest.mark.parametrize("offset", [-300, 300])
+def test_five_minutes_either_way_are_tolerated(offset: int) -> None:
+    shown = evidence(now=float(TIMESTAMP) + offset)
+
+    assert isinstance(standard_webhooks(SECRET).authenticate(shown), Proof)
+
+
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [
+        (evidence(body=BODY + b" "), Refusal.WRONG_SIGNATURE),
+        (evidence(id="evt_0002"), Refusal.WRONG_SIGNATURE),
+        (evidence(timestamp="1767225601"), Refusal.WRONG_SIGNATURE),
+        (evidence(timestamp="01767225600"), Refusal.WRONG_SIGNATURE),
+        (evidence(signature=SIGNATURE.replace("v1,", "v1a,")), Refusal.WRONG_SIGNATURE),
+        (evidence(signature=SIGNATURE.rstrip("=")), Refusal.WRONG_SIGNATURE),
+        (evidence(signature=SIGNATURE[:-2] + "F="), Refusal.WRONG_SIGNATURE),
+        (evidence(signature=f"{SIGNATURE},{SIGNATURE}"), Refusal.WRONG_SIGNATURE),
+        (evidence(signature="v1"), Refusal.WRONG_SIGNATURE),
+        (evidence(signature="v1,\xe9"), Refusal.WRONG_SIGNATURE),
+        (evidence(signature="v1,AA== " * 30 + SIGNATURE), Refusal.WRONG_SIGNATURE),
+        (evidence(signature=""), Refusal.WRONG_SIGNATURE),
+        (evidence(now=float(TIMESTAMP) + 301), Refusal.STALE),
+        (evidence(now=float(TIMESTAMP) - 301), Refusal.STALE),
+        (evidence(id="evt.0001"), Refusal.MALFORMED),
+        (evidence(id="evt_0001,evt_0001"), Refusal.MALFORMED),
+        (evidence(id=""), Refusal.MALFORMED),
+        (evidence(timestamp="1767225600.0"), Refusal.MALFORMED),
+        (evidence(timestamp="１７６７２２５６００"), Refusal.MALFORMED),
+        (evidence(timestamp="9" * 5000), Refusal.MALFORMED),
+        (evidence(timestamp=f"{TIMESTAMP},{TIMESTAMP}"), Refusal.MALFORMED),
+        (evidence({}), Refusal.NO_CREDENTIALS),
+    ],
+    ids=range(22),
+)
+def test_a_signature_that_does_not_hold_is_refused(shown: Evidence, reason: Refusal) -> None:
+    assert standard_webhooks(SECRET).authenticate(shown) is reason
+
+
+@given(st.text(st.characters(codec="latin-1")), st.binary())
+def test_no_header_crashes_the_check(text: str, body: bytes) -> None:
+    for name in ("id", "timestamp", "signature"):
+        shown = evidence(body=body)
+        shown = replace(shown, headers={**shown.headers, f"webhook-{name}": text})
+        assert isinstance(standard_webhooks(SECRET).authenticate(shown), Refusal)
+
+
+@pytest.mark.parametrize("algorithm", SignatureAlgorithm)
+@pytest.mark.parametrize("encoding", SignatureEncoding)
+@pytest.mark.parametrize("prefix", ["", "sha="])
+def test_a_plain_hmac_holds_in_every_way_of_writing_it(
+    algorithm: SignatureAlgorithm, encoding: SignatureEncoding, prefix: str
+) -> None:
+    way = HMACAuthentication(
+        header="X-Signature",
+        algorithm=algorithm,
+        encoding=encoding,
+        prefix=prefix,
+        secrets=(Secret("old"), Secret("new")),
+    )
+    digest = hmac.digest(b"new", BODY, algorithm.value)
+    text = digest.hex() if encoding is SignatureEncoding.HEX else base64.b64encode(digest).decode()
+
+    outcome = authenticator(way).authenticate(evidence({"x-signature": prefix + text}))
+    changed = authenticator(way).authenticate(evidence({"x-signature": prefix + text}, body=b"{}"))
+
+    assert (outcome, changed) == (Proof(method="hmac"), Refusal.WRONG_SIGNATURE)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("sha256=" + "0" * 64, Refusal.WRONG_SIGNATURE),
+        ("sha256=", Refusal.MALFORMED),
+        ("sha256=xyz", Refusal.MALFORMED),
+        ("0" * 64, Refusal.MALFORMED),
+        (None, Refusal.NO_CREDENTIALS),
+    ],
+)
+def test_a_plain_hmac_that_does_not_hold_is_refused(value: str | None, reason: Refusal) -> None:
+    way = HMACAuthentication(header="X-Hub-Signature-256", prefix="sha256=", secrets=(Secret("key"),))
+
+    headers = {} if value is None else {"x-hub-signature-256": value}
+    assert authenticator(way).authenticate(evidence(headers)) is reason
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome"),
+    [
+        ("Bearer new", Proof(method="bearer")),
+        ("bearer old", Proof(method="bearer")),
+        ("Bearer newer", Refusal.WRONG_TOKEN),
+        ("Bearer ", Refusal.WRONG_TOKEN),
+        ("Basic bmV3", Refusal.NO_CREDENTIALS),
+        ("", Refusal.NO_CREDENTIALS),
+    ],
+)
+def test_a_bearer_token_is_compared_whole(value: str, outcome: Proof | Refusal) -> None:
+    way = BearerAuthentication(tokens=(Secret("old"), Secret("new")))
+
+    assert authenticator(way).authenticate(evidence({"authorization": value})) == outcome
+
+
+@pytest.mark.parametrize(
+    ("credentials", "outcome"),
+    [
+        ("acme:öffne dich:jetzt", Proof(method="basic")),
+        ("acme:open", Refusal.WRONG_PASSWORD),
+        ("other:öffne dich:jetzt", Refusal.WRONG_PASSWORD),
+        ("", Refusal.WRONG_PASSWORD),
+    ],
+)
+def test_basic_credentials_are_compared_whole(credentials: str, outcome: Proof | Refusal) -> None:
+    way = BasicAuthentication(user="acme", password=Secret("öffne dich:jetzt"))
+    header = "Basic " + base64.b64encode(credentials.encode()).decode()
+
+    assert authenticator(way).authenticate(evidence({"authorization": header})) == outcome
+
+
+@pytest.mark.parametrize("value", ["Basic !!!", "Basic YWNtZTpvcGVu YWNt", "Basic YWN\xe9"])
+def test_basic_credentials_that_are_not_base64_are_refused(value: str) -> None:
+    way = BasicAuthentication(user="acme", password=Secret("open"))
+
+    assert authenticator(way).authenticate(evidence({"authorization": value})) is Refusal.MALFORMED
+
+
+@pytest.fixture(scope="module")
+def certificate() -> x509.Certificate:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "acme")])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2027, 1, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+
+
+def test_a_certificate_passed_by_a_trusted_proxy_holds(certificate: x509.Certificate) -> None:
+    fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
+    way = ClientCertificateAuthentication(header="X-Cert", fingerprints=(fingerprint,))
+    with_colons = ":".join(fingerprint[at : at + 2] for at in range(0, 64, 2)).upper()
+    pem = certificate.public_bytes(Encoding.PEM).decode().replace("\n", "%0A").replace(" ", "%20")
+
+    for value in (fingerprint, with_colons, pem):
+        shown = evidence({"x-cert": value}, from_trusted_proxy=True)
+        assert authenticator(way).authenticate(shown) == Proof(method="client-certificate")
+
+
+@pytest.mark.parametrize(
+    ("value", "trusted", "reason"),
+    [
+        ("ab" * 32, False, Refusal.UNTRUSTED_PROXY),
+        ("cd" * 32, True, Refusal.WRONG_CERTIFICATE),
+        ("ab", True, Refusal.WRONG_CERTIFICATE),
+        ("(null)", True, Refusal.MALFORMED),
+        ("-----BEGIN CERTIFICATE----- x", True, Refusal.MALFORMED),
+        ("", True, Refusal.NO_CREDENTIALS),
+    ],
+)
+def test_a_certificate_from_anybody_else_does_not_hold(value: str, trusted: bool, reason: Refusal) -> None:  # noqa: FBT001
+    way = ClientCertificateAuthentication(header="X-Cert", fingerprints=("ab" * 32,))
+    shown = evidence({"x-cert": value}, from_trusted_proxy=trusted)
+
+    assert authenticator(way).authenticate(shown) is reason
+
+
+def test_one_of_several_ways_is_enough_and_the_most_telling_refusal_is_told() -> None:
+    both = authenticator(
+        StandardWebhooksAuthentication(secrets=(Secret(SECRET),)),
+        BearerAuthentication(tokens=(Secret("token"),)),
+    )
+
+    assert both.authenticate(evidence({"authorization": "Bearer token"})) == Proof(method="bearer")
+    assert both.authenticate(evidence(body=b"")) is Refusal.WRONG_SIGNATURE
+    assert both.challenge == 'Bearer realm="callbacks", Signature realm="callbacks"'
+    assert both.secret_headers == {"authorization", "webhook-signature"}
+
+
+def test_a_secret_is_the_decoded_key_and_not_its_text() -> None:
+    """Signing with the text of a secret is the mistake that senders make most."""
+    signed = f"{EVENT_ID}.{TIMESTAMP}.".encode() + BODY
+    wrong = base64.b64encode(hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()).decode()
+
+    outcome = standard_webhooks(SECRET).authenticate(evidence(signature=f"v1,{wrong}"))
+
+    assert outcome is Refusal.WRONG_SIGNATURE
