@@ -1,7 +1,7 @@
 """What a notice is, and what became of sending it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,7 +25,7 @@ class NoticeCode(StrEnum):
     PARTNER_REQUEST = "ILL_PARTNER_REQ"
 
 
-MESSAGE_NAMES = {
+MESSAGE_NAMES: Mapping[str, str] = {
     NoticeCode.PICKUP_READY: "Ill_ready",
     NoticeCode.REQUEST_UNAVAILABLE: "Ill_unavailable",
     NoticeCode.REQUEST_UPDATE: "Ill_update",

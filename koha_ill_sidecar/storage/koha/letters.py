@@ -23,11 +23,10 @@ def find(
 
     Args:
         branchcode: Library of the request.
-        lang: The reader's language; counts only where the preference TranslateNotices is on.
+        lang: The reader's language; ``default`` where the preference TranslateNotices is off.
 
     Source: Koha, Koha/Notice/Templates.pm find_effective_template.
     """
-    lang = (lang or DEFAULT_LANG) if tx.preferences.flag("TranslateNotices") else DEFAULT_LANG
     rows = tx.connection.execute(
         _select_candidates(tx.koha),
         {
