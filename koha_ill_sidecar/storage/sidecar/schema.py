@@ -77,6 +77,7 @@ requests = Table(
     Column("rank_attempt", String(191)),
     Column("last_event_at", UTCDateTime),
     Column("vendor_status", String(80)),
+    Column("patron_told", Text),
     Column("attention", Text),
     Column("attention_at", UTCDateTime),
     Column("long_values", JSON),
@@ -117,6 +118,7 @@ receipts = Table(
     Column("received_at", UTCDateTime, nullable=False),
     Column("occurred_at", UTCDateTime),
     Column("illrequest_id", BigInteger),
+    Column("order_id", String(191)),
     Column("authentication", String(40), nullable=False),
     Column("remote_address", String(45), nullable=False),
     Column("headers", JSON, nullable=False),
@@ -126,6 +128,8 @@ receipts = Table(
     Column("answer_status", SmallInteger, nullable=False),
     Column("answer", JSON, nullable=False),
     Column("repeats", Integer, nullable=False),
+    Column("conflicts", Integer, nullable=False),
+    Column("conflicting_body", LargeBinary),
     Column("replayed_at", UTCDateTime),
 )
 
@@ -142,6 +146,7 @@ deliveries = Table(
     Column("first_attempt_at", UTCDateTime, nullable=False),
     Column("last_attempt_at", UTCDateTime, nullable=False),
     Column("settled_at", UTCDateTime),
+    Column("reached", JSON),
     Column("last_error", Text),
 )
 
