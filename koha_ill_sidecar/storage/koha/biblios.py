@@ -1,0 +1,157 @@
+"""
+Bibliographic records: ``biblio``, ``biblioitems``, ``biblio_metadata``, and asking for them to be indexed.
+
+Source: Koha, C4/Biblio.pm AddBiblio and ModZebra, Koha/SearchEngine/Elasticsearch/Indexer.pm.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Integer, String, Text, exists, func, insert, literal, select
+
+from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.storage.koha.installed import KohaVersion, cut
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_OWN_INDEX_QUEUE_SINCE = KohaVersion(23, 5)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MappedSubfield:
+    """A row of ``marc_subfield_structure``."""
+
+    tag: str
+    code: str
+    kohafield: str  # table.column, or empty
+    default: str  # empty: none
+
+
+def is_known(tx: Transaction, biblionumber: int) -> bool:
+    """Tell whether there is such a record."""
+    table = tx.koha.table("biblio")
+    return bool(tx.connection.scalar(select(exists().where(table.c.biblionumber == biblionumber))))
+
+
+def has_framework(tx: Transaction, frameworkcode: str) -> bool:
+    """Tell whether there is such a MARC framework."""
+    table = tx.koha.table("biblio_framework")
+    return bool(tx.connection.scalar(select(exists().where(table.c.frameworkcode == frameworkcode))))
+
+
+def subfields(tx: Transaction, frameworkcode: str) -> list[MappedSubfield]:
+    """Give the subfields of a framework that mean something here: mapped to a column, or with a default."""
+    table = tx.koha.table("marc_subfield_structure")
+    statement = (
+        select(table.c.tagfield, table.c.tagsubfield, table.c.kohafield, table.c.defaultvalue)
+        .where(
+            table.c.frameworkcode == frameworkcode,
+            (func.coalesce(table.c.kohafield, "") != "") | (func.coalesce(table.c.defaultvalue, "") != ""),
+        )
+        .order_by(table.c.tagfield, table.c.tagsubfield)
+    )
+    return [
+        MappedSubfield(
+            tag=row.tagfield,
+            code=row.tagsubfield,
+            kohafield=row.kohafield or "",
+            default=row.defaultvalue or "",
+        )
+        for row in tx.connection.execute(statement)
+    ]
+
+
+def add_biblio(tx: Transaction, *, frameworkcode: str, columns: Mapping[str, str]) -> int:
+    """Insert a row of ``biblio`` and give its number; columns that are no text are left to their defaults."""
+    values = _fitted(tx, "biblio", columns) | {
+        "frameworkcode": frameworkcode,
+        "datecreated": func.curdate(),
+        "serial": 0,
+    }
+    return int(tx.connection.execute(insert(tx.koha.table("biblio")).values(values)).lastrowid)
+
+
+def add_biblioitem(tx: Transaction, biblionumber: int, *, columns: Mapping[str, str]) -> int:
+    """Insert the row of ``biblioitems`` that goes with a record, and give its number."""
+    values = _fitted(tx, "biblioitems", columns) | {"biblionumber": biblionumber, "cn_sort": ""}
+    return int(tx.connection.execute(insert(tx.koha.table("biblioitems")).values(values)).lastrowid)
+
+
+def add_metadata(tx: Transaction, biblionumber: int, *, marcflavour: str, marcxml: str) -> None:
+    """Store the record itself."""
+    values = {
+        "biblionumber": biblionumber,
+        "format": "marcxml",
+        "schema": marcflavour,
+        "metadata": marcxml,
+    }
+    tx.connection.execute(insert(tx.koha.table("biblio_metadata")).values(values))
+
+
+def now(tx: Transaction) -> tuple[str, str]:
+    """Give today as ``YYYYMMDD`` and this moment as MARC's field 005 has it, in the library's time."""
+    statement = select(
+        func.date_format(func.curdate(), "%Y%m%d"), func.date_format(func.now(), "%Y%m%d%H%i%s.0")
+    )
+    today, moment = tx.connection.execute(statement).one()
+    return today, moment
+
+
+def queue_for_index(tx: Transaction, biblionumber: int, *, actor: Actor) -> None:
+    """
+    Ask the installation's indexer to take up a record.
+
+    Zebra's queue is always told, once for a record that waits there; Elasticsearch gets a background job as well.
+    Koha's worker finds it in the table at its next poll, as there is no message to the broker.
+    """
+    queue = tx.koha.table("zebraqueue")
+    row = {
+        "biblio_auth_number": biblionumber,
+        "operation": "specialUpdate",
+        "server": "biblioserver",
+        "done": 0,
+    }
+    waiting = exists().where(*(queue.c[name] == value for name, value in row.items()))
+    tx.connection.execute(
+        insert(queue).from_select(
+            list(row), select(*(literal(value) for value in row.values())).where(~waiting)
+        )
+    )
+    if tx.preferences.text("SearchEngine") == "Elasticsearch" and tx.koha.has("background_jobs"):
+        _add_index_job(tx, biblionumber, actor)
+
+
+def _add_index_job(tx: Transaction, biblionumber: int, actor: Actor) -> None:
+    context = {
+        "interface": actor.interface.value,
+        "number": actor.borrowernumber or None,
+        "branch": actor.branchcode,
+    }
+    values = {
+        "status": "new",
+        "size": 1,
+        "borrowernumber": actor.borrowernumber or None,
+        "type": "update_elastic_index",
+        "queue": "elastic_index" if tx.koha.version >= _OWN_INDEX_QUEUE_SINCE else "default",
+        "data": json.dumps({"record_server": "biblioserver", "record_ids": [biblionumber]}),
+        "context": json.dumps(context),
+        "enqueued_on": func.now(),
+    }
+    table = tx.koha.table("background_jobs")
+    installed = {name: value for name, value in values.items() if name in table.c}
+    tx.connection.execute(insert(table).values(installed))
+
+
+def _fitted(tx: Transaction, table: str, columns: Mapping[str, str]) -> dict[str, object]:
+    """Keep what the table has a place for; a catalogue value that is too long is cut, as Koha's MariaDB does."""
+    found = tx.koha.table(table)
+    fitted: dict[str, object] = {}
+    for name, value in columns.items():
+        column = found.c.get(name)
+        if column is None or column.primary_key:
+            continue
+        if isinstance(column.type, (String, Text)):
+            fitted[name] = cut(column, value)
+        elif name == "opac_suppressed" and isinstance(column.type, Integer):
+            fitted[name] = 1 if value not in ("", "0") else 0
+    return fitted

@@ -1,0 +1,59 @@
+"""Staff's comments on a request (``illcomments``): added, never changed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select
+
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comment:
+    """A comment and who wrote it."""
+
+    illcomment_id: int
+    timestamp: datetime  # wall-clock time of the library
+    comment: str
+    borrowernumber: int | None
+    author: str  # as Koha shows it: "Clara Birchwood [20000002]"
+
+
+def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int, comment: str) -> int:
+    """Add a comment and give its number; MariaDB stamps it."""
+    values = {"illrequest_id": illrequest_id, "borrowernumber": borrowernumber, "comment": comment}
+    result = tx.connection.execute(insert(tx.koha.table("illcomments")).values(values))
+    return int(result.lastrowid)
+
+
+def find(tx: Transaction, illrequest_id: int) -> list[Comment]:
+    """Give the comments on a request, oldest first; one query."""
+    table, people = tx.koha.table("illcomments"), tx.koha.table("borrowers")
+    statement = (
+        select(
+            table.c.illcomment_id,
+            table.c.timestamp,
+            table.c.comment,
+            table.c.borrowernumber,
+            people.c.firstname,
+            people.c.surname,
+            people.c.cardnumber,
+        )
+        .select_from(table.outerjoin(people, people.c.borrowernumber == table.c.borrowernumber))
+        .where(table.c.illrequest_id == illrequest_id)
+        .order_by(table.c.illcomment_id)
+    )
+    return [
+        Comment(
+            illcomment_id=row.illcomment_id,
+            timestamp=row.timestamp,
+            comment=row.comment or "",
+            borrowernumber=row.borrowernumber,
+            author=" ".join(
+                part
+                for part in (row.firstname, row.surname, row.cardnumber and f"[{row.cardnumber}]")
+                if part
+            ),
+        )
+        for row in tx.connection.execute(statement)
+    ]

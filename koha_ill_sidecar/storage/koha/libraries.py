@@ -1,0 +1,20 @@
+"""Libraries (``branches``)."""
+
+from sqlalchemy import select
+
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+def find_code(tx: Transaction, branchcode: str) -> str | None:
+    """Give the code of a library as Koha spells it; letter case and spaces at the end do not matter."""
+    table = tx.koha.table("branches")
+    found: str | None = tx.connection.scalar(
+        select(table.c.branchcode).where(table.c.branchcode == branchcode)
+    )
+    return found
+
+
+def codes(tx: Transaction) -> list[str]:
+    """Give the codes of all libraries."""
+    table = tx.koha.table("branches")
+    return list(tx.connection.scalars(select(table.c.branchcode).order_by(table.c.branchcode)))
