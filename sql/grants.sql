@@ -43,6 +43,7 @@ GRANT SELECT ON `koha_library`.`message_attributes` TO 'koha_ill_sidecar'@'local
 GRANT SELECT ON `koha_library`.`message_transport_types` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`message_transports` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`permissions` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT ON `koha_library`.`plugin_methods` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`sms_providers` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`systempreferences` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`user_permissions` TO 'koha_ill_sidecar'@'localhost';

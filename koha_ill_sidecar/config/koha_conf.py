@@ -47,6 +47,7 @@ class KohaConf:
     Attributes:
         partner_code: As the file says, which is usually nothing.
         lock_directory: Where Koha's scripts keep their locks.
+        backend_directory: Where Koha looks for ILL backends in Perl.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class KohaConf:
     partner_code: str | None
     smtp: SmtpSettings | None
     lock_directory: Path | None
+    backend_directory: Path | None
 
 
 def read_koha_conf(path: Path) -> KohaConf:
@@ -73,6 +75,7 @@ def read_koha_conf(path: Path) -> KohaConf:
         partner_code=reader.text(ill, "partner_code") if ill is not None else None,
         smtp=reader.smtp(),
         lock_directory=reader.path(reader.config, "lockdir"),
+        backend_directory=reader.path(ill, "backend_directory") if ill is not None else None,
     )
     if reader.problems:
         raise ConfigurationError(reader.problems)

@@ -202,6 +202,7 @@ class KohaSettings:
         site: Derived from koha-conf.xml.
         smtp: Derived: the `smtp_server` of koha-conf.xml.
         lock_directory: Derived: `lockdir` of koha-conf.xml, where Koha's own scripts keep their locks.
+        backend_directory: Derived from koha-conf.xml: where Koha looks for ILL backends in Perl.
     """
 
     conf: Path | None = None
@@ -210,6 +211,7 @@ class KohaSettings:
     site: IllSite = field(default_factory=IllSite)
     smtp: SmtpSettings | None = None
     lock_directory: Path | None = None
+    backend_directory: Path | None = None
 
 
 # What we serve

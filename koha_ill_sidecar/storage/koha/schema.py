@@ -89,6 +89,7 @@ TABLES: dict[str, KohaTable] = {
         "message_attribute_id message_transport_type is_digest letter_module letter_code"
     ),
     "permissions": _table("module_bit code description"),
+    "plugin_methods": _table("plugin_class plugin_method"),
     "reserves": _table("reserve_id borrowernumber biblionumber"),
     "smtp_servers": _table(
         "id name host port timeout ssl_mode user_name password", "is_default", optional_table=True
