@@ -36,7 +36,7 @@ _STEADY = 0.9  # of the pause must have passed since anybody's last start: timer
 _HOSTS_CLOCKS = timedelta(minutes=5)  # by which the clocks of two hosts may differ
 
 # APScheduler tells of every start, and of every one left out because the last still runs: that is our design.
-logging.getLogger("apscheduler").setLevel(logging.ERROR)
+logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,20 +105,25 @@ class JobScheduler:
             )
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """Let the running jobs come to the end of their present step, and return when they have."""
+    def begin_to_stop(self) -> None:
+        """Start no more jobs, and let the running ones come to the end of their present step."""
         self._stopping.set()
+
+    def stop(self) -> None:
+        """Begin to stop, and return when no job runs any more."""
+        self.begin_to_stop()
         self._scheduler.shutdown(wait=True)
 
     @property
     def alive(self) -> bool:
         """Whether jobs are still being started."""
-        return bool(self._scheduler.running)
+        thread: threading.Thread | None = getattr(self._scheduler, "_thread", None)
+        return thread is not None and thread.is_alive()
 
-    def start_all_now(self) -> None:
-        """Start every job now: the clock was set, and the next starts were reckoned by the old one."""
+    def reckon_anew(self) -> None:
+        """Plan the next starts again: the clock was set, and they were reckoned by the old one."""
         for runs in self._runs:
-            self._scheduler.modify_job(runs.job.name, next_run_time=datetime.now(self._timezone))
+            self._scheduler.modify_job(runs.job.name, next_run_time=runs.next_start())
 
     def _ages(self) -> dict[str, float]:
         try:
@@ -157,8 +162,17 @@ class _Runs:
         last = now - timedelta(seconds=age_seconds)
         if was_due_since(self.job.schedule, self._around.timezone, last, now):
             return now
-        following = trigger(self.job.schedule, self._around.timezone).get_next_fire_time(None, now)
-        return last + self.job.schedule.every if self.job.schedule.every else following
+        return last + self.job.schedule.every if self.job.schedule.every else self.next_start()
+
+    def next_start(self) -> datetime | None:
+        """Reckon the next start by the clock as it is now."""
+        now = datetime.now(self._around.timezone)
+        if self.job.schedule.every is not None:
+            return now
+        following: datetime | None = trigger(self.job.schedule, self._around.timezone).get_next_fire_time(
+            None, now
+        )
+        return following
 
     def __call__(self) -> None:
         """Run once, if it is our turn; never raises."""

@@ -52,6 +52,11 @@ class Swept:
     is_at_end: bool
 
 
+def koha_was_upgraded(tx: Transaction) -> bool:
+    """Tell whether Koha's version is no longer the one whose tables we know."""
+    return tx.preferences.text("Version") != str(tx.koha.version)
+
+
 def adopt_new(tx: Transaction) -> int:
     """
     Begin to watch the requests that were made since the last time; tells how many.

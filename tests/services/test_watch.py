@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from koha_ill_sidecar.services import watch
 from koha_ill_sidecar.services.watch import Noticed
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
+from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -225,6 +227,13 @@ def test_case_alone_is_a_change(tx: Transaction, watched: Make) -> None:
     _koha_sets(tx.connection, illrequest_id, status="new")
 
     assert watch.suspects_among_open(tx, 0, limit=10)[0] == [illrequest_id]
+
+
+def test_an_upgrade_of_koha_is_noticed(tx: Transaction) -> None:
+    assert not watch.koha_was_upgraded(tx)
+
+    newer = Preferences({"Version": f"{tx.koha.version.major + 1}.0500000"})
+    assert watch.koha_was_upgraded(replace(tx, preferences=newer))
 
 
 def test_of_two_hosts_that_notice_at_once_one_handles_it(database: Database, admin: Engine) -> None:

@@ -59,9 +59,9 @@ _GIVE_BACK = text(
 
 _AGES = select(
     leases.c.name,
-    func.timestampdiff(
-        text("MICROSECOND"), leases.c.last_started_at, text("UTC_TIMESTAMP(6)")
-    ).label("microseconds"),
+    func.timestampdiff(text("MICROSECOND"), leases.c.last_started_at, text("UTC_TIMESTAMP(6)")).label(
+        "microseconds"
+    ),
 ).where(leases.c.last_started_at.is_not(None))
 
 

@@ -1,0 +1,105 @@
+"""Which jobs there are: each calls services, a transaction a step. A new job is a function and a line in JOBS."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from koha_ill_sidecar.errors import DatabaseUnavailable
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.scheduler.jobs import Done, GoOn, Job
+from koha_ill_sidecar.services import housekeeping, watch
+
+logger = logging.getLogger(__name__)
+
+_OPEN_STEP = 5000
+_SWEEP_STEP = 2000
+_FIRST_PASS_SECONDS = 3.0
+"""
+How long a run may spend on the first round of the sweep, which makes old requests known.
+
+Later rounds take one step a run: with a million requests and a run every ten seconds, an hour and a half.
+"""
+
+
+def jobs(runtime: Runtime, on_koha_changed: Callable[[], None]) -> tuple[Job, ...]:
+    """
+    Give every job, as the settings schedule it.
+
+    Args:
+        on_koha_changed: Called when Koha's version is no longer the one that the runtime was built for.
+    """
+    schedules = runtime.settings.scheduler.jobs
+    return (
+        Job(name="watch", run=partial(_watch, runtime, on_koha_changed), schedule=schedules.watch),
+        Job(name="cleanup", run=partial(_clean_up, runtime), schedule=schedules.cleanup),
+    )
+
+
+def _watch(runtime: Runtime, on_koha_changed: Callable[[], None], go_on: GoOn) -> Done:
+    transact = runtime.database.transact
+    if transact(watch.koha_was_upgraded):
+        on_koha_changed()
+        return {}
+    done: Counter[str] = Counter()
+    done["adopted"] += transact(watch.adopt_new)
+    _notice(runtime, transact(watch.suspects_by_log), done, go_on)
+    above: int | None = 0
+    while above is not None and go_on():
+        suspects, above = transact(watch.suspects_among_open, above, limit=_OPEN_STEP)
+        _notice(runtime, suspects, done, go_on)
+    _sweep(runtime, done, go_on)
+    return _what_happened(done)
+
+
+def _sweep(runtime: Runtime, done: "Counter[str]", go_on: GoOn) -> None:
+    transact = runtime.database.transact
+    is_first_pass = transact(watch.passes) == 0
+    until = time.monotonic() + _FIRST_PASS_SECONDS
+    while go_on():
+        swept = transact(watch.sweep, limit=_SWEEP_STEP)
+        done["adopted"] += swept.adopted
+        _notice(runtime, swept.suspects, done, go_on)
+        if swept.is_at_end or not is_first_pass or time.monotonic() >= until:
+            return
+
+
+def _notice(runtime: Runtime, suspects: Iterable[int], done: "Counter[str]", go_on: GoOn) -> None:
+    for illrequest_id in suspects:
+        if not go_on():
+            return
+        try:
+            done[runtime.database.transact(watch.notice_change, illrequest_id)] += 1
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # one request that cannot be handled must not hide the next
+            done["failed"] += 1
+            logger.exception("change in koha not handled", extra={"illrequest_id": illrequest_id})
+
+
+def _clean_up(runtime: Runtime, go_on: GoOn) -> Done:
+    transact = runtime.database.transact
+    keep_for = runtime.settings.callbacks.keep_receipts_for
+    done: Counter[str] = Counter()
+    done["receipts"] = _until_empty(lambda: transact(housekeeping.remove_old_receipts, keep_for), go_on)
+    done["deliveries"] = _until_empty(lambda: transact(housekeeping.remove_old_deliveries), go_on)
+    above: int | None = 0
+    while above is not None and go_on():
+        removed, above = transact(housekeeping.remove_history_of_deleted, above, keep_for)
+        done["history"] += removed
+    return _what_happened(done)
+
+
+def _until_empty(step: Callable[[], int], go_on: GoOn) -> int:
+    total = 0
+    while go_on():
+        removed = step()
+        total += removed
+        if removed < housekeeping.STEP:
+            break
+    return total
+
+
+def _what_happened(done: "Counter[str]") -> Done:
+    return {name: number for name, number in done.items() if number and name != watch.Noticed.NOTHING}

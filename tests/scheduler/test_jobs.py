@@ -1,0 +1,246 @@
+"""Jobs run in time, once, and go on after whatever goes wrong."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+
+from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
+from koha_ill_sidecar.config.values import Schedule, Secret
+from koha_ill_sidecar.errors import DatabaseBusy
+from koha_ill_sidecar.scheduler.jobs import Done, GoOn, Job, JobScheduler
+from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.sidecar import leases
+
+Run = Callable[[GoOn], Done]
+Start = Callable[..., JobScheduler]
+
+OFTEN = Schedule.parse("100ms")
+NIGHTLY = Schedule.parse("17 3 * * *")
+
+
+class _Work:
+    """Counts its runs; *does* says what each is to do."""
+
+    def __init__(self, does: Run = lambda _go_on: {"things": 1}) -> None:
+        self.runs = 0
+        self.at_once = 0
+        self.most_at_once = 0
+        self._does = does
+
+    def __call__(self, go_on: GoOn) -> Done:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            return self._does(go_on)
+        finally:
+            self.runs += 1
+            self.at_once -= 1
+
+
+@pytest.fixture
+def observed() -> list[tuple[str, str]]:
+    return []
+
+
+@pytest.fixture
+def start(database: Database, observed: list[tuple[str, str]]) -> Iterator[Start]:
+    schedulers: list[JobScheduler] = []
+
+    def with_job(
+        work: Run, schedule: Schedule = OFTEN, *, exclusive: bool = True, on: Database = database, lease: float = 60
+    ) -> JobScheduler:
+        scheduler = JobScheduler(
+            [Job(name="watch", run=work, schedule=schedule, exclusive=exclusive)],
+            database=on,
+            timezone=UTC,
+            lease=timedelta(seconds=lease),
+            observe=lambda job, outcome, _seconds: observed.append((job, outcome)),
+        )
+        scheduler.start()
+        schedulers.append(scheduler)
+        return scheduler
+
+    yield with_job
+    for scheduler in schedulers:
+        if scheduler.alive:
+            scheduler.stop()
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_a_job_runs_again_and_again(start: Start, observed: list[tuple[str, str]]) -> None:
+    work = _Work()
+    start(work)
+    _wait_until(lambda: work.runs >= 3)
+
+    assert ("watch", "ok") in observed
+
+
+def test_a_job_that_takes_longer_than_its_pause_is_not_run_twice_at_once(start: Start) -> None:
+    work = _Work(lambda _go_on: time.sleep(0.25) or {})  # type: ignore[func-returns-value]
+    start(work, exclusive=False)
+    _wait_until(lambda: work.runs >= 3)
+
+    assert work.most_at_once == 1
+
+
+def test_two_hosts_share_a_job(start: Start, database: Database) -> None:
+    one, other = _Work(), _Work()
+    every = Schedule.parse("300ms")
+    start(one, every)
+    start(other, every)
+    time.sleep(1.5)
+
+    assert 3 <= one.runs + other.runs <= 6
+    (lease,) = database.transact(leases.find_all)
+    assert lease.runs == one.runs + other.runs
+
+
+def test_a_job_whose_holder_died_is_taken_over(start: Start, database: Database, admin: Engine) -> None:
+    database.transact(leases.take, "watch", holder="dead", lease_seconds=0.5)
+    with admin.begin() as connection:
+        connection.execute(text("UPDATE ill_sidecar_leases SET last_started_at = NULL"))
+    began = time.monotonic()
+    work = _Work()
+    start(work)
+    _wait_until(lambda: work.runs >= 1)
+
+    assert time.monotonic() - began >= 0.4
+
+
+def test_a_start_missed_while_down_is_made_up_for(start: Start, database: Database, admin: Engine) -> None:
+    database.transact(leases.take, "watch", holder="before", lease_seconds=0)
+    database.transact(leases.give_back, "watch", holder="before")
+    with admin.begin() as connection:
+        connection.execute(
+            text("UPDATE ill_sidecar_leases SET last_started_at = UTC_TIMESTAMP(6) - INTERVAL 25 HOUR")
+        )
+    work = _Work()
+    start(work, NIGHTLY)
+
+    _wait_until(lambda: work.runs == 1)
+
+
+def test_a_job_that_ran_in_time_is_not_run_at_start(start: Start, database: Database) -> None:
+    database.transact(leases.take, "watch", holder="before", lease_seconds=0)
+    database.transact(leases.give_back, "watch", holder="before")
+    work = _Work()
+    start(work, Schedule.parse("1h"))
+    time.sleep(0.5)
+
+    assert work.runs == 0
+
+
+def test_a_failing_job_is_noted_and_tried_again(
+    start: Start, database: Database, observed: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_go_on: GoOn) -> Done:
+        raise DatabaseBusy("Koha holds the rows.")
+
+    work = _Work(fail)
+    start(work)
+    _wait_until(lambda: work.runs >= 2)
+
+    _wait_until(lambda: database.transact(leases.find_all)[0].failures == work.runs)
+    assert database.transact(leases.find_all)[0].last_error == "Koha holds the rows."
+    assert set(observed) == {("watch", "failed")}
+    assert [record.message for record in caplog.records].count("job failed") == 1
+
+
+def test_a_fault_of_ours_is_logged_with_its_place_and_stops_nothing(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault(_go_on: GoOn) -> Done:
+        raise ZeroDivisionError
+
+    work = _Work(fault)
+    start(work)
+    _wait_until(lambda: work.runs >= 2)
+
+    assert any(record.exc_info for record in caplog.records)
+
+
+def test_a_database_that_is_away_is_one_line_and_not_a_flood(
+    start: Start, koha_database: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    del koha_database
+    caplog.set_level(logging.INFO)
+    nowhere = Database(
+        DatabaseSettings(host="127.0.0.1", port=9, user="x", password=Secret("x"), database="x"), site=IllSite()
+    )
+    work = _Work()
+    start(work, on=nowhere)
+    time.sleep(2.5)
+
+    assert [record.message for record in caplog.records].count("database away, jobs wait") == 1
+    assert work.runs == 0
+
+
+def test_stopping_waits_for_the_step_in_hand(start: Start) -> None:
+    begun, finished = threading.Event(), threading.Event()
+
+    def long_work(go_on: GoOn) -> Done:
+        begun.set()
+        while go_on():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        finished.set()
+        return {}
+
+    scheduler = start(_Work(long_work))
+    begun.wait(5)
+    scheduler.stop()
+
+    assert finished.is_set()
+    assert not scheduler.alive
+
+
+def test_a_long_job_keeps_its_lease(start: Start, database: Database) -> None:
+    release = threading.Event()
+
+    def long_work(go_on: GoOn) -> Done:
+        while go_on() and not release.is_set():
+            time.sleep(0.01)
+        return {}
+
+    start(_Work(long_work), lease=0.6)
+    time.sleep(1.5)
+
+    assert not database.transact(leases.take, "watch", holder="another", lease_seconds=60)
+    release.set()
+
+
+def test_a_job_that_lost_its_lease_stops(start: Start, database: Database, admin: Engine) -> None:
+    stopped = threading.Event()
+
+    def long_work(go_on: GoOn) -> Done:
+        while go_on():
+            time.sleep(0.01)
+        stopped.set()
+        return {}
+
+    start(_Work(long_work), lease=0.6)
+    _wait_until(lambda: bool(database.transact(leases.find_all)))
+    with admin.begin() as connection:
+        connection.execute(text("UPDATE ill_sidecar_leases SET holder = 'another'"))
+
+    assert stopped.wait(5)
+
+
+def test_after_the_clock_was_set_back_jobs_start_at_once(start: Start) -> None:
+    work = _Work()
+    scheduler = start(work, Schedule.parse("1h"), exclusive=False)
+    _wait_until(lambda: work.runs == 1)
+    scheduler.reckon_anew()
+
+    _wait_until(lambda: work.runs == 2)
