@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.preferences import Preferences
@@ -20,11 +20,8 @@ def choose_transports(
     wants_digest: int = 0,
 ) -> None:
     """Choose transports for a message, for a patron or as a category's default."""
-    attribute = koha.table("message_attributes")
     with admin.begin() as connection:
-        number = connection.scalar(
-            select(attribute.c.message_attribute_id).where(attribute.c.message_name == message_name)
-        )
+        number = _message_number(connection, koha, message_name)
         preference = connection.execute(
             insert(koha.table("borrower_message_preferences")),
             {
@@ -39,6 +36,29 @@ def choose_transports(
                 insert(koha.table("borrower_message_transport_preferences")),
                 {"borrower_message_preference_id": preference, "message_transport_type": transport},
             )
+
+
+def _message_number(connection: Connection, koha: InstalledKoha, message_name: str) -> int:
+    """Find a message's number; Koha before 22.05 had none for interlibrary loans, so there it is added."""
+    attribute = koha.table("message_attributes")
+    found = connection.scalar(
+        select(attribute.c.message_attribute_id).where(attribute.c.message_name == message_name)
+    )
+    if found is not None:
+        return int(found)
+    number = connection.execute(insert(attribute).values(message_name=message_name)).lastrowid
+    for transport in ("email", "sms", "phone"):
+        connection.execute(
+            insert(koha.table("message_transports")),
+            {
+                "message_attribute_id": number,
+                "message_transport_type": transport,
+                "is_digest": 0,
+                "letter_module": "ill",
+                "letter_code": "",
+            },
+        )
+    return int(number)
 
 
 def add_letter(tx: Transaction, code: str = "ILL_PICKUP_READY", **columns: Any) -> None:
