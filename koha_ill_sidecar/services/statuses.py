@@ -5,11 +5,13 @@ Source: Koha, Koha/ILL/Request.pm status and status_alias.
 """
 
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 
+from koha_ill_sidecar.domain import statuses
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.statuses import Status, StatusGraph, status_graph
+from koha_ill_sidecar.domain.statuses import Action, Status, StatusGraph, StatusNode, status_graph
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.storage.koha import action_logs, authorised_values, requests
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha, KohaVersion
@@ -19,7 +21,9 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 logger = logging.getLogger(__name__)
 
-_UNAUTHENTICATED_SINCE = KohaVersion(25, 5)  # bug 36197
+UNAUTHENTICATED_SINCE = KohaVersion(25, 5)
+"""From then on people without an account may ask (bug 36197)."""
+
 _REVERT_FROM_PARTNERS_SINCE = KohaVersion(23, 11)  # bug 27542
 
 
@@ -27,8 +31,41 @@ def graph_of(koha: InstalledKoha, ill_request: ILLRequest) -> StatusGraph:
     """Give the status graph that this Koha uses for a request; the core's for a backend that only Koha knows."""
     return status_graph(
         is_generic=ill_request.backend == koha.generic_backend,
-        has_unauthenticated=koha.version >= _UNAUTHENTICATED_SINCE,
+        has_unauthenticated=koha.version >= UNAUTHENTICATED_SINCE,
         can_revert_from_partners=koha.version >= _REVERT_FROM_PARTNERS_SINCE,
+    )
+
+
+def available_actions(
+    tx: Transaction, ill_request: ILLRequest, *, permissions: Collection[str] = ()
+) -> tuple[StatusNode, ...]:
+    """
+    Give the actions that Koha would offer for a request now.
+
+    Args:
+        permissions: Sub-permissions of the acting person, which only the check-out asks for.
+    """
+    return statuses.available_actions(
+        graph_of(tx.koha, ill_request),
+        ill_request.status,
+        preferences=[name for name in ("CirculateILL",) if tx.preferences.flag(name)],
+        permissions=permissions,
+        has_biblio=ill_request.biblio_id is not None,
+    )
+
+
+def require(tx: Transaction, ill_request: ILLRequest, action: Action) -> None:
+    """
+    Let an action pass if the status of a request allows it.
+
+    Raises:
+        ActionNotAllowed: It does not; the error lists the actions that it does allow.
+    """
+    statuses.require_action(
+        action,
+        illrequest_id=ill_request.illrequest_id,
+        status=ill_request.status,
+        available=available_actions(tx, ill_request),
     )
 
 
@@ -74,16 +111,20 @@ def set_status_alias(tx: Transaction, ill_request: ILLRequest, alias: str | None
     Raises:
         RequestRefused: The site has no such alias (``unknown_status_alias``).
     """
-    if alias is not None and not authorised_values.exists(tx, tx.koha.status_alias_category, alias):
-        raise RequestRefused(
-            "unknown_status_alias",
-            f"{alias!r} is no authorised value of {tx.koha.status_alias_category}. Add it there first.",
-        )
     if alias != ill_request.status_alias:
+        _check_alias(tx, alias)
         requests.update(tx, ill_request.illrequest_id, status_alias=alias)
     changed = replace(ill_request, status_alias=alias)
     _record(tx, ill_request, changed, actor)
     return changed
+
+
+def _check_alias(tx: Transaction, alias: str | None) -> None:
+    category = tx.koha.status_alias_category
+    if alias is not None and not authorised_values.exists(tx, category, alias):
+        raise RequestRefused(
+            "unknown_status_alias", f"{alias!r} is no authorised value of {category}. Add it there first."
+        )
 
 
 def _record(tx: Transaction, before: ILLRequest, after: ILLRequest, actor: Actor) -> None:

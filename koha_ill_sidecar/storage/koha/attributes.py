@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Delete, Insert, Select, Update, bindparam, delete, insert, select, update
+from sqlalchemy import Delete, Select, Update, bindparam, delete, select, update
 from sqlalchemy import text as sql_text
+from sqlalchemy.dialects.mysql import Insert, insert
 from sqlalchemy.engine import RowMapping
 
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
@@ -31,7 +32,12 @@ def find_for_all(tx: Transaction, illrequest_ids: Sequence[int]) -> Mapping[int,
 def add(
     tx: Transaction, ill_request: ILLRequest, values: Mapping[str, str], *, readonly: bool = True
 ) -> None:
-    """Insert attributes of a request that has none of these types; one statement."""
+    """
+    Insert attributes; one statement.
+
+    A type that is there already keeps its value, and so does the first of two that are the same key to MariaDB
+    (which ignores case and accents): Koha's insert of the second fails and is passed over.
+    """
     if not values:
         return
     rows = [
@@ -101,7 +107,8 @@ def _select(koha: InstalledKoha) -> Select[Any]:
 
 @functools.cache
 def _insert(koha: InstalledKoha) -> Insert:
-    return insert(koha.table("illrequestattributes"))
+    statement = insert(koha.table("illrequestattributes"))
+    return statement.on_duplicate_key_update(type=statement.table.c.type)
 
 
 @functools.cache

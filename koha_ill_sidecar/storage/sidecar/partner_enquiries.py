@@ -57,3 +57,10 @@ def find_for_request(tx: Transaction, illrequest_id: int) -> list[PartnerEnquiry
         .order_by(partner_enquiries.c.enquiry_id)
     )
     return [PartnerEnquiry(**row) for row in tx.connection.execute(statement).mappings()]
+
+
+def forget(tx: Transaction, illrequest_id: int) -> None:
+    """Remove the enquiries of a request that is deleted."""
+    tx.connection.execute(
+        partner_enquiries.delete().where(partner_enquiries.c.illrequest_id == illrequest_id)
+    )

@@ -1,0 +1,89 @@
+"""What people give for a request, checked before anything is written."""
+
+from koha_ill_sidecar.domain.attributes import MAX_TYPE_LENGTH
+from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.storage.koha import batches, biblios, libraries, patrons
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.koha.patrons import Patron
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+def upserts(koha: InstalledKoha) -> bool:
+    """
+    Tell whether this Koha adds and updates single attributes, as from 25.11 (bug 40850).
+
+    The column of the same release tells, since stable releases get changes backported.
+    """
+    return koha.has("statistics", "illrequest_id")
+
+
+def branch(tx: Transaction, branchcode: str) -> str:
+    """Give a library's code as Koha spells it; refused: missing_branch, invalid_branch."""
+    if not branchcode.strip():
+        raise RequestRefused("missing_branch", "The library is missing: give the code of one.")
+    found = libraries.find_code(tx, branchcode)
+    if found is None:
+        known = ", ".join(libraries.codes(tx))
+        raise RequestRefused("invalid_branch", f"There is no library {branchcode!r}. There are {known}.")
+    return found
+
+
+def patron_as_typed(tx: Transaction, entry: str) -> Patron:
+    """Give the one patron that staff mean; refused: invalid_borrower, ambiguous_borrower."""
+    found = patrons.find_as_typed(tx, entry) if entry.strip() else []
+    if not found:
+        raise RequestRefused(
+            "invalid_borrower",
+            f"There is no patron {entry!r}. Give a card number, or a surname, userid or first name, as it is in "
+            "Koha.",
+        )
+    if len(found) > 1:
+        cards = ", ".join(
+            patron.cardnumber or f"no card (number {patron.borrowernumber})" for patron in found[:10]
+        )
+        raise RequestRefused(
+            "ambiguous_borrower",
+            f"{len(found)} patrons are called {entry!r}. Give the card number of the one you mean: {cards}.",
+        )
+    return found[0]
+
+
+def patron_number(tx: Transaction, borrowernumber: int) -> None:
+    """Make sure that there is such a patron; refused: invalid_patron."""
+    if patrons.find(tx, borrowernumber) is None:
+        raise RequestRefused("invalid_patron", f"There is no patron with the number {borrowernumber}.")
+
+
+def biblio(tx: Transaction, biblionumber: int) -> None:
+    """Make sure that there is such a record; refused: invalid_biblio."""
+    if not biblios.is_known(tx, biblionumber):
+        raise RequestRefused("invalid_biblio", f"There is no record with the number {biblionumber}.")
+
+
+def batch(tx: Transaction, batch_id: int | None) -> None:
+    """Make sure that there is such a batch; refused: invalid_batch."""
+    if batch_id is None:
+        return
+    if not tx.koha.has("illbatches"):
+        raise RequestRefused("invalid_batch", f"Koha {tx.koha.version.release} has no batches (23.11 has).")
+    if not batches.is_known(tx, batch_id):
+        raise RequestRefused("invalid_batch", f"There is no batch with the number {batch_id}.")
+
+
+def attribute_key(key: str) -> None:
+    """Make sure that a key can be stored; refused: invalid_field."""
+    if not key.strip() or key != key.strip():
+        raise RequestRefused("invalid_field", f"{key!r} is no key: it is empty, or has spaces around it.")
+    if len(key) > MAX_TYPE_LENGTH:
+        raise RequestRefused(
+            "invalid_field", f"The key {key[:30]}… has {len(key)} characters; {MAX_TYPE_LENGTH} are the most."
+        )
+
+
+def fits(tx: Transaction, column: str, value: str) -> None:
+    """Make sure that a text fits its column of the request; refused: too_long."""
+    length = getattr(tx.koha.table("illrequests").c[column].type, "length", None)
+    if length is not None and len(value) > length:
+        raise RequestRefused(
+            "too_long", f"{column} has {len(value)} characters; Koha has room for {length}. Shorten it."
+        )

@@ -1,0 +1,176 @@
+"""
+Placing a request with partner libraries, by email.
+
+Source: Koha, Koha/ILL/Request.pm generic_confirm.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS
+from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode, RenderedNotice
+from koha_ill_sidecar.domain.partners import Partner, joined_addresses
+from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.domain.statuses import Action, Status
+from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.services import checks
+from koha_ill_sidecar.services.library_addresses import LibraryAddresses, library_addresses
+from koha_ill_sidecar.services.notices import render_notice
+from koha_ill_sidecar.services.statuses import require, set_status
+from koha_ill_sidecar.storage.koha import attributes, message_queue, patrons, requests
+from koha_ill_sidecar.storage.koha.installed import KohaVersion
+from koha_ill_sidecar.storage.koha.message_queue import QueuedMessage
+from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
+from koha_ill_sidecar.storage.transaction import Transaction
+
+logger = logging.getLogger(__name__)
+
+_MESSAGE_OF_THE_PARTNER_SINCE = KohaVersion(23, 5)  # bug 28634
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacedWithPartners:
+    """What became of placing a request with partners."""
+
+    ill_request: ILLRequest
+    message_ids: tuple[int, ...]  # rows of message_queue, in the partners' order
+
+
+def find_partners(tx: Transaction) -> list[Partner]:
+    """
+    Give all partner libraries, also those that have no address and so cannot be asked.
+
+    Source: Koha, Koha/ILL/Request/Config.pm partner_code (preference ILLPartnerCode, before 23.11 koha-conf.xml).
+    """
+    category = tx.preferences.text("ILLPartnerCode") or tx.site.partner_code
+    return [
+        Partner(
+            borrowernumber=patron.borrowernumber,
+            name=patron.name,
+            branchcode=patron.branchcode,
+            email=(patron.email or "").strip(),
+        )
+        for patron in patrons.find_partners(tx, category)
+    ]
+
+
+def draft(tx: Transaction, illrequest_id: int, *, actor: Actor | None = None) -> RenderedNotice:
+    """
+    Give the message to partners as the notice ILL_PARTNER_REQ words it, to be edited before it is sent.
+
+    Raises:
+        LetterMissing: Koha has no such letter.
+        RequestNotFound: There is no such request.
+        TemplateFailed: The letter's template cannot be processed.
+    """
+    ill_request = requests.get(tx, illrequest_id)
+    return render_notice(tx, ill_request, NoticeCode.PARTNER_REQUEST, EMAIL, actor=actor)
+
+
+def place_with_partners(
+    tx: Transaction,
+    illrequest_id: int,
+    actor: Actor,
+    *,
+    borrowernumbers: Sequence[int],
+    subject: str,
+    body: str,
+) -> PlacedWithPartners:
+    """
+    Ask partner libraries for a request: a message to each, all or none.
+
+    They come from the library that the acting person works at, else from the request's. The request is GENREQ and
+    its attribute ``requested_partners`` names the addresses; who was asked is kept in our own table.
+
+    Args:
+        borrowernumbers: The partners.
+
+    Raises:
+        ActionNotAllowed: The request's status does not allow it.
+        RequestNotFound: There is no such request.
+        RequestRefused: no_target_email, no_library_email, invalid_partner, empty_message.
+    """
+    ill_request = requests.get_for_update(tx, illrequest_id)
+    require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
+    partners = _chosen(tx, borrowernumbers)
+    addresses = _sender(tx, ill_request, actor)
+    if not subject.strip() or not body.strip():
+        raise RequestRefused("empty_message", "The message to the partners needs a subject and a text.")
+    placed = set_status(tx, ill_request, Status.GENREQ, actor)
+    partner_enquiries.close(tx, illrequest_id, status=Status.GENREQ)
+    message_ids = []
+    for partner in partners:
+        message_id = message_queue.enqueue(
+            tx,
+            QueuedMessage(
+                borrowernumber=_message_owner(tx, partner, actor),
+                letter_code=NoticeCode.PARTNER_REQUEST,
+                transport=EMAIL,
+                subject=subject,
+                content=body,
+                to_address=partner.email,
+                from_address=addresses.sender,
+                reply_address=addresses.inbound_ill,
+            ),
+        )
+        partner_enquiries.add(
+            tx,
+            illrequest_id,
+            borrowernumber=partner.borrowernumber,
+            address=partner.email,
+            message_id=message_id,
+        )
+        message_ids.append(message_id)
+    _remember(tx, placed, joined_addresses(partner.email for partner in partners))
+    asked = [partner.borrowernumber for partner in partners]
+    history.add(tx, illrequest_id, "placed_with_partners", actor=actor, detail={"partners": asked})
+    logger.info("placed with partners", extra={"illrequest_id": illrequest_id, "partners": len(partners)})
+    return PlacedWithPartners(ill_request=requests.get(tx, illrequest_id), message_ids=tuple(message_ids))
+
+
+def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
+    known = {partner.borrowernumber: partner for partner in find_partners(tx)}
+    strangers = [number for number in dict.fromkeys(borrowernumbers) if number not in known]
+    if strangers:
+        raise RequestRefused(
+            "invalid_partner",
+            f"Not among the partner libraries: {', '.join(map(str, strangers))}. There are "
+            f"{', '.join(map(str, known)) or 'none'}.",
+        )
+    partners = [known[number] for number in dict.fromkeys(borrowernumbers)]
+    silent = [f"{partner.name} ({partner.borrowernumber})" for partner in partners if not partner.email]
+    if silent or not partners:
+        raise RequestRefused(
+            "no_target_email",
+            f"No email address: {', '.join(silent)}. Give them one in Koha, or leave them out."
+            if silent
+            else "No partner was chosen: name at least one.",
+        )
+    return partners
+
+
+def _sender(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> LibraryAddresses:
+    branchcode = actor.branchcode or ill_request.branchcode or ""
+    addresses = library_addresses(tx, branchcode)
+    if addresses.sender is None:
+        raise RequestRefused(
+            "no_library_email",
+            f"Library {branchcode} has no email address to write from. Give it one in Koha, or set "
+            "KohaAdminEmailAddress.",
+        )
+    return addresses
+
+
+def _message_owner(tx: Transaction, partner: Partner, actor: Actor) -> int | None:
+    """Whose message it is in Koha: the partner's, before 23.05 that of the person who sent it."""
+    if tx.koha.version >= _MESSAGE_OF_THE_PARTNER_SINCE:
+        return partner.borrowernumber
+    return actor.borrowernumber or None
+
+
+def _remember(tx: Transaction, ill_request: ILLRequest, addresses: str) -> None:
+    if not checks.upserts(tx.koha):
+        attributes.remove(tx, ill_request.illrequest_id, [REQUESTED_PARTNERS])
+    attributes.put(tx, ill_request, {REQUESTED_PARTNERS: addresses})

@@ -1,0 +1,11 @@
+"""Batches of requests (``illbatches``, from 23.11)."""
+
+from sqlalchemy import exists, select
+
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+def is_known(tx: Transaction, ill_batch_id: int) -> bool:
+    """Tell whether there is such a batch; KeyError where this Koha has none at all."""
+    table = tx.koha.table("illbatches")
+    return bool(tx.connection.scalar(select(exists().where(table.c.ill_batch_id == ill_batch_id))))
