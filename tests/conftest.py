@@ -17,9 +17,9 @@ from sqlalchemy import Engine, create_engine, event
 import cast as the_cast
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.config.values import Secret
+from koha_ill_sidecar.demo.koha_database import create_user
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
 from koha_ill_sidecar.demo.schema import VERSIONS, create_koha_schema
-from koha_ill_sidecar.resources import grants_sql
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import migrations
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -119,13 +119,11 @@ def koha_database(mariadb: PrivateMariaDB, koha_version: str) -> Iterator[KohaDa
 def _create(server: PrivateMariaDB, name: str, version: str) -> None:
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
-        cursor.execute(f"CREATE USER IF NOT EXISTS '{USER}'@'localhost' IDENTIFIED BY '{PASSWORD}'")
-    with server.connect(name) as connection, connection.cursor() as cursor:
+    with server.connect(name) as connection:
         create_koha_schema(connection, version)
         alias_category = "ILLSTATUS" if version == "19.06" else "ILL_STATUS_ALIAS"
         the_cast.load(connection, alias_category=alias_category)
-        for grant in grants_sql(database=name, user=USER, host="localhost"):
-            cursor.execute(grant)
+        create_user(connection, name, user=USER, password=PASSWORD)
 
 
 def _keep_pristine(server: PrivateMariaDB, name: str) -> dict[str, int]:
