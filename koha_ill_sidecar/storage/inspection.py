@@ -70,7 +70,8 @@ def server(connection: Connection) -> Server:
         text(
             "SELECT VERSION() AS version,"
             " TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1000000 AS now_utc,"
-            " @@session.time_zone AS time_zone, @@system_time_zone AS system_time_zone, @@max_connections AS max_connections,"
+            " @@session.time_zone AS time_zone, @@system_time_zone AS system_time_zone,"
+            " @@max_connections AS max_connections,"
             " @@read_only AS is_read_only"
         )
     ).one()

@@ -1,0 +1,172 @@
+"""Checks of the server, of our account on it, and of whether Koha's tables are what we know."""
+
+from collections.abc import Callable, Iterator
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from koha_ill_sidecar.config.settings import Settings
+from koha_ill_sidecar.errors import SidecarError
+from koha_ill_sidecar.services.doctor.findings import Finding, database_said, fail, ok, warn
+from koha_ill_sidecar.storage import inspection
+from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.koha import schema
+from koha_ill_sidecar.storage.koha.installed import OLDEST_SUPPORTED
+from koha_ill_sidecar.storage.sidecar import migrations
+
+_CLOCK_WARNING_SECONDS = 2.0
+_CLOCK_FAILURE_SECONDS = 60.0
+"""Signatures of callbacks are judged by this host's clock, leases by the database's."""
+
+_CONNECTIONS = 60  # Koha's own processes take some dozens; ours are the pool of each host
+_UNKNOWN_TIME_ZONE = "1298"
+_FEATURES = (
+    ("illbatches", None, "batches"),
+    ("message_queue", "failure_code", "reasons of failed messages on Koha's pages"),
+    ("message_queue", "letter_id", "the link from a message to its letter"),
+    ("statistics", "illrequest_id", "statistics of requests"),
+    ("smtp_servers", None, "mail servers set up in Koha"),
+)
+
+
+def cannot_connect(error: SQLAlchemyError, settings: Settings) -> Finding:
+    """Say why there is no connection."""
+    said = database_said(error)
+    if f"({_UNKNOWN_TIME_ZONE})" in said:
+        return fail(
+            "connection",
+            f"the server does not know the time zone {settings.koha.database.timezone}",
+            "Load its time zone tables: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql",
+        )
+    return fail("connection", said, "Check koha.conf or koha.database, and that MariaDB runs.")
+
+
+def check_server(connection: Connection) -> Iterator[Finding]:
+    """Judge version and limits of the server."""
+    server = inspection.server(connection)
+    if server.is_read_only:
+        yield fail("server", f"{server.version} is read-only", "Name the primary server, not a replica.")
+    elif server.max_connections < _CONNECTIONS:
+        yield warn(
+            "server",
+            f"{server.version} takes {server.max_connections} connections from Koha and us together",
+            f"Raise max_connections to {_CONNECTIONS} or more.",
+        )
+    else:
+        yield ok("server", server.version)
+
+
+def check_clock(connection: Connection, clock: Callable[[], float]) -> Iterator[Finding]:
+    """Compare the server's clock with this host's."""
+    before = clock()
+    theirs = inspection.server(connection).now_utc
+    apart = abs(theirs - (before + clock()) / 2)
+    advice = "Let both hosts follow the same time source (chrony, systemd-timesyncd)."
+    if apart > _CLOCK_FAILURE_SECONDS:
+        yield fail("clock", f"this host and the database are {apart:.0f} s apart", advice)
+    elif apart > _CLOCK_WARNING_SECONDS:
+        yield warn("clock", f"this host and the database are {apart:.1f} s apart", advice)
+    else:
+        yield ok("clock", "this host and the database agree")
+
+
+def check_time_zone(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Judge whether Koha's times and ours will agree."""
+    server = inspection.server(connection)
+    wanted = settings.koha.database.timezone
+    if wanted and server.time_zone != wanted:
+        yield fail(
+            "time zone",
+            f"the session is in {server.time_zone}, Koha is set to {wanted}",
+            "Tell us: this should not happen.",
+        )
+    elif not wanted and not settings.koha.conf:
+        yield warn(
+            "time zone",
+            f"none is set; the server's own counts ({server.system_time_zone})",
+            "If koha-conf.xml has a timezone, set koha.timezone to the same, or set koha.conf.",
+        )
+    elif not inspection.knows_time_zones(connection):
+        yield warn(
+            "time zone",
+            "the server's time zone tables are empty; Koha too can then only use the server's own zone",
+            "Load them: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql",
+        )
+    else:
+        yield ok(
+            "time zone", wanted or f"the server's own ({server.system_time_zone}), as koha-conf.xml has it"
+        )
+
+
+def check_privileges(connection: Connection) -> Iterator[Finding]:
+    """Compare what our user may do with what it needs."""
+    held = inspection.held_privileges(connection)
+    needed = inspection.needed_privileges(connection)
+    tables = inspection.existing_tables(connection)
+    missing = _missing(held, needed, tables)
+    excess = _excess(held, needed)
+    if missing:
+        listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        yield fail(
+            "privileges", f"too few: {listed}", "Run as administrator: koha-ill-sidecar grants | mariadb"
+        )
+    elif excess:
+        yield warn(
+            "privileges",
+            f"too many: {', '.join(excess[:5])}",
+            "Make a user of the sidecar's own and give it what `koha-ill-sidecar grants` prints.",
+        )
+    else:
+        yield ok("privileges", "what is needed, and no more")
+
+
+def check_koha(database: Database) -> Iterator[Finding]:
+    """Judge version, tables and columns."""
+    koha = database.koha()
+    absent = [what for table, column, what in _FEATURES if not koha.has(table, column)]
+    if koha.version < OLDEST_SUPPORTED:
+        yield warn(
+            "koha",
+            f"version {koha.version.release} is older than {OLDEST_SUPPORTED.release}, tried because "
+            "koha.accept_unsupported_version is on",
+            "Upgrade Koha.",
+        )
+    else:
+        yield ok("koha", f"version {koha.version}")
+    yield ok("tables", f"all there; this Koha does without {', '.join(absent)}" if absent else "all there")
+
+
+def check_own_tables(connection: Connection) -> Iterator[Finding]:
+    """Judge whether `migrate` has been run."""
+    try:
+        migrations.require_current(connection)
+    except SidecarError as error:
+        yield fail("sidecar tables", str(error), "Run: koha-ill-sidecar migrate")
+    else:
+        yield ok("sidecar tables", "up to date")
+
+
+def _missing(held: inspection.Held, needed: inspection.Privileges, tables: frozenset[str]) -> list[str]:
+    everywhere = held.everywhere | held.tables.get("*", frozenset())
+    if "ALL PRIVILEGES" in everywhere:
+        return []
+    return [
+        f"{privilege} on {table}"
+        for table, privileges in needed.items()
+        # Without a privilege on it we cannot see a table, so one that some versions lack is given the benefit.
+        if table in tables or not _may_be_absent(table)
+        for privilege in sorted(privileges - everywhere - held.tables.get(table, frozenset()))
+    ]
+
+
+def _may_be_absent(table: str) -> bool:
+    return table in schema.TABLES and schema.TABLES[table].optional_table
+
+
+def _excess(held: inspection.Held, needed: inspection.Privileges) -> list[str]:
+    found = [f"{privilege} on the whole server" for privilege in sorted(held.everywhere)]
+    found += [f"{privilege} on the whole database" for privilege in sorted(held.tables.get("*", ()))]
+    for table, privileges in held.tables.items():
+        surplus = privileges - needed.get(table, frozenset()) if table != "*" else frozenset()
+        found += [f"{privilege} on {table}" for privilege in sorted(surplus)]
+    return found + [f"privileges on database {name}" for name in sorted(held.elsewhere)]

@@ -1,0 +1,173 @@
+"""Checks of how Koha is set up for interlibrary loans."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from koha_ill_sidecar.config.settings import Settings, Transport
+from koha_ill_sidecar.services.doctor.findings import Finding, fail, numbered, ok, warn
+from koha_ill_sidecar.storage import inspection
+from koha_ill_sidecar.storage.transaction import Transaction
+
+LETTERS = (
+    "ILL_PARTNER_REQ",
+    "ILL_PICKUP_READY",
+    "ILL_REQUEST_CANCEL",
+    "ILL_REQUEST_MODIFIED",
+    "ILL_REQUEST_UNAVAIL",
+    "ILL_REQUEST_UPDATE",
+)
+"""The notices of Koha's ILL module; each is needed as email, and SMS is a library's choice."""
+
+_OTHER_SENDER_WINDOW = timedelta(days=7)
+_SHOWN = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patient:
+    """What these checks look at."""
+
+    settings: Settings
+    tx: Transaction
+
+
+def check_preferences(patient: Patient) -> Iterator[Finding]:
+    """Judge the preferences without which ILL or its traces are missing."""
+    preferences = patient.tx.preferences
+    found = list(_odd_preferences(patient))
+    yield from found
+    if not found:
+        asked = preferences.text("ILLSendStaffNotices")
+        yield ok("preferences", f"ILLModule and IllLog are on; staff notices: {asked or 'none'}")
+
+
+def _odd_preferences(patient: Patient) -> Iterator[Finding]:
+    preferences = patient.tx.preferences
+    if not preferences.flag("ILLModule"):
+        yield warn("preferences", "ILLModule is off: Koha hides requests", "Turn ILLModule on in Koha.")
+    if not preferences.flag("IllLog"):
+        yield warn("preferences", "IllLog is off: no request log is written", "Turn IllLog on in Koha.")
+    if not preferences.text("KohaAdminEmailAddress"):
+        yield warn(
+            "preferences",
+            "KohaAdminEmailAddress is empty: mail of libraries without an address has no sender",
+            "Set KohaAdminEmailAddress in Koha.",
+        )
+    if preferences.text("SendAllEmailsTo"):
+        yield warn(
+            "preferences",
+            "SendAllEmailsTo is set: no mail goes to patrons or partners",
+            "Empty SendAllEmailsTo in Koha, unless this is a test system.",
+        )
+    driver = preferences.text("SMSSendDriver")
+    if driver not in ("", "Email") and Transport.SMS in patient.settings.delivery.transports:
+        yield warn(
+            "preferences",
+            f"SMSSendDriver is {driver}, which the sidecar does not speak: it leaves SMS to Koha's cron job",
+            "Set delivery.transports to [email], or SMSSendDriver to Email.",
+        )
+
+
+def check_letters(patient: Patient) -> Iterator[Finding]:
+    """Find notices that could not be sent because no letter is there."""
+    there = inspection.letters(patient.tx.connection, LETTERS)
+    missing = [code for code in LETTERS if (code, "email") not in there]
+    if missing:
+        yield warn(
+            "letters",
+            f"no email letter for all libraries: {', '.join(missing)}",
+            "Run: koha-ill-sidecar notices install --only-missing",
+        )
+    else:
+        yield ok("letters", f"all {len(LETTERS)} are there")
+
+
+def check_partners(patient: Patient) -> Iterator[Finding]:
+    """Find partner libraries that cannot be asked."""
+    category = patient.tx.preferences.text("ILLPartnerCode") or patient.settings.koha.site.partner_code
+    found = inspection.partners(patient.tx.connection, category)
+    without = [str(borrowernumber) for borrowernumber, has_address in found if not has_address]
+    if not found:
+        yield warn(
+            "partners",
+            f"no patron is in category {category}",
+            "Make a patron of that category for each partner library, or set ILLPartnerCode to theirs.",
+        )
+    elif without:
+        listed = ", ".join(without[:_SHOWN]) + (" and more" if len(without) > _SHOWN else "")
+        yield warn(
+            "partners",
+            f"{len(without)} of {len(found)} have no email address: borrowernumber {listed}",
+            "Give them a primary email in Koha.",
+        )
+    else:
+        yield ok("partners", f"{numbered(len(found), 'partner')} in category {category}, all with an address")
+
+
+def check_backends(patient: Patient) -> Iterator[Finding]:
+    """
+    Find requests whose backend this Koha does not have: one of them empties Koha's whole list of requests.
+
+    Source: Koha, Koha/ILL/Backends.pm and Koha/ILL/Request.pm (load_backend).
+    """
+    names = inspection.backend_names(patient.tx.connection)
+    installed = {patient.tx.koha.generic_backend, *_perl_backends(patient)}
+    unknown = {name or "(none)": count for name, count in names.items() if name not in installed}
+    listed = ", ".join(f"{name} ({numbered(count, 'request')})" for name, count in sorted(unknown.items()))
+    plugins = inspection.backend_plugins(patient.tx.connection)
+    if not unknown:
+        yield ok("backends", ", ".join(sorted(name for name in names if name)) or "no requests yet")
+    elif plugins and "(none)" not in unknown:
+        yield ok("backends", f"{listed}: taken to belong to {', '.join(plugins)}")
+    elif (
+        patient.settings.koha.backend_directory or "(none)" in unknown or _is_other_generic(patient, unknown)
+    ):
+        yield fail(
+            "backends",
+            f"not installed in this Koha: {listed}; its list of requests stays empty",
+            f"Install the backend, or give these requests the backend {patient.tx.koha.generic_backend}.",
+        )
+    else:
+        yield warn(
+            "backends",
+            f"not known to us: {listed}",
+            "Set koha.conf, so that we can look into Koha's backend_directory.",
+        )
+
+
+def _perl_backends(patient: Patient) -> set[str]:
+    directory = patient.settings.koha.backend_directory
+    if directory is None or not directory.is_dir():
+        return set()
+    return {entry.name for entry in directory.iterdir() if entry.is_dir()}
+
+
+def _is_other_generic(patient: Patient, unknown: dict[str, int]) -> bool:
+    """Tell whether `Standard` is met before 24.11, where no Koha has it."""
+    return patient.tx.koha.generic_backend != "Standard" and "Standard" in unknown
+
+
+def check_other_sender(patient: Patient) -> Iterator[Finding]:
+    """Find ILL messages that Koha's cron job sent, though we are there for them."""
+    if not patient.settings.delivery.enabled:
+        yield ok("other sender", "we deliver nothing (delivery.enabled is false)")
+        return
+    codes = patient.settings.delivery.letter_codes
+    count = inspection.sent_by_others(patient.tx.connection, codes, _OTHER_SENDER_WINDOW)
+    if count:
+        yield warn(
+            "other sender",
+            f"{numbered(count, 'message')} of the last 7 days went out by another program",
+            "Leave ILL letters out of Koha's cron job: process_message_queue.pl with -c for each other letter.",
+        )
+    else:
+        yield ok("other sender", "nobody else sends our messages")
+
+
+CHECKS = {
+    "preferences": check_preferences,
+    "letters": check_letters,
+    "partners": check_partners,
+    "backends": check_backends,
+    "other sender": check_other_sender,
+}

@@ -1,0 +1,40 @@
+"""Checks of the mail servers: each is connected to, encrypted and logged in to as a mail would."""
+
+from collections.abc import Iterator
+
+from koha_ill_sidecar.config.settings import Settings, SmtpSettings
+from koha_ill_sidecar.delivery.smtp import Mailer
+from koha_ill_sidecar.errors import DeliveryError
+from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok
+from koha_ill_sidecar.storage.koha import smtp_servers
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_LAST_RESORT = SmtpSettings(host="localhost")
+"""Where Koha too turns when nothing is configured (Koha, Koha/SMTP/Servers.pm)."""
+
+
+def check(settings: Settings, mailer: Mailer, tx: Transaction | None) -> Iterator[Finding]:
+    """Knock at each server that mail may go through; *tx* lets us look into Koha's own table of them."""
+    if not settings.delivery.enabled:
+        yield ok("mail", "not used: delivery.enabled is false")
+        return
+    for server in _servers(settings, tx):
+        where = f"{server.host}:{server.port} ({server.ssl_mode})"
+        try:
+            mailer.check(server)
+        except DeliveryError as error:
+            yield fail(
+                "mail",
+                str(error),
+                "Check delivery.smtp, or the mail server chosen in Koha, and its firewall.",
+            )
+        else:
+            yield ok("mail", f"{where} takes our mail{' with a login' if server.user else ''}")
+
+
+def _servers(settings: Settings, tx: Transaction | None) -> list[SmtpSettings]:
+    if settings.delivery.smtp:
+        return [settings.delivery.smtp]
+    set_up = smtp_servers.load(tx) if tx else smtp_servers.KohaMailServers()
+    default = set_up.default or settings.koha.smtp or _LAST_RESORT
+    return list(dict.fromkeys([default, *set_up.by_library.values()]))
