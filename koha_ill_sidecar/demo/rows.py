@@ -37,9 +37,11 @@ class RowWriter:
     def insert(self, table: str, rows: Iterable[Row]) -> None:
         """Insert *rows*, which all have the columns of the first one."""
         batch = list(rows)
-        if not batch or not self._is_installed(table):
+        if not batch:
             return
-        names = [name for name in batch[0] if self._is_installed(table, name)]
+        names = self.present(table, batch[0])
+        if not names:
+            return
         with self.connection.cursor() as cursor:
             for start in range(0, len(batch), _ROWS_AT_ONCE):
                 part = batch[start : start + _ROWS_AT_ONCE]
@@ -47,12 +49,16 @@ class RowWriter:
                     insert_statement(table, names), [[row[name] for name in names] for row in part]
                 )
 
-    def _is_installed(self, table: str, column: str | None = None) -> bool:
+    def present(self, table: str, names: Iterable[str]) -> list[str]:
+        """Give those of *names* that are columns of the installed *table*; none if there is no such table."""
+        return [name for name in names if self._is_installed(table, name)]
+
+    def _is_installed(self, table: str, column: str) -> bool:
         if self.has(table, column):
             return True
         newest = _newest_columns()
-        if table not in newest or (column is not None and column not in newest[table]):
-            raise ValueError(f"Koha has no {table}{f'.{column}' if column else ''}")
+        if column not in newest.get(table, ()):
+            raise ValueError(f"Koha has no {table}.{column}")
         return False
 
 

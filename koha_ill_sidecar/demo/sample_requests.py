@@ -45,6 +45,7 @@ _AGES: Mapping[str, tuple[int, int]] = {
     "REQREV": (10, 400), "COMP": (20, 730), "CHK": (8, 25), "RET": (45, 730),
 }  # fmt: skip
 _LONGEST_STORY = dt.timedelta(days=30)
+_MORNING = 6
 _SHARES = {
     "NEW": 10,
     "REQ": 10,
@@ -281,7 +282,7 @@ class _Story:
         times = [self._plan.placed, *(self._plan.placed + span * part for part in parts)]
         if self._path[1:2] == ("QUEUED",):
             times[1] = times[0]
-        return [time.replace(microsecond=0) for time in times]
+        return sorted(_by_day(time) for time in times)
 
     def _actor_of(self, status: str) -> _Actor:
         if status in {"NEW", "QUEUED"}:
@@ -459,7 +460,7 @@ class _Story:
             message_transport_type=transport,
             status=status,
             time_queued=at,
-            updated_on=min(at + dt.timedelta(minutes=5), self._setting.now),
+            updated_on=_by_day(min(at + dt.timedelta(minutes=5), self._setting.now)),
             to_address=to,
             cc_address="",
             from_address=sender,
@@ -497,7 +498,7 @@ class _Story:
                 illrequest_id=self._number,
                 borrowernumber=self._staff.borrowernumber,
                 comment=self._random.choice(_REMARKS),
-                timestamp=min(at, self._setting.now),
+                timestamp=_by_day(min(at, self._setting.now)),
             )
 
     def _add_request(self, alias: str | None) -> None:
@@ -574,7 +575,16 @@ class _Story:
         return (self._patron or IN_HOUSE).borrowernumber
 
 
-def marcxml(biblionumber: int, *, title: str, author: str | None, isbn: str | None) -> str:
+def _by_day(at: dt.datetime) -> dt.datetime:
+    """
+    Move what would happen at night to the evening before.
+
+    People sleep then, and it is when clocks are put forward: MariaDB refuses a timestamp of the hour that is left out.
+    """
+    return (at - dt.timedelta(hours=_MORNING) if at.hour < _MORNING else at).replace(microsecond=0)
+
+
+def marcxml(biblionumber: int | str, *, title: str, author: str | None, isbn: str | None) -> str:
     """Write the MARC21 record that the Standard backend makes of a book; no items are in it."""
     fields = []
     if isbn:
