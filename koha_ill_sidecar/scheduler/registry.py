@@ -10,6 +10,7 @@ from koha_ill_sidecar.errors import DatabaseUnavailable
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.scheduler.jobs import Done, GoOn, Job
 from koha_ill_sidecar.services import housekeeping, watch
+from koha_ill_sidecar.services.messages import Dispatcher
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,9 @@ Later rounds take one step a run: with a million requests and a run every ten se
 """
 
 
-def jobs(runtime: Runtime, on_koha_changed: Callable[[], None]) -> tuple[Job, ...]:
+def jobs(
+    runtime: Runtime, dispatcher: Dispatcher, *, on_koha_changed: Callable[[], None]
+) -> tuple[Job, ...]:
     """
     Give every job, as the settings schedule it.
 
@@ -32,6 +35,13 @@ def jobs(runtime: Runtime, on_koha_changed: Callable[[], None]) -> tuple[Job, ..
     """
     schedules = runtime.settings.scheduler.jobs
     return (
+        # Any number of hosts deliver at once: each message is claimed by itself.
+        Job(
+            name="dispatch",
+            run=lambda go_on: dispatcher.run_once(go_on).counts,
+            schedule=schedules.dispatch,
+            exclusive=False,
+        ),
         Job(name="watch", run=partial(_watch, runtime, on_koha_changed), schedule=schedules.watch),
         Job(name="cleanup", run=partial(_clean_up, runtime), schedule=schedules.cleanup),
     )

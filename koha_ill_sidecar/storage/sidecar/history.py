@@ -53,7 +53,7 @@ def add(
             "kind": kind,
             "borrowernumber": actor.borrowernumber,
             "interface": actor.interface.value,
-            "detail": json.dumps(detail or {}, ensure_ascii=False),
+            "detail": dict(detail or {}),
         },
     )
 

@@ -1,0 +1,64 @@
+"""A library of its own for the tests that stop, kill and lock things: server, database, mail server."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import cast as the_cast
+from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
+from koha_ill_sidecar.config.values import Secret
+from koha_ill_sidecar.demo.koha_database import create_user
+from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
+from koha_ill_sidecar.demo.schema import VERSIONS, create_koha_schema
+from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.sidecar import migrations
+from sidecar_process import NAME, PASSWORD, USER, Library
+
+
+@pytest.fixture(scope="session")
+def library_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMariaDB]:
+    """A server as a library has it: what is committed survives."""
+    server = PrivateMariaDB(tmp_path_factory.mktemp("e2e-mariadb") / "data")
+    with server:
+        with server.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {NAME} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+        with server.connect(NAME) as connection:
+            create_koha_schema(connection, VERSIONS[-1])
+            the_cast.load(connection, alias_category="ILL_STATUS_ALIAS")
+            create_user(connection, NAME, user=USER, password=PASSWORD)
+        settings = DatabaseSettings(
+            socket=server.socket, database=NAME, user=USER, password=Secret(PASSWORD)
+        )
+        database = Database(settings, site=IllSite())
+        migrations.migrate(database.engine)
+        database.close()
+        yield server
+
+
+@pytest.fixture
+def library(library_server: PrivateMariaDB, tmp_path: Path) -> Iterator[Library]:
+    """The library with empty queues and no requests."""
+    here = Library(server=library_server, directory=tmp_path)
+    yield here
+    if library_server.pid is None:
+        library_server.start()
+    for table in ("message_queue", "illrequests", "action_logs"):
+        here.sql(f"DELETE FROM {table}")
+    for (table,) in here.sql("SHOW TABLES LIKE %s", "ill_sidecar_%"):
+        if table != "ill_sidecar_migrations":
+            here.sql(f"DELETE FROM {table}")
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Wait until something is so, and fail if it takes too long."""
+
+    def wait(condition: Callable[[], bool], seconds: float = 10) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come about in time"
+            time.sleep(0.02)
+
+    return wait
