@@ -132,6 +132,12 @@ RULES: Mapping[ReportedStatus, Rule] = {
 SHIPPED_RANK = 50
 """From here on the thing itself is on its way, and nobody cancels it any more."""
 
+END_OF_DAY = time(23, 59)
+"""When a thing is due that is due on a day. Source: Koha, C4/Circulation.pm CalcDateDue: not 23:59:59."""
+
+_ORDERS = frozenset({Effect.REQUESTED, Effect.REVERTED, Effect.COMPLETED})
+"""What brings the number of an order; a note on an order that is void does not bring it back."""
+
 COMMENTED = frozenset({_S.NOTE, _S.COMPLETED_WITHOUT_RETURN, _S.FORWARDED, _S.CANCEL_DENIED})
 """Their message becomes a comment of the request: it is all, or most, of what they say."""
 
@@ -368,9 +374,11 @@ def _applied(
 def _supply(situation: Situation, report: StatusReport, *, ends_order: bool) -> Supply:
     """Keep what a report brings that is not there yet."""
     cost = None if report.cost is None else str(report.cost.amount)
-    due_is_known = report.due is not None and situation.due == end_of_day(report.due)
+    due_is_known = report.due is not None and situation.due == _due_moment(report.due)
+    rule = RULES[report.status]
+    brings_order = rule.effect in _ORDERS or report.status is ReportedStatus.FORWARDED
     return Supply(
-        order_id=None if ends_order else _news(report.order_id, situation.order_id),
+        order_id=_news(report.order_id, situation.order_id) if brings_order and not rule.ends_order else None,
         cost=_news(cost, situation.cost),
         access_url=_news(report.access_url, situation.access_url),
         due=None if due_is_known else report.due,
@@ -379,17 +387,12 @@ def _supply(situation: Situation, report: StatusReport, *, ends_order: bool) -> 
     )
 
 
+def _due_moment(due: date) -> datetime:
+    return due if isinstance(due, datetime) else datetime.combine(due, END_OF_DAY)
+
+
 def _news(reported: str | None, known: str | None) -> str | None:
     return None if reported == known else reported
-
-
-def end_of_day(due: date | datetime) -> date:
-    """
-    Give the library's wall-clock moment at which a thing due that day is due; an instant stays as it is.
-
-    Source: Koha, Koha/DateUtils.pm and C4/Circulation.pm: due at 23:59:00, not 23:59:59.
-    """
-    return due if isinstance(due, datetime) else datetime.combine(due, time(23, 59))
 
 
 def _comment(report: StatusReport, progress: Progress) -> str | None:
@@ -422,7 +425,9 @@ def _told_key(report: StatusReport, rule: Rule, *, moved: bool) -> str | None:
     stays_by_nature = rule.effect in (Effect.NONE, Effect.REQUESTED)
     if rule.notice is None or not (moved or stays_by_nature):
         return None
-    return f"{report.status}@{report.due}" if rule.told_again_for_new_date and report.due else report.status
+    if rule.told_again_for_new_date and report.due is not None:
+        return f"{report.status}@{report.due.isoformat()}"
+    return report.status
 
 
 def _notice(rule: Rule, report: StatusReport) -> NoticeCode | None:

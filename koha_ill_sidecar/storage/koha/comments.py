@@ -19,8 +19,8 @@ class Comment:
     author: str  # as Koha shows it: "Clara Birchwood [20000002]"
 
 
-def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int, comment: str) -> int:
-    """Add a comment and give its number; MariaDB stamps it."""
+def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int | None, comment: str) -> int:
+    """Add a comment and give its number; MariaDB stamps it. Without an author it is the program's."""
     values = {"illrequest_id": illrequest_id, "borrowernumber": borrowernumber, "comment": comment}
     result = tx.connection.execute(insert(tx.koha.table("illcomments")).values(values))
     return int(result.lastrowid)

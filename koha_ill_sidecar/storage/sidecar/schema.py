@@ -80,7 +80,7 @@ requests = Table(
     Column("patron_told", Text),
     Column("attention", Text),
     Column("attention_at", UTCDateTime),
-    Column("long_values", JSON),
+    Column("long_values", JSON(none_as_null=True)),
     Column("seen_at", UTCDateTime, nullable=False),
 )
 

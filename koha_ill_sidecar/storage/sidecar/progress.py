@@ -1,0 +1,179 @@
+"""How far a supplier's reports on a request have come, and what of them Koha's columns cannot hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, func, literal, select, text, update
+from sqlalchemy.dialects.mysql import insert
+
+from koha_ill_sidecar.domain.callbacks import END_OF_DAY, Attempt, Progress
+from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.domain.status_reports import ReportedStatus
+from koha_ill_sidecar.domain.statuses import is_open
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, requests, utc_now
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_NO_PROGRESS = Progress()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """What we keep of a request beside Koha's row."""
+
+    supplier_backend: str | None = None
+    order_id: str | None = None
+    progress: Progress = _NO_PROGRESS
+    long_values: Mapping[str, str] | None = None
+    attention: str | None = None
+
+
+_COLUMNS = (
+    requests.c.supplier_backend,
+    requests.c.order_id,
+    requests.c.status_rank,
+    requests.c.rank_attempt,
+    requests.c.last_event_at,
+    requests.c.vendor_status,
+    requests.c.patron_told,
+    requests.c.long_values,
+    requests.c.attention,
+)
+_SELECT = select(*_COLUMNS).where(requests.c.illrequest_id == bindparam("b_illrequest_id"))
+_BY_ORDER = select(requests.c.illrequest_id).where(requests.c.order_id == bindparam("b_order_id")).limit(5)
+
+# The columns that the watch compares are filled for a new row only: what it has not noticed yet must stay so.
+# A sender whose clock is ahead must not make the events of all others late.
+_KEEP = insert(requests).values(
+    seen_at=utc_now(), last_event_at=func.least(bindparam("b_last_event_at", type_=UTCDateTime), utc_now())
+)
+_KEEP = _KEEP.on_duplicate_key_update(
+    {
+        name: _KEEP.inserted[name]
+        for name in (
+            "order_id",
+            "status_rank",
+            "rank_attempt",
+            "last_event_at",
+            "vendor_status",
+            "patron_told",
+            "long_values",
+        )
+    }
+)
+_ASK = insert(requests).values(seen_at=utc_now(), attention_at=utc_now())
+_ASK = _ASK.on_duplicate_key_update(
+    attention=_ASK.inserted.attention, attention_at=_ASK.inserted.attention_at
+)
+_ATTENDED = (
+    update(requests)
+    .where(requests.c.illrequest_id == bindparam("b_illrequest_id"))
+    .values(attention=None, attention_at=None)
+)
+
+
+def get(tx: Transaction, illrequest_id: int) -> Kept:
+    """Give what is kept of a request; nothing of one that is not known yet. One query."""
+    row = tx.connection.execute(_SELECT, {"b_illrequest_id": illrequest_id}).one_or_none()
+    if row is None:
+        return Kept()
+    return Kept(
+        supplier_backend=row.supplier_backend,
+        order_id=row.order_id,
+        progress=Progress(
+            status=ReportedStatus(row.vendor_status) if row.vendor_status in _CANONICAL else None,
+            rank=row.status_rank,
+            attempt=Attempt.parse(row.rank_attempt),
+            last_event_at=row.last_event_at,
+            told=frozenset((row.patron_told or "").split()),
+        ),
+        long_values=row.long_values,
+        attention=row.attention,
+    )
+
+
+_CANONICAL = frozenset(ReportedStatus)
+
+
+def requests_with_order(tx: Transaction, order_id: str) -> list[int]:
+    """Give the requests that have this supplier's number now, at most five, by the index of ours."""
+    return [int(number) for number in tx.connection.scalars(_BY_ORDER, {"b_order_id": order_id})]
+
+
+def requests_with_order_in_koha(tx: Transaction, order_id: str) -> list[int]:
+    """
+    Give the requests that have this supplier's number in Koha, at most five.
+
+    Reads the whole table, for Koha has no index on it: the last resort.
+    """
+    found = tx.connection.scalars(
+        text("SELECT illrequest_id FROM illrequests WHERE orderid = :order_id LIMIT 5"),
+        {"order_id": order_id[: orderid_length(tx.koha)]},
+    )
+    return [int(number) for number in found]
+
+
+def orderid_length(koha: InstalledKoha) -> int:
+    """Tell how many characters of a supplier's number Koha holds."""
+    length: int | None = getattr(koha.table("illrequests").c.orderid.type, "length", None)
+    return length or 50
+
+
+def keep(
+    tx: Transaction,
+    ill_request: ILLRequest,
+    progress: Progress,
+    *,
+    order_id: str | None,
+    long_values: Mapping[str, str] | None,
+) -> None:
+    """
+    Write how far the reports on a request have come; one statement.
+
+    Args:
+        ill_request: The row as it is now, after every change.
+        order_id: The supplier's number, uncut.
+    """
+    tx.connection.execute(
+        _KEEP,
+        _seen(ill_request)
+        | {
+            "order_id": order_id,
+            "status_rank": progress.rank,
+            "rank_attempt": progress.attempt.text,
+            "b_last_event_at": progress.last_event_at,
+            "vendor_status": progress.status,
+            "patron_told": "\n".join(sorted(progress.told)) or None,
+            "long_values": dict(long_values) if long_values else None,
+        },
+    )
+
+
+def ask_for_attention(tx: Transaction, ill_request: ILLRequest, attention: str) -> None:
+    """Write why somebody should look at a request; one statement."""
+    tx.connection.execute(
+        _ASK, _seen(ill_request) | {"order_id": ill_request.orderid, "attention": attention}
+    )
+
+
+def attend(tx: Transaction, illrequest_id: int) -> bool:
+    """Take the word to the staff away; tells whether the request is known."""
+    return bool(tx.connection.execute(_ATTENDED, {"b_illrequest_id": illrequest_id}).rowcount)
+
+
+def library_time(due: date) -> datetime | ColumnElement[datetime]:
+    """Give a due date as Koha's column holds it: the library's wall-clock time, which the session knows."""
+    if not isinstance(due, datetime):
+        return datetime.combine(due, END_OF_DAY)
+    return func.convert_tz(literal(due, UTCDateTime), "+00:00", text("@@session.time_zone"))
+
+
+def _seen(ill_request: ILLRequest) -> dict[str, Any]:
+    return {
+        "illrequest_id": ill_request.illrequest_id,
+        "seen_status": ill_request.status,
+        "seen_alias": ill_request.status_alias,
+        "is_open": is_open(ill_request.status),
+    }

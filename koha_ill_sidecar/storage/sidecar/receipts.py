@@ -1,0 +1,228 @@
+"""Every callback that came in, as it came, with what became of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pymysql.err
+from pymysql.constants import ER
+from sqlalchemy import Row, bindparam, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from koha_ill_sidecar.domain.callbacks import Verdict
+from koha_ill_sidecar.errors import ReceiptNotFound
+from koha_ill_sidecar.storage.sidecar.schema import receipts, utc_now
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewReceipt:
+    """A callback to be written down."""
+
+    backend: str
+    event_id: str  # the key: unique in its backend
+    occurred_at: datetime | None
+    illrequest_id: int | None
+    order_id: str | None
+    authentication: str
+    remote_address: str
+    headers: Mapping[str, str]  # secrets masked
+    body: bytes
+    body_sha256: str
+    verdict: Verdict
+    answer_status: int
+    answer: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """A row of ours."""
+
+    receipt_id: int
+    backend: str
+    event_id: str
+    received_at: datetime
+    occurred_at: datetime | None
+    illrequest_id: int | None
+    order_id: str | None
+    authentication: str
+    remote_address: str
+    headers: Mapping[str, str]
+    body: bytes
+    body_sha256: str
+    verdict: Verdict
+    answer_status: int
+    answer: Mapping[str, Any]
+    repeats: int
+    conflicts: int  # how often the key came with another body
+    conflicting_body: bytes | None
+    replayed_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReceiptFilter:
+    """Conditions of a list, all of which must hold; what is empty or None does not count."""
+
+    backend: str | None = None
+    verdicts: Sequence[Verdict] = ()
+    illrequest_id: int | None = None
+    received_within: timedelta | None = None
+
+
+_ADD = insert(receipts).values(received_at=utc_now(), repeats=0, conflicts=0)
+_BY_KEY = (
+    select(receipts)
+    .where(receipts.c.backend == bindparam("b_backend"), receipts.c.event_id == bindparam("b_event_id"))
+    .with_for_update()
+)
+_BY_ID = select(receipts).where(receipts.c.receipt_id == bindparam("b_receipt_id"))
+_BY_ID_LOCKED = _BY_ID.with_for_update()
+_REQUESTS_OF_ORDER = (
+    select(receipts.c.illrequest_id)
+    .distinct()
+    .where(
+        receipts.c.order_id == bindparam("b_order_id"),
+        receipts.c.backend == bindparam("b_backend"),
+        receipts.c.illrequest_id.is_not(None),
+    )
+    .limit(5)
+)
+_NOTE_REPEAT = text("UPDATE ill_sidecar_receipts SET repeats = repeats + 1 WHERE receipt_id = :receipt_id")
+_NOTE_CONFLICT = text(
+    "UPDATE ill_sidecar_receipts SET conflicts = conflicts + 1, conflicting_body = :body"
+    " WHERE receipt_id = :receipt_id"
+)
+_SETTLE = (
+    update(receipts)
+    .where(receipts.c.receipt_id == bindparam("b_receipt_id"))
+    .values(
+        {
+            name: bindparam(f"b_{name}")
+            for name in (
+                "occurred_at",
+                "illrequest_id",
+                "order_id",
+                "body",
+                "body_sha256",
+                "verdict",
+                "answer_status",
+                "answer",
+            )
+        }
+    )
+)
+_NOTE_REPLAY = (
+    update(receipts).where(receipts.c.receipt_id == bindparam("b_receipt_id")).values(replayed_at=utc_now())
+)
+
+
+def add(tx: Transaction, receipt: NewReceipt) -> int | None:
+    """
+    Write a callback down and give its number; nothing where its key was used before.
+
+    One statement. Where another transaction is just using the key, it waits for its end.
+    """
+    try:
+        result = tx.connection.execute(_ADD, _row(receipt))
+    except IntegrityError as error:
+        if _is_duplicate(error):
+            return None
+        raise
+    return int(result.lastrowid)
+
+
+def lock_by_key(tx: Transaction, backend: str, event_id: str) -> Receipt | None:
+    """Give the receipt of an event and hold its row."""
+    row = tx.connection.execute(_BY_KEY, {"b_backend": backend, "b_event_id": event_id}).one_or_none()
+    return None if row is None else _receipt(row)
+
+
+def get(tx: Transaction, receipt_id: int, *, lock: bool = False) -> Receipt:
+    """Give a receipt; raises ReceiptNotFound."""
+    statement = _BY_ID_LOCKED if lock else _BY_ID
+    row = tx.connection.execute(statement, {"b_receipt_id": receipt_id}).one_or_none()
+    if row is None:
+        raise ReceiptNotFound(receipt_id)
+    return _receipt(row)
+
+
+def find(
+    tx: Transaction,
+    wanted: ReceiptFilter,
+    *,
+    limit: int,
+    before: int | None = None,
+    newest_first: bool = True,
+) -> list[Receipt]:
+    """Give receipts, newest first; *before*: only those with a lower number. One query."""
+    statement = select(receipts).limit(limit)
+    order = receipts.c.receipt_id
+    statement = statement.order_by(order.desc() if newest_first else order)
+    if before is not None:
+        statement = statement.where(receipts.c.receipt_id < before)
+    if wanted.backend is not None:
+        statement = statement.where(receipts.c.backend == wanted.backend)
+    if wanted.verdicts:
+        statement = statement.where(receipts.c.verdict.in_(wanted.verdicts))
+    if wanted.illrequest_id is not None:
+        statement = statement.where(receipts.c.illrequest_id == wanted.illrequest_id)
+    if wanted.received_within is not None:
+        since = func.date_sub(utc_now(), text("INTERVAL :received_within SECOND"))
+        statement = statement.where(receipts.c.received_at >= since).params(
+            received_within=wanted.received_within.total_seconds()
+        )
+    return [_receipt(row) for row in tx.connection.execute(statement)]
+
+
+def requests_of_order(tx: Transaction, backend: str, order_id: str) -> list[int]:
+    """Give the requests that earlier events of a backend about this order belonged to, at most five."""
+    values = {"b_backend": backend, "b_order_id": order_id}
+    return [int(number) for number in tx.connection.scalars(_REQUESTS_OF_ORDER, values)]
+
+
+def note_repeat(tx: Transaction, receipt_id: int) -> None:
+    """Count that an event came once more."""
+    tx.connection.execute(_NOTE_REPEAT, {"receipt_id": receipt_id})
+
+
+def note_conflict(tx: Transaction, receipt_id: int, body: bytes) -> None:
+    """Keep a body that came under a key that was used for another."""
+    tx.connection.execute(_NOTE_CONFLICT, {"receipt_id": receipt_id, "body": body})
+
+
+def settle(tx: Transaction, receipt_id: int, receipt: NewReceipt) -> None:
+    """Write what became of an event that was looked at again."""
+    values = {f"b_{name}": value for name, value in _row(receipt).items()}
+    tx.connection.execute(_SETTLE, values | {"b_receipt_id": receipt_id})
+
+
+def note_replay(tx: Transaction, receipt_id: int) -> None:
+    """Stamp a receipt as replayed by staff."""
+    tx.connection.execute(_NOTE_REPLAY, {"b_receipt_id": receipt_id})
+
+
+def _row(receipt: NewReceipt) -> dict[str, Any]:
+    return {
+        "backend": receipt.backend,
+        "event_id": receipt.event_id,
+        "occurred_at": receipt.occurred_at,
+        "illrequest_id": receipt.illrequest_id,
+        "order_id": receipt.order_id,
+        "authentication": receipt.authentication,
+        "remote_address": receipt.remote_address,
+        "headers": dict(receipt.headers),
+        "body": receipt.body,
+        "body_sha256": receipt.body_sha256,
+        "verdict": receipt.verdict.value,
+        "answer_status": receipt.answer_status,
+        "answer": dict(receipt.answer),
+    }
+
+
+def _receipt(row: Row[Any]) -> Receipt:
+    return Receipt(**{**row._mapping, "verdict": Verdict(row.verdict)})  # noqa: SLF001  (its public name)
+
+
+def _is_duplicate(error: IntegrityError) -> bool:
+    return isinstance(error.orig, pymysql.err.IntegrityError) and error.orig.args[0] == ER.DUP_ENTRY

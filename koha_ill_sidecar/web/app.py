@@ -1,0 +1,77 @@
+"""The web application, put together."""
+
+import logging
+import re
+import secrets
+import time
+
+from flask import Flask, Response, g, request
+
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.web import health, problems
+from koha_ill_sidecar.web.callbacks import routes as callbacks
+from koha_ill_sidecar.web.proxies import TRUSTED, TrustedProxies
+
+logger = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+_SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app(runtime: Runtime) -> Flask:
+    """
+    Make the application: callbacks, health and numbers.
+
+    Nothing is connected to yet. The result is a WSGI application that knows of proxies (``web.trusted_proxies``).
+
+    Raises:
+        ConfigurationError: A backend's mapping cannot be read.
+    """
+    settings = runtime.settings
+    app = Flask("koha_ill_sidecar", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.callbacks.max_body_bytes
+    app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
+        app.wsgi_app, settings.web.trusted_proxies, unix_socket=settings.web.listen.path is not None
+    )
+    app.before_request(_begin)
+    app.after_request(_finish)
+    problems.install(app)
+    health.install(app, settings, runtime.database, {})
+    callbacks.install(app, settings, runtime.database)
+    return app
+
+
+def _begin() -> None:
+    g.started = time.monotonic()
+    g.request_id = _request_id()
+    g.log = {}
+
+
+def _request_id() -> str:
+    given = request.headers.get("X-Request-Id", "")
+    is_trusted = bool(request.environ.get(TRUSTED)) and _REQUEST_ID.fullmatch(given)
+    return given if is_trusted else secrets.token_hex(8)
+
+
+def _finish(response: Response) -> Response:
+    response.headers.extend({**_SECURITY_HEADERS, "X-Request-Id": g.request_id})
+    # The rule and not the path: people put tokens into addresses.
+    logger.log(
+        logging.DEBUG if request.endpoint and request.endpoint.startswith("health.") else logging.INFO,
+        "request answered",
+        extra={
+            "request_id": g.request_id,
+            "method": request.method,
+            "route": request.url_rule.rule if request.url_rule else "unknown",
+            "status": response.status_code,
+            "milliseconds": round((time.monotonic() - g.started) * 1000, 1),
+            **g.log,
+        },
+    )
+    return response

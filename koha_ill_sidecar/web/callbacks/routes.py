@@ -1,0 +1,176 @@
+"""``POST /callbacks/{backend}``: believe the sender, read the body, one transaction, one answer."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import Blueprint, Flask, Response, g, json, request
+
+from koha_ill_sidecar.backends.callback_formats import CallbackFormat, callback_format
+from koha_ill_sidecar.config.settings import Settings
+from koha_ill_sidecar.domain.callbacks import Verdict
+from koha_ill_sidecar.domain.status_reports import StatusReport
+from koha_ill_sidecar.errors import ConfigurationError, InvalidReport
+from koha_ill_sidecar.services import callbacks
+from koha_ill_sidecar.services.callbacks import Callback, Received
+from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.web import metrics
+from koha_ill_sidecar.web.callbacks.authentication import Authenticator, Evidence, Proof
+from koha_ill_sidecar.web.problems import Problem, respond
+from koha_ill_sidecar.web.proxies import TRUSTED
+
+_MASK = "***"
+_KEPT_HEADERS = frozenset({"content-type", "user-agent", "webhook-id", "webhook-timestamp"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Door:
+    """What is needed for one backend's callbacks, made once."""
+
+    backend: str
+    authenticator: Authenticator
+    format: CallbackFormat
+    accept_any_request: bool
+
+
+def install(app: Flask, settings: Settings, database: Database) -> None:
+    """
+    Open the doors of all backends that have callbacks configured.
+
+    Raises:
+        ConfigurationError: A mapping cannot be read; with the mistakes of all.
+    """
+    doors = _doors(settings)
+    blueprint = Blueprint("callbacks", __name__)
+
+    @blueprint.post("/callbacks/<backend_name>", provide_automatic_options=False)
+    def receive(backend_name: str) -> Response:
+        door = doors.get(backend_name)
+        if door is None:
+            return respond(Problem.UNKNOWN_BACKEND, "Check the last part of the address.")
+        return _receive(door, database)
+
+    app.register_blueprint(blueprint)
+
+
+def _doors(settings: Settings) -> Mapping[str, _Door]:
+    doors = {}
+    problems: list[str] = []
+    for name, backend in settings.backends.items():
+        if not backend.enabled or backend.callbacks is None:
+            continue
+        try:
+            body_format = callback_format(name, backend.callbacks.mapping)
+        except ConfigurationError as error:
+            problems += error.problems
+            continue
+        doors[name] = _Door(
+            backend=name,
+            authenticator=Authenticator(backend.callbacks),
+            format=body_format,
+            accept_any_request=backend.callbacks.accept_any_request,
+        )
+    if problems:
+        raise ConfigurationError(problems)
+    return doors
+
+
+def _receive(door: _Door, database: Database) -> Response:
+    g.log["backend"] = door.backend
+    body = request.get_data(cache=False)
+    started = time.monotonic()
+    proof = door.authenticator.authenticate(
+        Evidence(
+            headers={name.lower(): value for name, value in request.headers},
+            body=body,
+            now=time.time(),
+            from_trusted_proxy=request.environ.get(TRUSTED, False),
+        )
+    )
+    if not isinstance(proof, Proof):
+        g.log["refused"] = proof.value
+        metrics.observe_refused(door.backend, proof.value)
+        return _unauthenticated(door)
+    if not _is_json(request.mimetype, request.mimetype_params):
+        return respond(
+            Problem.UNSUPPORTED_MEDIA_TYPE,
+            "Send application/json in UTF-8.",
+            headers={"Accept-Post": "application/json"},
+        )
+    callback = _callback(door, proof, body)
+    received = database.transact(callbacks.receive, callback)
+    _observe(door, callback, received, time.monotonic() - started)
+    return _answer(callback, received)
+
+
+def _unauthenticated(door: _Door) -> Response:
+    # One text for every cause: which of them it was, is nothing for whoever is guessing.
+    return respond(
+        Problem.UNAUTHENTICATED,
+        "Check the secret, the clock, and that the body is signed as it is sent.",
+        headers={"WWW-Authenticate": door.authenticator.challenge},
+    )
+
+
+def _is_json(mimetype: str, parameters: Mapping[str, str]) -> bool:
+    is_json = mimetype == "application/json" or (
+        mimetype.startswith("application/") and mimetype.endswith("+json")
+    )
+    return is_json and parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8", "us-ascii")
+
+
+def _callback(door: _Door, proof: Proof, body: bytes) -> Callback:
+    event_id, reading = callbacks.read_callback(door.format.read, body, proof.event_id)
+    return Callback(
+        backend=door.backend,
+        event_id=event_id,
+        body=body,
+        headers=_kept_headers(door),
+        authentication=proof.method,
+        remote_address=(request.remote_addr or "")[:45],
+        reading=reading,
+        accept_any_request=door.accept_any_request,
+    )
+
+
+def _kept_headers(door: _Door) -> dict[str, str]:
+    """Give the headers that help staff later; what proves the sender is masked, the rest is not kept."""
+    secret = door.authenticator.secret_headers
+    names = _KEPT_HEADERS | secret
+    return {
+        name.lower(): _MASK if name.lower() in secret else value[:1000]
+        for name, value in request.headers
+        if name.lower() in names
+    }
+
+
+def _observe(door: _Door, callback: Callback, received: Received, seconds: float) -> None:
+    outcome = (
+        "conflict" if received.is_conflict else "repeat" if received.is_repeat else received.verdict.value
+    )
+    g.log |= {"outcome": outcome, "receipt_id": received.receipt_id}
+    if number := received.answer.get("ill_request_id"):
+        g.log["illrequest_id"] = number
+    occurred_at = callback.reading.occurred_at if isinstance(callback.reading, StatusReport) else None
+    metrics.observe_received(door.backend, outcome, seconds=seconds, occurred_at=occurred_at)
+
+
+def _answer(callback: Callback, received: Received) -> Response:
+    named = {"receipt_id": received.receipt_id, "event_id": received.event_id}
+    if received.is_conflict:
+        return respond(
+            Problem.EVENT_ID_REUSED,
+            "Another body came under this event id before; it stands. Give every event an id of its own.",
+            extensions=named,
+        )
+    detail = str(received.answer.get("detail", ""))
+    if received.verdict is Verdict.UNKNOWN_REQUEST:
+        return respond(Problem.UNKNOWN_REQUEST, detail, extensions=named)
+    if received.verdict is Verdict.INVALID:
+        is_json = isinstance(callback.reading, InvalidReport)
+        errors = {"errors": received.answer["errors"]} if "errors" in received.answer else {}
+        return respond(
+            Problem.INVALID_REPORT if is_json else Problem.NOT_JSON, detail, extensions=named | errors
+        )
+    document = {**named, **received.answer, "duplicate": received.is_repeat}
+    return Response(json.dumps(document, ensure_ascii=False), content_type="application/json")
