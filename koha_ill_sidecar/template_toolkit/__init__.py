@@ -1,0 +1,45 @@
+"""
+A Template Toolkit engine in Python, usable on its own.
+
+It renders Template Toolkit 2.27 and 3 as Perl's does, without Perl and without a way out of the template: what a
+template sees is plain values, functions that were given to it, and objects through `TemplateObject`.
+
+    engine = Engine()
+    engine.render("Dear [% name | html %]", {"name": "Ada"})
+"""
+
+from koha_ill_sidecar.template_toolkit.context import Context, PluginFactory
+from koha_ill_sidecar.template_toolkit.engine import Engine, Template
+from koha_ill_sidecar.template_toolkit.errors import TemplateError, TemplateLimitError
+from koha_ill_sidecar.template_toolkit.filters import FilterFactory, FilterFunction
+from koha_ill_sidecar.template_toolkit.limits import Limits
+from koha_ill_sidecar.template_toolkit.source import Options
+from koha_ill_sidecar.template_toolkit.values import (
+    MISSING,
+    TemplateObject,
+    TemplateText,
+    Value,
+    split_arguments,
+    text,
+    truth,
+)
+
+__all__ = [
+    "MISSING",
+    "Context",
+    "Engine",
+    "FilterFactory",
+    "FilterFunction",
+    "Limits",
+    "Options",
+    "PluginFactory",
+    "Template",
+    "TemplateError",
+    "TemplateLimitError",
+    "TemplateObject",
+    "TemplateText",
+    "Value",
+    "split_arguments",
+    "text",
+    "truth",
+]

@@ -1,0 +1,139 @@
+"""The engine: compiles templates, keeps what it has compiled, and renders."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+from koha_ill_sidecar.template_toolkit.compiler import compile_tree, line_of
+from koha_ill_sidecar.template_toolkit.context import Context, Document, PluginFactory
+from koha_ill_sidecar.template_toolkit.errors import TemplateError, TemplateLimitError
+from koha_ill_sidecar.template_toolkit.filters import (
+    FILTER_FACTORIES,
+    STATIC_FILTERS,
+    FilterFactory,
+    FilterFunction,
+)
+from koha_ill_sidecar.template_toolkit.limits import Limits
+from koha_ill_sidecar.template_toolkit.parser import parse
+from koha_ill_sidecar.template_toolkit.source import Options
+from koha_ill_sidecar.template_toolkit.text_methods import trim
+from koha_ill_sidecar.template_toolkit.values import Value
+
+Loader = Callable[[str], str | None]
+
+_NAME = "input text"
+
+
+class Template:
+    """A compiled template; the engine that made it renders it, as often as wanted and in any thread."""
+
+    def __init__(self, engine: "Engine", document: Document) -> None:
+        self._engine = engine
+        self._document = document
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the template's META says."""
+        return self._document.metadata
+
+    def render(self, variables: Mapping[str, Value]) -> str:
+        """
+        Render the template.
+
+        Lists and hashes among the variables are handed in as they are: a template that changes one changes it for
+        the caller.
+
+        Raises:
+            TemplateError: The template fails, throws, or runs over a limit. Exceptions of other types come from the
+                caller's own objects and functions, and pass through unchanged.
+        """
+        return self._engine.run(self._document, variables)
+
+
+class Engine:
+    """
+    Renders templates.
+
+    Args:
+        filters: Further static filters, or replacements of the standard ones, by name.
+        filter_factories: Further filters with arguments, by name.
+        plugins: What USE finds, by name.
+        limits: How much a template may do.
+        options: How templates are read.
+        loader: Gives the source of templates that INCLUDE, PROCESS, WRAPPER and INSERT name and that are no blocks;
+            without one, there are none.
+        cache_size: So many compiled templates are kept, the most recently used ones.
+    """
+
+    def __init__(
+        self,
+        *,
+        filters: Mapping[str, FilterFunction] | None = None,
+        filter_factories: Mapping[str, FilterFactory] | None = None,
+        plugins: Mapping[str, PluginFactory] | None = None,
+        limits: Limits | None = None,
+        options: Options | None = None,
+        loader: Loader | None = None,
+        cache_size: int = 256,
+    ) -> None:
+        own_factories = filter_factories or {}
+        # A factory of the caller's stands before a standard static filter of the same name.
+        standard = {name: function for name, function in STATIC_FILTERS.items() if name not in own_factories}
+        self.filters: Mapping[str, FilterFunction] = {**standard, **(filters or {})}
+        self.filter_factories: Mapping[str, FilterFactory] = {**FILTER_FACTORIES, **own_factories}
+        self.plugins: Mapping[str, PluginFactory] = dict(plugins or {})
+        self.limits = limits or Limits()
+        self.options = options or Options()
+        self.trim = self.options.trim
+        self._loader = loader
+        self._cache_size = cache_size
+        self._cache: OrderedDict[str, Document] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def compile(self, source: str) -> Template:
+        """
+        Compile a template, or take it from the cache.
+
+        Raises:
+            TemplateError: Of the kind `parse`, with line and column.
+        """
+        return Template(self, self.document(source))
+
+    def render(self, source: str, variables: Mapping[str, Value]) -> str:
+        """Compile and render in one go; raises as `compile` and `Template.render` do."""
+        return self.run(self.document(source), variables)
+
+    def document(self, source: str) -> Document:
+        """Give the compiled form of *source*; for the engine's own modules."""
+        with self._lock:
+            found = self._cache.get(source)
+            if found is not None:
+                self._cache.move_to_end(source)
+                return found
+        if len(source) > self.limits.source:
+            raise TemplateLimitError(f"source longer than {self.limits.source} characters")
+        document = compile_tree(parse(source, self.options), _NAME)
+        with self._lock:
+            self._cache[source] = document
+            while len(self._cache) > self._cache_size:
+                self._cache.popitem(last=False)
+        return document
+
+    def load(self, name: str) -> str | None:
+        """Give the source of another template; None without a loader or where it has none of that name."""
+        return None if self._loader is None else self._loader(name)
+
+    def run(self, document: Document, variables: Mapping[str, Value]) -> str:
+        """Render a compiled document; for the engine's own modules."""
+        context = Context.begin(self, document, variables)
+        try:
+            rendered = document.main(context)
+        except TemplateError as error:
+            if error.kind == "stop" and not isinstance(error, TemplateLimitError):
+                return context.join(error.output or [])
+            if error.line is None:
+                error.line = line_of(error.__traceback__)
+            raise
+        except RecursionError as error:
+            raise TemplateLimitError("blocks or variables too deep inside each other") from error
+        return trim(rendered) if self.trim else rendered

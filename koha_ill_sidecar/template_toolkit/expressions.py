@@ -1,0 +1,435 @@
+"""
+Parse expressions.
+
+Template Toolkit reads an expression with a grammar of its own and then hands the text of it to Perl, which reads it
+again. Where the two disagree, Perl wins: `a _ b == c` is `(a . b) eq c` although the grammar binds `==` tighter, and
+only `div` is fixed by the grammar. So an expression is first read into a flat row of operands and operators, and that
+row is then arranged by Perl's precedence.
+
+Source: Template Toolkit 2.27, its grammar; Perl, perlop.
+"""
+
+from typing import TypeAlias
+
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.lexer import Token
+from koha_ill_sidecar.template_toolkit.nodes import (
+    Arguments,
+    Arithmetic,
+    Assignment,
+    Comparison,
+    Concatenation,
+    Conditional,
+    Expression,
+    HashLiteral,
+    Interpolated,
+    ListLiteral,
+    Literal,
+    Logical,
+    Negation,
+    Path,
+    RangeLiteral,
+    Reference,
+    Step,
+    Variable,
+    WholeDivision,
+)
+from koha_ill_sidecar.template_toolkit.source import Positions
+from koha_ill_sidecar.template_toolkit.values import fit
+
+_Flat: TypeAlias = list[Expression | str]
+
+# Expressions inside each other; far beyond what anybody writes, well within what Python compiles.
+_DEEPEST = 30
+
+_TERNARY, _NOT = 1, 3
+_GRAMMAR_PRECEDENCE = {
+    "?": _TERNARY,
+    "AND": 2,
+    "OR": 2,
+    "CAT": 4,
+    "==": 6,
+    "!=": 6,
+    "<": 6,
+    ">": 6,
+    "<=": 6,
+    ">=": 6,
+    "-": 7,
+    "*": 7,
+    "%": 7,
+    "+": 8,
+    "/": 9,
+    "DIV": 10,
+    "MOD": 11,
+}
+_EQUALITY, _RELATION = 4, 5
+_PERL_PRECEDENCE = {
+    "OR": 2,
+    "AND": 3,
+    "==": _EQUALITY,
+    "!=": _EQUALITY,
+    "<": _RELATION,
+    ">": _RELATION,
+    "<=": _RELATION,
+    ">=": _RELATION,
+    "+": 6,
+    "-": 6,
+    "CAT": 6,
+    "*": 7,
+    "/": 7,
+    "%": 7,
+}
+_IDENTIFIER_STARTS = frozenset(("IDENT", "$", "${"))
+_EXPRESSION_STARTS = _IDENTIFIER_STARTS | {"(", "[", "{", "LITERAL", "QUOTED", "NUMBER", "NOT", "\\"}
+
+
+class ExpressionParser:
+    """Reads expressions, arguments and names off a row of tokens."""
+
+    def __init__(self, tokens: list[Token], positions: Positions) -> None:
+        self._tokens = tokens
+        self._index = 0
+        self._positions = positions
+        self._depth = 0
+        self._type = tokens[0].type
+
+    # The row of tokens.
+
+    def _advance(self) -> Token:
+        token = self._tokens[self._index]
+        if token.type != "EOF":
+            self._index += 1
+            self._type = self._tokens[self._index].type
+        return token
+
+    def _next_type(self, ahead: int = 1) -> str:
+        index = min(self._index + ahead, len(self._tokens) - 1)
+        return self._tokens[index].type
+
+    def _expect(self, token_type: str) -> Token:
+        if self._type != token_type:
+            raise self._unexpected()
+        return self._advance()
+
+    def _take(self, token_type: str) -> bool:
+        if self._type == token_type:
+            self._advance()
+            return True
+        return False
+
+    def _line(self) -> int:
+        return self._positions.line(self._tokens[self._index].offset)
+
+    def _error(self, info: str) -> TemplateError:
+        offset = self._tokens[self._index].offset
+        return TemplateError("parse", info, self._positions.line(offset), self._positions.column(offset))
+
+    def _unexpected(self) -> TemplateError:
+        token = self._tokens[self._index]
+        if token.type in ("EOF", "TEXT"):
+            return self._error("unexpected end of input" if token.type == "EOF" else "unexpected text")
+        if token.type == ";":
+            return self._error("unexpected end of directive")
+        return self._error(f"unexpected token ({token.value})")
+
+    def _deeper(self) -> None:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self._error("nested too deeply")
+
+    # Operators.
+
+    def _expression(self, first: Expression | None = None) -> Expression:
+        self._deeper()
+        arranged = _arrange(self._operation(first, _TERNARY))
+        self._depth -= 1
+        return arranged
+
+    def _operation(self, first: Expression | None, lowest: int) -> _Flat:
+        row: _Flat = [first] if first is not None else self._operand()
+        while (precedence := _GRAMMAR_PRECEDENCE.get(self._type, 0)) >= lowest:
+            operator = self._advance().type
+            if operator == "?":
+                middle = self._expression()
+                self._expect(":")
+                row += ["?", middle, *self._operation(None, _TERNARY)]
+                continue
+            right = self._operation(None, precedence + 1)
+            if operator == "DIV":
+                row = [WholeDivision(_arrange([*row, "/", *right]))]
+            else:
+                row += ["%" if operator == "MOD" else operator, *right]
+        return row
+
+    def _operand(self) -> _Flat:
+        if self._take("NOT"):
+            self._deeper()
+            row = ["!", *self._operation(None, _NOT + 1)]
+            self._depth -= 1
+            return row
+        if self._take("("):
+            inside = self._parenthesised()
+            self._expect(")")
+            return [inside]
+        return [self._term()]
+
+    def _parenthesised(self) -> Expression:
+        if self._type == "LITERAL" and self._next_type() == "=":
+            path = self._literal_path()
+            self._advance()
+            return Assignment(path, self._expression())
+        if self._type not in _IDENTIFIER_STARTS:
+            return self._expression()
+        path = self._path()
+        if self._take("="):
+            return Assignment(path, self._expression())
+        return self._expression(Variable(path))
+
+    # Terms.
+
+    def _term(self) -> Expression:
+        if self._type == "[":
+            return self._list()
+        if self._type == "{":
+            return self._hash()
+        return self._scalar()
+
+    def _scalar(self) -> Expression:
+        if self._type in _IDENTIFIER_STARTS:
+            return Variable(self._path())
+        if self._take("\\"):
+            return Reference(self._path())
+        if self._type == "LITERAL":
+            return Literal(self._advance().value)
+        if self._type == "QUOTED":
+            return self._quoted()
+        if self._type == "NUMBER":
+            return Literal(self._number(self._tokens[self._index].value))
+        raise self._unexpected()
+
+    def _number(self, digits: str) -> int | float | str:
+        try:
+            value = perl_number(digits)
+        except ValueError as error:
+            raise self._error(f"invalid number ({digits})") from error
+        self._advance()
+        return value
+
+    def _list(self) -> Expression:
+        self._advance()
+        self._deeper()
+        if self._type == "]":
+            items: list[Expression] = []
+        else:
+            items = [self._term()]
+            if self._type == "TO" and not isinstance(items[0], ListLiteral | RangeLiteral | HashLiteral):
+                return self._range(items[0])
+        while not self._take("]"):
+            if not self._take(","):
+                items.append(self._term())
+        self._depth -= 1
+        return ListLiteral(tuple(items))
+
+    def _range(self, first: Expression) -> Expression:
+        self._advance()
+        last = self._scalar()
+        self._expect("]")
+        self._depth -= 1
+        return RangeLiteral(first, last)
+
+    def _hash(self) -> Expression:
+        self._advance()
+        self._deeper()
+        pairs: list[tuple[Expression, Expression]] = []
+        while not self._take("}"):
+            if pairs and self._take(","):
+                continue
+            key = Literal(self._advance().value) if self._type == "LITERAL" else self._item()
+            self._expect("=")
+            pairs.append((key, self._expression()))
+        self._depth -= 1
+        return HashLiteral(tuple(pairs))
+
+    def _quoted(self) -> Expression:
+        quoted = self._advance()
+        parts: list[Expression] = []
+        for part in quoted.parts:
+            if isinstance(part, str):
+                parts.append(Literal(part))
+            else:
+                parts.extend(self._variables(part))
+        return Interpolated(tuple(parts))
+
+    def _variables(self, tokens: tuple[Token, ...]) -> list[Expression]:
+        """Read the variables inside of an interpolated text, for which the row of tokens is changed a while."""
+        saved = self._tokens, self._index, self._type
+        offset = self._tokens[self._index].offset
+        self._tokens = [*tokens, Token("EOF", "", tokens[-1].offset if tokens else offset)]
+        self._index, self._type = 0, self._tokens[0].type
+        found: list[Expression] = []
+        self._deeper()
+        while self._type != "EOF":
+            if not self._take(";"):
+                if self._type not in _IDENTIFIER_STARTS:
+                    raise self._unexpected()
+                found.append(Variable(self._path()))
+        self._depth -= 1
+        self._tokens, self._index, self._type = saved
+        return found
+
+    # Variables.
+
+    def _path(self) -> Path:
+        steps = [self._step()]
+        while self._take("."):
+            if self._type == "NUMBER":
+                steps += [Step(Literal(str(self._index_number(part)))) for part in self._number_parts()]
+            else:
+                steps.append(self._step())
+        return tuple(steps)
+
+    def _number_parts(self) -> list[str]:
+        return self._advance().value.split(".")
+
+    def _index_number(self, digits: str) -> int | float | str:
+        try:
+            return perl_number(digits)
+        except ValueError as error:
+            raise self._error(f"invalid number ({digits})") from error
+
+    def _step(self) -> Step:
+        self._deeper()
+        name = self._item()
+        arguments = None
+        if self._take("("):
+            arguments = self._arguments()
+            self._expect(")")
+        self._depth -= 1
+        return Step(name, arguments)
+
+    def _item(self) -> Expression:
+        if self._type == "IDENT":
+            return Literal(self._advance().value)
+        if self._take("${"):
+            name = self._scalar()
+            self._expect("}")
+            return name
+        if self._take("$"):
+            return Variable((Step(Literal(self._expect("IDENT").value)),))
+        raise self._unexpected()
+
+    def _literal_path(self) -> Path:
+        return (Step(Literal(self._expect("LITERAL").value)),)
+
+    # Arguments and names.
+
+    def _arguments(self) -> Arguments:
+        positional: list[Expression] = []
+        named: list[tuple[Expression, Expression]] = []
+        while True:
+            if self._take(","):
+                continue
+            if self._type == "LITERAL" and self._next_type() == "=":
+                key = Literal(self._advance().value)
+                self._advance()
+                named.append((key, self._expression()))
+            elif self._type in _IDENTIFIER_STARTS:
+                self._argument(positional, named)
+            elif self._type in _EXPRESSION_STARTS:
+                positional.append(self._expression())
+            else:
+                return Arguments(tuple(positional), tuple(named))
+
+    def _argument(self, positional: list[Expression], named: list[tuple[Expression, Expression]]) -> None:
+        path = self._path()
+        if not self._take("="):
+            positional.append(self._expression(Variable(path)))
+        elif len(path) == 1 and path[0].arguments is None:
+            named.append((path[0].name, self._expression()))
+        else:
+            # `f(a.b = 1)` sets the variable and passes its value under an empty name.
+            named.append((Literal(""), Assignment(path, self._expression())))
+
+
+def perl_number(digits: str) -> int | float | str:
+    """
+    Read a number as Perl's source does: a leading zero makes it octal.
+
+    Raises:
+        ValueError: A digit that octal numbers do not have.
+    """
+    whole, point, fraction = digits.partition(".")
+    unsigned = whole.removeprefix("-")
+    if len(unsigned) > 1 and unsigned.startswith("0"):
+        octal = int(whole, 8)
+        return f"{octal}{fraction}" if point else octal
+    return float(digits) if point else fit(int(digits[:400]))
+
+
+def _arrange(row: _Flat) -> Expression:
+    """Build the tree that Perl's precedence makes of a row of operands and operators."""
+    return _Arranger(row).conditional()
+
+
+class _Arranger:
+    def __init__(self, row: _Flat) -> None:
+        self._row = row
+        self._index = 0
+
+    def _operator(self) -> str:
+        if self._index < len(self._row):
+            item = self._row[self._index]
+            if isinstance(item, str):
+                return item
+        return ""
+
+    def conditional(self) -> Expression:
+        condition = self._binary(2)
+        if self._operator() != "?":
+            return condition
+        yes = self._row[self._index + 1]
+        self._index += 2
+        if isinstance(yes, str):
+            raise TypeError("an operator where an operand was read")
+        return Conditional(condition, yes, self.conditional())
+
+    def _binary(self, lowest: int) -> Expression:
+        left = self._operand()
+        while (precedence := _PERL_PRECEDENCE.get(self._operator(), 0)) >= lowest:
+            operators, operands = [self._operator()], [left]
+            self._index += 1
+            operands.append(self._binary(precedence + 1))
+            while (
+                precedence in (_EQUALITY, _RELATION) and _PERL_PRECEDENCE.get(self._operator()) == precedence
+            ):
+                operators.append(self._operator())
+                self._index += 1
+                operands.append(self._binary(precedence + 1))
+            left = _combine(operators, operands)
+        return left
+
+    def _operand(self) -> Expression:
+        negations = 0
+        while self._operator() == "!":
+            negations += 1
+            self._index += 1
+        operand = self._row[self._index]
+        self._index += 1
+        if isinstance(operand, str):
+            raise TypeError("an operator where an operand was read")
+        for _ in range(negations):
+            operand = Negation(operand)
+        return operand
+
+
+def _combine(operators: list[str], operands: list[Expression]) -> Expression:
+    operator = operators[0]
+    if _PERL_PRECEDENCE[operator] in (_EQUALITY, _RELATION):
+        return Comparison(tuple(operators), tuple(operands))
+    left, right = operands
+    if operator in ("AND", "OR"):
+        return Logical(operator, left, right)
+    if operator == "CAT":
+        before = left.operands if isinstance(left, Concatenation) else (left,)
+        return Concatenation((*before, right))
+    return Arithmetic(operator, left, right)

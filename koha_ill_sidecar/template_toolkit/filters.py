@@ -1,0 +1,182 @@
+"""
+The standard filters.
+
+A static filter takes a text and gives one. A factory takes the context and the arguments behind the filter's name,
+and gives such a function. Filters that write to files or run Perl are refused by name.
+
+Source: Template Toolkit 2.27, Template::Filters.
+"""
+
+import re
+from collections.abc import Callable
+from html.entities import codepoint2name
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from koha_ill_sidecar.template_toolkit import patterns
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.text_methods import (
+    argument,
+    capitalise_first,
+    collapse,
+    escape_html,
+    escape_xml,
+    lower,
+    repeat,
+    trim,
+)
+from koha_ill_sidecar.template_toolkit.values import Value, integer, text
+
+if TYPE_CHECKING:
+    from koha_ill_sidecar.template_toolkit.context import Context
+
+FilterFunction = Callable[[str], str]
+FilterFactory = Callable[["Context", list[Value]], FilterFunction]
+
+_PARAGRAPHS = re.compile(r"(?:\r?\n){2,}")
+_PARAGRAPH_BREAK = re.compile(r"(\r?\n){2,}")
+_LINE_BREAK = re.compile(r"(\r?\n)")
+_LINE_START = re.compile(r"^(?!\Z)|\A", re.MULTILINE)
+_NOT_PLAIN = re.compile(r"[^\n\r\t !#$%(-;=?-~]")
+
+
+def _html_paragraphs(value: str) -> str:
+    paragraphs = _PARAGRAPHS.split(value)
+    while paragraphs and not paragraphs[-1]:
+        paragraphs.pop()
+    return "<p>\n" + "\n</p>\n\n<p>\n".join(paragraphs) + "</p>\n"
+
+
+def _html_paragraph_breaks(value: str) -> str:
+    return _PARAGRAPH_BREAK.sub(r"\1<br />\1<br />\1", value)
+
+
+def _html_line_breaks(value: str) -> str:
+    return _LINE_BREAK.sub(r"<br />\1", value)
+
+
+def _uri(value: str) -> str:
+    return quote(value, safe="-_.!~*'()", errors="surrogatepass")
+
+
+def _url(value: str) -> str:
+    return quote(value, safe=";/?:@&=+$,-_.!~*'()", errors="surrogatepass")
+
+
+STATIC_FILTERS: dict[str, FilterFunction] = {
+    "collapse": collapse,
+    "html": escape_html,
+    "html_break": _html_paragraph_breaks,
+    "html_line_break": _html_line_breaks,
+    "html_para": _html_paragraphs,
+    "html_para_break": _html_paragraph_breaks,
+    "lcfirst": lambda value: lower(value[:1]) + value[1:],
+    "lower": lower,
+    "null": lambda _: "",
+    "trim": trim,
+    "ucfirst": capitalise_first,
+    "upper": str.upper,
+    "uri": _uri,
+    "url": _url,
+    "xml": escape_xml,
+}
+
+
+def _html_entity(context: "Context", args: list[Value]) -> FilterFunction:
+    del context, args
+    return lambda value: _NOT_PLAIN.sub(_entity, value)
+
+
+def _entity(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code == 0x27:
+        return "&#39;"
+    name = codepoint2name.get(code)
+    return f"&{name};" if name else f"&#x{code:X};"
+
+
+def _indent(context: "Context", args: list[Value]) -> FilterFunction:
+    given = argument(args, 0)
+    pad = "    " if given is None else text(given)
+    if re.fullmatch(r"\d+\n?", pad, re.ASCII):
+        pad = repeat(context, " ", pad)
+
+    def indent(value: str) -> str:
+        context.check_length(len(pad) * (value.count("\n") + 1))
+        return _LINE_START.sub(lambda _: pad, value)
+
+    return indent
+
+
+def _format(context: "Context", args: list[Value]) -> FilterFunction:
+    given = argument(args, 0)
+    pattern = "%s" if given is None else text(given)
+
+    def apply(value: str) -> str:
+        lines = value.split("\n")
+        while lines and not lines[-1]:
+            lines.pop()
+        context.check_length(len(pattern) * len(lines))
+        return "\n".join([patterns.sprintf(pattern, [line], context.limits.output) for line in lines])
+
+    return apply
+
+
+def _repeat(context: "Context", args: list[Value]) -> FilterFunction:
+    count = argument(args, 0)
+    times = 1 if count is None or text(count) == "" else count
+    return lambda value: repeat(context, value, times)
+
+
+def _replace(context: "Context", args: list[Value]) -> FilterFunction:
+    pattern = patterns.compile_pattern(text(argument(args, 0)))
+    replacement = text(argument(args, 1))
+    return lambda value: context.checked(pattern.sub(lambda _: replacement, value))
+
+
+def _remove(context: "Context", args: list[Value]) -> FilterFunction:
+    del context
+    pattern = patterns.compile_pattern(text(argument(args, 0)))
+    return lambda value: pattern.sub("", value)
+
+
+def _truncate(context: "Context", args: list[Value]) -> FilterFunction:
+    del context
+    length = 32 if argument(args, 0) is None else integer(args[0])
+    addition = "..." if argument(args, 1) is None else text(args[1])
+    if length < len(addition):
+        addition = addition[:length] if length >= 0 else addition[: len(addition) + length]
+    kept = length - len(addition) if length >= len(addition) else 0
+
+    def truncate(value: str) -> str:
+        return value if len(value) <= length else value[:kept] + addition
+
+    return truncate
+
+
+def _evaluate(context: "Context", args: list[Value]) -> FilterFunction:
+    del args
+    return context.evaluate
+
+
+def _refused(name: str) -> FilterFactory:
+    def refuse(context: "Context", args: list[Value]) -> FilterFunction:
+        del context, args
+        raise TemplateError(
+            "perl" if "perl" in name else "filter", f"filter {name} is refused by this engine"
+        )
+
+    return refuse
+
+
+FILTER_FACTORIES: dict[str, FilterFactory] = {
+    "eval": _evaluate,
+    "evaltt": _evaluate,
+    "format": _format,
+    "html_entity": _html_entity,
+    "indent": _indent,
+    "remove": _remove,
+    "repeat": _repeat,
+    "replace": _replace,
+    "truncate": _truncate,
+} | {name: _refused(name) for name in ("evalperl", "file", "perl", "redirect", "stderr", "stdout")}

@@ -1,0 +1,100 @@
+"""The `loop` variable of FOREACH."""
+
+from collections.abc import Callable
+
+from koha_ill_sidecar.template_toolkit.values import MISSING, Value, truth
+
+
+class Loop:
+    """
+    Walks over a list and tells the template where it is.
+
+    The list is the template's own and may grow while it is walked over; its size when the loop began counts, as in
+    Template Toolkit.
+    """
+
+    __slots__ = ("count_turn", "data", "index", "size", "started")
+
+    def __init__(self, items: Value, count_turn: Callable[[], None]) -> None:
+        self.data = loop_items(items)
+        self.size = 0
+        self.index = -1
+        self.started = False
+        self.count_turn = count_turn
+
+    def __iter__(self) -> "Loop":
+        self.size = len(self.data)
+        self.index = -1
+        self.started = self.size > 0
+        return self
+
+    def __next__(self) -> Value:
+        index = self.index + 1
+        if index >= self.size:
+            raise StopIteration
+        self.index = index
+        self.count_turn()
+        return self.data[index] if index < len(self.data) else None
+
+    def template_get(self, name: str, args: list[object]) -> object:
+        """Answer `loop.count` and its like; nothing before the first element."""
+        del args
+        if name in _METHODS:
+            return _METHODS[name](self)
+        if not self.started:
+            return MISSING
+        field = _FIELDS.get("count" if "number" in name.lower() else name.lower())
+        return MISSING if field is None else field(self)
+
+    def at(self, index: int) -> Value:
+        return self.data[index] if 0 <= index < len(self.data) else None
+
+    def count(self) -> int:
+        return self.index + 1 if self.started else 0
+
+    def get_first(self) -> Value:
+        return next(iter(self), None)
+
+    def get_next(self) -> Value:
+        return next(self, None) if self.started else None
+
+    def get_all(self) -> Value:
+        if not self.started:
+            iter(self)
+        rest = self.data[self.index + 1 : self.size]
+        self.index = max(self.size - 1, -1)
+        return rest or None
+
+
+_FIELDS: dict[str, Callable[[Loop], Value]] = {
+    "size": lambda loop: loop.size,
+    "max": lambda loop: loop.size - 1,
+    "index": lambda loop: loop.index,
+    "count": lambda loop: loop.count(),
+    "first": lambda loop: int(loop.index == 0),
+    "last": lambda loop: int(loop.index == loop.size - 1),
+    "prev": lambda loop: loop.at(loop.index - 1),
+    "next": lambda loop: loop.at(loop.index + 1),
+}
+_METHODS: dict[str, Callable[[Loop], Value]] = {
+    "odd": lambda loop: loop.count() % 2,
+    "even": lambda loop: 1 - loop.count() % 2,
+    "parity": lambda loop: "odd" if loop.count() % 2 else "even",
+    "get_first": lambda loop: loop.get_first(),
+    "get_next": lambda loop: loop.get_next(),
+    "get_all": lambda loop: loop.get_all(),
+}
+
+
+def loop_items(items: Value) -> list[Value]:
+    """Give the elements that FOREACH walks over: a hash's pairs by key, or a value that is true as the only one."""
+    if isinstance(items, list):
+        return items
+    if isinstance(items, dict):
+        return [{"key": key, "value": items[key]} for key in sorted(items)]
+    getter = getattr(items, "template_get", None)
+    if getter is not None:
+        listed = getter("as_list", [])
+        if isinstance(listed, list):
+            return listed
+    return [items] if truth(items) else []

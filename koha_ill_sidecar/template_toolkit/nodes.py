@@ -1,0 +1,371 @@
+"""
+The tree that the parser makes of a template.
+
+Expressions have a value; statements have an effect or an output. A `line` is where a statement begins.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A text or number written in the template."""
+
+    value: str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Arguments in parentheses, or behind a block's, filter's or plugin's name."""
+
+    positional: tuple["Expression", ...] = ()
+    named: tuple[tuple["Expression", "Expression"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One element of a dotted path. Its *name* is a literal, or an expression as in `hash.$key`."""
+
+    name: "Expression"
+    arguments: Arguments | None = None
+
+
+Path: TypeAlias = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """`a.b(1).$c`."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    r"""`\a.b`: the variable itself, evaluated when it is called."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Interpolated:
+    """`"Dear $name"`."""
+
+    parts: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListLiteral:
+    """`[a, b]`."""
+
+    items: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RangeLiteral:
+    """`[1..5]`."""
+
+    first: "Expression"
+    last: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class HashLiteral:
+    """`{ a => 1 }`."""
+
+    pairs: tuple[tuple["Expression", "Expression"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Two operands and one of `+ - * / %`."""
+
+    operator: str
+    left: "Expression"
+    right: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class WholeDivision:
+    """What `div` makes of the *quotient* written with `/`."""
+
+    quotient: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Concatenation:
+    """`a _ b _ c`."""
+
+    operands: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`a < b`, or a chain of them, of which every link must hold."""
+
+    operators: tuple[str, ...]
+    operands: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """`! a`."""
+
+    operand: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Logical:
+    """`a && b` (AND) or `a || b` (OR), giving the operand that decided."""
+
+    operator: str
+    left: "Expression"
+    right: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """`a ? b : c`."""
+
+    condition: "Expression"
+    yes: "Expression"
+    no: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """`(a.b = c)`, giving the value."""
+
+    path: Path
+    value: "Expression"
+
+
+Expression: TypeAlias = (
+    Literal
+    | Variable
+    | Reference
+    | Interpolated
+    | ListLiteral
+    | RangeLiteral
+    | HashLiteral
+    | Arithmetic
+    | WholeDivision
+    | Concatenation
+    | Comparison
+    | Negation
+    | Logical
+    | Conditional
+    | Assignment
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Names of blocks, filters or plugins with their arguments, and the alias before the `=`."""
+
+    names: tuple[Expression, ...]
+    arguments: Arguments
+    alias: Expression | None = None
+
+
+Body: TypeAlias = tuple["Statement", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text between directives."""
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """`[% a %]`."""
+
+    expression: Expression
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`[% CALL a %]`."""
+
+    expression: Expression
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """`[% a = 1 b = 2 %]`; *default* for `[% DEFAULT a = 1 %]`."""
+
+    assignments: tuple[Assignment, ...]
+    default: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """`[% a = BLOCK %] ... [% END %]` and `[% a = b | html %]`."""
+
+    path: Path
+    body: Body
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """INCLUDE, PROCESS or INSERT, by its *directive*."""
+
+    directive: str
+    names: Named
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """WRAPPER."""
+
+    names: Named
+    body: Body
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """FILTER, and its short form `|`."""
+
+    names: Named
+    body: Body
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """USE."""
+
+    names: Named
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Throw:
+    """THROW."""
+
+    names: Named
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """RETURN, STOP, CLEAR, LAST or NEXT, by its *directive*."""
+
+    directive: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """IF with its ELSIFs (the *branches*) and ELSE; UNLESS is an IF of the negation."""
+
+    branches: tuple[tuple[Expression, Body], ...]
+    otherwise: Body
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """SWITCH; a CASE with a list matches any of its elements."""
+
+    expression: Expression
+    cases: tuple[tuple[Expression, Body], ...]
+    otherwise: Body
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """FOREACH; without a *target* the elements that are hashes become variables themselves."""
+
+    target: str | None
+    items: Expression
+    body: Body
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class While:
+    """WHILE."""
+
+    condition: Expression
+    body: Body
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """TRY; a handler with the type None takes what no other one does."""
+
+    body: Body
+    handlers: tuple[tuple[str | None, Body], ...]
+    final: Body
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """MACRO; *parameters* are None where it was written without parentheses."""
+
+    name: str
+    parameters: tuple[str, ...] | None
+    body: Body
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnonymousBlock:
+    """`[% BLOCK %] ... [% END %]`."""
+
+    body: Body
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """PERL or RAWPERL, which fail when they are reached."""
+
+    directive: str
+    line: int
+
+
+Statement: TypeAlias = (
+    Text
+    | Get
+    | Call
+    | Set
+    | Capture
+    | Include
+    | Wrapper
+    | Filter
+    | Use
+    | Throw
+    | Jump
+    | If
+    | Switch
+    | ForEach
+    | While
+    | Try
+    | Macro
+    | AnonymousBlock
+    | Refused
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateTree:
+    """A whole template: its main *body*, its named *blocks*, and what META says."""
+
+    body: Body
+    blocks: dict[str, Body]
+    metadata: dict[str, str]

@@ -1,0 +1,489 @@
+"""
+Parse templates into a tree.
+
+Written after Template Toolkit's grammar, with its surprises: `x = 10 IF y` captures what the IF gives (so that x
+becomes empty where y is false), while `SET x = 10 IF y` sets x only if y.
+"""
+
+from collections.abc import Callable
+
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.expressions import ExpressionParser
+from koha_ill_sidecar.template_toolkit.lexer import Token, tokens
+from koha_ill_sidecar.template_toolkit.nodes import (
+    AnonymousBlock,
+    Assignment,
+    Body,
+    Call,
+    Capture,
+    Expression,
+    Filter,
+    ForEach,
+    Get,
+    If,
+    Include,
+    Interpolated,
+    Jump,
+    Literal,
+    Macro,
+    Named,
+    Negation,
+    Path,
+    Refused,
+    Set,
+    Statement,
+    Step,
+    Switch,
+    TemplateTree,
+    Text,
+    Throw,
+    Try,
+    Use,
+    Variable,
+    While,
+    Wrapper,
+)
+from koha_ill_sidecar.template_toolkit.source import Options, Positions
+
+_BODY_ENDS = frozenset(("END", "ELSE", "ELSIF", "CASE", "CATCH", "FINAL", "EOF"))
+_POSTFIX = frozenset(("IF", "UNLESS", "FOR", "WHILE", "WRAPPER", "FILTER"))
+_IDENTIFIER_STARTS = frozenset(("IDENT", "$", "${"))
+_FILE_PARTS = frozenset(("FILENAME", "IDENT", "NUMBER"))
+# Directives inside each other. Python compiles 20 nested loops and handlers; the compiler reports those beyond.
+_DEEPEST = 40
+
+
+class TemplateParser(ExpressionParser):
+    """Reads the statements of one template."""
+
+    def __init__(self, source: str, row: list[Token]) -> None:
+        super().__init__(row, Positions(source))
+        self._blocks: dict[str, Body] = {}
+        self._block_names: list[str] = []
+        self._metadata: dict[str, str] = {}
+        self._nesting = 0
+        self._compounds: dict[str, Callable[[], Statement]] = {
+            "IF": self._if,
+            "UNLESS": self._if,
+            "SWITCH": self._switch,
+            "FOR": self._for_each,
+            "WHILE": self._while,
+            "TRY": self._try,
+            "PERL": self._perl,
+        }
+        self._simple: dict[str, Callable[[], Statement]] = {
+            "GET": self._get,
+            "CALL": self._call,
+            "SET": self._set,
+            "DEFAULT": self._set,
+            "INSERT": self._include,
+            "INCLUDE": self._include,
+            "PROCESS": self._include,
+            "THROW": self._throw,
+            "RETURN": self._jump,
+            "STOP": self._jump,
+            "CLEAR": self._jump,
+            "LAST": self._jump,
+            "NEXT": self._jump,
+            "WRAPPER": self._wrapper,
+            "FILTER": self._filter,
+            "DEBUG": self._not_supported,
+        }
+        self._definitions: dict[str, Callable[[], Statement | None]] = {
+            "BLOCK": self._block,
+            "MACRO": self._macro,
+            "USE": self._use,
+            "RAWPERL": self._raw_perl,
+            "META": self._meta,
+            "VIEW": self._not_supported,
+        }
+
+    def template(self) -> TemplateTree:
+        """Read the whole template."""
+        body = self._body()
+        if self._type != "EOF":
+            raise self._unexpected()
+        return TemplateTree(body, self._blocks, self._metadata)
+
+    # Statements.
+
+    def _body(self) -> Body:
+        self._nesting += 1
+        if self._nesting > _DEEPEST:
+            raise self._error("blocks nested too deeply")
+        found: list[Statement] = []
+        while self._type not in _BODY_ENDS:
+            statement = self._chunk()
+            if statement is not None:
+                found.append(statement)
+        self._nesting -= 1
+        return tuple(found)
+
+    def _chunk(self) -> Statement | None:
+        line = self._line()
+        if self._type == "TEXT":
+            return Text(self._advance().value, line)
+        statement = self._statement()
+        self._expect(";")
+        return statement
+
+    def _end_of_body(self) -> None:
+        self._expect("END")
+
+    def _statement(self) -> Statement | None:
+        if self._type == ";":
+            return None
+        if definition := self._definitions.get(self._type):
+            return definition()
+        return self._directive() or self._value()
+
+    def _directive(self) -> Statement | None:
+        """Read a directive; None where a plain expression stands."""
+        if compound := self._compounds.get(self._type):
+            return compound()
+        if simple := self._simple.get(self._type):
+            return self._postfix(simple())
+        if self._type == "LITERAL" and self._next_type() == "=":
+            return self._assignments([])
+        return None
+
+    def _value(self) -> Statement:
+        line = self._line()
+        if self._type not in _IDENTIFIER_STARTS:
+            return self._postfix(Get(self._expression(), line))
+        path = self._path()
+        if self._take("="):
+            return self._assignment(path, line)
+        return self._postfix(Get(self._expression(Variable(path)), line))
+
+    def _captured(self) -> Body:
+        """Read what may stand behind `x =` or MACRO: a block, or any directive but a plain expression."""
+        if self._type == "BLOCK":
+            self._advance()
+            self._expect(";")
+            body = self._body()
+            self._end_of_body()
+            return body
+        if directive := self._directive():
+            return (directive,)
+        if self._type not in _IDENTIFIER_STARTS | {"LITERAL", "QUOTED", "NUMBER", "(", "[", "{", "NOT", "\\"}:
+            raise self._unexpected()
+        statement = self._value()
+        if isinstance(statement, Get):
+            raise self._unexpected()
+        return (statement,)
+
+    def _assignment(self, path: Path, line: int) -> Statement:
+        """Read on behind `path =`: a value and further assignments, or something to capture."""
+        if self._type == "BLOCK" or self._type in self._compounds or self._type in self._simple:
+            return Capture(path, self._captured(), line)
+        if self._type == "LITERAL" and self._next_type() == "=":
+            return Capture(path, (self._assignments([]),), line)
+        first = None
+        if self._type in _IDENTIFIER_STARTS:
+            inner = self._path()
+            if self._take("="):
+                return Capture(path, (self._assignment(inner, line),), line)
+            first = Variable(inner)
+        value = self._expression(first)
+        if self._type in _POSTFIX:
+            return Capture(path, (self._postfix(Get(value, line)),), line)
+        return self._assignments([Assignment(path, value)])
+
+    def _assignments(self, found: list[Assignment], *, default: bool = False) -> Set:
+        line = self._line()
+        while True:
+            if found and self._take(","):
+                continue
+            if self._type == "LITERAL":
+                path = self._literal_path()
+            elif self._type in _IDENTIFIER_STARTS:
+                path = self._path()
+            elif found:
+                return Set(tuple(found), default, line)
+            else:
+                raise self._unexpected()
+            self._expect("=")
+            found.append(Assignment(path, self._expression()))
+
+    def _postfix(self, statement: Statement) -> Statement:
+        while self._type in ("WRAPPER", "FILTER"):
+            line = self._line()
+            if self._advance().type == "WRAPPER":
+                statement = Wrapper(self._names(), (statement,), line)
+            else:
+                statement = Filter(self._aliased_names(), (statement,), line)
+        line = self._line()
+        match self._type:
+            case "IF" | "UNLESS":
+                return If(((self._condition(), (statement,)),), (), line)
+            case "FOR":
+                self._advance()
+                target, items = self._loop_variable()
+                return ForEach(target, items, (statement,), line)
+            case "WHILE":
+                self._advance()
+                return While(self._expression(), (statement,), line)
+        return statement
+
+    def _condition(self) -> Expression:
+        negated = self._advance().type == "UNLESS"
+        condition = self._expression()
+        return Negation(condition) if negated else condition
+
+    # Simple directives.
+
+    def _get(self) -> Statement:
+        line = self._line()
+        self._advance()
+        return Get(self._expression(), line)
+
+    def _call(self) -> Statement:
+        line = self._line()
+        self._advance()
+        return Call(self._expression(), line)
+
+    def _set(self) -> Statement:
+        return self._assignments([], default=self._advance().type == "DEFAULT")
+
+    def _include(self) -> Statement:
+        line = self._line()
+        return Include(self._advance().type, self._names(), line)
+
+    def _throw(self) -> Statement:
+        line = self._line()
+        self._advance()
+        return Throw(self._names(), line)
+
+    def _jump(self) -> Statement:
+        line = self._line()
+        return Jump(self._advance().type, line)
+
+    def _wrapper(self) -> Statement:
+        line = self._line()
+        self._advance()
+        names = self._names()
+        return Wrapper(names, self._closed_body(), line)
+
+    def _filter(self) -> Statement:
+        line = self._line()
+        self._advance()
+        names = self._aliased_names()
+        return Filter(names, self._closed_body(), line)
+
+    def _closed_body(self) -> Body:
+        self._expect(";")
+        body = self._body()
+        self._end_of_body()
+        return body
+
+    def _not_supported(self) -> Statement:
+        raise self._error(f"{self._type} is not supported")
+
+    # Compound directives.
+
+    def _if(self) -> Statement:
+        line = self._line()
+        branches = [(self._condition(), self._open_body())]
+        while self._take("ELSIF"):
+            condition = self._expression()
+            branches.append((condition, self._open_body()))
+        otherwise = self._open_body() if self._take("ELSE") else ()
+        self._end_of_body()
+        return If(tuple(branches), otherwise, line)
+
+    def _open_body(self) -> Body:
+        self._expect(";")
+        return self._body()
+
+    def _switch(self) -> Statement:
+        line = self._line()
+        self._advance()
+        expression = self._expression()
+        # What stands before the first CASE is read and never rendered.
+        self._open_body()
+        cases: list[tuple[Expression, Body]] = []
+        otherwise: Body = ()
+        while self._take("CASE"):
+            if self._type == ";" or self._take("DEFAULT"):
+                otherwise = self._open_body()
+                break
+            value = self._term()
+            cases.append((value, self._open_body()))
+        self._end_of_body()
+        return Switch(expression, tuple(cases), otherwise, line)
+
+    def _for_each(self) -> Statement:
+        line = self._line()
+        self._advance()
+        target, items = self._loop_variable()
+        return ForEach(target, items, self._closed_body(), line)
+
+    def _loop_variable(self) -> tuple[str | None, Expression]:
+        target = None
+        if self._type == "IDENT" and self._next_type() in ("=", "IN"):
+            target = self._advance().value
+            self._advance()
+        items = self._term()
+        # Arguments are allowed here and mean nothing, as in Template Toolkit.
+        self._arguments()
+        return target, items
+
+    def _while(self) -> Statement:
+        line = self._line()
+        self._advance()
+        condition = self._expression()
+        return While(condition, self._closed_body(), line)
+
+    def _try(self) -> Statement:
+        line = self._line()
+        self._advance()
+        body = self._open_body()
+        handlers: list[tuple[str | None, Body]] = []
+        while self._take("CATCH"):
+            kind = None if self._type == ";" or self._take("DEFAULT") else self._file_name()
+            handlers.append((kind, self._open_body()))
+        final = self._open_body() if self._take("FINAL") else ()
+        self._end_of_body()
+        return Try(body, tuple(handlers), final, line)
+
+    def _perl(self) -> Statement:
+        line = self._line()
+        directive = self._advance().type
+        self._closed_body()
+        return Refused(directive, line)
+
+    def _raw_perl(self) -> Statement:
+        line = self._line()
+        directive = self._advance().type
+        self._expect(";")
+        self._expect("TEXT")
+        self._end_of_body()
+        return Refused(directive, line)
+
+    # Definitions.
+
+    def _block(self) -> Statement | None:
+        line = self._line()
+        self._advance()
+        if self._type == ";" or (self._type == "IDENT" and self._next_type() == "="):
+            self._pairs()
+            return AnonymousBlock(self._closed_body(), line)
+        self._block_names.append(self._advance().value if self._type == "LITERAL" else self._file_name())
+        self._pairs()
+        body = self._closed_body()
+        self._blocks["/".join(self._block_names)] = body
+        self._block_names.pop()
+        return None
+
+    def _macro(self) -> Statement:
+        line = self._line()
+        self._advance()
+        name = self._expect("IDENT").value
+        parameters: list[str] | None = None
+        if self._take("("):
+            parameters = [self._expect("IDENT").value]
+            while not self._take(")"):
+                if not self._take(","):
+                    parameters.append(self._expect("IDENT").value)
+        return Macro(name, None if parameters is None else tuple(parameters), self._captured(), line)
+
+    def _use(self) -> Statement:
+        line = self._line()
+        self._advance()
+        return Use(self._aliased_names(), line)
+
+    def _meta(self) -> None:
+        self._advance()
+        if self._type != "IDENT":
+            raise self._unexpected()
+        self._metadata.update(self._pairs())
+
+    def _pairs(self) -> dict[str, str]:
+        pairs: dict[str, str] = {}
+        while self._type == "IDENT" or (pairs and self._type == ","):
+            if self._take(","):
+                continue
+            name = self._advance().value
+            self._expect("=")
+            pairs[name] = self._constant()
+        return pairs
+
+    def _constant(self) -> str:
+        if self._type in ("LITERAL", "NUMBER"):
+            return self._advance().value
+        parts = self._tokens[self._index].parts
+        if self._type == "QUOTED" and len(parts) == 1 and isinstance(parts[0], str):
+            self._advance()
+            return parts[0]
+        raise self._unexpected()
+
+    # Names of blocks, filters and plugins.
+
+    def _aliased_names(self) -> Named:
+        alias = self._alias()
+        named = self._names()
+        return Named(named.names, named.arguments, alias)
+
+    def _alias(self) -> Expression | None:
+        alias: Expression
+        if self._type in ("IDENT", "LITERAL") and self._next_type() == "=":
+            alias = Literal(self._advance().value)
+        elif (self._type == "$" and self._next_type(2) == "=") or self._type == "${":
+            alias = self._item()
+        elif self._type == "QUOTED" and self._next_type() == "=":
+            alias = self._quoted()
+        else:
+            return None
+        self._expect("=")
+        return alias
+
+    def _names(self) -> Named:
+        if self._take("$"):
+            path = self._dynamic_path()
+            return Named((Variable(path),), self._arguments())
+        names = [self._name()]
+        while self._take("+"):
+            names.append(self._name())
+        if self._take("("):
+            arguments = self._arguments()
+            self._expect(")")
+            return Named(tuple(names), arguments)
+        return Named(tuple(names), self._arguments())
+
+    def _dynamic_path(self) -> tuple[Step, ...]:
+        if self._type not in _IDENTIFIER_STARTS:
+            raise self._unexpected()
+        return self._path()
+
+    def _name(self) -> Expression:
+        if self._type == "QUOTED":
+            quoted = self._quoted()
+            return quoted if isinstance(quoted, Interpolated) else Literal("")
+        if self._type == "LITERAL":
+            return Literal(self._advance().value)
+        return Literal(self._file_name())
+
+    def _file_name(self) -> str:
+        parts = [self._file_part()]
+        while self._take("."):
+            parts.append(self._file_part())
+        return ".".join(parts)
+
+    def _file_part(self) -> str:
+        if self._type not in _FILE_PARTS:
+            raise self._unexpected()
+        return self._advance().value
+
+
+def parse(source: str, options: Options) -> TemplateTree:
+    """
+    Parse a template.
+
+    Raises:
+        TemplateError: Of the kind `parse`, with line and column.
+    """
+    try:
+        return TemplateParser(source, list(tokens(source, options))).template()
+    except RecursionError as error:
+        raise TemplateError("parse", "nested too deeply") from error

@@ -1,0 +1,180 @@
+"""
+Cut a template into text and directives.
+
+White space is taken away here, as the flags `-`, `=`, `~` and `+` inside the tags and the options say, and tags are
+changed here by the TAGS directive; what a directive means is none of this module's business.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
+
+TAG_STYLES: dict[str, tuple[str, str, str | None]] = {
+    "asp": ("<%", "%>", None),
+    "default": (r"\[%", r"%\]", None),
+    "html": ("<!--", "-->", None),
+    "mason": ("<%", ">", None),
+    "metatext": ("%%", "%%", None),
+    "outline": (r"\[%", r"%\]", "%%"),
+    "php": (r"<\?", r"\?>", None),
+    "star": (r"\[\*", r"\*\]", None),
+    "template": (r"\[%", r"%\]", None),
+    "template1": (r"[\[%]%", r"%[\]%]", None),
+    "tt2": (r"\[%", r"%\]", None),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """How templates are read; the defaults are Template Toolkit's own."""
+
+    tag_style: str = "default"
+    # A chomp flag (`-`, `=`, `~`) for tags that have none of their own; empty for none.
+    pre_chomp: str = ""
+    post_chomp: str = ""
+    # Replace $variables in the text outside of directives, too.
+    interpolate: bool = False
+    # Take keywords in any case.
+    anycase: bool = False
+    # Cut white space from both ends of what blocks give.
+    trim: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Text between directives; *offset* is where it begins in the source."""
+
+    text: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class DirectivePart:
+    """What stands between two tags, flags cut off; *offset* is where it begins in the source."""
+
+    text: str
+    offset: int
+
+
+Part = TextPart | DirectivePart
+
+
+class Positions:
+    """Turns offsets in a source into lines and columns."""
+
+    def __init__(self, source: str) -> None:
+        self._starts = [0, *(match.end() for match in re.finditer("\n", source))]
+
+    def line(self, offset: int) -> int:
+        """Give the line of *offset*, from 1."""
+        return bisect_right(self._starts, offset)
+
+    def column(self, offset: int) -> int:
+        """Give the column of *offset*, from 1."""
+        return offset - self._starts[self.line(offset) - 1] + 1
+
+
+_FLAGS = "-=~+"
+_LEADING = re.compile(r"([-=~+])?(\s*)")
+_COMMENT_FLAG = re.compile(r"([-=~+])$")
+_LINE_BEFORE = re.compile(r"(?:\r?\n|^)[^\S\n]*\Z", re.MULTILINE)
+_LINE_AFTER = re.compile(r"[^\S\n]*\n")
+_SPACE_BEFORE = re.compile(r"\s+\Z")
+_SPACE_AFTER = re.compile(r"\s+")
+_TAGS = re.compile(r"TAGS\s+(.*)")
+_TAGS_ANYCASE = re.compile(r"(?i:TAGS)\s+(.*)")
+
+
+@dataclass(slots=True)
+class _Cutter:
+    source: str
+    options: Options
+    position: int = 0
+    # A space that stands for the white space collapsed behind the last tag.
+    collapsed: str = ""
+    splitter: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        style = TAG_STYLES.get(self.options.tag_style)
+        if style is None:
+            raise TemplateError("parse", f"invalid tag style: {self.options.tag_style}")
+        self.splitter = _splitter(*style)
+
+    def parts(self) -> Iterator[Part]:
+        while match := self.splitter.search(self.source, self.position):
+            yield from self._take(match)
+        rest = self.collapsed + self.source[self.position :]
+        if rest:
+            yield TextPart(rest, self.position)
+
+    def _take(self, match: re.Match[str]) -> Iterator[Part]:
+        before = TextPart(self.collapsed + self.source[self.position : match.start()], self.position)
+        group = "outline" if match.group("tag") is None else "tag"
+        inside, offset = match.group(group) or "", match.start(group)
+        self.position, self.collapsed = match.end(), ""
+        if inside.startswith("#"):
+            flag = _COMMENT_FLAG.search(inside)
+            inside, pre_chomp = (flag.group(1) if flag else ""), ""
+        else:
+            leading = _LEADING.match(inside)
+            pre_chomp, space = leading.groups() if leading else ("", "")
+            taken = len(pre_chomp or "") + len(space)
+            inside, offset = inside[taken:], offset + taken
+            pre_chomp = pre_chomp or self.options.pre_chomp
+        text = _chomp_before(before.text, pre_chomp)
+        inside = self._chomp_after(inside)
+        if text:
+            yield TextPart(text, before.offset)
+        if inside and not self._changes_tags(inside):
+            yield DirectivePart(inside, offset)
+
+    def _chomp_after(self, inside: str) -> str:
+        inside = inside.rstrip()
+        flag = self.options.post_chomp
+        if inside and inside[-1] in _FLAGS:
+            flag, inside = inside[-1], inside[:-1].rstrip()
+        if flag == "-":
+            if match := _LINE_AFTER.match(self.source, self.position):
+                self.position = match.end()
+        elif flag in ("=", "~") and (match := _SPACE_AFTER.match(self.source, self.position)):
+            self.position, self.collapsed = match.end(), " " if flag == "=" else ""
+        return inside
+
+    def _changes_tags(self, inside: str) -> bool:
+        match = (_TAGS_ANYCASE if self.options.anycase else _TAGS).match(inside)
+        if match is None:
+            return False
+        tags = match.group(1).split()
+        if len(tags) > 1:
+            self.splitter = _splitter(*(re.escape(tag) for tag in tags[:3]))
+        elif tags and tags[0] in TAG_STYLES:
+            self.splitter = _splitter(*TAG_STYLES[tags[0]])
+        return True
+
+
+def _splitter(start: str, end: str, outline: str | None = None) -> re.Pattern[str]:
+    line = r"(?!)(?P<outline>)" if outline is None else rf"^{outline}(?P<outline>.*?)(?:\n|\Z)"
+    return re.compile(rf"(?:{line})|(?:{start}(?P<tag>.*?){end})", re.DOTALL | re.MULTILINE)
+
+
+def _chomp_before(text: str, flag: str) -> str:
+    if flag == "-":
+        return _LINE_BEFORE.sub("", text, count=1)
+    if flag in ("=", "~"):
+        return _SPACE_BEFORE.sub(" " if flag == "=" else "", text, count=1)
+    return text
+
+
+def split_source(source: str, options: Options) -> Iterator[Part]:
+    """
+    Cut *source* into text and directives, in order.
+
+    Raises:
+        TemplateError: The options name a tag style that does not exist.
+
+    Source: Template Toolkit 2.27, Template::Parser split_text.
+    """
+    return _Cutter(source, options).parts()

@@ -1,0 +1,301 @@
+"""
+The variables of a template, and what a dot means.
+
+`get` and `assign` follow Template Toolkit's stash in C, including its oddities: `list.first` is the virtual method
+even where an index would do, unknown elements of a hash made on the left of `=` become hashes, and `x.trim` trims
+the variable itself.
+
+Source: Template Toolkit 2.27, Template::Stash::XS.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from koha_ill_sidecar.template_toolkit.errors import TemplateError, TemplateLimitError
+from koha_ill_sidecar.template_toolkit.hash_methods import HASH_METHODS
+from koha_ill_sidecar.template_toolkit.list_methods import LIST_METHODS
+from koha_ill_sidecar.template_toolkit.text_methods import TEXT_METHODS
+from koha_ill_sidecar.template_toolkit.values import (
+    MISSING,
+    Value,
+    integer,
+    is_reference,
+    looks_like_number,
+    text,
+    truth,
+)
+
+if TYPE_CHECKING:
+    from koha_ill_sidecar.template_toolkit.context import Context
+
+
+class Stash(dict[str, Value]):
+    """The variables that a block sees. INCLUDE copies them, PROCESS shares them."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: "Context", variables: dict[str, Value]) -> None:
+        super().__init__(variables)
+        self.context = context
+
+    def localise(self, more: dict[str, Value]) -> "Stash":
+        """Give a copy, with *more* on top. The hash of a variable named `import` is spread out."""
+        clone = Stash(self.context, self)
+        clone.spread(more)
+        return clone
+
+    def spread(self, more: dict[str, Value]) -> None:
+        """Set the variables of *more*; the hash of a variable named `import` is spread out."""
+        imported = more.get("import")
+        if isinstance(imported, dict):
+            more = {name: value for name, value in more.items() if name != "import"}
+            self.update(imported)
+        self.update(more)
+
+
+# The name and the arguments of each step, one after the other.
+FlatPath = tuple[Value, ...]
+
+_PLAIN = frozenset((str, int, float, dict, list))
+
+
+def get_one(stash: Stash, name: str) -> Value:
+    """Give the variable *name*; empty text where it is not defined."""
+    value = stash.get(name)
+    if value.__class__ in _PLAIN:
+        return value
+    value = _dot(stash, stash, name, None)
+    return "" if value is None else value
+
+
+def get_two(stash: Stash, first: str, second: str) -> Value:
+    """Give `first.second`, the most frequent path; as `get`, only faster."""
+    root = stash.get(first)
+    if root.__class__ is dict:
+        value = root.get(second)
+        if value.__class__ in _PLAIN:
+            return value
+    return get(stash, (first, None, second, None))
+
+
+def get(stash: Stash, path: FlatPath) -> Value:
+    """Give what a path leads to; empty text where it is not defined."""
+    parent: Value = None
+    root: Value = stash
+    key: Value = None
+    for index in range(0, len(path), 2):
+        name, args = path[index], path[index + 1]
+        value = _dot(stash, root, name, args)
+        if name in ("trim", "collapse") and isinstance(root, str):
+            _write_back(parent, key, value)
+        if value is None:
+            return ""
+        parent, root, key = root, value, name
+    return root
+
+
+def get_dynamic(stash: Stash, name: Value) -> Value:
+    """Give the variable that *name*, a value, names; with dots in it, it is a path."""
+    path = _dotted(name)
+    value = get(stash, path)
+    return "" if value is None else value
+
+
+def _dotted(name: Value) -> FlatPath:
+    if is_reference(name):
+        return (name, None)
+    path: list[Value] = []
+    for element in text(name).split("."):
+        path += (element.partition("(")[0], None)
+    return tuple(path)
+
+
+def _write_back(parent: Value, key: Value, value: Value) -> None:
+    """Store what `trim` and `collapse` made of a variable, which in Perl they change in place."""
+    if isinstance(parent, dict):
+        name = text(key)
+        if isinstance(parent.get(name), str):
+            parent[name] = value
+    elif isinstance(parent, list) and looks_like_number(key):
+        index = integer(key)
+        if -len(parent) <= index < len(parent) and isinstance(parent[index], str):
+            parent[index] = value
+
+
+def _dot(stash: Stash, root: Value, name: Value, args: Value, *, vivify: bool = False) -> Value:
+    key = name if isinstance(name, str) else text(name)
+    if key.startswith(("_", ".")):
+        return None
+    arguments: list[Value] = args if isinstance(args, list) else []
+    if isinstance(root, dict):
+        return _dot_hash(stash, root, name, key, arguments, vivify=vivify)
+    if isinstance(root, list):
+        return _dot_list(stash, root, name, key, arguments)
+    if root is None:
+        return None
+    if is_reference(root):
+        return _dot_object(stash, root, key, arguments)
+    if vivify:
+        return None
+    return _dot_text(stash, root, key, arguments)
+
+
+def _dot_hash(
+    stash: Stash, root: dict[str, Value], name: Value, key: str, args: list[Value], *, vivify: bool
+) -> Value:
+    value = root.get(key)
+    if value is not None:
+        return call(value, key, args) if is_code(value) else value
+    if vivify:
+        created: dict[str, Value] = {}
+        root[key] = created
+        return created
+    if isinstance(root, Stash):
+        return HASH_METHODS["import"](stash.context, root, args) if key == "import" else None
+    if method := HASH_METHODS.get(key):
+        return method(stash.context, root, args)
+    if on_list := LIST_METHODS.get(key):
+        return on_list(stash.context, [root], args)
+    if isinstance(name, list):
+        return [root[text(element)] for element in name if text(element) in root]
+    return None
+
+
+def _dot_list(stash: Stash, root: list[Value], name: Value, key: str, args: list[Value]) -> Value:
+    if method := LIST_METHODS.get(key):
+        return method(stash.context, root, args)
+    if looks_like_number(name):
+        value = _element(root, name)
+        return call(value, key, args) if is_code(value) else value
+    if isinstance(name, list):
+        return [_element(root, index) for index in name if looks_like_number(index) and _has(root, index)]
+    return None
+
+
+def _has(root: list[Value], name: Value) -> bool:
+    return -len(root) <= integer(name) < len(root)
+
+
+def _element(root: list[Value], name: Value) -> Value:
+    return root[integer(name)] if _has(root, name) else None
+
+
+def _dot_object(stash: Stash, root: Value, key: str, args: list[Value]) -> Value:
+    getter = getattr(root, "template_get", None)
+    if getter is None:
+        return None
+    value: Value = getter(key, args)
+    if value is not MISSING:
+        return value
+    method = LIST_METHODS.get(key)
+    return None if method is None else method(stash.context, [root], args)
+
+
+def _dot_text(stash: Stash, root: Value, key: str, args: list[Value]) -> Value:
+    if method := TEXT_METHODS.get(key):
+        return method(stash.context, root, args)
+    on_list = LIST_METHODS.get(key)
+    return None if on_list is None else on_list(stash.context, [root], args)
+
+
+def is_code(value: Value) -> bool:
+    """Say whether *value* is a function that a path calls."""
+    return callable(value) and not hasattr(value, "template_get")
+
+
+def call(code: Value, name: str, args: list[Value]) -> Value:
+    """
+    Call a function that stands in a variable.
+
+    Raises:
+        TemplateError: The function does not take that many arguments.
+    """
+    function: Callable[..., Value] = code  # type: ignore[assignment]
+    try:
+        return function(*args)
+    except TypeError as error:
+        if _takes(function, args):
+            raise
+        raise TemplateError("undef", f"{name}: wrong number of arguments") from error
+
+
+def _takes(function: Callable[..., Value], args: list[Value]) -> bool:
+    try:
+        inspect.signature(function).bind(*args)
+    except TypeError:
+        return False
+    except ValueError:
+        # Nothing is known of its parameters.
+        return True
+    return True
+
+
+def assign(stash: Stash, path: FlatPath, value: Value, *, default: bool = False) -> Value:
+    """
+    Set what a path leads to, making the hashes on the way; give the value, or empty text where nothing was set.
+
+    With *default* only what is not true yet is set. Where the way ends at something that has no elements, nothing
+    happens, as in Template Toolkit.
+    """
+    if len(path) == 2:
+        path = _dotted(path[0])
+    root: Value = stash
+    for index in range(0, len(path) - 2, 2):
+        root = _dot(stash, root, path[index], path[index + 1], vivify=True)
+        if root is None:
+            return ""
+    if not is_reference(root):
+        return root
+    result = _assign_element(stash, root, path[-2], path[-1], value, default=default)
+    return "" if result is None else result
+
+
+def _assign_element(
+    stash: Stash, root: Value, name: Value, args: Value, value: Value, *, default: bool
+) -> Value:
+    key = text(name)
+    if key.startswith(("_", ".")):
+        return None
+    if isinstance(root, dict):
+        if default and truth(root.get(key)):
+            return None
+        root[key] = value
+        return value
+    if isinstance(root, list):
+        return _assign_index(stash, root, name, value, default=default)
+    getter = getattr(root, "template_get", None)
+    if getter is not None:
+        result: Value = getter(key, [*(args if isinstance(args, list) else []), value])
+        return None if result is MISSING else result
+    raise TemplateError("undef", f"don't know how to assign to [ {text(root)} ].{key}")
+
+
+def _assign_index(stash: Stash, root: list[Value], name: Value, value: Value, *, default: bool) -> Value:
+    if not looks_like_number(name):
+        return None
+    if default and truth(_element(root, name)):
+        return None
+    index = integer(name)
+    if index >= stash.context.limits.list_size:
+        raise TemplateLimitError(f"list index {index} is beyond {stash.context.limits.list_size}")
+    if index < -len(root):
+        raise TemplateError(
+            "undef", f"Modification of non-creatable array value attempted, subscript {index}"
+        )
+    if index >= len(root):
+        root.extend([None] * (index + 1 - len(root)))
+    root[index] = value
+    return value
+
+
+def reference(stash: Stash, path: FlatPath) -> Value:
+    r"""Give a function that looks the last step of the path up, as `\a.b` does."""
+    root: Value = stash
+    for index in range(0, len(path) - 2, 2):
+        root = _dot(stash, root, path[index], path[index + 1])
+        if root is None:
+            return lambda *_: ""
+    name, args = path[-2], path[-1]
+    given: list[Value] = args if isinstance(args, list) else []
+    return lambda *more: _dot(stash, root, name, [*given, *more])

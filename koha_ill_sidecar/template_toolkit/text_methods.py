@@ -1,0 +1,220 @@
+"""
+Virtual methods of texts and numbers: `x.length`, `x.replace(...)` and so on.
+
+Source: Template Toolkit 2.27, Template::VMethods.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from koha_ill_sidecar.template_toolkit import patterns
+from koha_ill_sidecar.template_toolkit.errors import TemplateLimitError
+from koha_ill_sidecar.template_toolkit.values import Value, integer, text, truth
+
+if TYPE_CHECKING:
+    from koha_ill_sidecar.template_toolkit.context import Context
+
+Method = Callable[["Context", Value, list[Value]], Value]
+
+# Perl's white space; Python's `str.strip` takes four control characters more.
+SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPACES = re.compile(f"[{SPACE}]+")
+_BEFORE = re.compile(f"\\A[{SPACE}]+")
+_AFTER = re.compile(f"[{SPACE}]+\\Z")
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+_XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
+
+
+def argument(args: list[Value], index: int) -> Value:
+    """Give the argument at *index*, or None."""
+    return args[index] if index < len(args) else None
+
+
+def trim(value: str) -> str:
+    """Cut white space from both ends."""
+    stripped = _BEFORE.sub("", value)
+    # Searching for white space at the end from the left would take quadratic time.
+    end = len(stripped)
+    while end and _SPACES.match(stripped, end - 1):
+        end -= 1
+    return stripped[:end]
+
+
+def collapse(value: str) -> str:
+    """Cut white space from both ends, and make one space of any white space inside."""
+    return _SPACES.sub(" ", trim(value))
+
+
+def lower(value: str) -> str:
+    """Give *value* in small letters, without Python's special case for the Greek sigma at the end of words."""
+    return "".join(map(str.lower, value)) if "\u03a3" in value else value.lower()
+
+
+def capitalise_first(value: str) -> str:
+    """Give *value* with its first letter in title case."""
+    return value[:1].title() + value[1:]
+
+
+def escape_html(value: str) -> str:
+    """Escape what means something in HTML."""
+    return value.translate(_HTML)
+
+
+def escape_xml(value: str) -> str:
+    """Escape what means something in XML."""
+    return value.translate(_XML)
+
+
+def repeat(context: "Context", value: str, count: Value) -> str:
+    """Give *value* *count* times."""
+    times = max(0, integer(count))
+    if len(value) * times > context.limits.output:
+        raise TemplateLimitError(f"text longer than {context.limits.output} characters")
+    return value * times
+
+
+def replace(context: "Context", value: str, args: list[Value], *, everywhere: bool = True) -> str:
+    """Replace what a pattern finds; `$1` and so on stand for what its groups found."""
+    pattern = patterns.compile_pattern(text(argument(args, 0)))
+    replacement = text(argument(args, 1))
+    refers = re.search(r"\$\d+", replacement) is not None
+    count = 0 if everywhere else 1
+    return context.checked(
+        pattern.sub(lambda match: _expand(match, replacement) if refers else replacement, value, count)
+    )
+
+
+def _expand(match: re.Match[str], replacement: str) -> str:
+    def group(reference: re.Match[str]) -> str:
+        if reference.group(1):
+            return reference.group(1)
+        index = int(reference.group(2)[:6])
+        if index == 0 or index > (match.re.groups or 0):
+            return ""
+        return match.group(index) or ""
+
+    return re.sub(r"\\(\\|\$)|\$(\d+)", group, replacement)
+
+
+def _repeat(context: "Context", value: Value, args: list[Value]) -> Value:
+    count = argument(args, 0)
+    return repeat(context, text(value), count) if truth(count) else ""
+
+
+def _replace(context: "Context", value: Value, args: list[Value]) -> Value:
+    everywhere = argument(args, 2)
+    return replace(context, text(value), args, everywhere=everywhere is None or truth(everywhere))
+
+
+def _remove(context: "Context", value: Value, args: list[Value]) -> Value:
+    if argument(args, 0) is None:
+        return value
+    return replace(context, text(value), args[:1])
+
+
+def _match(context: "Context", value: Value, args: list[Value]) -> Value:
+    del context
+    pattern = argument(args, 0)
+    if pattern is None:
+        return value
+    regex = patterns.compile_pattern(text(pattern))
+    if truth(argument(args, 1)):
+        found: list[Value] = []
+        for match in regex.finditer(text(value)):
+            found.extend(match.groups() or (match.group(),))
+        return found or ""
+    first = regex.search(text(value))
+    if first is None:
+        return ""
+    return list(first.groups()) or [1]
+
+
+def _search(context: "Context", value: Value, args: list[Value]) -> Value:
+    del context
+    pattern = argument(args, 0)
+    if pattern is None:
+        return value
+    return 1 if patterns.compile_pattern(text(pattern)).search(text(value)) else ""
+
+
+def _split(context: "Context", value: Value, args: list[Value]) -> Value:
+    pattern = argument(args, 0)
+    limit = argument(args, 1)
+    fields = patterns.split(
+        None if pattern is None else text(pattern), text(value), integer(limit) if truth(limit) else 0
+    )
+    return context.checked_list(fields)
+
+
+def _chunk(context: "Context", value: Value, args: list[Value]) -> Value:
+    del context
+    size = integer(argument(args, 0)) or 1
+    whole = text(value)
+    chunks: list[Value] = []
+    # A dot does not match the end of a line in Perl's pattern for this, so chunks end there.
+    for line in whole.split("\n"):
+        if size > 0:
+            chunks += [line[start : start + size] for start in range(0, len(line), size)]
+        else:
+            first = len(line) % -size
+            chunks += [line[:first]] if first else []
+            chunks += [line[start : start - size] for start in range(first, len(line), -size)]
+    return chunks
+
+
+def _substr(context: "Context", value: Value, args: list[Value]) -> Value:
+    del context
+    whole = text(value)
+    start = integer(argument(args, 0))
+    start = start + len(whole) if start < 0 else start
+    length = argument(args, 1)
+    if length is None:
+        end = len(whole)
+    else:
+        count = integer(length)
+        end = start + count if count >= 0 else len(whole) + count
+    if start > len(whole) or (start < 0 and end < 0):
+        return None
+    start, end = max(start, 0), max(end, 0)
+    replacement = argument(args, 2)
+    if length is not None and replacement is not None:
+        return whole[:start] + text(replacement) + whole[max(start, end) :]
+    return whole[start:end]
+
+
+def _escape_quotes(value: str, quote: str) -> str:
+    return value.replace("\\", "\\\\").replace(quote, "\\" + quote)
+
+
+def _on_text(function: Callable[[str], Value]) -> Method:
+    return lambda _context, value, _args: function(text(value))
+
+
+TEXT_METHODS: dict[str, Method] = {
+    "chunk": _chunk,
+    "collapse": _on_text(collapse),
+    "defined": lambda _context, _value, _args: 1,
+    "dquote": _on_text(lambda value: _escape_quotes(value, '"').replace("\n", "\\n")),
+    "empty": _on_text(lambda value: 0 if value else 1),
+    "hash": lambda _context, value, _args: {"value": value},
+    "html": _on_text(escape_html),
+    "item": lambda _context, value, _args: value,
+    "lcfirst": _on_text(lambda value: lower(value[:1]) + value[1:]),
+    "length": _on_text(len),
+    "list": lambda _context, value, _args: [value],
+    "lower": _on_text(lower),
+    "match": _match,
+    "remove": _remove,
+    "repeat": _repeat,
+    "replace": _replace,
+    "search": _search,
+    "size": lambda _context, _value, _args: 1,
+    "split": _split,
+    "squote": _on_text(lambda value: _escape_quotes(value, "'")),
+    "substr": _substr,
+    "trim": _on_text(trim),
+    "ucfirst": _on_text(capitalise_first),
+    "upper": _on_text(str.upper),
+    "xml": _on_text(escape_xml),
+}

@@ -1,0 +1,308 @@
+"""
+Perl's idea of text, numbers and truth.
+
+A value is None, str, int, float, bool, list, dict, a callable or a template object. Perl has one scalar type that
+is text and number at once; these functions convert at the moment of use, as Perl does, with its 64-bit integers,
+its 15 significant digits and its habit of reading the number a text begins with.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Final, Protocol, TypeAlias, runtime_checkable
+
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
+
+Value: TypeAlias = object
+Number: TypeAlias = int | float
+
+
+class _Missing:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = _Missing()
+"""What `TemplateObject.template_get` answers for a name that it does not have."""
+
+
+@runtime_checkable
+class TemplateObject(Protocol):
+    """An object that a template may look into, through this one method and nothing else."""
+
+    def template_get(self, name: str, args: list[object]) -> object:
+        """
+        Answer `object.name(args)`, or `MISSING` where there is no such thing.
+
+        Named arguments arrive as a dict at the end of *args*, as in Template Toolkit.
+        """
+
+
+@runtime_checkable
+class TemplateText(Protocol):
+    """A template object that has a text of its own."""
+
+    def template_text(self) -> str:
+        """Answer what the object prints as."""
+
+
+_LARGEST_INTEGER = 2**64 - 1
+_SMALLEST_INTEGER = -(2**63)
+# Integers that a double holds exactly: up to here Perl turns an integral double back into an integer.
+_EXACT_DOUBLE = 2**53
+_NUMBER = re.compile(r"[ \t\n\x0b\f\r]*([+-]?)(?:(\d+)(\.\d*)?|(\.\d+))([eE][+-]?\d+)?", re.ASCII)
+_INFINITE = re.compile(r"[ \t\n\x0b\f\r]*([+-]?)(inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
+_MAGIC = re.compile(r"[a-zA-Z]*[0-9]*\Z", re.ASCII)
+
+
+def text(value: Value) -> str:
+    """Give the text that Perl would print for *value*."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float):
+        return _float_text(value)
+    return _reference_text(value)
+
+
+def _float_text(value: float) -> str:
+    if math.isfinite(value):
+        if value == 0:
+            return "0"
+        return f"{value:.15g}"
+    if math.isnan(value):
+        return "NaN"
+    return "Inf" if value > 0 else "-Inf"
+
+
+def _reference_text(value: Value) -> str:
+    if isinstance(value, TemplateText):
+        return value.template_text()
+    return f"{_reference_type(value)}(0x{id(value):x})"
+
+
+def _reference_type(value: Value) -> str:
+    if isinstance(value, dict):
+        return "HASH"
+    if isinstance(value, list):
+        return "ARRAY"
+    if isinstance(value, TemplateObject):
+        return "OBJECT"
+    if callable(value):
+        return "CODE"
+    raise TemplateError("undef", f"a value of type {type(value).__name__} has no meaning in a template")
+
+
+def is_reference(value: Value) -> bool:
+    """Say whether *value* is a list, a hash, code or an object, which Perl always takes for true."""
+    return not (value is None or isinstance(value, str | int | float))
+
+
+def truth(value: Value) -> bool:
+    """Say whether Perl takes *value* for true."""
+    if isinstance(value, str):
+        return value not in ("", "0")
+    if value is None:
+        return False
+    if isinstance(value, int | float):
+        return value != 0
+    return True
+
+
+def number(value: Value) -> Number:
+    """Give the number that Perl reads out of *value*; 0 where there is none."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, str):
+        return text_number(value)
+    return id(value) if is_reference(value) else 0
+
+
+def text_number(value: str) -> Number:
+    """Give the number that *value* begins with; 0 where it begins with none."""
+    match = _NUMBER.match(value)
+    if match is None:
+        return _infinite(value)
+    sign, whole, fraction, only_fraction, exponent = match.groups()
+    if only_fraction is None and fraction is None and exponent is None:
+        return fit(int(sign + whole[:400]))
+    return float(match.group())
+
+
+def _infinite(value: str) -> Number:
+    match = _INFINITE.match(value)
+    if match is None:
+        return 0
+    return float(match.group(1) + match.group(2)[:3])
+
+
+def looks_like_number(value: Value) -> bool:
+    """Say whether the whole of *value* is a number."""
+    if isinstance(value, int | float):
+        return True
+    if not isinstance(value, str):
+        return False
+    match = _NUMBER.match(value) or _INFINITE.match(value)
+    return match is not None and not value[match.end() :].strip(" \t\n\x0b\f\r")
+
+
+def integer(value: Value) -> int:
+    """Give *value* cut to a whole number, within Perl's 64 bits."""
+    found = number(value)
+    if isinstance(found, int):
+        return found
+    if math.isnan(found):
+        return 0
+    if math.isinf(found):
+        return _LARGEST_INTEGER if found > 0 else _SMALLEST_INTEGER
+    return max(_SMALLEST_INTEGER, min(_LARGEST_INTEGER, int(found)))
+
+
+def fit(value: int) -> Number:
+    """Keep an integer that fits Perl's 64 bits; make a double of a larger one."""
+    if _SMALLEST_INTEGER <= value <= _LARGEST_INTEGER:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _operand(value: Value) -> Number:
+    found = number(value)
+    if isinstance(found, float) and abs(found) < _EXACT_DOUBLE and found.is_integer():
+        return int(found)
+    return found
+
+
+def add(left: Value, right: Value) -> Number:
+    """Add as Perl does."""
+    result = _operand(left) + _operand(right)
+    return fit(result) if isinstance(result, int) else result
+
+
+def subtract(left: Value, right: Value) -> Number:
+    """Subtract as Perl does."""
+    result = _operand(left) - _operand(right)
+    return fit(result) if isinstance(result, int) else result
+
+
+def multiply(left: Value, right: Value) -> Number:
+    """Multiply as Perl does."""
+    result = _operand(left) * _operand(right)
+    return fit(result) if isinstance(result, int) else result
+
+
+def divide(left: Value, right: Value) -> Number:
+    """
+    Divide as Perl does: exactly where both are integers too large for a double, else as doubles.
+
+    Raises:
+        TemplateError: Division by zero.
+    """
+    dividend, divisor = _operand(left), _operand(right)
+    if divisor == 0:
+        raise TemplateError("undef", "Illegal division by zero")
+    whole = isinstance(dividend, int) and isinstance(divisor, int) and dividend % divisor == 0
+    if whole and abs(dividend) > _EXACT_DOUBLE:
+        return fit(int(dividend // divisor))
+    return dividend / divisor
+
+
+def divide_whole(left: Value, right: Value) -> Number:
+    """Divide and cut towards zero, as Template Toolkit's `div` does."""
+    return truncate(divide(left, right))
+
+
+def truncate(value: Value) -> Number:
+    """Cut *value* towards zero, as Perl's `int` does."""
+    found = number(value)
+    if isinstance(found, float) and math.isfinite(found):
+        return fit(int(found)) if abs(found) < _LARGEST_INTEGER else float(math.trunc(found))
+    return found
+
+
+def modulo(left: Value, right: Value) -> Number:
+    """
+    Give the remainder of whole numbers, with the sign of *right*.
+
+    Raises:
+        TemplateError: *right* is zero once cut to a whole number.
+    """
+    divisor = integer(right)
+    if divisor == 0:
+        raise TemplateError("undef", "Illegal modulus zero")
+    return integer(left) % divisor
+
+
+def successor(value: Value) -> Value:
+    """Give what Perl's `++` makes of *value*: `az` becomes `ba`, `a9` becomes `b0`, 1 becomes 2."""
+    if isinstance(value, str) and value and _MAGIC.match(value) and not value.isdigit():
+        return _text_successor(value)
+    return add(value, 1)
+
+
+def _text_successor(value: str) -> str:
+    characters = list(value)
+    for index in range(len(characters) - 1, -1, -1):
+        last = {"z": "a", "Z": "A", "9": "0"}.get(characters[index])
+        if last is None:
+            characters[index] = chr(ord(characters[index]) + 1)
+            return "".join(characters)
+        characters[index] = last
+    first = characters[0]
+    return ("1" if first == "0" else first) + "".join(characters)
+
+
+def range_values(first: Value, last: Value, largest: int) -> list[Value]:
+    """
+    Give the list that `[first..last]` makes, of numbers or of texts counted up as `++` does.
+
+    Raises:
+        TemplateError: More than *largest* elements.
+    """
+    if _is_numeric_range(first, last):
+        start, stop = integer(first), integer(last)
+        if stop - start >= largest:
+            raise TemplateError("undef", f"range of more than {largest} elements")
+        return list(range(start, stop + 1))
+    return _text_range(text(first), text(last), largest)
+
+
+def _is_numeric_range(first: Value, last: Value) -> bool:
+    if isinstance(first, int | float) or isinstance(last, int | float):
+        return True
+    beginning = text(first)
+    if not beginning:
+        return text(last) != "" and looks_like_number(last)
+    leading_zero = len(beginning) > 1 and beginning.startswith("0")
+    return looks_like_number(first) and not leading_zero and looks_like_number(last)
+
+
+def _text_range(first: str, last: str, largest: int) -> list[Value]:
+    if not _MAGIC.match(first):
+        return [first]
+    found: list[Value] = []
+    current: str = first
+    while len(current) <= len(last):
+        found.append(current)
+        if current == last:
+            break
+        if len(found) > largest:
+            raise TemplateError("undef", f"range of more than {largest} elements")
+        current = _text_successor(current) if current else "1"
+    return found
+
+
+def split_arguments(args: list[Value]) -> tuple[list[Value], Mapping[str, Value]]:
+    """Part positional arguments from the named ones that stand in a hash at their end."""
+    if args and isinstance(args[-1], dict):
+        return args[:-1], args[-1]
+    return args, {}
