@@ -1,13 +1,13 @@
 """Letters are found with every fallback, and added where they are missing."""
 
 import pytest
-from messaging import add_letter
 from sqlalchemy import select
 
 from cast import ADA, RIVERSIDE
 from koha_ill_sidecar.resources import notice_templates
 from koha_ill_sidecar.storage.koha import letters
 from koha_ill_sidecar.storage.transaction import Transaction
+from messaging import add_letter
 
 pytestmark = pytest.mark.all_versions
 

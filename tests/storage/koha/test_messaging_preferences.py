@@ -1,12 +1,12 @@
 """A patron's chosen transports are found as Koha finds them."""
 
 import pytest
-from messaging import choose_transports
 from sqlalchemy import Engine
 
 from cast import SAM, WEN
 from koha_ill_sidecar.storage.koha import messaging_preferences
 from koha_ill_sidecar.storage.transaction import Transaction
+from messaging import choose_transports
 
 pytestmark = pytest.mark.all_versions
 

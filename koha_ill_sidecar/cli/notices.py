@@ -1,0 +1,165 @@
+"""Commands on notices: install ours into Koha, preview one, render templates."""
+
+import difflib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+import click
+
+from koha_ill_sidecar.cli.context import CommandContext, pass_context
+from koha_ill_sidecar.cli.output import json_option, print_json, print_table
+from koha_ill_sidecar.domain.notices import EMAIL
+from koha_ill_sidecar.services import notice_templates
+from koha_ill_sidecar.services import notices as notice_service
+from koha_ill_sidecar.services.notice_templates import LetterComparison, LetterState
+from koha_ill_sidecar.template_toolkit import Engine, TemplateError
+
+
+@click.group()
+def notices() -> None:
+    """Install, preview and render notices."""
+
+
+@notices.command()
+@click.option("--diff", "with_diff", is_flag=True, help="Show how letters that are there differ from ours.")
+@click.option("--only-missing", is_flag=True, help="Say nothing of letters that are there already.")
+@click.option("--lang", "langs", multiple=True, help="Only this language, such as default or zh-Hant-TW.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done and change nothing.")
+@json_option
+@pass_context
+def install(
+    context: CommandContext,
+    langs: Sequence[str],
+    *,
+    with_diff: bool,
+    only_missing: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """
+    Add the ILL notices that Koha lacks.
+
+    Letters that are there stay as they are, whoever worded them.
+    """
+    step = notice_templates.compare if dry_run else notice_templates.install
+    compared = context.database.transact(step, langs=langs)
+    if only_missing:
+        compared = [found for found in compared if found.state is LetterState.MISSING]
+    rows = [_row(found, dry_run=dry_run, with_diff=with_diff) for found in compared]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(rows, ("code", "transport", "lang", "result"))
+    for row in rows:
+        if row.get("diff"):
+            click.echo(f"\n{row['diff']}", nl=False)
+
+
+@notices.command()
+@click.argument("code")
+@click.option("--request", "illrequest_id", type=int, required=True, help="Number of the request.")
+@click.option("--transport", default=EMAIL, show_default=True, help="email, sms or another transport.")
+@click.option("--lang", help="Language to prefer instead of the patron's.")
+@click.option("--text", "additional_text", default="", help="Additional text, for ILL_REQUEST_UPDATE.")
+@json_option
+@pass_context
+def preview(
+    context: CommandContext,
+    code: str,
+    illrequest_id: int,
+    transport: str,
+    lang: str | None,
+    additional_text: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Show the notice CODE as it would be queued for a request now; nothing is queued."""
+    notice = context.database.transact(
+        notice_service.preview_notice,
+        illrequest_id,
+        code,
+        transport,
+        lang=lang,
+        additional_text=additional_text,
+    )
+    if as_json:
+        print_json(notice)
+        return
+    click.echo(f"Subject: {notice.title}")
+    click.echo(
+        f"Letter: {notice.code} ({notice.transport}, {notice.lang}{', HTML' if notice.is_html else ''})"
+    )
+    click.echo()
+    click.echo(notice.content, nl=not notice.content.endswith("\n"))
+
+
+@notices.command()
+@click.option("--jsonl", is_flag=True, required=True, help='Read lines {"template": "…", "vars": {…}}.')
+def render(*, jsonl: bool) -> None:  # noqa: ARG001  (the only form there is; named so that others may come)
+    """
+    Render Template Toolkit templates from standard input, without a database.
+
+    Each line is answered, in order, with {"output": "…"} or {"error": "…"}.
+    """
+    for answer in _answers(sys.stdin.buffer):
+        click.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def _answers(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
+    engine = Engine()
+    for line in lines:
+        try:
+            template, variables = _order(line)
+            yield {"output": engine.render(template, variables)}
+        except (_BadLine, TemplateError) as error:
+            yield {"error": str(error)}
+
+
+class _BadLine(Exception):
+    pass
+
+
+def _order(line: bytes) -> tuple[str, dict[str, object]]:
+    try:
+        order = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _BadLine(f"not a line of JSON: {error}") from error
+    if not isinstance(order, dict) or not isinstance(order.get("template"), str):
+        raise _BadLine('not an object with a text "template"')
+    variables = order.get("vars", {})
+    if not isinstance(variables, dict):
+        raise _BadLine('"vars" is not an object')
+    return order["template"], variables
+
+
+def _row(found: LetterComparison, *, dry_run: bool, with_diff: bool) -> dict[str, object]:
+    missing = "would be added" if dry_run else "added"
+    results = {
+        LetterState.MISSING: missing,
+        LetterState.SAME: "there already",
+        LetterState.CHANGED: "kept, worded otherwise",
+    }
+    template = found.template
+    return {
+        "code": template.code,
+        "transport": template.transport,
+        "lang": template.lang,
+        "state": found.state.value,
+        "result": results[found.state],
+        **({"diff": _diff(found)} if with_diff and found.state is LetterState.CHANGED else {}),
+    }
+
+
+def _diff(found: LetterComparison) -> str:
+    if found.installed is None:
+        return ""
+    name = f"{found.template.code} ({found.template.transport}, {found.template.lang})"
+    lines = difflib.unified_diff(
+        [found.installed.title, "", *found.installed.content.splitlines()],
+        [found.template.title, "", *found.template.content.splitlines()],
+        fromfile=f"{name} in Koha",
+        tofile=f"{name} of ours",
+        lineterm="",
+    )
+    return "".join(f"{line}\n" for line in lines)

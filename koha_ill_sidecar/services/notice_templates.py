@@ -1,0 +1,58 @@
+"""Our wording of the ILL notices against the letters that a Koha has."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from koha_ill_sidecar.domain.notices import Letter
+from koha_ill_sidecar.resources import NoticeTemplate, notice_templates
+from koha_ill_sidecar.storage.koha import letters
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+class LetterState(StrEnum):
+    """How an installed letter stands to ours."""
+
+    MISSING = "missing"
+    SAME = "same"
+    CHANGED = "changed"  # worded by Koha or by the library: left as it is
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LetterComparison:
+    """One of our templates, and the library's letter for all libraries in its place."""
+
+    template: NoticeTemplate
+    installed: Letter | None
+
+    @property
+    def state(self) -> LetterState:
+        """Tell whether it is missing, the same, or worded otherwise."""
+        if self.installed is None:
+            return LetterState.MISSING
+        ours = (self.template.title, self.template.content.splitlines(), self.template.is_html)
+        theirs = (self.installed.title, self.installed.content.splitlines(), self.installed.is_html)
+        return LetterState.SAME if ours == theirs else LetterState.CHANGED
+
+
+def compare(tx: Transaction, *, langs: Collection[str] = ()) -> list[LetterComparison]:
+    """Compare our templates, all or those of some languages, with what is installed. One query."""
+    installed = {
+        (letter.code, letter.transport, letter.lang): letter
+        for letter in letters.all_of_module(tx)
+        if not letter.branchcode
+    }
+    return [
+        LetterComparison(
+            template=template, installed=installed.get((template.code, template.transport, template.lang))
+        )
+        for template in notice_templates()
+        if not langs or template.lang in langs
+    ]
+
+
+def install(tx: Transaction, *, langs: Collection[str] = ()) -> list[LetterComparison]:
+    """Add the letters that are missing; those that are there stay as they are. Gives the state before."""
+    compared = compare(tx, langs=langs)
+    letters.add(tx, [found.template for found in compared if found.state is LetterState.MISSING])
+    return compared

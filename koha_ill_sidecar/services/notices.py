@@ -1,0 +1,448 @@
+"""
+Notices to patrons and staff: chosen, filled in and queued as Koha does.
+
+Where Koha dies on a template that is missing or fails, here the action goes on and its outcome says what is
+wrong; nothing half-rendered is queued.
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from prometheus_client import Counter
+
+from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.domain.formats import without_final_punctuation
+from koha_ill_sidecar.domain.letter_syntax import (
+    LetterTable,
+    LetterValues,
+    substitute_content,
+    substitute_title,
+    with_punctuation_filters,
+)
+from koha_ill_sidecar.domain.notices import (
+    DEFAULT_LANG,
+    EMAIL,
+    MESSAGE_NAMES,
+    SMS,
+    Letter,
+    NoticeOutcome,
+    NotQueued,
+    NotQueuedReason,
+    QueuedNotice,
+    RenderedNotice,
+    fit_sms,
+    staff_notice_enabled,
+)
+from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
+from koha_ill_sidecar.errors import LetterMissing, TemplateFailed
+from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
+from koha_ill_sidecar.services.metadata import Metadata, notice_metadata
+from koha_ill_sidecar.services.notice_objects import KohaObjects
+from koha_ill_sidecar.services.notice_plugins import AUTOMATIC, PLUGIN_NAMES, date_style, make_plugins
+from koha_ill_sidecar.storage.koha import (
+    action_logs,
+    attributes,
+    letters,
+    message_queue,
+    messaging_preferences,
+    notice_tables,
+    requests,
+)
+from koha_ill_sidecar.storage.koha.message_queue import QueuedMessage
+from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.template_toolkit import Context, Engine, TemplateError
+
+logger = logging.getLogger(__name__)
+
+NOTICES = Counter(
+    "koha_ill_sidecar_notices",
+    "Notices by code, transport and what became of them (queued or the reason why not)",
+    ["code", "transport", "outcome"],
+)
+
+_PLUGINS = "_plugins"  # templates cannot name what begins with an underscore
+_FAILURES = (
+    NotQueuedReason.NO_LETTER,
+    NotQueuedReason.TEMPLATE_FAILED,
+    NotQueuedReason.EMPTY,
+    NotQueuedReason.NO_LIBRARY_ADDRESS,
+)
+
+
+def send_patron_notice(
+    tx: Transaction, ill_request: ILLRequest, notice_code: str, actor: Actor, *, additional_text: str = ""
+) -> NoticeOutcome:
+    """
+    Queue a notice for the patron by each transport that they chose for it, and log it if any was queued.
+
+    Mail comes from the request's library, not the patron's; who it goes to is looked up when it is sent.
+
+    Args:
+        additional_text: What ``ILL_REQUEST_UPDATE`` tells in its middle.
+
+    Source: Koha, Koha/ILL/Request.pm send_patron_notice.
+    """
+    transports, refusal = _patron_transports(tx, ill_request, notice_code)
+    if refusal is not None:
+        return _told(ill_request, NoticeOutcome(code=notice_code, not_queued=refusal))
+    rendering = _Rendering(tx, ill_request, additional_text=additional_text, actor=actor)
+    addresses = rendering.library_addresses()
+    outcome = rendering.queue(
+        notice_code,
+        transports,
+        lambda notice: _message(ill_request, notice, sender=addresses.sender, reply_to=addresses.inbound_ill),
+    )
+    if outcome.queued:
+        action_logs.add_patron_notice(tx, ill_request.illrequest_id, notice_code=notice_code, actor=actor)
+    return _told(ill_request, outcome)
+
+
+def send_staff_notice(
+    tx: Transaction, ill_request: ILLRequest, notice_code: str, *, actor: Actor | None = None
+) -> NoticeOutcome:
+    """
+    Queue a notice for the staff of the request's library, if ``ILLSendStaffNotices`` names it.
+
+    It is an email from and to the library's ILL address; the row bears the patron's number, so that Koha shows it
+    among the patron's notices. Nothing is logged.
+
+    Source: Koha, Koha/ILL/Request.pm send_staff_notice.
+    """
+    if not staff_notice_enabled(tx.preferences.text("ILLSendStaffNotices"), notice_code):
+        return NoticeOutcome(
+            code=notice_code,
+            not_queued=(
+                _not_queued(EMAIL, NotQueuedReason.NOT_ENABLED, "ILLSendStaffNotices does not name it."),
+            ),
+        )
+    rendering = _Rendering(tx, ill_request, actor=actor)
+    address = rendering.library_addresses().inbound_ill
+    if address is None:
+        refusal = _not_queued(
+            EMAIL,
+            NotQueuedReason.NO_LIBRARY_ADDRESS,
+            f"Library {ill_request.branchcode} has no ILL address; set one in Koha under Libraries, "
+            "or the preference ILLDefaultStaffEmail.",
+        )
+        return _told(ill_request, NoticeOutcome(code=notice_code, not_queued=(refusal,)))
+    outcome = rendering.queue(
+        notice_code,
+        (EMAIL,),
+        lambda notice: _message(ill_request, notice, sender=address, to=address),
+    )
+    return _told(ill_request, outcome)
+
+
+def render_notice(
+    tx: Transaction,
+    ill_request: ILLRequest,
+    notice_code: str,
+    transport: str,
+    *,
+    additional_text: str = "",
+    lang: str | None = None,
+    actor: Actor | None = None,
+) -> RenderedNotice:
+    """
+    Fill in a notice without queueing it: a preview, or the draft of a message to partners.
+
+    Args:
+        lang: Language to prefer instead of the patron's.
+
+    Raises:
+        LetterMissing: Koha has no letter for the code and transport.
+        TemplateFailed: Its template cannot be processed; the message tells where.
+    """
+    return _Rendering(tx, ill_request, additional_text=additional_text, actor=actor).render(
+        notice_code, transport, lang=lang
+    )
+
+
+def preview_notice(
+    tx: Transaction,
+    illrequest_id: int,
+    notice_code: str,
+    transport: str,
+    *,
+    lang: str | None = None,
+    additional_text: str = "",
+) -> RenderedNotice:
+    """
+    Fill in a notice for a request known by its number.
+
+    Raises:
+        RequestNotFound: There is no such request.
+        LetterMissing: Koha has no letter for the code and transport.
+        TemplateFailed: Its template cannot be processed.
+    """
+    ill_request = requests.get(tx, illrequest_id)
+    return render_notice(tx, ill_request, notice_code, transport, additional_text=additional_text, lang=lang)
+
+
+class _Rendering:
+    """Filling in the letters for one request; what it reads, it reads once."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        ill_request: ILLRequest,
+        *,
+        additional_text: str = "",
+        actor: Actor | None = None,
+    ) -> None:
+        self._tx = tx
+        self._request = ill_request
+        self._additional_text = additional_text
+        self._actor = actor
+        self._objects = KohaObjects(
+            tx,
+            ill_request,
+            attributes=lambda: self._attributes,
+        )
+
+    @functools.cached_property
+    def _metadata(self) -> Metadata:
+        return notice_metadata(self._tx, self._request)
+
+    @functools.cached_property
+    def _attributes(self) -> Sequence[Attribute]:
+        return attributes.find(self._tx, self._request.illrequest_id)
+
+    @functools.cached_property
+    def _now(self) -> str:
+        return notice_tables.now(self._tx)
+
+    def library_addresses(self) -> LibraryAddresses:
+        row = self._objects.row("branches", self._request.branchcode) or {}
+        return addresses_of(row, self._tx.preferences)
+
+    def render(self, code: str, transport: str, *, lang: str | None = None) -> RenderedNotice:
+        letter = self._letters(code, (transport,), lang).get(transport)
+        if letter is None:
+            raise LetterMissing(code, transport)
+        return self._fill_in(letter)
+
+    def queue(
+        self, code: str, transports: Sequence[str], message: Callable[[RenderedNotice], QueuedMessage]
+    ) -> NoticeOutcome:
+        """Render and queue by each transport; one that fails leaves the others alone."""
+        found = self._letters(code, transports, None)
+        outcomes = [
+            self._queue_one(code, found.get(transport), transport, message) for transport in transports
+        ]
+        return NoticeOutcome(
+            code=code,
+            queued=tuple(outcome for outcome in outcomes if isinstance(outcome, QueuedNotice)),
+            not_queued=tuple(outcome for outcome in outcomes if isinstance(outcome, NotQueued)),
+        )
+
+    def _queue_one(
+        self,
+        code: str,
+        letter: Letter | None,
+        transport: str,
+        message: Callable[[RenderedNotice], QueuedMessage],
+    ) -> QueuedNotice | NotQueued:
+        if letter is None:
+            return _not_queued(transport, NotQueuedReason.NO_LETTER, str(LetterMissing(code, transport)))
+        try:
+            notice = self._fill_in(letter)
+        except TemplateFailed as error:
+            return _not_queued(transport, NotQueuedReason.TEMPLATE_FAILED, str(error))
+        if notice.is_blank:
+            return _not_queued(
+                transport, NotQueuedReason.EMPTY, f"The text of {code} ({transport}) is empty."
+            )
+        return QueuedNotice(transport=transport, message_id=message_queue.enqueue(self._tx, message(notice)))
+
+    def _letters(self, code: str, transports: Sequence[str], lang: str | None) -> Mapping[str, Letter]:
+        return letters.find(
+            self._tx,
+            code,
+            transports=transports,
+            branchcode=self._letter_library(),
+            lang=lang or self._patron_lang(),
+        )
+
+    def _letter_library(self) -> str:
+        """Give the library whose letters count; staff bound to their own library use theirs."""
+        own = self._request.branchcode or ""
+        actor = self._actor
+        if not (actor and actor.borrowernumber and self._tx.preferences.flag("IndependentBranches")):
+            return own
+        flags = int((self._objects.row("borrowers", actor.borrowernumber) or {}).get("flags") or 0)
+        return own if flags & 1 else actor.branchcode or own
+
+    def _patron_lang(self) -> str:
+        if not self._tx.preferences.flag("TranslateNotices"):
+            return DEFAULT_LANG
+        patron = self._objects.row("borrowers", self._request.borrowernumber) or {}
+        return patron.get("lang") or DEFAULT_LANG
+
+    def _fill_in(self, letter: Letter) -> RenderedNotice:
+        """Koha's order: Template Toolkit in content and title, then the older syntax in both."""
+        content = self._process(letter, "content", letter.content)
+        title = self._process(letter, "title", letter.title)
+        values = self._letter_values()
+        return RenderedNotice(
+            code=letter.code,
+            name=letter.name,
+            transport=letter.transport,
+            lang=letter.lang,
+            title=substitute_title(title, values),
+            content=self._fitted(letter.transport, substitute_content(content, values)),
+            is_html=letter.is_html,
+            letter_id=letter.letter_id,
+        )
+
+    def _fitted(self, transport: str, content: str) -> str:
+        return (
+            fit_sms(content, self._tx.preferences.number("SMSSendMaxChar")) if transport == SMS else content
+        )
+
+    def _process(self, letter: Letter, part: str, source: str) -> str:
+        if "[%" not in source:
+            return source
+        try:
+            return _ENGINE.render(with_punctuation_filters(source), self._variables(source))
+        except TemplateError as error:
+            library = f" of library {letter.branchcode}" if letter.branchcode else ""
+            raise TemplateFailed(
+                f"The {part} of notice template {letter.code} ({letter.transport}, {letter.lang}){library} "
+                f"cannot be processed: {error}. Mend it in Koha under Tools, Notices and slips."
+            ) from error
+
+    def _variables(self, source: str) -> dict[str, object]:
+        plugins = make_plugins(self._tx, self._actor)
+        given: dict[str, object] = {
+            **self._substitutes(),
+            **{name: plugins[name] for name in AUTOMATIC},
+            "illrequest": self._objects.request(),
+            "borrower": self._objects.patron(self._request.borrowernumber),
+            "branch": self._objects.library(self._request.branchcode),
+            "illrequestattributes": dict(self._metadata.attributes),
+            _PLUGINS: plugins,
+        }
+        if "biblio" in source:
+            given["biblio"] = self._objects.biblio(self._request.biblio_id)
+        if "today" in source:
+            given["today"] = self._now
+        return given
+
+    def _substitutes(self) -> dict[str, str]:
+        return {
+            "ill_bib_title": self._metadata.title,
+            "ill_bib_author": self._metadata.author,
+            "ill_full_metadata": self._metadata.lines,
+            "additional_text": self._additional_text,
+        }
+
+    def _letter_values(self) -> LetterValues:
+        keys = {
+            "illrequests": self._request.illrequest_id,
+            "borrowers": self._request.borrowernumber,
+            "biblio": self._request.biblio_id,
+            "branches": self._request.branchcode,
+        }
+        return LetterValues(
+            substitutes=self._substitutes(),
+            tables=[
+                LetterTable(name=table, row=functools.partial(self._objects.row, table, key))
+                for table, key in keys.items()
+                if key
+            ],
+            opac_base_url=self._tx.preferences.text("OPACBaseURL"),
+            dates=date_style(self._tx),
+            now=lambda: self._now,
+            street_type=lambda code: notice_tables.authorised_value(self._tx, "ROADTYPE", code) or "",
+            patron_attribute=self._patron_attribute,
+        )
+
+    def _patron_attribute(self, code: str) -> str | None:
+        if self._request.borrowernumber is None:
+            return None
+        descriptions = [
+            without_final_punctuation(attribute.description)
+            for attribute in self._objects.patron_attributes(self._request.borrowernumber)
+            if attribute.code == code and attribute.description
+        ]
+        return ",".join(descriptions) if descriptions else None
+
+
+def _plugin(name: str, context: Context, _args: list[object]) -> object:
+    """Give the plugin that was made for this rendering, so that one engine and its cache serve all of them."""
+    plugins = context.stash[_PLUGINS]
+    return plugins[name] if isinstance(plugins, dict) else None
+
+
+_ENGINE = Engine(plugins={name: functools.partial(_plugin, name) for name in PLUGIN_NAMES})
+
+
+def _patron_transports(
+    tx: Transaction, ill_request: ILLRequest, notice_code: str
+) -> tuple[tuple[str, ...], tuple[NotQueued, ...] | None]:
+    """Give the transports that the patron chose, or why there is none."""
+    if notice_code not in MESSAGE_NAMES:
+        return (), _for_all(
+            NotQueuedReason.NO_PREFERENCE, f"Koha has no messaging preference for {notice_code}."
+        )
+    if ill_request.borrowernumber is None:
+        return (), _for_all(NotQueuedReason.NO_PATRON, "The request has no patron.")
+    name = MESSAGE_NAMES[notice_code]
+    transports = messaging_preferences.transports(tx, ill_request.borrowernumber, name)
+    if not transports:
+        return (), _for_all(
+            NotQueuedReason.NOT_CHOSEN, f"The patron's messaging preferences choose no transport for {name}."
+        )
+    return transports, None
+
+
+def _for_all(reason: NotQueuedReason, detail: str) -> tuple[NotQueued, ...]:
+    return tuple(_not_queued(transport, reason, detail) for transport in (EMAIL, SMS))
+
+
+def _not_queued(transport: str, reason: NotQueuedReason, detail: str) -> NotQueued:
+    return NotQueued(transport=transport, reason=reason, detail=detail)
+
+
+def _message(
+    ill_request: ILLRequest,
+    notice: RenderedNotice,
+    *,
+    sender: str | None,
+    reply_to: str | None = None,
+    to: str | None = None,
+) -> QueuedMessage:
+    return QueuedMessage(
+        borrowernumber=ill_request.borrowernumber,
+        letter_code=notice.code,
+        transport=notice.transport,
+        subject=notice.title,
+        content=notice.content,
+        content_type=notice.content_type,
+        to_address=to,
+        from_address=sender,
+        reply_address=reply_to,
+        letter_id=notice.letter_id,
+    )
+
+
+def _told(ill_request: ILLRequest, outcome: NoticeOutcome) -> NoticeOutcome:
+    """Log and count what became of a notice; the template's own error may quote a patron and is not logged."""
+    for queued in outcome.queued:
+        NOTICES.labels(outcome.code, queued.transport, "queued").inc()
+    for refused in outcome.not_queued:
+        NOTICES.labels(outcome.code, refused.transport, refused.reason.value).inc()
+        level = logging.WARNING if refused.reason in _FAILURES else logging.INFO
+        logger.log(
+            level,
+            "notice not queued",
+            extra={
+                "illrequest_id": ill_request.illrequest_id,
+                "notice_code": outcome.code,
+                "transport": refused.transport,
+                "reason": refused.reason.value,
+            },
+        )
+    return outcome
