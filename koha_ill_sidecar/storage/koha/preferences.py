@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, text
 
 NAMES = (
     "ActionLogsTraceDepth",
+    "AutoEmailPrimaryAddress",
     "AutoILLBackendPriority",
     "CataloguingLog",
     "CirculateILL",

@@ -1,0 +1,540 @@
+"""
+The dispatcher: takes due messages from Koha's queue, sends them and writes down what became of them.
+
+Each message is claimed in a short transaction, sent, and settled in another; only between them is there doubt. If the
+process dies there, its lease runs out and another attempt is made with the same Message-ID. If the database is away
+when a message has been sent, its outcome is kept and written as soon as the database is back.
+"""
+
+import logging
+import random
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from socket import gethostname
+from urllib.parse import urlsplit
+
+from koha_ill_sidecar.config.settings import (
+    DeliverySettings,
+    RetrySettings,
+    Settings,
+    SmtpSettings,
+    Transport,
+)
+from koha_ill_sidecar.delivery.koha_lock import FILE_NAME, hold_koha_lock
+from koha_ill_sidecar.delivery.mail import Mail, as_bytes
+from koha_ill_sidecar.delivery.smtp import Envelope, Mailer, Receipt
+from koha_ill_sidecar.errors import DatabaseError, PermanentDeliveryFailure, TemporaryDeliveryFailure
+from koha_ill_sidecar.services.outgoing_mail import Undeliverable, compose
+from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.koha import outgoing_messages, smtp_servers
+from koha_ill_sidecar.storage.koha.preferences import Preferences
+from koha_ill_sidecar.storage.koha.smtp_servers import KohaMailServers
+from koha_ill_sidecar.storage.sidecar import deliveries, marks
+from koha_ill_sidecar.storage.sidecar.deliveries import Attempt, DeliveryState, Settlement, Wanted
+from koha_ill_sidecar.storage.transaction import Transaction
+
+logger = logging.getLogger(__name__)
+
+GoOn = Callable[[], bool]
+
+QUEUE_MARK = "message_queue"
+"""Mark near the end of the queue: every message at or below it has been looked at."""
+
+SINCE_MARK = "delivery_since"
+"""Mark that holds the second of the epoch at which the sidecar first looked at the queue."""
+
+_MARK_LAG_SECONDS = 600  # longer than any transaction of Koha's that queues a message
+_WINDOW_ROWS = 10_000  # above the mark at most this many rows are looked at each time; the sweep takes the others
+_SWEEP_ROWS = 1000
+_RESENT_ROWS = 2000
+_URGENT_CHUNKS = 100  # in one run: new messages wait no longer than that
+_UNCOMMITTED_ROWS = 200  # below the end there may be rows that we cannot see yet
+_SLOW_BEAT_SECONDS = 10.0
+_LAST_ROW = 2**31  # above every message_id
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchReport:
+    """
+    What one run did.
+
+    Attributes:
+        counts: Messages by what became of them: sent, waiting, failed, released (not begun, for the run was to stop),
+            lost (changed by Koha, or taken by another, while we had them), unsettled (the database went away).
+        held_off: Koha's own script was at work, so nothing was taken.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    held_off: bool = False
+
+    @property
+    def handled(self) -> int:
+        """How many messages there were."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Ready:
+    """A message in hand, ready to be sent."""
+
+    attempt: Attempt
+    mail: Mail | Undeliverable
+    server: SmtpSettings
+
+
+class Dispatcher:
+    """
+    Delivers what is due; any number of them may work on one queue, on any number of hosts.
+
+    Args:
+        mailer: Keeps its connections between runs; closed by whoever made it.
+    """
+
+    def __init__(self, database: Database, mailer: Mailer, settings: Settings) -> None:
+        self._database = database
+        self._mailer = mailer
+        self._settings = settings.delivery
+        self._koha_server = settings.koha.smtp
+        self._lock_file = koha_lock_file(settings)
+        self._message_id_domain = message_id_domain(settings)
+        self.holder = f"{gethostname()[:64]}:{uuid.uuid4().hex}"
+        self._hand = _Hand(self._settings.lease.total_seconds())
+        self._position = _Position()
+        self._executor = ThreadPoolExecutor(self._settings.connections, thread_name_prefix="deliver")
+
+    def run_once(self, go_on: GoOn = lambda: True) -> DispatchReport:
+        """
+        Do all the work there is.
+
+        Args:
+            go_on: Asked between messages; when it says no, what is being sent is finished and the rest given back.
+
+        Raises:
+            DatabaseError: The database is away or refuses; what was sent is written down at the next run.
+        """
+        self._mailer.close_idle()
+        tally: Counter[str] = Counter()
+        passed_over: set[int] = set()
+        try:
+            while self._settings.enabled and go_on():
+                self._settle_kept()
+                message_ids = self._find(passed_over)
+                if not message_ids:
+                    break
+                with hold_koha_lock(self._lock_file) as koha_is_out:
+                    if not koha_is_out:
+                        return DispatchReport(tally, held_off=True)
+                    taken = self._claim(message_ids)
+                passed_over.update(set(message_ids) - {ready.attempt.message_id for ready in taken})
+                for ready in taken:
+                    self._executor.submit(self._deliver, ready, go_on, tally)
+                self._wait(low_water=self._settings.connections)
+        finally:
+            self._wait(low_water=0)
+        return DispatchReport(tally)
+
+    def close(self) -> None:
+        """Wait for what is being sent, and try once more to write down what could not be."""
+        self._executor.shutdown()
+        try:
+            self._settle_kept()
+        except DatabaseError:
+            logger.warning("deliveries not written down", extra={"messages": len(self._hand.unsettled)})
+
+    # Finding
+
+    def _find(self, passed_over: set[int]) -> list[int]:
+        """Look where something may be due: near the queue's end each time, elsewhere slowly."""
+        ours = passed_over | self._hand.held()
+        limit = self._settings.batch_size + len(ours)
+        for search in (self._look, self._look_for_resent, self._sweep):
+            if found := [number for number in search(limit) if number not in ours]:
+                return found[: self._settings.batch_size]
+        return []
+
+    def _look(self, limit: int) -> Sequence[int]:
+        return self._database.transact(self._look_near_the_end, limit)
+
+    def _look_near_the_end(self, tx: Transaction, limit: int) -> Sequence[int]:
+        position = self._position
+        if position.since is None:
+            self._begin(tx)
+        wanted = self._wanted(tx)
+        if not wanted.transports:
+            return ()
+        above = max(position.mark, position.highest - _WINDOW_ROWS)
+        due = deliveries.look(tx, wanted, above=above, limit=limit)
+        position.highest = due.highest
+        if time.monotonic() >= position.next_mark:
+            position.next_mark = time.monotonic() + _SLOW_BEAT_SECONDS
+            end = max(due.highest - _UNCOMMITTED_ROWS, 0)
+            position.mark = marks.follow(tx, QUEUE_MARK, end, lag_seconds=_MARK_LAG_SECONDS)
+        return due.message_ids
+
+    def _look_for_resent(self, limit: int) -> Sequence[int]:  # noqa: ARG002  (few enough: one look's rows)
+        position = self._position
+        if time.monotonic() < position.next_resent:
+            return ()
+        found, lowest = self._database.transact(
+            deliveries.resent, below=position.resent_below or _LAST_ROW, rows=_RESENT_ROWS
+        )
+        position.resent_below = lowest
+        position.next_resent = time.monotonic() + _SLOW_BEAT_SECONDS
+        return found
+
+    def _sweep(self, limit: int) -> Sequence[int]:
+        """Go down the queue: quickly through what came since anybody of us last ran, then a chunk at a time."""
+        position = self._position
+        if time.monotonic() < position.next_sweep:
+            return ()
+        for _ in range(_URGENT_CHUNKS):
+            chunk = self._database.transact(self._sweep_chunk, position.sweep_below or _LAST_ROW, limit)
+            position.sweep_below = chunk.lowest
+            if chunk.is_old or chunk.lowest <= position.urgent_down_to:
+                position.is_urgent = False
+            if chunk.message_ids:
+                return chunk.message_ids
+            if not position.is_urgent:
+                position.next_sweep = time.monotonic() + _SLOW_BEAT_SECONDS
+                break
+        return ()
+
+    def _sweep_chunk(self, tx: Transaction, below: int, limit: int) -> deliveries.Chunk:
+        return deliveries.sweep(tx, self._wanted(tx), below=below, rows=_SWEEP_ROWS, limit=limit)
+
+    def _begin(self, tx: Transaction) -> None:
+        """Find out where the last run of anybody ended."""
+        position = self._position
+        since = marks.position(tx, SINCE_MARK)
+        if since is None:
+            since = deliveries.now(tx)
+            marks.place(tx, SINCE_MARK, since)
+        position.since = since
+        mark = marks.position(tx, QUEUE_MARK)
+        position.urgent_down_to = mark or 0
+        position.mark = max(deliveries.highest(tx) - _UNCOMMITTED_ROWS, 0) if mark is None else mark
+
+    def _wanted(self, tx: Transaction) -> Wanted:
+        return Wanted(
+            transports=_transports(self._settings, tx.preferences),
+            letter_codes=self._settings.letter_codes,
+            oldest_seconds=int(self._settings.ignore_older_than.total_seconds()),
+            touched_since=self._position.since or 0,
+        )
+
+    # Claiming
+
+    def _claim(self, message_ids: Sequence[int]) -> list[_Ready]:
+        asked_at = time.monotonic()
+        taken = self._database.transact(self._take, message_ids)
+        self._hand.take([ready.attempt.message_id for ready in taken], asked_at)
+        return taken
+
+    def _take(self, tx: Transaction, message_ids: Sequence[int]) -> list[_Ready]:
+        attempts = deliveries.claim(
+            tx,
+            message_ids,
+            holder=self.holder,
+            lease_seconds=self._settings.lease.total_seconds(),
+            new_message_ids={number: self._new_message_id(number) for number in message_ids},
+        )
+        if not attempts:
+            return []
+        messages = outgoing_messages.load(tx, [attempt.message_id for attempt in attempts])
+        servers = KohaMailServers() if self._settings.smtp else smtp_servers.load(tx)
+        return [
+            self._ready(attempt, messages[attempt.message_id], servers, tx.preferences)
+            for attempt in attempts
+            if attempt.message_id in messages
+        ]
+
+    def _ready(
+        self,
+        attempt: Attempt,
+        message: outgoing_messages.OutgoingMessage,
+        servers: KohaMailServers,
+        preferences: Preferences,
+    ) -> _Ready:
+        server = self._settings.smtp or servers.for_library(message.branchcode) or self._koha_server
+        try:
+            mail = compose(
+                message, preferences, mail_message_id=attempt.mail_message_id, date=attempt.first_attempt_at
+            )
+        except Exception:
+            # Whatever is odd about one row must not stop those behind it.
+            logger.exception("message not understood", extra={"message_id": attempt.message_id})
+            mail = Undeliverable("UNKNOWN_ERROR", "The sidecar could not make a mail of it; see its log.")
+        return _Ready(attempt=attempt, mail=mail, server=server or _LOCAL_SERVER)
+
+    def _new_message_id(self, message_id: int) -> str:
+        return f"<{uuid.uuid4().hex}.{message_id}@{self._message_id_domain}>"
+
+    # Sending
+
+    def _deliver(self, ready: _Ready, go_on: GoOn, tally: "Counter[str]") -> None:
+        message_id = ready.attempt.message_id
+        outcome = "unsettled"
+        try:
+            settlement = self._attempt(ready, go_on)
+            outcome = self._settle(settlement) if settlement else "lost"
+        except Exception:
+            logger.exception("delivery broke", extra={"message_id": message_id})
+        finally:
+            with self._hand.changed:
+                tally[outcome] += 1
+                self._hand.drop(message_id)
+
+    def _attempt(self, ready: _Ready, go_on: GoOn) -> Settlement | None:
+        """Send one message; nothing is sent, and nothing returned, when it turns out not to be ours any more."""
+        attempt = ready.attempt
+        if not go_on():
+            return _given_back(attempt)
+        if isinstance(ready.mail, Undeliverable):
+            return Settlement(
+                message_id=attempt.message_id,
+                state=DeliveryState.FAILED,
+                failure_code=ready.mail.failure_code,
+                error=ready.mail.reason,
+            )
+        if not self._still_ours(attempt.message_id):
+            return None
+        return self._send(ready, ready.mail)
+
+    def _send(self, ready: _Ready, mail: Mail) -> Settlement:
+        reached = set(ready.attempt.reached)
+        envelope = Envelope(
+            sender=mail.envelope_sender.spec,
+            recipients=tuple(address.spec for address in mail.recipients if address.spec not in reached),
+            needs_smtputf8=mail.needs_smtputf8,
+        )
+        try:
+            receipt = self._mailer.send(ready.server, envelope, as_bytes(mail))
+        except PermanentDeliveryFailure as failure:
+            return refused_for_good(ready.attempt, mail, failure)
+        except TemporaryDeliveryFailure as failure:
+            return again_later(ready.attempt, mail, str(failure), (), self._settings)
+        return taken_by_server(ready.attempt, mail, receipt, self._settings)
+
+    def _still_ours(self, message_id: int) -> bool:
+        """Ask the database again when the lease has not been lengthened lately: another may have the message."""
+        if self._hand.is_safe(message_id):
+            return True
+        return self._database.transact(self._keep, [message_id]) == 1
+
+    def _keep(self, tx: Transaction, message_ids: Sequence[int]) -> int:
+        return deliveries.keep(
+            tx, message_ids, holder=self.holder, lease_seconds=self._settings.lease.total_seconds()
+        )
+
+    def _wait(self, *, low_water: int) -> None:
+        """Wait until no more than so many messages are in hand, and keep their leases alive meanwhile."""
+        while not self._hand.wait_until(low_water):
+            asked_at = time.monotonic()
+            held = self._hand.in_hand()
+            try:
+                self._database.transact(self._keep, held)
+            except DatabaseError:
+                logger.warning("leases not lengthened, the database is away", extra={"messages": len(held)})
+                time.sleep(1)
+            else:
+                self._hand.lengthened(held, asked_at)
+
+    # Settling
+
+    def _settle(self, settlement: Settlement) -> str:
+        try:
+            is_settled = self._database.transact(deliveries.settle, settlement, holder=self.holder)
+        except DatabaseError:
+            with self._hand.changed:
+                self._hand.unsettled.append(settlement)
+            return "unsettled"
+        _log(settlement, is_settled=is_settled)
+        if not is_settled:
+            return "lost"
+        return settlement.state.value if settlement.counts else "released"
+
+    def _settle_kept(self) -> None:
+        """Write down what was sent while the database was away, before anybody takes it for abandoned."""
+        while self._hand.unsettled:
+            settlement = self._hand.unsettled[0]
+            is_settled = self._database.transact(deliveries.settle, settlement, holder=self.holder)
+            _log(settlement, is_settled=is_settled)
+            self._hand.unsettled.pop(0)
+
+
+_LOCAL_SERVER = SmtpSettings(host="localhost")
+
+
+class _Hand:
+    """The messages that are in hand, shared by the threads that send them."""
+
+    def __init__(self, lease_seconds: float) -> None:
+        self.changed = threading.Condition()
+        self.unsettled: list[Settlement] = []
+        self._safe_seconds = lease_seconds / 2
+        self._keep_seconds = lease_seconds / 4
+        self._lengthened_at: dict[int, float] = {}
+
+    def take(self, message_ids: Sequence[int], at: float) -> None:
+        with self.changed:
+            self._lengthened_at.update(dict.fromkeys(message_ids, at))
+
+    def drop(self, message_id: int) -> None:
+        self._lengthened_at.pop(message_id, None)
+        self.changed.notify_all()
+
+    def in_hand(self) -> list[int]:
+        with self.changed:
+            return list(self._lengthened_at)
+
+    def held(self) -> set[int]:
+        """Everything that the database still has in our name."""
+        with self.changed:
+            return {*self._lengthened_at, *(settlement.message_id for settlement in self.unsettled)}
+
+    def lengthened(self, message_ids: Sequence[int], at: float) -> None:
+        with self.changed:
+            for number in self._lengthened_at.keys() & set(message_ids):
+                self._lengthened_at[number] = at
+
+    def is_safe(self, message_id: int) -> bool:
+        """Tell whether nobody else can have taken the message yet."""
+        return time.monotonic() - self._lengthened_at.get(message_id, 0.0) < self._safe_seconds
+
+    def wait_until(self, low_water: int) -> bool:
+        """Wait until so few are left, and say so; or say no when a lease wants to be lengthened."""
+        with self.changed:
+            while True:
+                oldest = min(self._lengthened_at.values(), default=0.0)
+                remaining = oldest + self._keep_seconds - time.monotonic()
+                if self._lengthened_at and remaining <= 0:
+                    return False
+                if len(self._lengthened_at) <= low_water:
+                    return True
+                self.changed.wait(remaining)
+
+
+@dataclass(slots=True)
+class _Position:
+    """Where we look next; lost when the process ends, and found again from the marks."""
+
+    since: int | None = None
+    mark: int = 0
+    highest: int = 0
+    next_mark: float = 0
+    resent_below: int = 0  # 0: from the end
+    next_resent: float = 0
+    sweep_below: int = 0  # 0: from the end
+    next_sweep: float = 0
+    is_urgent: bool = True
+    urgent_down_to: int = 0
+
+
+def taken_by_server(attempt: Attempt, mail: Mail, receipt: Receipt, settings: DeliverySettings) -> Settlement:
+    """Decide what it means that a server took a mail, perhaps not for everybody."""
+    named = {address.spec for address in (*mail.to, *mail.cc)}
+    refused = [refusal for refusal in receipt.refused if refusal.recipient in named]
+    error = "Refused: " + "; ".join(map(str, receipt.refused)) if receipt.refused else None
+    if any(refusal.is_temporary for refusal in refused):
+        return again_later(attempt, mail, error or "", receipt.accepted, settings)
+    if named & {*receipt.accepted, *attempt.reached}:
+        return _settled(attempt, mail, DeliveryState.SENT, error=error)
+    return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=error)
+
+
+def refused_for_good(attempt: Attempt, mail: Mail, failure: PermanentDeliveryFailure) -> Settlement:
+    """Decide what it means that a server will never take a mail for those who do not have it yet."""
+    if attempt.reached:
+        return _settled(attempt, mail, DeliveryState.SENT, error=str(failure))
+    code = f"INVALID_EMAIL:{failure.role}" if failure.role else "SENDMAIL"
+    return _settled(attempt, mail, DeliveryState.FAILED, failure_code=code, error=str(failure))
+
+
+def again_later(
+    attempt: Attempt, mail: Mail, error: str, accepted: Sequence[str], settings: DeliverySettings
+) -> Settlement:
+    """Decide when a mail is tried again, or that it has been tried for long enough."""
+    reached = tuple(dict.fromkeys([*attempt.reached, *accepted]))
+    delay = retry_seconds(attempt.attempts, settings.retry)
+    if attempt.age_seconds + delay > settings.give_up_after.total_seconds():
+        given_up = f"Given up after {attempt.attempts} attempts. {error}"
+        if reached:
+            return _settled(attempt, mail, DeliveryState.SENT, error=given_up)
+        return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=given_up)
+    return Settlement(
+        message_id=attempt.message_id,
+        state=DeliveryState.WAITING,
+        error=error,
+        retry_seconds=delay,
+        reached=reached,
+    )
+
+
+def retry_seconds(attempts: int, settings: RetrySettings) -> float:
+    """Give the pause after so many failures: doubled each time up to the longest, a fifth more or less by chance."""
+    pause = settings.first_delay.total_seconds() * 2.0 ** min(attempts - 1, 30)
+    longest = settings.longest_delay.total_seconds()
+    return min(pause, longest) * random.uniform(0.8, 1.2)  # noqa: S311  (jitter, no secret)
+
+
+def koha_lock_file(settings: Settings) -> Path | None:
+    """Give the lock that Koha's own dispatcher takes on this host, if the settings say where it is."""
+    if settings.delivery.koha_lock_file:
+        return settings.delivery.koha_lock_file
+    directory = settings.koha.lock_directory
+    return directory / FILE_NAME if directory else None
+
+
+def message_id_domain(settings: Settings) -> str:
+    """Give the right side of our Message-IDs: our public host name, or this host's name."""
+    host = urlsplit(settings.web.public_url or "").hostname or gethostname()
+    return host if host.isascii() and host else "koha-ill-sidecar.invalid"
+
+
+def _given_back(attempt: Attempt) -> Settlement:
+    return Settlement(
+        message_id=attempt.message_id, state=DeliveryState.WAITING, counts=False, reached=attempt.reached
+    )
+
+
+def _settled(
+    attempt: Attempt, mail: Mail, state: DeliveryState, *, failure_code: str = "", error: str | None = None
+) -> Settlement:
+    return Settlement(
+        message_id=attempt.message_id,
+        state=state,
+        failure_code=failure_code,
+        error=error,
+        to_address=", ".join(map(str, mail.to)),
+        cc_address=", ".join(map(str, mail.cc)),
+        from_address=str(mail.sender),
+    )
+
+
+def _transports(settings: DeliverySettings, preferences: Preferences) -> tuple[str, ...]:
+    """Leave SMS to Koha unless it goes by mail (Koha, C4/Letters.pm _send_message_by_sms)."""
+    by_mail = preferences.text("SMSSendDriver") == "Email"
+    return tuple(
+        transport.value for transport in settings.transports if transport is not Transport.SMS or by_mail
+    )
+
+
+def _log(settlement: Settlement, *, is_settled: bool) -> None:
+    """One line for each message; neither addresses nor what a server says of them."""
+    details = {"message_id": settlement.message_id, "failure_code": settlement.failure_code or None}
+    if not is_settled:
+        logger.warning("message changed in koha during delivery", extra=details)
+    elif not settlement.counts:
+        logger.info("message given back", extra=details)
+    elif settlement.state is DeliveryState.SENT:
+        logger.info("message sent", extra=details)
+    elif settlement.state is DeliveryState.WAITING:
+        logger.warning("message waits for another attempt", extra=details)
+    else:
+        logger.warning("message failed", extra=details)

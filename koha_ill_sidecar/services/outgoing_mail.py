@@ -1,0 +1,158 @@
+"""
+From a row of the queue to the mail that it becomes: who it is from, who gets it, where answers go.
+
+Everything here is decided from values that were read before; nothing is read or written.
+
+RedirectGuaranteeEmail is not followed: the guarantors of a patron are not among what the sidecar reads.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from koha_ill_sidecar.delivery.addresses import Address, AddressRole, is_address, read_address, read_addresses
+from koha_ill_sidecar.delivery.mail import Content, Mail
+from koha_ill_sidecar.errors import InvalidAddress
+from koha_ill_sidecar.storage.koha.outgoing_messages import OutgoingMessage
+from koha_ill_sidecar.storage.koha.preferences import Preferences
+
+_PATRON_COLUMNS = ("email", "emailpro", "B_email")
+
+
+@dataclass(frozen=True, slots=True)
+class Undeliverable:
+    """
+    Why a message cannot become a mail.
+
+    Attributes:
+        failure_code: As Koha's staff pages know it (Koha, C4/Letters.pm and notices tab of a patron).
+        reason: What is wrong and how to mend it.
+    """
+
+    failure_code: str
+    reason: str
+
+
+def compose(
+    message: OutgoingMessage, preferences: Preferences, *, mail_message_id: str, date: datetime
+) -> Mail | Undeliverable:
+    """
+    Make the mail that Koha would make of this message.
+
+    Args:
+        date: When its first attempt was, so that every attempt sends the same.
+
+    Source: Koha, C4/Letters.pm SendQueuedMessages and _send_message_by_email, Koha/Email.pm create.
+    """
+    try:
+        to = _recipients(message, preferences)
+        if isinstance(to, Undeliverable):
+            return to
+        sender = _sender(message, preferences)
+        if isinstance(sender, Undeliverable):
+            return sender
+        return Mail(
+            sender=sender,
+            to=to,
+            bcc=_blind_copies(preferences),
+            reply_to=_optional(_reply_to(message, preferences), AddressRole.REPLY_TO),
+            return_path=_return_path(message, preferences),
+            subject=message.subject or "",
+            body=message.content or "",
+            content=content_kind(message.content_type),
+            message_id=mail_message_id,
+            date=date,
+            stylesheet=preferences.text("NoticeCSS"),
+            headers=dict(_headers(message)),
+        )
+    except InvalidAddress as error:
+        return Undeliverable(f"INVALID_EMAIL:{error.role}", str(error))
+
+
+def content_kind(content_type: str | None) -> Content:
+    """Tell what the column ``content_type`` means (Koha, C4/Letters.pm _send_message_by_email)."""
+    content_type = content_type or ""
+    if content_type.strip().lower() == "message/rfc822":
+        return Content.MIME
+    return Content.HTML if "html" in content_type.lower() else Content.TEXT
+
+
+def notice_email_address(message: OutgoingMessage, preferences: Preferences) -> str | None:
+    """
+    Give the patron's address for notices, several joined by commas, as the preferences say.
+
+    Source: Koha, Koha/Patron.pm notice_email_address, first_valid_email_address.
+    """
+    patron = {column: getattr(message, column) or "" for column in _PATRON_COLUMNS}
+    # AutoEmailPrimaryAddress is the name up to 22.05.
+    chosen = preferences.text("EmailFieldPrimary") or preferences.text("AutoEmailPrimaryAddress") or "OFF"
+    match chosen:
+        case "OFF":
+            order = preferences.words("EmailFieldPrecedence") or _PATRON_COLUMNS
+            return next((patron[column] for column in order if is_address(patron.get(column, ""))), None)
+        case "MULTI":
+            selected = (patron.get(column, "") for column in preferences.words("EmailFieldSelection"))
+            return ",".join(address for address in selected if address) or None
+    return patron.get(chosen) or None
+
+
+def _recipients(message: OutgoingMessage, preferences: Preferences) -> tuple[Address, ...] | Undeliverable:
+    text = _mobile_address(message) if message.message_transport_type == "sms" else message.to_address
+    if isinstance(text, Undeliverable):
+        return text
+    if not text:
+        if not message.patron_found:
+            return Undeliverable(
+                "INVALID_BORNUMBER", "There is neither an address nor a patron. Give it an address with set-address."
+            )
+        text = notice_email_address(message, preferences)
+        if not text:
+            return Undeliverable("NO_EMAIL", "The patron has no email address. Enter one in Koha and resend it.")
+    return read_addresses(preferences.text("SendAllEmailsTo") or text, AddressRole.TO)
+
+
+def _mobile_address(message: OutgoingMessage) -> str | Undeliverable:
+    """Koha leaves the failure code empty here; the one that it has for this says more to its staff."""
+    if not message.smsalertnumber:
+        return Undeliverable("MISSING_SMS", "The patron has no mobile number. Enter one in Koha and resend it.")
+    if not message.sms_domain:
+        return Undeliverable(
+            "MISSING_SMS", "The patron has no SMS provider. Choose one in the patron's messaging preferences."
+        )
+    return f"{message.smsalertnumber}@{message.sms_domain}"
+
+
+def _sender(message: OutgoingMessage, preferences: Preferences) -> Address | Undeliverable:
+    by_sms = preferences.text("EmailSMSSendDriverFromAddress") if message.message_transport_type == "sms" else ""
+    text = by_sms or message.from_address or message.branchemail or preferences.text("KohaAdminEmailAddress")
+    if not text:
+        return Undeliverable(
+            "NO_FROM",
+            "Nobody to send it from: give the library an email address or set the preference KohaAdminEmailAddress.",
+        )
+    return read_address(text, AddressRole.FROM)
+
+
+def _reply_to(message: OutgoingMessage, preferences: Preferences) -> str:
+    return message.reply_address or message.branchreplyto or preferences.text("ReplytoDefault")
+
+
+def _return_path(message: OutgoingMessage, preferences: Preferences) -> Address | None:
+    text = message.branchreturnpath or preferences.text("ReturnpathDefault")
+    return read_address(text, AddressRole.SENDER) if text else None
+
+
+def _blind_copies(preferences: Preferences) -> tuple[Address, ...]:
+    if preferences.text("SendAllEmailsTo"):
+        return ()
+    return _optional(preferences.text("NoticeBcc"), AddressRole.BCC)
+
+
+def _optional(text: str, role: AddressRole) -> tuple[Address, ...]:
+    return read_addresses(text, role) if text.strip() else ()
+
+
+def _headers(message: OutgoingMessage) -> Iterator[tuple[str, str]]:
+    if message.letter_id is not None:
+        yield "X-Koha-Template-ID", str(message.letter_id)
+    yield "X-Koha-Message-ID", str(message.message_id)

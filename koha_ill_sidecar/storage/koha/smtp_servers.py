@@ -1,0 +1,65 @@
+"""The mail servers that Koha's staff have set up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import RowMapping, select
+
+from koha_ill_sidecar.config.settings import SmtpSettings, SSLMode
+from koha_ill_sidecar.config.values import Secret
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_DEFAULT_PORT = 25
+_DEFAULT_TIMEOUT = timedelta(seconds=120)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KohaMailServers:
+    """
+    Servers by the library that uses them.
+
+    Attributes:
+        default: The one for every other library, or nothing where Koha's tables name none.
+        by_library: By branchcode.
+    """
+
+    default: SmtpSettings | None = None
+    by_library: Mapping[str, SmtpSettings] = field(default_factory=dict)
+
+    def for_library(self, branchcode: str | None) -> SmtpSettings | None:
+        """Give the server that mail for this library's patrons goes through."""
+        return self.by_library.get(branchcode or "", self.default)
+
+
+def load(tx: Transaction) -> KohaMailServers:
+    """
+    Read the tables ``smtp_servers`` and ``library_smtp_servers`` in two queries; none where Koha has no such table.
+
+    Source: Koha, Koha/Library.pm smtp_server and Koha/SMTP/Servers.pm get_default.
+    """
+    if not tx.koha.has("smtp_servers") or not tx.koha.has("library_smtp_servers"):
+        return KohaMailServers()
+    servers = tx.koha.table("smtp_servers")
+    rows = tx.connection.execute(select(servers).order_by(servers.c.id)).mappings().all()
+    if not rows:
+        return KohaMailServers()
+    by_id = {row["id"]: _settings(row) for row in rows}
+    defaults = [by_id[row["id"]] for row in rows if row.get("is_default")]
+    links = tx.connection.execute(select(tx.koha.table("library_smtp_servers")))
+    return KohaMailServers(
+        default=defaults[0] if defaults else None,
+        by_library={link.library_id: by_id[link.smtp_server_id] for link in links},
+    )
+
+
+def _settings(row: RowMapping) -> SmtpSettings:
+    login = row["user_name"] and row["password"]
+    return SmtpSettings(
+        host=row["host"] or "localhost",
+        port=int(row["port"] or _DEFAULT_PORT),
+        ssl_mode=SSLMode(row["ssl_mode"] or SSLMode.DISABLED),
+        user=row["user_name"] if login else None,
+        password=Secret(row["password"]) if login else None,
+        timeout=timedelta(seconds=row["timeout"]) if row["timeout"] else _DEFAULT_TIMEOUT,
+    )
