@@ -48,8 +48,7 @@ class Queue:
             result = connection.execute(
                 table.insert().values({name: value for name, value in values.items() if name in table.c})
             )
-            (message_id,) = result.inserted_primary_key
-        return int(message_id)
+            return int(result.lastrowid)
 
     def row(self, message_id: int) -> dict[str, Any]:
         """Give a row of Koha's queue."""

@@ -530,7 +530,7 @@ def test_message_that_staff_resend_goes_out_again_under_a_new_message_id(
 
 
 def test_old_message_of_ours_that_staff_resend_is_found_by_the_slower_look(
-    queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
+    queue: Queue, database: Database, smtp: SmtpSettings
 ) -> None:
     number = queue.add(time_queued=text("NOW() - INTERVAL 3 DAY"))
     with dispatching(database, smtp=smtp) as dispatcher:
@@ -595,7 +595,7 @@ def test_row_that_becomes_visible_late_is_found(
 
 
 def test_row_that_another_holds_does_not_stop_those_behind_it(
-    queue: Queue, server: MailServer, dispatcher: Dispatcher, admin: Engine
+    queue: Queue, dispatcher: Dispatcher, admin: Engine
 ) -> None:
     held, free = queue.add(), queue.add()
     with admin.begin() as other:
@@ -677,7 +677,7 @@ def test_html_notice_and_odd_subject_arrive(queue: Queue, server: MailServer, di
 
 
 def test_row_that_cannot_be_understood_does_not_stop_those_behind_it(
-    queue: Queue, server: MailServer, dispatcher: Dispatcher
+    queue: Queue, dispatcher: Dispatcher
 ) -> None:
     odd = queue.add(subject=None, content=None, content_type="message/rfc822")
     good = queue.add()
