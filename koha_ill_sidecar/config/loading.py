@@ -90,6 +90,9 @@ def load_settings(path: Path, environment: Mapping[str, str] = os.environ) -> Se
     Raises:
         ConfigurationError: Something is wrong in it; names every mistake with the path of its key.
     """
+    if not path.exists():
+        hint = "copy config.example.yaml there and adapt it, or name another file with --config"
+        raise ConfigurationError([f"{path}: there is no such file; {hint}"])
     settings = parse_settings(yaml_file.read(path), directory=path.parent, environment=environment)
     return dataclasses.replace(settings, source=path)
 

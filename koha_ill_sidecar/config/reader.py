@@ -110,8 +110,8 @@ class _Reader:
         match given:
             case {"file": str(name), **rest} if not rest:
                 try:
-                    return read_text(self._directory / Path(name).expanduser()).rstrip("\r\n")
-                except ConfigurationError as error:
+                    return read_text(self._directory / _read_path(name)).rstrip("\r\n")
+                except (ConfigurationError, ValueError) as error:
                     return self._wrong(path, str(error))
             case {"env": str(name), **rest} if not rest:
                 if name in self._environment:
@@ -224,7 +224,10 @@ def _read_number(given: object) -> int:
 
 
 def _read_path(given: object) -> Path:
-    return Path(_read_text_value(given)).expanduser()
+    try:
+        return Path(_read_text_value(given)).expanduser()
+    except RuntimeError:
+        raise ValueError("begins with the home directory of an unknown user") from None
 
 
 def _read_network(given: object) -> IPNetwork:
@@ -308,10 +311,18 @@ def _bound(value: object) -> str:
 
 
 def _nearest(key: str, path: str, siblings: Sequence[str], everywhere: Sequence[str]) -> str:
-    """Name the known key that was probably meant: a sibling, else one that is called so elsewhere."""
+    """Name the known key that was probably meant: one that is called so elsewhere, else the likeliest sibling."""
+    paths = {part for full in everywhere for part in _with_parents(full)}
+    elsewhere = {full.rpartition(".")[2].rstrip("[]"): full for full in sorted(paths, reverse=True)}
+    if key in elsewhere:
+        return elsewhere[key]
     if found := difflib.get_close_matches(key, siblings, n=1, cutoff=0.6):
         return _join(path, found[0])
-    ends = {full.rpartition(".")[2]: full for full in reversed(everywhere)}
-    if found := difflib.get_close_matches(key, ends, n=1, cutoff=0.8):
-        return ends[found[0]]
+    if found := difflib.get_close_matches(key, elsewhere, n=1, cutoff=0.8):
+        return elsewhere[found[0]]
     return _join(path, difflib.get_close_matches(key, siblings, n=1, cutoff=0)[0])
+
+
+def _with_parents(path: str) -> Iterator[str]:
+    parts = path.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts) + 1))

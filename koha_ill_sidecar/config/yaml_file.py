@@ -75,8 +75,10 @@ def read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except FileNotFoundError as error:
+        raise ConfigurationError([f"{path}: there is no such file"]) from error
+    except (OSError, ValueError) as error:  # ValueError: a path that no file could have
+        raise ConfigurationError([f"{path}: cannot be read: {getattr(error, 'strerror', error)}"]) from error
     if len(content) > _LARGEST:
         raise ConfigurationError([f"{path}: is larger than {_LARGEST} bytes"])
     try:
