@@ -10,9 +10,11 @@ from dataclasses import replace
 
 from koha_ill_sidecar.domain import statuses
 from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, Status, StatusGraph, StatusNode, status_graph
 from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.services.notices import send_staff_notice
 from koha_ill_sidecar.storage.koha import action_logs, authorised_values, requests
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha, KohaVersion
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
@@ -96,6 +98,8 @@ def set_status(tx: Transaction, ill_request: ILLRequest, status: str, actor: Act
     _record(tx, ill_request, changed, actor)
     if status != Status.GENREQ:
         partner_enquiries.close(tx, ill_request.illrequest_id, status=status)
+    if status == Status.CANCREQ:
+        send_staff_notice(tx, changed, NoticeCode.REQUEST_CANCEL, actor=actor)
     return changed
 
 

@@ -1,3 +1,4 @@
+import itertools
 import json
 import threading
 from collections.abc import Callable
@@ -246,7 +247,6 @@ def test_a_hundred_threads_leave_a_chain_of_statuses(database: Database, admin: 
     assert len(steps) == 100
     assert steps[0]["status_before"] == "NEW"
     assert all(
-        former["status_after"] == later["status_before"]
-        for former, later in zip(steps, steps[1:], strict=False)
+        former["status_after"] == later["status_before"] for former, later in itertools.pairwise(steps)
     )
     assert steps[-1]["status_after"] == last
