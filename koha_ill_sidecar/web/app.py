@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import health, problems
 from koha_ill_sidecar.web.callbacks import routes as callbacks
-from koha_ill_sidecar.web.proxies import TRUSTED, TrustedProxies
+from koha_ill_sidecar.web.proxies import TRUSTED
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ def create_app(runtime: Runtime) -> Flask:
     """
     Make the application: callbacks, health and numbers.
 
-    Nothing is connected to yet. The result is a WSGI application that knows of proxies (``web.trusted_proxies``).
+    Nothing is connected to yet. Whether a proxy is to be believed, the server around it says
+    (:class:`~koha_ill_sidecar.web.proxies.TrustedProxies`).
 
     Raises:
         ConfigurationError: A backend's mapping cannot be read.
@@ -36,9 +37,6 @@ def create_app(runtime: Runtime) -> Flask:
     settings = runtime.settings
     app = Flask("koha_ill_sidecar", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.callbacks.max_body_bytes
-    app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
-        app.wsgi_app, settings.web.trusted_proxies, unix_socket=settings.web.listen.path is not None
-    )
     app.before_request(_begin)
     app.after_request(_finish)
     problems.install(app)

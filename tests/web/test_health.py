@@ -1,0 +1,60 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+from vendor import callback_settings
+
+from conftest import KohaDatabase
+from koha_ill_sidecar.config.settings import IllSite, MetricsSettings
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.web.app import create_app
+
+
+@pytest.fixture
+def runtime(koha_database: KohaDatabase, database: Database) -> Runtime:
+    return Runtime(settings=callback_settings(koha_database.settings), database=database)
+
+
+def test_ready_names_every_check(runtime: Runtime) -> None:
+    response = create_app(runtime).test_client().get("/readyz")
+
+    assert response.status_code == 200
+    assert response.get_json() == {"status": "ok", "checks": {"database": "ok", "schema": "ok"}}
+
+
+def test_not_ready_while_the_database_is_away_but_alive(koha_database: KohaDatabase, tmp_path: Path) -> None:
+    nowhere = replace(koha_database.settings, socket=tmp_path / "none.sock")
+    runtime = Runtime(settings=callback_settings(nowhere), database=Database(nowhere, site=IllSite()))
+    client = create_app(runtime).test_client()
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.get_json()["checks"] == {
+        "database": "DatabaseUnavailable",
+        "schema": "DatabaseUnavailable",
+    }
+    assert client.get("/healthz").get_json() == {"status": "ok"}
+
+
+def test_not_ready_with_tables_of_another_version(runtime: Runtime, admin: Engine) -> None:
+    with admin.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO ill_sidecar_migrations (version, name, sha256, applied_at)"
+                " VALUES (999, 'tomorrow', REPEAT('0', 64), UTC_TIMESTAMP(6))"
+            )
+        )
+
+    response = create_app(runtime).test_client().get("/readyz")
+
+    assert (response.status_code, response.get_json()["checks"]["schema"]) == (503, "SidecarSchemaBehind")
+
+
+def test_numbers_are_given_to_prometheus_unless_switched_off(runtime: Runtime) -> None:
+    without = replace(runtime, settings=replace(runtime.settings, metrics=MetricsSettings(enabled=False)))
+
+    assert "koha_ill_sidecar_callbacks_refused" in create_app(runtime).test_client().get("/metrics").text
+    assert create_app(without).test_client().get("/metrics").status_code == 404
