@@ -1,0 +1,332 @@
+"""
+Whatever breaks, no message is lost and none is sent twice without need.
+
+Every test runs the real worker as a process, against a real MariaDB and a real SMTP server.
+"""
+
+import asyncio
+import fcntl
+import random
+import smtplib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from email.parser import BytesHeaderParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP
+from mail_servers import MailServer, running
+
+from sidecar_process import Library, SidecarProcess
+
+pytestmark = pytest.mark.slow
+
+Eventually = Callable[..., None]
+
+CONNECTIONS = 2
+CODE = "ILL_PICKUP_READY"
+
+
+class Sink(MailServer):
+    """Takes every mail, after a moment in which something may happen."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        super().__init__()
+        self.answers["DATA"] = self._take_time
+        self._seconds = seconds
+
+    async def _take_time(self, _server: SMTP, _address: str | None) -> None:
+        await asyncio.sleep(self._seconds)
+
+    @property
+    def taken(self) -> list[tuple[str, str]]:
+        """What came, in order: the subject, which is different for each message, and the Message-ID."""
+        headers = [BytesHeaderParser().parsebytes(mail.octets) for mail in list(self.caught)]
+        return [(str(header["Subject"]), str(header["Message-ID"])) for header in headers]
+
+
+@contextmanager
+def _delivering(library: Library, sink: Sink, **delivery: Any) -> Iterator[Path]:
+    """Give a configuration whose mail goes to the sink."""
+    with running(sink) as smtp:
+        yield library.config(
+            delivery={
+                "letter_codes": [CODE],
+                "connections": CONNECTIONS,
+                "lease": "2s",
+                "smtp": {"host": smtp.host, "port": smtp.port, "timeout": "20s"},
+                **delivery,
+            },
+            scheduler={"jobs": {"dispatch": "200ms", "watch": "500ms"}},
+        )
+
+
+def _queue(library: Library, subjects: Sequence[str]) -> None:
+    with library.connect() as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO message_queue (borrowernumber, subject, content, letter_code, message_transport_type,"
+            " status, time_queued, to_address, from_address) VALUES (5, %s, 'Your book is here.', %s, 'email',"
+            " 'pending', NOW(), 'sam.page@example.org', 'ill@ada.example.org')",
+            [(subject, CODE) for subject in subjects],
+        )
+
+
+def _subjects(number: int) -> list[str]:
+    return [f"message {position}" for position in range(number)]
+
+
+def _statuses(library: Library) -> Counter[tuple[str, str]]:
+    return Counter(library.sql("SELECT status, COALESCE(failure_code, '') FROM message_queue"))
+
+
+def _all_sent(library: Library, number: int) -> Callable[[], bool]:
+    return lambda: _statuses(library) == {("sent", ""): number}
+
+
+def _nothing_in_flight(library: Library) -> bool:
+    return not library.sql("SELECT message_id FROM ill_sidecar_deliveries WHERE state = 'in_flight'")
+
+
+def test_kill_9_thirty_times_loses_nothing_and_repeats_only_what_was_in_flight(
+    library: Library, eventually: Eventually
+) -> None:
+    seed = random.randrange(1_000_000)
+    chance = random.Random(seed)
+    subjects = _subjects(500)
+    _queue(library, subjects)
+    sink = Sink(0.01)
+    taken_at_kill: list[int] = []
+    with _delivering(library, sink, lease="1s") as config:
+        for _ in range(30):
+            process = SidecarProcess("worker", config, library.directory)
+            process.start(wait=False)
+            enough = len(sink.caught) + chance.randint(1, 14)
+            eventually(lambda enough=enough: len(sink.caught) >= enough, 60)
+            time.sleep(chance.uniform(0, 0.02))
+            process.kill()
+            process.close()
+            time.sleep(0.05)  # the server may still be taking what was on its way
+            taken_at_kill.append(len(sink.caught))
+        with SidecarProcess("worker", config, library.directory):
+            eventually(_all_sent(library, 500), 60)
+
+    taken = sink.taken
+    assert {subject for subject, _ in taken} == set(subjects), f"seed {seed}"
+    assert len({message_id for _, message_id in taken}) == 500, f"seed {seed}"
+    assert _repeats_by_kill(taken, taken_at_kill) <= CONNECTIONS, f"seed {seed}"
+    assert _nothing_in_flight(library)
+
+
+def _repeats_by_kill(taken: Sequence[tuple[str, str]], taken_at_kill: Sequence[int]) -> int:
+    """Tell the most messages of one life, between two kills, that were sent again in a later one."""
+    last = {mail: position for position, mail in enumerate(taken)}
+    repeated = [position for position, mail in enumerate(taken) if last[mail] != position]
+    lives = Counter(
+        sum(position >= at_kill for at_kill in taken_at_kill) for position in repeated
+    )
+    return max(lives.values(), default=0)
+
+
+def test_sigterm_in_the_middle_sends_nothing_twice_and_leaves_nothing_taken(
+    library: Library, eventually: Eventually
+) -> None:
+    _queue(library, _subjects(120))
+    sink = Sink(0.01)
+    with _delivering(library, sink) as config:
+        for enough in (20, 60):
+            with SidecarProcess("worker", config, library.directory) as process:
+                eventually(lambda enough=enough: len(sink.caught) >= enough)
+                assert process.stop() == 0
+            taken = len(sink.caught)
+            assert _statuses(library) == {("sent", ""): taken, ("pending", ""): 120 - taken}
+            assert _nothing_in_flight(library)
+        with SidecarProcess("worker", config, library.directory):
+            eventually(_all_sent(library, 120), 30)
+
+    assert sorted(subject for subject, _ in sink.taken) == sorted(_subjects(120))
+
+
+def test_a_message_is_on_its_way_within_two_seconds_of_its_commit(
+    library: Library, eventually: Eventually
+) -> None:
+    sink = Sink()
+    with running(sink) as smtp:
+        config = library.config(
+            delivery={"letter_codes": [CODE], "smtp": {"host": smtp.host, "port": smtp.port}}
+        )
+        with SidecarProcess("worker", config, library.directory):
+            waits = []
+            for subject in _subjects(4):
+                time.sleep(0.7)
+                before = len(sink.caught)
+                _queue(library, [subject])
+                began = time.monotonic()
+                eventually(lambda before=before: len(sink.caught) > before, 5)
+                waits.append(time.monotonic() - began)
+
+    assert max(waits) < 2
+
+
+def test_mariadb_that_goes_and_comes_back_loses_nothing(library: Library, eventually: Eventually) -> None:
+    _queue(library, _subjects(150))
+    sink = Sink(0.01)
+    with (
+        _delivering(library, sink, lease="30s") as config,
+        SidecarProcess("run", config, library.directory) as process,
+    ):
+        eventually(lambda: len(sink.caught) >= 40)
+        library.server.stop()
+        time.sleep(2)
+        library.server.start()
+        eventually(_all_sent(library, 150), 60)
+        log = process.log
+
+    assert sorted(subject for subject, _ in sink.taken) == sorted(_subjects(150))
+    assert _nothing_in_flight(library)
+    assert log.count("database away, jobs wait") <= 1
+    assert "Traceback" not in log
+
+
+def test_mariadb_that_is_killed_loses_nothing_that_it_committed(
+    library: Library, eventually: Eventually
+) -> None:
+    _queue(library, _subjects(100))
+    sink = Sink(0.01)
+    with _delivering(library, sink, lease="5s") as config, SidecarProcess("worker", config, library.directory):
+        eventually(lambda: len(sink.caught) >= 30)
+        library.server.kill()
+        time.sleep(1)
+        library.server.start()
+        eventually(_all_sent(library, 100), 60)
+
+    assert {subject for subject, _ in sink.taken} == set(_subjects(100))
+    assert len({message_id for _, message_id in sink.taken}) == 100
+    assert len(sink.taken) - 100 <= CONNECTIONS
+
+
+def test_a_table_that_koha_locks_is_waited_for(library: Library, eventually: Eventually) -> None:
+    """Koha, C4/Letters.pm SendCirculationAlert, locks the queue while it appends to a message."""
+    _queue(library, _subjects(100))
+    sink = Sink(0.01)
+    with _delivering(library, sink, lease="30s") as config, SidecarProcess("worker", config, library.directory):
+        eventually(lambda: len(sink.caught) >= 20)
+        with library.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("LOCK TABLES message_queue WRITE, letter READ")
+            time.sleep(5)
+            cursor.execute("UNLOCK TABLES")
+        eventually(_all_sent(library, 100), 30)
+
+    assert sorted(subject for subject, _ in sink.taken) == sorted(_subjects(100))
+
+
+def test_a_request_held_for_twenty_seconds_holds_up_nothing_else(
+    library: Library, eventually: Eventually
+) -> None:
+    insert = "INSERT INTO illrequests (branchcode, status, backend) VALUES ('CPL', 'NEW', 'Standard')"
+    library.sql(insert)
+    library.sql(insert)
+    held, other = (number for (number,) in library.sql("SELECT illrequest_id FROM illrequests ORDER BY 1"))
+    sink = Sink()
+    with _delivering(library, sink) as config, SidecarProcess("worker", config, library.directory) as process:
+        eventually(lambda: len(library.sql("SELECT * FROM ill_sidecar_requests")) == 2)
+        with library.connect() as connection, connection.cursor() as cursor:
+            connection.begin()
+            cursor.execute("UPDATE illrequests SET status = 'REQ' WHERE illrequest_id = %s", (held,))
+            began = time.monotonic()
+            library.sql("UPDATE illrequests SET status = 'COMP' WHERE illrequest_id = %s", other)
+            _queue(library, ["meanwhile"])
+            eventually(lambda: _noticed(library) == {other}, 5)
+            eventually(_all_sent(library, 1), 5)
+            time.sleep(max(0.0, 20 - (time.monotonic() - began)))
+            assert _noticed(library) == {other}
+            connection.commit()
+        eventually(lambda: _noticed(library) == {held, other}, 5)
+        log = process.log
+
+    assert len(library.sql("SELECT * FROM ill_sidecar_history")) == 2
+    assert "job failed" not in log
+
+
+def _noticed(library: Library) -> set[int]:
+    return {number for (number,) in library.sql("SELECT illrequest_id FROM ill_sidecar_history")}
+
+
+def test_two_workers_and_kohas_own_dispatcher_share_a_queue(library: Library, eventually: Eventually) -> None:
+    """Messages are queued meanwhile by several programs, whose transactions end out of order."""
+    lock_file = library.directory / "process_message_queue.pl"
+    lock_file.touch()
+    sink = Sink(0.003)
+    subjects = _subjects(240)
+    with (
+        _delivering(library, sink, koha_lock_file=str(lock_file)) as config,
+        running(sink) as smtp,
+        SidecarProcess("worker", config, library.directory),
+        SidecarProcess("worker", config, library.directory),
+    ):
+        stop = threading.Event()
+        koha = threading.Thread(target=_dispatch_like_koha, args=(library, lock_file, smtp.port, stop))
+        koha.start()
+        programs = [threading.Thread(target=_queue_slowly, args=(library, subjects[at::4])) for at in range(4)]
+        for program in programs:
+            program.start()
+        for program in programs:
+            program.join()
+        try:
+            eventually(_all_sent(library, len(subjects)), 60)
+        finally:
+            stop.set()
+            koha.join()
+
+    counts = Counter(subject for subject, _ in sink.taken)
+    by_koha = sum("koha" in message_id for _, message_id in sink.taken)
+    assert set(counts) == set(subjects)
+    assert set(counts.values()) == {1}
+    assert 0 < by_koha < len(subjects), "both must have had their share"
+    assert _nothing_in_flight(library)
+
+
+def _queue_slowly(library: Library, subjects: Sequence[str]) -> None:
+    with library.connect() as connection, connection.cursor() as cursor:
+        for subject in subjects:
+            connection.begin()
+            cursor.execute(
+                "INSERT INTO message_queue (borrowernumber, subject, content, letter_code,"
+                " message_transport_type, status, time_queued, to_address, from_address) VALUES"
+                " (5, %s, 'Hello', %s, 'email', 'pending', NOW(), 'sam@example.org', 'ill@example.org')",
+                (subject, CODE),
+            )
+            time.sleep(random.uniform(0, 0.1))
+            connection.commit()
+
+
+def _dispatch_like_koha(library: Library, lock_file: Path, port: int, stop: threading.Event) -> None:
+    """
+    Do what process_message_queue.pl does, again and again.
+
+    Source: Koha, C4/Letters.pm SendQueuedMessages and Koha/Script.pm lock_exec.
+    """
+    while not stop.wait(0.2):
+        with lock_file.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            _send_all_pending(library, port)
+
+
+def _send_all_pending(library: Library, port: int) -> None:
+    pending = library.sql("SELECT message_id, subject FROM message_queue WHERE status = 'pending'")
+    with smtplib.SMTP("127.0.0.1", port) as smtp:
+        for message_id, subject in pending:
+            smtp.sendmail(
+                "ill@example.org",
+                ["sam@example.org"],
+                f"Subject: {subject}\r\nMessage-ID: <{message_id}.koha@example.org>\r\n\r\nHello\r\n".encode(),
+            )
+            library.sql(
+                "UPDATE message_queue SET status = 'sent', failure_code = '' WHERE message_id = %s", message_id
+            )
