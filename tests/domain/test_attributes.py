@@ -58,7 +58,7 @@ def test_metadata_leaves_out_what_describes_no_item_and_what_is_empty() -> None:
         ([("format", "ebook"), ("genre", "journal")], {"type": "book"}),
         ([("rft_id", "PMID:123"), ("id", "doi:10.1/x:y")], {"pmid": "123", "doi": "10.1/x:y"}),
         ([("id", "10.1/x")], {"doi": "10.1/x"}),
-        ([("ctitle", "Two"), ("clast", "Ng"), ("eissn", "1")], {"chapter": "Two", "chapter_author": "Ng", "eissn": "1"}),
+        ([("ctitle", "II"), ("clast", "Ng"), ("eissn", "1")], {"chapter": "II", "chapter_author": "Ng", "eissn": "1"}),
         ([("sid", "Primo"), ("issn", "")], {"sid": "Primo"}),
         ([("backend", "X"), ("branchcode", "CPL"), ("password", "x"), ("stage", "form")], {}),
     ],
