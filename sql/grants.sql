@@ -1,7 +1,6 @@
 -- The least privileges with which koha-ill-sidecar does its work. Run as an administrator of the database.
 --
--- `koha-ill-sidecar grants` prints this with your own database, user and host in place of
--- koha_library, koha_ill_sidecar and localhost. Make the user first:
+-- `koha-ill-sidecar grants` prints this with the names of your own database, user and host. Make the user first:
 --
 --   CREATE USER 'koha_ill_sidecar'@'localhost' IDENTIFIED BY 'a long password of your own';
 --

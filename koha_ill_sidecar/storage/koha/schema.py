@@ -41,6 +41,7 @@ TABLES: dict[str, KohaTable] = {
     "biblioitems": _table(
         "biblioitemnumber biblionumber isbn issn itemtype publishercode publicationyear cn_sort timestamp"
     ),
+    "borrower_attribute_types": _table("code authorised_value_category"),
     "borrower_attributes": _table("borrowernumber code attribute"),
     "borrower_message_preferences": _table(
         "borrower_message_preference_id borrowernumber categorycode message_attribute_id days_in_advance"
