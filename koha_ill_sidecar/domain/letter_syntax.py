@@ -117,5 +117,8 @@ def _dated(value: str, dates: DateStyle, *, date_only: bool) -> str:
     found = _DATE.fullmatch(value)
     if found is None or "9999-12-31" in value:
         return value
-    moment = parse_stored_date(value)
+    try:
+        moment = parse_stored_date(value)
+    except ValueError:
+        return ""  # looks like a date and is none: Koha writes nothing
     return dates.date(moment) if date_only or not found.group(1) else dates.date_and_time(moment)

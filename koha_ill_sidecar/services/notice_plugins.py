@@ -106,7 +106,10 @@ def _price(value: str, options: Mapping[str, object], tx: Transaction) -> str:
     if _is_true(options.get("with_symbol")):
         raise TemplateError("filter", "Price: with_symbol is not known here, for currencies are not read")
     currency_format = tx.preferences.text("CurrencyFormat", "US")
-    return format_price(value, currency_format, for_editing=_is_true(options.get("on_editing")))
+    try:
+        return format_price(value, currency_format, for_editing=_is_true(options.get("on_editing")))
+    except ValueError as error:
+        raise TemplateError("filter", f"Price: {error}") from error
 
 
 def _authorised_value(tx: Transaction, args: Sequence[object]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from prometheus_client import Counter
 
 from koha_ill_sidecar.domain.actors import Actor
-from koha_ill_sidecar.domain.formats import without_final_punctuation
+from koha_ill_sidecar.domain.formats import DateStyle, parse_stored_date, without_final_punctuation
 from koha_ill_sidecar.domain.letter_syntax import (
     LetterTable,
     LetterValues,
@@ -213,6 +213,11 @@ class _Rendering:
     def _now(self) -> str:
         return notice_tables.now(self._tx)
 
+    def _today(self) -> str:
+        """Give Koha's variable of that name: an ISO date, and the time as the preference has it."""
+        style = DateStyle("iso", self._tx.preferences.text("timeformat", "24hr"))
+        return style.date_and_time(parse_stored_date(self._now))
+
     def library_addresses(self) -> LibraryAddresses:
         row = self._objects.row("branches", self._request.branchcode) or {}
         return addresses_of(row, self._tx.preferences)
@@ -327,7 +332,7 @@ class _Rendering:
         if "biblio" in source:
             given["biblio"] = self._objects.biblio(self._request.biblio_id)
         if "today" in source:
-            given["today"] = self._now
+            given["today"] = self._today()
         return given
 
     def _substitutes(self) -> dict[str, str]:
@@ -373,7 +378,7 @@ class _Rendering:
 def _plugin(name: str, context: Context, _args: list[object]) -> object:
     """Give the plugin that was made for this rendering, so that one engine and its cache serve all of them."""
     plugins = context.stash[_PLUGINS]
-    return plugins[name] if isinstance(plugins, dict) else None
+    return plugins.get(name) if isinstance(plugins, dict) else None
 
 
 _ENGINE = Engine(plugins={name: functools.partial(_plugin, name) for name in PLUGIN_NAMES})

@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from koha_ill_sidecar.domain.formats import (
     DateStyle,
     format_price,
@@ -47,7 +48,7 @@ def test_every_moment_that_mariadb_writes_is_read_back(moment: datetime) -> None
 
 @pytest.mark.parametrize("value", ["", "tomorrow", "2026-13-01", "2026-02-30", "0000-00-00", "9.3.2026"])
 def test_what_is_no_date_is_refused(value: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  (datetime words some of them itself)
+    with pytest.raises(ValueError):
         parse_stored_date(value)
 
 
@@ -66,6 +67,19 @@ def test_what_is_no_date_is_refused(value: str) -> None:
 )
 def test_prices_follow_the_preference(value: str, currency_format: str, written: str) -> None:
     assert format_price(value, currency_format) == written
+
+
+@pytest.mark.parametrize("value", ["1e16", "-1e999999", "9" * 40])
+def test_a_price_beyond_all_money_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="too large"):
+        format_price(value, "US")
+
+
+@pytest.mark.parametrize(
+    ("value", "hour"), [("2026-03-09 02:05 PM", 14), ("2026-03-09 12:05 AM", 0), ("2026-03-09 12:05 PM", 12)]
+)
+def test_half_days_are_read_back(value: str, hour: int) -> None:
+    assert parse_stored_date(value).hour == hour
 
 
 def test_a_price_for_editing_has_no_thousands() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from koha_ill_sidecar.domain.formats import DateStyle
 from koha_ill_sidecar.domain.letter_syntax import (
     LetterTable,
@@ -26,6 +27,7 @@ PATRON: Row = {
     "streettype": "RD",
     "password": "$2a$08$hash",
     "othernames": None,
+    "sort1": "2026-02-30",
 }
 BIBLIO: Row = {"biblionumber": "3", "title": "Crime and punishment /", "datecreated": "2026-11-23"}
 
@@ -62,6 +64,7 @@ def row_of(row: Row | None) -> Callable[[], Row | None]:
         ("<<borrowers.updated_on | dateonly>>", "03/09/2026"),
         ("<<updated_on|dateonly>>", "03/09/2026"),
         ("<<borrowers.date_renewed>>", "9999-12-31"),
+        ("[<<borrowers.sort1>>]", "[]"),
         ("<<borrowers.streettype>>", "Road"),
         ("<<biblio.title>>|", "Crime and punishment |"),
         ("<<biblio.datecreated>>", "11/23/2026"),

@@ -32,7 +32,12 @@ def rendered(tx: Transaction, template: str, **columns: Any) -> str:
     [
         ("[% illrequest.status %] [% illrequest.cost %]", "NEW 12.50"),
         ("[% illrequest.placed == today.substr(0, 10) %]", "1"),
+        (
+            "[% day = BLOCK %][% today | $KohaDates %][% END %][% today.length %] [% day == illrequest.placed %]",
+            "16 1",
+        ),
         ("[% illrequest.patron.surname %]", "Page"),
+        ("[% FOREACH one IN borrower %][% one.surname %][% END %]", "Page"),
         ("[% illrequest.library.branchname %]", "Ada Lovelace Library"),
         ("[% illrequest.biblio.title %][% biblio.title %]", ""),
         ("[% illrequest.get_type %]", "article"),
@@ -84,6 +89,7 @@ def test_templates_can_name_what_koha_names(tx: Transaction, template: str, expe
         ("[% USE Branches %][% Branches.all %]", "Branches has no all here"),
         ("[% USE NoSuchThing %]", "NoSuchThing"),
         ("[% 'tomorrow' | $KohaDates %]", "KohaDates"),
+        ("[% USE Price %][% '1e99' | $Price %]", "too large"),
         ("[% USE Price %][% 7 | $Price with_symbol => 1 %]", "with_symbol"),
     ],
 )
@@ -104,6 +110,13 @@ def test_nothing_of_the_program_can_be_reached(tx: Transaction, name: str) -> No
     assert seen == ""
 
 
+@pytest.mark.parametrize("value", ["1", "{}", "{ Branches => 1 }"])
+def test_a_template_cannot_break_the_plugins(tx: Transaction, value: str) -> None:
+    spread = f"[% _plugins = {value} %][% import({{ _plugins => {value} }}) %]"
+
+    assert rendered(tx, spread + "[% USE Branches %]ok") == "ok"
+
+
 def test_a_request_without_patron_has_no_borrower(tx: Transaction) -> None:
     template = "[% IF borrower %]somebody[% ELSE %]nobody[% END %][% illrequest.patron.surname %]"
 
@@ -113,8 +126,7 @@ def test_a_request_without_patron_has_no_borrower(tx: Transaction) -> None:
 def test_an_object_costs_nothing_until_it_is_used(tx: Transaction, queries: Queries) -> None:
     with queries() as unused:
         rendered(tx, "[% IF borrower && branch %]here[% END %]")
-    tx.connection.execute(text("DELETE FROM illrequestattributes"))
-    tx.connection.rollback()
+    tx.connection.rollback()  # takes back the first letter
     with queries() as used:
         rendered(tx, "[% IF borrower && branch %][% borrower.category.description %][% END %]")
 
