@@ -1,10 +1,13 @@
 """What templates can name: objects, their accessors, and Koha's plugins."""
 
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from cast import ADA, CLARA, SAM
@@ -160,3 +163,86 @@ def test_attributes_of_a_patron_are_named_in_the_older_syntax(admin: Engine, tx:
 
     content = "<<borrower-attribute:ROOM>> [% borrower.get_extended_attribute('ROOM').attribute %]"
     assert rendered(tx, content) == "12,7 12."
+
+
+NAMES = st.sampled_from(
+    [
+        "borrower",
+        "branch",
+        "biblio",
+        "illrequest",
+        "illrequestattributes",
+        "today",
+        "patron",
+        "library",
+        "category",
+        "comments",
+        "metadata",
+        "extended_attributes",
+        "get_extended_attribute",
+        "biblioitem",
+        "batch",
+        "statusalias",
+        "id_prefix",
+        "surname",
+        "placed",
+        "cost",
+        "Branches",
+        "AuthorisedValues",
+        "Koha",
+        "KohaDates",
+        "Price",
+        "GetName",
+        "GetByCode",
+        "Preference",
+        "count",
+        "first",
+        "last",
+        "next",
+        "search",
+        "find",
+        "as_list",
+        "type",
+        "value",
+        "nosuch",
+        "_plugins",
+        "size",
+        "keys",
+        "0",
+        "-1",
+    ]
+)
+ARGUMENTS = st.sampled_from(
+    ["", "()", "('CPL')", "(1)", "({ type => 'title' })", "([1, 2])", "(borrower)", "('')"]
+)
+STEPS = st.tuples(NAMES, ARGUMENTS).map("".join)
+PATHS = st.lists(STEPS, min_size=1, max_size=4).map(".".join)
+FILTERS = st.sampled_from(
+    [
+        "",
+        " | $KohaDates",
+        " | $Price",
+        " | $Remove_MARC_punctuation",
+        " | $borrower",
+        " | $KohaDates as_due_date => 1",
+    ]
+)
+DIRECTIVES = st.one_of(
+    st.builds("[% {}{} %]".format, PATHS, FILTERS),
+    st.builds("[% FOREACH x IN {} %][% x.type %][% END %]".format, PATHS),
+    st.builds("[% IF {} == {} %]same[% END %]".format, PATHS, PATHS),
+    st.builds("[% {} = {} %]".format, PATHS, PATHS),
+    st.builds("<<{}>>".format, PATHS),
+    st.builds("<<{} | dateonly>>".format, PATHS),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=st.lists(DIRECTIVES, min_size=1, max_size=4))
+def test_whatever_a_letter_says_the_action_goes_on(tx: Transaction, pieces: list[str]) -> None:
+    """A letter comes out or fails with our error; nothing else ever reaches the action that sends it."""
+    plugins = "[% USE Branches %][% USE AuthorisedValues %][% USE Koha %][% USE Price %]"
+    with tx.connection.begin_nested() as savepoint:
+        with contextlib.suppress(TemplateFailed):
+            rendered(tx, plugins + "".join(pieces), status_alias="WAITING")
+        savepoint.rollback()
