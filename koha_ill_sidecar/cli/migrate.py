@@ -1,8 +1,10 @@
 """``koha-ill-sidecar migrate``: the sidecar's own tables."""
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
+from koha_ill_sidecar.errors import DatabaseError
 from koha_ill_sidecar.storage.sidecar import migrations
 
 
@@ -22,7 +24,13 @@ def migrate(context: CommandContext, *, print_only: bool) -> None:
     if print_only:
         _print_pending(context)
         return
-    done = migrations.migrate(context.database.engine)
+    try:
+        done = migrations.migrate(context.database.engine)
+    except DBAPIError as error:
+        raise DatabaseError(
+            f"The sidecar's tables could not be made: {error.orig}. "
+            "Give its database user what `koha-ill-sidecar grants` prints."
+        ) from error
     for migration in done:
         click.echo(f"Applied {migration.version:04d} {migration.name}")
     if not done:

@@ -69,7 +69,7 @@ class _KohaSection:
 class _Document:
     """The file as written."""
 
-    koha: _KohaSection
+    koha: _KohaSection = field(default_factory=_KohaSection)
     web: WebSettings = field(default_factory=WebSettings)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     partners: PartnerSettings = field(default_factory=PartnerSettings)
@@ -85,7 +85,7 @@ def load_settings(path: Path, environment: Mapping[str, str] = os.environ) -> Se
     Read the settings from a YAML file.
 
     Args:
-        environment: Where ``{env: NAME}`` looks.
+        environment: Where ``{env: NAME}`` and the default of `koha.conf`, KOHA_CONF, are looked up.
 
     Raises:
         ConfigurationError: Something is wrong in it; names every mistake with the path of its key.
@@ -127,10 +127,11 @@ def _complete(document: _Document, environment: Mapping[str, str]) -> Settings:
 def _koha_settings(
     section: _KohaSection, partners: PartnerSettings, environment: Mapping[str, str]
 ) -> KohaSettings:
-    conf = read_koha_conf(section.conf) if section.conf else None
+    path = section.conf or _conf_of_environment(section, environment)
+    conf = read_koha_conf(path) if path else None
     database = _database_settings(section, conf, environment)
     return KohaSettings(
-        conf=section.conf,
+        conf=path,
         database=database,
         accept_unsupported_version=section.accept_unsupported_version,
         site=dataclasses.replace(
@@ -140,6 +141,12 @@ def _koha_settings(
         lock_directory=conf.lock_directory if conf else None,
         backend_directory=conf.backend_directory if conf else None,
     )
+
+
+def _conf_of_environment(section: _KohaSection, environment: Mapping[str, str]) -> Path | None:
+    """Give the file that Koha's own programs would read, where ours does not say which database."""
+    path = environment.get("KOHA_CONF")
+    return Path(path) if path and section.database.name is None else None
 
 
 def _database_settings(

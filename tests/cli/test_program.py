@@ -141,6 +141,23 @@ def test_migrate_makes_the_tables_with_the_least_privileges(
     assert sorted(found) == sorted(tables)
 
 
+def test_migrate_without_the_privilege_says_what_to_do(
+    program: Program, koha_database: KohaDatabase, config: Path
+) -> None:
+    with koha_database.server.connect() as root, root.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE USER poor@localhost IDENTIFIED BY 'poor'")
+        cursor.execute(f"GRANT SELECT ON `{koha_database.settings.database}`.letter TO poor@localhost")
+    document = json.loads(config.read_text())
+    document["koha"]["database"] |= {"user": "poor", "password": "poor"}
+    config.write_text(json.dumps(document))
+
+    result = program("migrate")
+
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "koha-ill-sidecar grants" in result.stderr
+
+
 def test_grants_name_the_configured_database(program: Program, koha_database: KohaDatabase) -> None:
     result = program("grants")
 

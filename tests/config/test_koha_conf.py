@@ -191,3 +191,14 @@ def test_koha_s_password_is_not_sent_for_another_user(path: Path) -> None:
     database = parse_settings({"koha": {"conf": str(path), "database": {"user": "other"}}}).koha.database
 
     assert not database.password
+
+
+def test_koha_s_environment_names_its_file_where_ours_is_silent(path: Path) -> None:
+    read(path)
+    environment = {"KOHA_CONF": str(path)}
+
+    silent = parse_settings(None, environment=environment).koha
+    named = parse_settings({"koha": {"database": {"name": "x", "user": "y"}}}, environment=environment).koha
+
+    assert (silent.conf, silent.database.database) == (path, "koha_library")
+    assert (named.conf, named.database.database) == (None, "x")
