@@ -82,6 +82,8 @@ def load_bulk(connection: "Connection[Cursor]", requests: int, messages: int, *,
     quarter of all) a record and some a loan. A patron per twenty requests comes with them. Of the messages 2 % are
     failed and 0.5 % deleted, the others sent. What was there before stays. Commits as it goes.
 
+    A million requests took four minutes on two busy cores, five million messages five minutes.
+
     Args:
         pending: How many of the messages, the newest ones, wait to be sent.
 
