@@ -16,6 +16,7 @@ from koha_ill_sidecar.domain.notices import NotQueuedReason
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.errors import LetterMissing, RequestNotFound, TemplateFailed
 from koha_ill_sidecar.resources import notice_templates
+from koha_ill_sidecar.services import statuses
 from koha_ill_sidecar.services.notices import (
     preview_notice,
     render_notice,
@@ -272,6 +273,16 @@ class TestStaffNotices:
         outcome = send_staff_notice(tx, a_request(tx), CANCEL)
 
         assert reasons(outcome) == {"email": NotQueuedReason.TEMPLATE_FAILED}
+        assert queued(tx) == []
+
+    def test_that_fail_leave_the_new_status_in_place(self, tx: Transaction) -> None:
+        add_letter(tx, CANCEL, content="[% IF %]")
+        tx = with_preferences(tx, ILLSendStaffNotices=CANCEL, IllLog="1")
+        ill_request = a_request(tx, status="REQ")
+
+        statuses.set_status(tx, ill_request, "CANCREQ", BY_CLARA)
+
+        assert requests.get(tx, ill_request.illrequest_id).status == "CANCREQ"
         assert queued(tx) == []
 
 
