@@ -103,13 +103,19 @@ def receive(tx: Transaction, callback: Callback) -> Received:
     return _received(receipt_id, judged)
 
 
-def replay(tx: Transaction, receipt_id: int, read: Callable[..., StatusReport], **how: bool) -> Received:
+def replay(
+    tx: Transaction,
+    receipt_id: int,
+    read: Callable[..., StatusReport],
+    *,
+    accept_any_request: bool = False,
+) -> Received:
     """
     Look again at a callback that was kept, with today's mapping and the request as it is now.
 
     Args:
         read: The backend's format.
-        how: ``accept_any_request`` as the backend's settings have it.
+        accept_any_request: As the backend's settings have it.
 
     Raises:
         ReceiptNotFound: There is no such receipt.
@@ -122,11 +128,22 @@ def replay(tx: Transaction, receipt_id: int, read: Callable[..., StatusReport], 
         )
     header = None if receipt.event_id.startswith("sha256:") else receipt.event_id
     _, reading = read_callback(read, receipt.body, header)
-    judged = _judge(tx, _as_callback(receipt, reading, **how))
+    judged = _judge(tx, _as_callback(receipt, reading, accept_any_request=accept_any_request))
     receipts.settle(tx, receipt_id, judged.receipt)
     receipts.note_replay(tx, receipt_id)
     _apply(tx, judged)
     return _received(receipt_id, judged)
+
+
+def attend(tx: Transaction, illrequest_id: int) -> None:
+    """
+    Take the word to the staff away from a request.
+
+    Raises:
+        RequestNotFound: Nothing is known of such a request.
+    """
+    if not progress.attend(tx, illrequest_id):
+        raise RequestNotFound(illrequest_id)
 
 
 def _as_callback(

@@ -1,0 +1,220 @@
+"""``koha-ill-sidecar callbacks``: what vendors sent, what became of it, and doing it again."""
+
+import json
+from dataclasses import asdict
+from typing import IO
+
+import click
+
+from koha_ill_sidecar.backends.callback_formats import CallbackFormat, callback_format
+from koha_ill_sidecar.cli.context import CommandContext, pass_context
+from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
+from koha_ill_sidecar.config.settings import BackendCallbackSettings
+from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
+from koha_ill_sidecar.errors import CallbackError
+from koha_ill_sidecar.services.callbacks import Received, attend, replay
+from koha_ill_sidecar.storage.sidecar import receipts
+from koha_ill_sidecar.storage.sidecar.receipts import Receipt, ReceiptFilter
+
+_COLUMNS = {
+    "receipt_id": "Receipt",
+    "received_at": "Received (UTC)",
+    "backend": "Backend",
+    "event_id": "Event",
+    "illrequest_id": "Request",
+    "verdict": "Outcome",
+    "repeats": "Repeats",
+    "detail": "Detail",
+}
+_PAGE = 200
+
+
+@click.group()
+def callbacks() -> None:
+    """Look at callbacks and replay them."""
+
+
+@callbacks.command("list")
+@click.option("--backend", help="Only those of this backend.")
+@click.option(
+    "--outcome",
+    "outcomes",
+    type=click.Choice(list(Verdict)),
+    multiple=True,
+    help="Only those with this outcome; may be repeated.",
+)
+@click.option("--request", "illrequest_id", type=int, help="Only those on this request.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@json_option
+@pass_context
+def list_receipts(
+    context: CommandContext,
+    *,
+    backend: str | None,
+    outcomes: tuple[Verdict, ...],
+    illrequest_id: int | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List receipts, newest first."""
+    wanted = ReceiptFilter(backend=backend, verdicts=outcomes, illrequest_id=illrequest_id)
+    found = context.database.transact(receipts.find, wanted, limit=limit)
+    print_listing([_row(receipt) for receipt in found], _COLUMNS, as_json=as_json)
+
+
+@callbacks.command()
+@click.argument("receipt_id", type=int)
+@json_option
+@pass_context
+def show(context: CommandContext, *, receipt_id: int, as_json: bool) -> None:
+    """Show a receipt whole, with the body as it came."""
+    receipt = context.database.transact(receipts.get, receipt_id)
+    row = {
+        **asdict(receipt),
+        "body": _text(receipt.body),
+        "conflicting_body": _text(receipt.conflicting_body),
+    }
+    if as_json:
+        print_json(row)
+        return
+    for name, value in row.items():
+        if value not in (None, ""):
+            click.echo(f"{name}: {_line(value)}")
+
+
+@callbacks.command("replay")
+@click.argument("receipt_ids", metavar="RECEIPT...", type=int, nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every receipt that --outcome and --backend choose.")
+@click.option("--backend", help="With --all: only those of this backend.")
+@click.option(
+    "--outcome",
+    "outcomes",
+    type=click.Choice(sorted(REPLAYABLE_VERDICTS)),
+    multiple=True,
+    default=[Verdict.UNKNOWN_REQUEST.value],
+    show_default=True,
+    help="With --all: only those with this outcome.",
+)
+@json_option
+@pass_context
+def replay_receipts(
+    context: CommandContext,
+    *,
+    receipt_ids: tuple[int, ...],
+    everything: bool,
+    backend: str | None,
+    outcomes: tuple[Verdict, ...],
+    as_json: bool,
+) -> int:
+    """
+    Look again at callbacks that were not applied.
+
+    They are read with today's mapping, and meet the request as it is now: one that came before its request is
+    applied, one that is late stays late. Exits with 1 if one could not be replayed.
+    """
+    if bool(receipt_ids) == everything:
+        raise click.UsageError("Name receipts, or choose them with --all.")
+    if everything:
+        wanted = ReceiptFilter(backend=backend, verdicts=outcomes)
+        receipt_ids = _all_of(context, wanted)
+    rows = [_replay(context, receipt_id) for receipt_id in receipt_ids]
+    print_listing(rows, ("receipt_id", "illrequest_id", "outcome", "detail"), as_json=as_json)
+    return 1 if any(row["outcome"] is None for row in rows) else 0
+
+
+@callbacks.command()
+@click.argument("illrequest_id", metavar="REQUEST", type=int)
+@pass_context
+def attended(context: CommandContext, *, illrequest_id: int) -> None:
+    """Take the word to the staff away from a request that somebody has looked after."""
+    context.database.transact(attend, illrequest_id)
+    click.echo(f"Request {illrequest_id} needs nobody's attention any more.")
+
+
+@callbacks.command("try")
+@click.argument("backend")
+@click.argument("body", type=click.File("rb"), default="-")
+@pass_context
+def try_body(context: CommandContext, *, backend: str, body: IO[bytes]) -> None:
+    """
+    Read a sample BODY (a file, or - for standard input) as a callback of BACKEND, and show what it says.
+
+    Nothing is written, and the database is not asked.
+    """
+    report = _format(context, backend).read(body.read(), event_id_in_header=False)
+    print_json({name: value for name, value in asdict(report).items() if value is not None})
+
+
+def _replay(context: CommandContext, receipt_id: int) -> dict[str, object]:
+    try:
+        receipt = context.database.transact(receipts.get, receipt_id)
+        settings = _settings(context, receipt.backend)
+        received: Received = context.database.transact(
+            replay,
+            receipt_id,
+            callback_format(receipt.backend, settings.mapping).read,
+            accept_any_request=settings.accept_any_request,
+        )
+    except (CallbackError, click.UsageError) as error:
+        return {"receipt_id": receipt_id, "outcome": None, "detail": str(error)}
+    return {
+        "receipt_id": receipt_id,
+        "illrequest_id": received.answer.get("ill_request_id"),
+        "outcome": received.verdict.value,
+        "detail": received.answer.get("detail"),
+    }
+
+
+def _all_of(context: CommandContext, wanted: ReceiptFilter) -> tuple[int, ...]:
+    """Give the numbers of all receipts that fit, oldest first, as they came."""
+    numbers: list[int] = []
+    before = None
+    while page := context.database.transact(receipts.find, wanted, limit=_PAGE, before=before):
+        numbers += [receipt.receipt_id for receipt in page]
+        before = numbers[-1]
+    return tuple(reversed(numbers))
+
+
+def _settings(context: CommandContext, backend: str) -> BackendCallbackSettings:
+    found = context.settings.backends.get(backend)
+    if found is None or found.callbacks is None:
+        known = [name for name, one in context.settings.backends.items() if one.callbacks]
+        raise click.UsageError(
+            f"The configuration has no callbacks for a backend {backend!r}; "
+            f"it has {', '.join(known) or 'none at all'}."
+        )
+    return found.callbacks
+
+
+def _format(context: CommandContext, backend: str) -> CallbackFormat:
+    return callback_format(backend, _settings(context, backend).mapping)
+
+
+def _row(receipt: Receipt) -> dict[str, object]:
+    return {
+        "receipt_id": receipt.receipt_id,
+        "received_at": receipt.received_at,
+        "occurred_at": receipt.occurred_at,
+        "backend": receipt.backend,
+        "event_id": receipt.event_id,
+        "illrequest_id": receipt.illrequest_id,
+        "order_id": receipt.order_id,
+        "verdict": receipt.verdict.value,
+        "answer_status": receipt.answer_status,
+        "repeats": receipt.repeats,
+        "conflicts": receipt.conflicts,
+        "replayed_at": receipt.replayed_at,
+        "detail": receipt.answer.get("detail"),
+    }
+
+
+def _text(body: bytes | None) -> str | None:
+    return None if body is None else body.decode("utf-8", "replace")
+
+
+def _line(value: object) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return "".join(
+        character if character.isprintable() or character == "\n" else " " for character in str(value)
+    )
