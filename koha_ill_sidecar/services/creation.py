@@ -5,7 +5,7 @@ Source: Koha, Koha/ILL/Backend/Standard.pm create and add_request, Koha/ILL/Requ
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from koha_ill_sidecar.config.settings import LimitMethod, RequestLimit
@@ -16,6 +16,7 @@ from koha_ill_sidecar.domain.attributes import (
     MIGRATED_FROM,
     UNAUTHENTICATED,
     MaterialType,
+    from_openurl,
 )
 from koha_ill_sidecar.domain.limits import is_exceeded
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
@@ -54,6 +55,7 @@ class NewRequest:
     visitor: Visitor | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     custom: Mapping[str, str] = field(default_factory=dict)
+    openurl: Sequence[tuple[str, str]] = ()  # parameters of an OpenURL; what else is given wins over them
     batch_id: int | None = None
     backend: str | None = None  # None: the one that comes with Koha
     supplier_backend: str | None = None  # which configured backend is to supply it
@@ -70,6 +72,7 @@ def create(tx: Transaction, new: NewRequest, actor: Actor) -> ILLRequest:
             invalid_branch, invalid_borrower, missing_unauth_data) or unknown_backend, ambiguous_borrower,
             unauthenticated_not_allowed, invalid_batch, invalid_field.
     """
+    new = _with_openurl(tx, new)
     branchcode = checks.branch(tx, new.branchcode)
     if not new.type.strip():
         raise RequestRefused(
@@ -145,6 +148,17 @@ def switch_provider(
     set_status(tx, replace(original, orderid=None), Status.REQREV, actor)
     history.add(tx, illrequest_id, "migrated", actor=actor, detail={"to": ill_request.illrequest_id})
     return requests.get(tx, ill_request.illrequest_id)
+
+
+def _with_openurl(tx: Transaction, new: NewRequest) -> NewRequest:
+    found = from_openurl(new.openurl, splits_ids=checks.upserts(tx.koha))
+    return replace(
+        new,
+        type=new.type or found.pop("type", ""),
+        fields={**{key: value for key, value in found.items() if key in LABELS}, **new.fields},
+        custom={**{key: value for key, value in found.items() if key not in LABELS}, **new.custom},
+        openurl=(),
+    )
 
 
 def _insert(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> ILLRequest:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from koha_ill_sidecar.domain import attributes as item
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
-from koha_ill_sidecar.storage.koha import attributes
+from koha_ill_sidecar.storage.koha import attributes, requests
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
@@ -36,19 +36,25 @@ def notice_metadata(tx: Transaction, ill_request: ILLRequest) -> Metadata:
     )
 
 
-def metadata(tx: Transaction, ill_request: ILLRequest) -> Mapping[str, str]:
+def metadata(tx: Transaction, illrequest_id: int) -> Mapping[str, str]:
     """
     Give label and value of all that describes the wanted item, by label; one query.
 
     Custom keys are shown with spaces for underscores, as on Koha's page.
     """
-    found = item.metadata(attributes.find(tx, ill_request.illrequest_id))
+    found = item.metadata(attributes.find(tx, illrequest_id))
     return {label.replace("_", " "): value for label, value in _sorted(found).items()}
 
 
-def supplier_metadata_text(tx: Transaction, ill_request: ILLRequest) -> str:
-    """Give what describes the wanted item as plain text, a line each; one query."""
-    return "\n".join(f"{label}: {value}" for label, value in metadata(tx, ill_request).items())
+def supplier_metadata(tx: Transaction, illrequest_id: int) -> Mapping[str, str]:
+    """Give :func:`metadata` of a request that may be gone; raises RequestNotFound."""
+    requests.get(tx, illrequest_id)
+    return metadata(tx, illrequest_id)
+
+
+def supplier_metadata_text(tx: Transaction, illrequest_id: int) -> str:
+    """Give what describes the wanted item as plain text, a line each; raises RequestNotFound."""
+    return "\n".join(f"{label}: {value}" for label, value in supplier_metadata(tx, illrequest_id).items())
 
 
 def _sorted(labelled: Mapping[str, str]) -> Mapping[str, str]:

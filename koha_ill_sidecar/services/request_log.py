@@ -14,7 +14,6 @@ from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.services.statuses import graph_of
 from koha_ill_sidecar.storage.koha import action_logs, authorised_values, letters, patrons, requests
 from koha_ill_sidecar.storage.koha.action_logs import LogRow
-from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
@@ -47,7 +46,7 @@ def request_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
             timestamp=row.timestamp,
             action=row.action or "",
             text=words.describe(row),
-            author=_author(people.get(row.user)),
+            author=people[row.user].label if row.user in people else "",
             interface=row.interface or "",
         )
         for row in rows
@@ -87,10 +86,3 @@ def _info(text: str | None) -> Mapping[str, object]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _author(patron: Patron | None) -> str:
-    if patron is None:
-        return ""
-    card = f" [{patron.cardnumber}]" if patron.cardnumber else ""
-    return f"{patron.name}{card}"

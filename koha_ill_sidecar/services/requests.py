@@ -15,10 +15,12 @@ from sqlalchemy import func
 
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.attributes import LABELS
+from koha_ill_sidecar.domain.notices import NoticeOutcome
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, Status
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services import checks
+from koha_ill_sidecar.services.notices import send_patron_notice
 from koha_ill_sidecar.services.statuses import require, set_status, set_status_alias
 from koha_ill_sidecar.storage.koha import attributes, comments, patrons, requests, statistics
 from koha_ill_sidecar.storage.koha.comments import Comment
@@ -225,6 +227,19 @@ def add_comment(tx: Transaction, illrequest_id: int, text: str, actor: Actor) ->
         raise RequestRefused("no_author", "A comment needs a member of staff who makes it.")
     requests.get(tx, illrequest_id)
     return comments.add(tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text)
+
+
+def send_notice(
+    tx: Transaction, illrequest_id: int, notice_code: str, actor: Actor, *, additional_text: str = ""
+) -> NoticeOutcome:
+    """
+    Queue a notice for the patron, by the transports that they chose for it.
+
+    Raises:
+        RequestNotFound: There is no such request.
+    """
+    ill_request = requests.get(tx, illrequest_id)
+    return send_patron_notice(tx, ill_request, notice_code, actor, additional_text=additional_text)
 
 
 def list_comments(tx: Transaction, illrequest_id: int) -> list[Comment]:

@@ -258,8 +258,8 @@ def test_metadata_is_sorted_by_label_without_case(tx: Transaction) -> None:
     assert noticed.lines == "- Author: Ng\n- eISSN: 1234-5678\n- Shelf_mark: A 1\n- Title: Nature"
     assert (noticed.title, noticed.author) == ("Nature", "Ng")
     assert noticed.attributes["type"] == "article"
-    assert list(metadata(tx, ill_request)) == ["Author", "eISSN", "Shelf mark", "Title"]
-    assert supplier_metadata_text(tx, ill_request).splitlines()[2] == "Shelf mark: A 1"
+    assert list(metadata(tx, number)) == ["Author", "eISSN", "Shelf mark", "Title"]
+    assert supplier_metadata_text(tx, number).splitlines()[2] == "Shelf mark: A 1"
 
 
 def test_a_list_is_filtered_as_koha_filters_it(tx: Transaction) -> None:

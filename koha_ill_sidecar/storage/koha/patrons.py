@@ -31,6 +31,11 @@ class Patron:
         """First name and surname, as Koha shows a patron."""
         return " ".join(part for part in (self.firstname, self.surname) if part)
 
+    @property
+    def label(self) -> str:
+        """Name and card number: ``Sam Page [20000005]``."""
+        return f"{self.name} [{self.cardnumber}]" if self.cardnumber else self.name
+
 
 def find(tx: Transaction, borrowernumber: int) -> Patron | None:
     """Give a patron, if there is one with this number."""

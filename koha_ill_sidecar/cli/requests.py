@@ -1,0 +1,614 @@
+"""Commands on requests: everything that staff can do to one."""
+
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+import click
+
+from koha_ill_sidecar.cli.context import CommandContext, pass_context
+from koha_ill_sidecar.cli.output import json_option, print_json, print_listing, print_table
+from koha_ill_sidecar.domain.attributes import MaterialType
+from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.services import creation, opac, overview, partners, request_log
+from koha_ill_sidecar.services import metadata as metadata_service
+from koha_ill_sidecar.services import requests as service
+from koha_ill_sidecar.services.creation import NewRequest, Visitor
+from koha_ill_sidecar.services.overview import ListedRequest, RequestDetails
+from koha_ill_sidecar.services.staff import commandline_actor
+from koha_ill_sidecar.storage.koha.requests import RequestFilter
+from koha_ill_sidecar.storage.transaction import Transaction
+
+R = TypeVar("R")
+
+_MAX_LISTED = 10_000
+
+
+def _pairs(_context: click.Context, _option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """Read options of the form KEY=VALUE; a repeated key keeps the last, as in Koha's form."""
+    pairs = {}
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not equals or not key.strip():
+            raise click.BadParameter(f"{value!r} is not of the form KEY=VALUE.")
+        pairs[key.strip()] = text
+    return pairs
+
+
+as_option = click.option(
+    "--as", "userid", metavar="USERID", help="Login of the member of staff who acts (default: nobody)."
+)
+id_argument = click.argument("illrequest_id", metavar="ID", type=click.IntRange(min=1))
+
+
+@click.group()
+def requests() -> None:
+    """Create, change and show requests."""
+
+
+@requests.command("list")
+@click.option("--status", "statuses", multiple=True, help="Code of a status or status alias; repeatable.")
+@click.option("--library", "branchcode", help="Code of the library.")
+@click.option("--patron", help="Card number, surname, userid or first name.")
+@click.option("--backend", help="Koha's name of the backend.")
+@click.option("--placed-from", type=click.DateTime(["%Y-%m-%d"]), help="First day.")
+@click.option("--placed-to", type=click.DateTime(["%Y-%m-%d"]), help="Last day.")
+@click.option(
+    "--limit", type=click.IntRange(1, _MAX_LISTED), default=50, show_default=True, help="At most so many."
+)
+@json_option
+@pass_context
+def list_command(
+    context: CommandContext,
+    statuses: Sequence[str],
+    branchcode: str | None,
+    patron: str | None,
+    backend: str | None,
+    placed_from: datetime | None,
+    placed_to: datetime | None,
+    limit: int,
+    *,
+    as_json: bool,
+) -> None:
+    """List requests, newest first."""
+    wanted = RequestFilter(
+        statuses=statuses,
+        branchcode=branchcode,
+        backend=backend,
+        placed_from=placed_from.date() if placed_from else None,
+        placed_to=placed_to.date() if placed_to else None,
+    )
+    found = context.database.transact(overview.list_requests, wanted, patron=patron, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    columns = {
+        "number": "request", "status": "status", "alias": "alias", "placed": "placed", "library": "library",
+        "patron": "patron", "type": "type", "title": "title",
+    }  # fmt: skip
+    print_listing([_row(listed) for listed in found], columns, as_json=False)
+
+
+@requests.command()
+@id_argument
+@json_option
+@pass_context
+def show(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
+    """Show a request and what belongs to it."""
+    found = context.database.transact(overview.details, illrequest_id)
+    if as_json:
+        print_json(found)
+    else:
+        _print_details(found)
+
+
+@requests.command()
+@click.option(
+    "--type", "kind", type=click.Choice([kind.value for kind in MaterialType]), help="What is wanted."
+)
+@click.option("--library", "branchcode", required=True, help="Code of the library it is to come to.")
+@click.option("--patron", help="Card number, surname, userid or first name.")
+@click.option(
+    "--field",
+    "fields",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_pairs,
+    help="A field, such as title=Nature; repeatable.",
+)
+@click.option(
+    "--custom", metavar="KEY=VALUE", multiple=True, callback=_pairs, help="A field of your own; repeatable."
+)
+@click.option("--openurl", help="An OpenURL or its query, for whatever is not given otherwise.")
+@click.option("--batch", "batch_id", type=int, help="Number of the batch it belongs to.")
+@click.option("--backend", help="Koha's name of the backend (default: the one that comes with Koha).")
+@click.option("--supplier", "supplier_backend", help="The configured backend that is to supply it.")
+@click.option(
+    "--unauthenticated", is_flag=True, help="For somebody without an account; needs the next three."
+)
+@click.option("--first-name", default="", help="With --unauthenticated.")
+@click.option("--last-name", default="", help="With --unauthenticated.")
+@click.option("--email", default="", help="With --unauthenticated.")
+@as_option
+@json_option
+@pass_context
+def create(
+    context: CommandContext,
+    kind: str | None,
+    branchcode: str,
+    patron: str | None,
+    fields: dict[str, str],
+    custom: dict[str, str],
+    openurl: str | None,
+    batch_id: int | None,
+    backend: str | None,
+    supplier_backend: str | None,
+    first_name: str,
+    last_name: str,
+    email: str,
+    userid: str | None,
+    *,
+    unauthenticated: bool,
+    as_json: bool,
+) -> None:
+    """Make a request."""
+    if unauthenticated == (patron is not None):
+        raise click.UsageError("Give either --patron or --unauthenticated.")
+    _known_supplier(context, supplier_backend)
+    visitor = Visitor(first_name=first_name, last_name=last_name, email=email) if unauthenticated else None
+    new = NewRequest(
+        type=kind or "",
+        branchcode=branchcode,
+        patron=patron,
+        visitor=visitor,
+        fields=fields,
+        custom=custom,
+        openurl=_openurl_parameters(openurl),
+        batch_id=batch_id,
+        backend=backend,
+        supplier_backend=supplier_backend,
+    )
+    _tell(_act(context, userid, creation.create, new), as_json=as_json)
+
+
+@requests.command()
+@id_argument
+@click.option("--patron", "borrowernumber", type=int, help="Number of another patron (borrowernumber).")
+@click.option("--biblio", "biblio_id", type=int, help="Number of the record.")
+@click.option("--batch", "batch_id", type=int, help="Number of the batch.")
+@click.option("--library", "branchcode", help="Code of the library.")
+@click.option("--price-paid", help="What was paid.")
+@click.option("--opac-note", "notesopac", help="Note that the patron sees.")
+@click.option("--staff-note", "notesstaff", help="Note for the staff.")
+@click.option("--alias", "status_alias", help="Status alias; empty to take it away.")
+@as_option
+@json_option
+@pass_context
+def edit(
+    context: CommandContext,
+    /,
+    illrequest_id: int,
+    userid: str | None,
+    *,
+    as_json: bool,
+    **given: object,
+) -> None:
+    """Edit a request; what is not given stays, and an empty text takes a value away."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        raise click.UsageError("Say what to change; see --help.")
+    _tell(_edit(context, userid, illrequest_id, changes), as_json=as_json)
+
+
+@requests.command("edit-item")
+@id_argument
+@click.option(
+    "--field",
+    "fields",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_pairs,
+    required=True,
+    help="A field; repeatable.",
+)
+@as_option
+@json_option
+@pass_context
+def edit_item(
+    context: CommandContext,
+    illrequest_id: int,
+    fields: dict[str, str],
+    userid: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """
+    Change what is known of the wanted item; only while the request is NEW.
+
+    Up to Koha 25.05 the given fields replace all that was known.
+    """
+    edited = _act(context, userid, service.edit_item, illrequest_id, fields)
+    _tell(edited, as_json=as_json)
+
+
+@requests.command()
+@id_argument
+@as_option
+@json_option
+@pass_context
+def confirm(context: CommandContext, illrequest_id: int, userid: str | None, *, as_json: bool) -> None:
+    """Confirm a request (REQ)."""
+    _tell(_act(context, userid, service.confirm, illrequest_id), as_json=as_json)
+
+
+@requests.command()
+@id_argument
+@as_option
+@json_option
+@pass_context
+def revert(context: CommandContext, illrequest_id: int, userid: str | None, *, as_json: bool) -> None:
+    """Revert a request (REQREV)."""
+    _tell(_act(context, userid, service.revert, illrequest_id), as_json=as_json)
+
+
+@requests.command()
+@id_argument
+@click.option("--alias", "status_alias", help="Status alias to give it at once.")
+@as_option
+@json_option
+@pass_context
+def complete(
+    context: CommandContext,
+    illrequest_id: int,
+    status_alias: str | None,
+    userid: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Mark a request completed (COMP)."""
+    completed = _act(context, userid, service.mark_completed, illrequest_id, status_alias=status_alias)
+    _tell(completed, as_json=as_json)
+
+
+@requests.command()
+@id_argument
+@as_option
+@json_option
+@pass_context
+def cancel(context: CommandContext, illrequest_id: int, userid: str | None, *, as_json: bool) -> None:
+    """Ask for a NEW request to be cancelled, as its patron can (CANCREQ)."""
+    _tell(_act(context, userid, opac.ask_to_cancel, illrequest_id), as_json=as_json)
+
+
+@requests.command("switch-provider")
+@id_argument
+@click.option("--supplier", "supplier_backend", help="The configured backend that is to supply it.")
+@as_option
+@json_option
+@pass_context
+def switch_provider(
+    context: CommandContext,
+    illrequest_id: int,
+    supplier_backend: str | None,
+    userid: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Begin a request anew for another supplier; the old one is reverted."""
+    _known_supplier(context, supplier_backend)
+    made = _act(context, userid, creation.switch_provider, illrequest_id, supplier_backend=supplier_backend)
+    _tell(made, as_json=as_json)
+
+
+@requests.command()
+@id_argument
+@click.option("--yes", is_flag=True, help="Yes, delete it.")
+@as_option
+@pass_context
+def delete(context: CommandContext, illrequest_id: int, userid: str | None, *, yes: bool) -> None:
+    """Delete a request with its attributes and comments."""
+    if not yes:
+        raise click.UsageError(f"Request {illrequest_id} would be gone for good. Add --yes if that is meant.")
+    _act(context, userid, service.delete, illrequest_id)
+    click.echo(f"Request {illrequest_id} is deleted.")
+
+
+@requests.command()
+@id_argument
+@click.argument("code", required=False)
+@as_option
+@json_option
+@pass_context
+def alias(
+    context: CommandContext, illrequest_id: int, code: str | None, userid: str | None, *, as_json: bool
+) -> None:
+    """Give a request the status alias CODE; without CODE take it away."""
+    changed = _act(context, userid, service.change_status_alias, illrequest_id, code or None)
+    _tell(changed, as_json=as_json)
+
+
+@requests.command()
+@id_argument
+@click.option("--staff", "notesstaff", help="Note for the staff; empty takes it away.")
+@click.option("--opac", "notesopac", help="Note that the patron sees; empty takes it away.")
+@click.option("--from-patron", help="The patron's own new note: the staff are told.")
+@as_option
+@json_option
+@pass_context
+def note(
+    context: CommandContext,
+    illrequest_id: int,
+    notesstaff: str | None,
+    notesopac: str | None,
+    from_patron: str | None,
+    userid: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Write a note on a request."""
+    given = {"notesstaff": notesstaff, "notesopac": notesopac}
+    changes = {name: text for name, text in given.items() if text is not None}
+    if (from_patron is None) == (not changes):
+        raise click.UsageError("Give --staff, --opac or both; or --from-patron alone.")
+    if from_patron is not None:
+        _tell(_act(context, userid, opac.edit_note, illrequest_id, from_patron), as_json=as_json)
+    else:
+        _tell(_edit(context, userid, illrequest_id, changes), as_json=as_json)
+
+
+@requests.command()
+@id_argument
+@click.argument("text")
+@click.option(
+    "--as", "userid", metavar="USERID", required=True, help="Login of the member of staff who comments."
+)
+@pass_context
+def comment(context: CommandContext, illrequest_id: int, text: str, userid: str) -> None:
+    """Add a comment; it cannot be changed later."""
+    number = _act(context, userid, service.add_comment, illrequest_id, text)
+    click.echo(f"Comment {number} is added to request {illrequest_id}.")
+
+
+@requests.command()
+@id_argument
+@json_option
+@pass_context
+def comments(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
+    """List the comments on a request, oldest first."""
+    found = context.database.transact(service.list_comments, illrequest_id)
+    if as_json:
+        print_json(found)
+        return
+    rows = [{"written": one.timestamp, "author": one.author, "comment": one.comment} for one in found]
+    print_listing(rows, ("written", "author", "comment"), as_json=False)
+
+
+@requests.command()
+@id_argument
+@json_option
+@pass_context
+def metadata(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
+    """Show what is known of the wanted item, as text."""
+    if as_json:
+        print_json(context.database.transact(metadata_service.supplier_metadata, illrequest_id))
+    else:
+        click.echo(context.database.transact(metadata_service.supplier_metadata_text, illrequest_id))
+
+
+@requests.command()
+@id_argument
+@json_option
+@pass_context
+def log(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
+    """Show Koha's log of a request, newest first."""
+    found = context.database.transact(request_log.request_log, illrequest_id)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        {"when": one.timestamp, "what": one.text, "who": one.author, "interface": one.interface}
+        for one in found
+    ]
+    print_listing(rows, ("when", "what", "who", "interface"), as_json=False)
+
+
+@requests.command()
+@id_argument
+@click.argument("code")
+@click.option("--text", "additional_text", default="", help="Additional text, for ILL_REQUEST_UPDATE.")
+@as_option
+@json_option
+@pass_context
+def notice(
+    context: CommandContext,
+    illrequest_id: int,
+    code: str,
+    additional_text: str,
+    userid: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Send the notice CODE to the patron, by the transports that they chose."""
+    outcome = _act(context, userid, service.send_notice, illrequest_id, code, additional_text=additional_text)
+    if as_json:
+        print_json(outcome)
+    else:
+        for queued in outcome.queued:
+            click.echo(f"{code} is queued by {queued.transport} as message {queued.message_id}.")
+        for refused in outcome.not_queued:
+            click.echo(f"{code} is not sent by {refused.transport}: {refused.detail}", err=True)
+    return 0 if outcome.queued else 1
+
+
+@requests.command("partners")
+@json_option
+@pass_context
+def partners_command(context: CommandContext, *, as_json: bool) -> None:
+    """List the partner libraries."""
+    found = context.database.transact(partners.find_partners)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        {"number": one.borrowernumber, "library": one.branchcode, "name": one.name, "email": one.email}
+        for one in found
+    ]
+    print_listing(rows, ("number", "library", "name", "email"), as_json=False)
+
+
+@requests.command("place-with-partners")
+@id_argument
+@click.option(
+    "--partner",
+    "borrowernumbers",
+    type=int,
+    multiple=True,
+    help="Number of a partner (borrowernumber); repeatable.",
+)
+@click.option("--subject", help="Subject (default: that of the notice ILL_PARTNER_REQ).")
+@click.option("--text", "body", help="Text (default: that of the notice ILL_PARTNER_REQ).")
+@click.option("--draft", is_flag=True, help="Show the message and send nothing.")
+@as_option
+@json_option
+@pass_context
+def place_with_partners(
+    context: CommandContext,
+    illrequest_id: int,
+    borrowernumbers: Sequence[int],
+    subject: str | None,
+    body: str | None,
+    userid: str | None,
+    *,
+    draft: bool,
+    as_json: bool,
+) -> None:
+    """Ask partner libraries for a request, by email (GENREQ)."""
+    if draft or subject is None or body is None:
+        letter = _act(context, userid, partners.draft, illrequest_id)
+        subject = letter.title if subject is None else subject
+        body = letter.content if body is None else body
+    if draft:
+        if as_json:
+            print_json({"subject": subject, "body": body})
+        else:
+            click.echo(f"Subject: {subject}\n\n{body}")
+        return
+    placed = _act(
+        context,
+        userid,
+        partners.place_with_partners,
+        illrequest_id,
+        borrowernumbers=borrowernumbers,
+        subject=subject,
+        body=body,
+    )
+    if as_json:
+        print_json(placed)
+        return
+    _tell(placed.ill_request, as_json=False)
+    click.echo(f"Messages queued: {', '.join(map(str, placed.message_ids))}")
+
+
+def _act(
+    context: CommandContext,
+    userid: str | None,
+    use_case: Callable[..., R],
+    *args: object,
+    **kwargs: object,
+) -> R:
+    """Run a use case in one transaction, as the member of staff with this login or as nobody."""
+
+    def acting(tx: Transaction) -> R:
+        return use_case(tx, *args, actor=commandline_actor(tx, userid), **kwargs)
+
+    return context.database.transact(acting)
+
+
+def _edit(
+    context: CommandContext, userid: str | None, illrequest_id: int, changes: Mapping[str, object]
+) -> ILLRequest:
+    return _act(context, userid, service.edit, illrequest_id, **changes)
+
+
+def _known_supplier(context: CommandContext, supplier_backend: str | None) -> None:
+    known = context.settings.backends
+    if supplier_backend is not None and supplier_backend not in known:
+        raise click.UsageError(
+            f"There is no backend {supplier_backend!r} in the configuration. There are {', '.join(known) or 'none'}."
+        )
+
+
+def _openurl_parameters(openurl: str | None) -> tuple[tuple[str, str], ...]:
+    if openurl is None:
+        return ()
+    _, question_mark, query = openurl.partition("?")
+    return tuple(urllib.parse.parse_qsl(query if question_mark else openurl))
+
+
+def _tell(ill_request: ILLRequest, *, as_json: bool) -> None:
+    if as_json:
+        print_json(ill_request)
+        return
+    status = (
+        f"{ill_request.status} ({ill_request.status_alias})"
+        if ill_request.status_alias
+        else ill_request.status
+    )
+    click.echo(f"Request {ill_request.illrequest_id}: {status}")
+
+
+def _row(listed: ListedRequest) -> dict[str, object]:
+    ill_request = listed.ill_request
+    return {
+        "number": listed.number,
+        "status": ill_request.status,
+        "alias": ill_request.status_alias,
+        "placed": ill_request.placed,
+        "library": ill_request.branchcode,
+        "patron": ill_request.borrowernumber,
+        "type": listed.type,
+        "title": listed.title,
+    }
+
+
+def _print_details(found: RequestDetails) -> None:
+    ill_request = found.ill_request
+    facts = {
+        "Request": found.number,
+        "Status": f"{found.status} ({ill_request.status_alias or ill_request.status})",
+        "Allowed now": ", ".join(found.actions),
+        "Library": ill_request.branchcode,
+        "Patron": found.patron,
+        "Backend": ill_request.backend,
+        "Supplied by": found.supplier_backend,
+        "Order number": ill_request.orderid,
+        "Record": ill_request.biblio_id,
+        "Placed": ill_request.placed,
+        "Updated": ill_request.updated,
+        "Completed": ill_request.completed,
+        "Due": ill_request.due_date,
+        "Cost": ill_request.cost,
+        "Price paid": ill_request.price_paid,
+        "Access URL": ill_request.accessurl,
+        "OPAC note": ill_request.notesopac,
+        "Staff note": ill_request.notesstaff,
+        "Comments": found.comments or None,
+        **found.metadata,
+    }
+    rows = [{"what": name, "value": value} for name, value in facts.items() if value not in (None, "")]
+    print_table(rows, {"what": "", "value": ""})
+    if found.enquiries:
+        click.echo("\nAsked partners:")
+        print_table(
+            [
+                {
+                    "partner": one.borrowernumber,
+                    "address": one.address,
+                    "asked": one.asked_at,
+                    "closed": one.closed_at,
+                }
+                for one in found.enquiries
+            ],
+            ("partner", "address", "asked", "closed"),
+        )

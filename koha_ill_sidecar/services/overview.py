@@ -1,0 +1,104 @@
+"""Looking at requests: one with all that is known of it, or many."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_type
+from koha_ill_sidecar.services import checks
+from koha_ill_sidecar.services.metadata import metadata
+from koha_ill_sidecar.services.statuses import available_actions, graph_of
+from koha_ill_sidecar.storage.koha import attributes, authorised_values, comments, patrons, requests
+from koha_ill_sidecar.storage.koha.requests import RequestFilter
+from koha_ill_sidecar.storage.sidecar import partner_enquiries
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
+from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedRequest:
+    """A request in a list."""
+
+    ill_request: ILLRequest
+    number: str  # with the library's prefix
+    type: str
+    title: str
+    author: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestDetails:
+    """A request and what belongs to it."""
+
+    ill_request: ILLRequest
+    number: str  # with the library's prefix
+    status: str  # the site's own, where it has one, else Koha's
+    patron: str  # name and card; empty without one
+    supplier_backend: str | None  # where it is not the Koha one
+    metadata: Mapping[str, str]
+    attributes: Sequence[Attribute]
+    comments: int
+    enquiries: Sequence[PartnerEnquiry]
+    actions: Sequence[str]  # what the status allows now
+
+
+def list_requests(
+    tx: Transaction, wanted: RequestFilter, *, patron: str | None = None, limit: int = 50
+) -> list[ListedRequest]:
+    """
+    Give requests, newest first; two queries, and up to four to find the patron.
+
+    Args:
+        patron: Card number, surname, userid or first name.
+
+    Raises:
+        RequestRefused: No patron is called that (invalid_borrower), or several are (ambiguous_borrower).
+    """
+    if patron is not None:
+        wanted = replace(wanted, borrowernumber=checks.patron_as_typed(tx, patron).borrowernumber)
+    found = requests.find(tx, wanted, limit=limit)
+    known = attributes.find_for_all(tx, [ill_request.illrequest_id for ill_request in found])
+    return [_listed(tx, ill_request, known.get(ill_request.illrequest_id, ())) for ill_request in found]
+
+
+def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
+    """Give a request and what belongs to it; eight queries at most. Raises RequestNotFound."""
+    ill_request = requests.get(tx, illrequest_id)
+    patron = patrons.find(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
+    return RequestDetails(
+        ill_request=ill_request,
+        number=_number(tx, ill_request),
+        status=_status(tx, ill_request),
+        patron=patron.label if patron else "",
+        supplier_backend=sidecar_requests.supplier_backend(tx, illrequest_id),
+        metadata=metadata(tx, illrequest_id),
+        attributes=attributes.find(tx, illrequest_id),
+        comments=len(comments.find(tx, illrequest_id)),
+        enquiries=partner_enquiries.find_for_request(tx, illrequest_id),
+        actions=[node.method for node in available_actions(tx, ill_request) if node.method],
+    )
+
+
+def _listed(tx: Transaction, ill_request: ILLRequest, known: Sequence[Attribute]) -> ListedRequest:
+    values = values_by_type(known)
+    return ListedRequest(
+        ill_request=ill_request,
+        number=_number(tx, ill_request),
+        type=values.get("type", ""),
+        title=values.get("article_title") or values.get("title", ""),
+        author=values.get("author") or values.get("article_author", ""),
+    )
+
+
+def _number(tx: Transaction, ill_request: ILLRequest) -> str:
+    return f"{tx.site.id_prefix(ill_request.branchcode)}{ill_request.illrequest_id}"
+
+
+def _status(tx: Transaction, ill_request: ILLRequest) -> str:
+    """Give the status as Koha's page shows it. Source: Koha, koha-tmpl/.../modules/ill/ill-requests.tt."""
+    if ill_request.status_alias is not None:
+        visible = authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)
+        for alias in visible:
+            if alias.authorised_value == ill_request.status_alias:
+                return alias.lib
+    return graph_of(tx.koha, ill_request).name(ill_request.status)

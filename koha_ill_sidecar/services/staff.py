@@ -1,0 +1,34 @@
+"""Who acts from the command line."""
+
+from koha_ill_sidecar.domain.actors import Actor, Interface
+from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.storage.koha import patrons
+from koha_ill_sidecar.storage.transaction import Transaction
+
+SCRIPT = "koha-ill-sidecar"
+"""What Koha's log shows as the program."""
+
+
+def commandline_actor(tx: Transaction, userid: str | None) -> Actor:
+    """
+    Give who acts: the member of staff with this login, or nobody.
+
+    Raises:
+        RequestRefused: There is no such login (unknown_userid), or it lacks the permission ill (not_permitted).
+    """
+    if userid is None:
+        return Actor(interface=Interface.COMMANDLINE, script=SCRIPT)
+    patron = patrons.find_by_userid(tx, userid)
+    if patron is None:
+        raise RequestRefused("unknown_userid", f"Nobody logs in to Koha as {userid!r}.")
+    if not patrons.may_work_on_ill(tx, patron):
+        raise RequestRefused(
+            "not_permitted",
+            f"{userid} lacks Koha's permission ill. Grant it in Koha, or let somebody else act.",
+        )
+    return Actor(
+        interface=Interface.COMMANDLINE,
+        script=SCRIPT,
+        borrowernumber=patron.borrowernumber,
+        branchcode=patron.branchcode,
+    )
