@@ -5,6 +5,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from koha_ill_sidecar.domain.notices import Letter, choose_letter, fit_sms, staff_notice_enabled
 
 
