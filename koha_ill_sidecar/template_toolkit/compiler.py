@@ -201,6 +201,8 @@ class _Expressions:
         names = [step.name.value for step in path if isinstance(step.name, Literal)]
         constant = len(names) == len(path) and not any(str(name).startswith(("_", ".")) for name in names)
         if constant and not any(step.arguments for step in path):
+            if len(path) == 1 and "." in str(names[0]):
+                return f"get_dynamic(s, {names[0]!r})"
             if len(path) == 1:
                 return f"get_one(s, {names[0]!r})"
             if len(path) == 2:
@@ -409,7 +411,7 @@ class _Compiler:
     def _throw(self, names: Named, buffer: int) -> None:
         kind = self._expressions.value(names.names[0])
         positional, named = names.arguments.positional, names.arguments.named
-        if not positional or positional[0] == Literal(0):
+        if not positional or _is_nothing(positional[0]):
             info = "None"
         elif len(positional) == 1 and not named:
             info = self._expressions.value(positional[0])
@@ -509,9 +511,8 @@ class _Compiler:
                 self._body(body, inner)
                 self._write(f"e{inner} = None")
             keyword = "elif"
+        # A CATCH without a type and with nothing in it catches nothing, in Template Toolkit as here.
         default = next((body for kind, body in node.handlers if kind is None and body), None)
-        if default is None and any(kind is None for kind, _ in node.handlers):
-            default = ()
         if default is not None:
             with self._indented("else:" if kinds else "if True:"):
                 self._body(default, inner)
@@ -547,6 +548,11 @@ class _Compiler:
         self._function(name, node.body, catches_return=False)
         if _is_plain_name(node.name):
             self._write(f"s[{node.name!r}] = c.macro({name}, {node.parameters!r})")
+
+
+def _is_nothing(node: Expression) -> bool:
+    """Say whether THROW takes its argument for none at all, as it does with a plain `0`."""
+    return isinstance(node, Literal) and isinstance(node.value, int) and node.value == 0
 
 
 def _is_plain_name(name: str) -> bool:

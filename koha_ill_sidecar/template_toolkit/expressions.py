@@ -258,6 +258,9 @@ class ExpressionParser:
                 parts.append(Literal(part))
             else:
                 parts.extend(self._variables(part))
+        if not parts:
+            # Nothing but dollar signs without a name: what Template Toolkit makes of it, Perl does not compile.
+            raise self._error("quoted text with nothing in it")
         return Interpolated(tuple(parts))
 
     def _variables(self, tokens: tuple[Token, ...]) -> list[Expression]:
@@ -363,7 +366,9 @@ def perl_number(digits: str) -> int | float | str:
     if len(unsigned) > 1 and unsigned.startswith("0"):
         octal = int(whole, 8)
         return f"{octal}{fraction}" if point else octal
-    return float(digits) if point else fit(int(digits[:400]))
+    if point or digits == "-0":
+        return float(digits)
+    return fit(int(digits[:400]))
 
 
 def _arrange(row: _Flat) -> Expression:

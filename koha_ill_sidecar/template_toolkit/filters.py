@@ -159,12 +159,10 @@ def _evaluate(context: "Context", args: list[Value]) -> FilterFunction:
     return context.evaluate
 
 
-def _refused(name: str) -> FilterFactory:
+def _refused(name: str, kind: str) -> FilterFactory:
     def refuse(context: "Context", args: list[Value]) -> FilterFunction:
         del context, args
-        raise TemplateError(
-            "perl" if "perl" in name else "filter", f"filter {name} is refused by this engine"
-        )
+        raise TemplateError(kind, f"filter {name} is refused by this engine")
 
     return refuse
 
@@ -179,4 +177,11 @@ FILTER_FACTORIES: dict[str, FilterFactory] = {
     "repeat": _repeat,
     "replace": _replace,
     "truncate": _truncate,
-} | {name: _refused(name) for name in ("evalperl", "file", "perl", "redirect", "stderr", "stdout")}
+} | {
+    "evalperl": _refused("evalperl", "perl"),
+    "file": _refused("file", "redirect"),
+    "perl": _refused("perl", "perl"),
+    "redirect": _refused("redirect", "redirect"),
+    "stderr": _refused("stderr", "filter"),
+    "stdout": _refused("stdout", "filter"),
+}

@@ -7,6 +7,7 @@ Source: Template Toolkit 2.27, Template::VMethods and Template::Stash::XS.
 from typing import TYPE_CHECKING
 
 from koha_ill_sidecar.template_toolkit import patterns
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.text_methods import Method, argument, lower
 from koha_ill_sidecar.template_toolkit.values import (
     MISSING,
@@ -120,7 +121,11 @@ def _slice(context: "Context", value: Value, args: list[Value]) -> Value:
 def _splice(context: "Context", value: Value, args: list[Value]) -> Value:
     items = _items(value)
     start = integer(argument(args, 0)) if args else 0
-    start = max(0, start + len(items)) if start < 0 else min(start, len(items))
+    if start < -len(items):
+        raise TemplateError(
+            "undef", f"Modification of non-creatable array value attempted, subscript {start}"
+        )
+    start = start + len(items) if start < 0 else min(start, len(items))
     length = argument(args, 1)
     end = len(items)
     if length is not None:

@@ -210,10 +210,16 @@ def _formatted(kind: str, flags: str, precision: int | None, value: Value) -> st
     if kind == "s":
         return text(value) if precision is None or precision < 0 else text(value)[:precision]
     if kind == "c":
-        return chr(max(0, min(integer(value), 0x10FFFF)))
+        return _character(integer(value))
     if kind in "eEfFgG":
         return _float(kind, flags, precision, float(number(value)))
     return _whole(kind, flags, precision, value)
+
+
+def _character(code: int) -> str:
+    if code < 0:
+        raise TemplateError("undef", f"sprintf: no character has the number {code}")
+    return chr(code) if code <= 0x10FFFF else "\ufffd"
 
 
 def _float(kind: str, flags: str, precision: int | None, value: float) -> str:

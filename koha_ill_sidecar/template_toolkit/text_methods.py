@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from koha_ill_sidecar.template_toolkit import patterns
-from koha_ill_sidecar.template_toolkit.errors import TemplateLimitError
+from koha_ill_sidecar.template_toolkit.errors import TemplateError, TemplateLimitError
 from koha_ill_sidecar.template_toolkit.values import Value, integer, text, truth
 
 if TYPE_CHECKING:
@@ -174,11 +174,14 @@ def _substr(context: "Context", value: Value, args: list[Value]) -> Value:
     else:
         count = integer(length)
         end = start + count if count >= 0 else len(whole) + count
+    replacement = argument(args, 2)
+    replaces = length is not None and replacement is not None
     if start > len(whole) or (start < 0 and end < 0):
+        if replaces:
+            raise TemplateError("undef", "substr outside of string")
         return None
     start, end = max(start, 0), max(end, 0)
-    replacement = argument(args, 2)
-    if length is not None and replacement is not None:
+    if replaces:
         return whole[:start] + text(replacement) + whole[max(start, end) :]
     return whole[start:end]
 

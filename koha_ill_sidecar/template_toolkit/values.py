@@ -287,7 +287,7 @@ def _is_numeric_range(first: Value, last: Value) -> bool:
 
 
 def _text_range(first: str, last: str, largest: int) -> list[Value]:
-    if not _MAGIC.match(first):
+    if not first or not _MAGIC.match(first):
         return [first]
     found: list[Value] = []
     current: str = first
@@ -297,7 +297,7 @@ def _text_range(first: str, last: str, largest: int) -> list[Value]:
             break
         if len(found) > largest:
             raise TemplateError("undef", f"range of more than {largest} elements")
-        current = _text_successor(current) if current else "1"
+        current = _text_successor(current)
     return found
 
 

@@ -1,0 +1,49 @@
+"""Perl's Template Toolkit, run as one process for the whole test run, to compare with."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+_SCRIPT = Path(__file__).with_name("perl_engine.pl")
+
+
+class PerlEngine:
+    """Renders with the real Template Toolkit. The process reads and writes a line per template."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            ["perl", str(_SCRIPT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env={"LC_ALL": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin", "PERL_HASH_SEED": "0"},
+        )
+        self._lock = threading.Lock()
+
+    def render(
+        self, template: str, variables: Mapping[str, object], options: Mapping[str, object] | None = None
+    ) -> dict[str, str]:
+        """Give {"output": ...} or {"error": type, "info": text}."""
+        case = json.dumps({"template": template, "vars": variables, "options": options or {}})
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("the pipes to perl are gone")
+        with self._lock:
+            self._process.stdin.write(case + "\n")
+            self._process.stdin.flush()
+            answer: dict[str, str] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+def problem() -> str | None:
+    """Say why the real engine cannot be run here; None where it can."""
+    found = subprocess.run(["perl", "-MTemplate", "-e1"], capture_output=True, text=True, check=False)
+    if found.returncode == 0:
+        return None
+    return f"Perl's Template Toolkit is missing; install it with: apt-get install libtemplate-perl\n{found.stderr}"
