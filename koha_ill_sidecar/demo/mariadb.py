@@ -83,6 +83,7 @@ class PrivateMariaDB:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=self._environment,
                 start_new_session=True,  # Ctrl-C is for the demo, which then stops the server in order
             )
         self._wait_until_it_answers()
@@ -116,6 +117,12 @@ class PrivateMariaDB:
         )
 
     @property
+    def _environment(self) -> dict[str, str]:
+        # A server that starts removes what it takes for its own leftovers from its directory for temporary tables:
+        # in a shared one, those of every other server on the host.
+        return os.environ | {"TMPDIR": str(self.data_directory)}
+
+    @property
     def _log(self) -> Path:
         return self.data_directory / "mariadb.log"
 
@@ -134,6 +141,7 @@ class PrivateMariaDB:
             check=False,
             capture_output=True,
             text=True,
+            env=self._environment,
         )
         if result.returncode:
             raise MariaDBNotStarted(

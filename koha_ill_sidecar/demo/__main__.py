@@ -1,0 +1,68 @@
+"""The command behind ``script/demo``."""
+
+import signal
+import sys
+import threading
+from email.message import EmailMessage
+from pathlib import Path
+
+import click
+
+from koha_ill_sidecar.demo import smoke
+from koha_ill_sidecar.demo.neighbourhood import SUPPLIER, Neighbourhood
+from koha_ill_sidecar.demo.sample_library import STAFF_PASSWORD
+from koha_ill_sidecar.errors import SidecarError
+
+_VAR = Path("var")
+
+
+@click.command()
+@click.option("--reset", is_flag=True, help="Start afresh: forget what an earlier demo left.")
+@click.option("--smoke", "only_smoke", is_flag=True, help="Run the main job once from end to end and exit.")
+def main(*, reset: bool, only_smoke: bool) -> None:
+    """Run the sidecar beside a sample Koha library, with everything private to this directory."""
+    try:
+        if only_smoke:
+            sys.exit(0 if smoke.run(_VAR / "smoke") else 1)
+        _run(_VAR / "demo", reset=reset)
+    except SidecarError as error:
+        click.echo(f"demo: {error}", err=True)
+        sys.exit(1)
+
+
+def _run(directory: Path, *, reset: bool) -> None:
+    if reset:
+        Neighbourhood.forget(directory)
+    click.echo("Starting a private MariaDB, a mail catcher and the sidecar ...")
+    with Neighbourhood(directory, told=_tell) as place:
+        click.echo(_welcome(place))
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        stopped.wait()
+        click.echo("\nStopping ...")
+
+
+def _tell(path: Path, mail: EmailMessage) -> None:
+    body = mail.get_body(("plain", "html"))
+    text = body.get_content() if body is not None else ""
+    click.echo(
+        f"\n── mail {path}\nTo: {mail['To']}\nFrom: {mail['From']}\nSubject: {mail['Subject']}\n\n{text}"
+    )
+
+
+def _welcome(place: Neighbourhood) -> str:
+    return f"""
+Sidecar         {place.url}  (/healthz, /readyz, /metrics)
+Callbacks       POST {place.url}/callbacks/{SUPPLIER}, signed with {place.directory}/supplier.secret
+Command line    .venv/bin/koha-ill-sidecar --config {place.config} requests list
+Koha database   mariadb --no-defaults --socket={place.server.socket} --user=root koha_demo
+Mails           {place.catcher.directory}/, each is printed here as well
+Staff           clara (ill permission) and others, password {STAFF_PASSWORD}; as in: requests confirm 1 --as clara
+Log             {place.log}
+
+Ctrl-C stops it all."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""What surrounds a sidecar in a library: Koha's database, a mail server, a supplier. All private, all local."""
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from koha_ill_sidecar.demo import koha_database
+from koha_ill_sidecar.demo.mail_catcher import HOST, MailCatcher
+from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
+from koha_ill_sidecar.errors import SidecarError
+
+SUPPLIER = "DemoSupplier"
+DATABASE = "koha_demo"
+
+_USER = "koha_ill_sidecar"
+_READY_SECONDS = 20
+_STOP_SECONDS = 20
+
+_CONFIG = """\
+# Written by script/demo; see config.example.yaml for every key.
+koha:
+  conf: {conf}
+  database:
+    socket: {socket}
+    user: {user}
+    password: {{file: {password_file}}}
+web:
+  listen: {host}:{web_port}
+delivery:
+  smtp:
+    host: {host}
+    port: {mail_port}
+backends:
+  {supplier}:
+    callbacks:
+      accept_any_request: true
+      authentication:
+        - method: standard-webhooks
+          secrets:
+            - {{file: {secret_file}}}
+"""
+
+_KOHA_CONF = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<yazgfs>
+  <config>
+    <db_scheme>mysql</db_scheme>
+    <database>{database}</database>
+    <hostname>localhost</hostname>
+    <port>3306</port>
+    <user>koha</user>
+    <pass>not used by the sidecar</pass>
+    <interlibrary_loans>
+      <branch>
+        <code>CPL</code>
+        <prefix>ADA</prefix>
+      </branch>
+    </interlibrary_loans>
+  </config>
+</yazgfs>
+"""
+
+
+class SidecarNotReady(SidecarError):
+    """The sidecar did not become ready; the end of its log says why."""
+
+
+class Neighbourhood:
+    """
+    A private MariaDB with a Koha database, a mail catcher, and the sidecar as a process of its own.
+
+    Everything lies under *directory* and is kept between runs. Use as a context manager.
+
+    Args:
+        told: Called with each mail that is caught.
+    """
+
+    def __init__(self, directory: Path, *, told: Callable[[Path, EmailMessage], None]) -> None:
+        self.directory = directory.absolute()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.config = self.directory / "config.yaml"
+        self.log = self.directory / "sidecar.log"
+        self.web_port = _free_port(8085)
+        self.mail_port = _free_port(8025)
+        self.server = PrivateMariaDB(self.directory / "mariadb")
+        self.catcher = MailCatcher(self.directory / "mails", port=self.mail_port, told=told)
+        self._sidecar: subprocess.Popen[bytes] | None = None
+        self._open = contextlib.ExitStack()
+
+    @staticmethod
+    def forget(directory: Path) -> None:
+        """Remove what an earlier run left."""
+        shutil.rmtree(directory, ignore_errors=True)
+
+    @property
+    def url(self) -> str:
+        """Where the sidecar answers."""
+        return f"http://{HOST}:{self.web_port}"
+
+    @property
+    def secret(self) -> str:
+        """The supplier's signing secret, as Standard Webhooks writes it."""
+        return self._secret.read_text().strip()
+
+    def __enter__(self) -> Self:
+        with self._open:
+            self._open.enter_context(self.server)
+            self._write_configuration()
+            if not koha_database.exists(self.server, DATABASE):
+                koha_database.create_koha_database(
+                    self.server, DATABASE, user=_USER, password=self._password.read_text().strip()
+                )
+            self._open.enter_context(self.catcher)
+            self.command("migrate")
+            self.start_sidecar()
+            self._open.callback(self.stop_sidecar)
+            self._open = self._open.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def command(self, *arguments: str) -> str:
+        """
+        Run the sidecar's command line as a user would, and give what it printed.
+
+        Raises:
+            SidecarError: It exited with an error; the text is what it said.
+        """
+        result = subprocess.run(self._command(*arguments), check=False, capture_output=True, text=True)
+        if result.returncode:
+            raise SidecarError(f"{' '.join(arguments[:2])}: {result.stderr.strip() or result.stdout.strip()}")
+        return result.stdout
+
+    def json(self, *arguments: str) -> object:
+        """Run a command with ``--json`` and give what it printed."""
+        return json.loads(self.command(*arguments, "--json"))
+
+    def start_sidecar(self) -> None:
+        """Start the daemon and wait until it is ready; raises SidecarNotReady."""
+        with self.log.open("ab") as log:
+            self._sidecar = subprocess.Popen(
+                self._command("run"),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the demo, which then stops the sidecar in order
+            )
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline and self._sidecar.poll() is None:
+            if _answers(f"{self.url}/readyz"):
+                return
+            time.sleep(0.1)
+        tail = self.log.read_text(errors="replace").strip()[-800:]
+        raise SidecarNotReady(f"The sidecar did not become ready. Its log ends:\n{tail}")
+
+    def stop_sidecar(self) -> None:
+        """Ask the daemon to stop, as systemd would."""
+        if self._sidecar is None:
+            return
+        self._sidecar.send_signal(signal.SIGTERM)
+        try:
+            self._sidecar.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._sidecar.kill()
+            self._sidecar.wait()
+        self._sidecar = None
+
+    @property
+    def _password(self) -> Path:
+        return self._secret_file("database.password", lambda: secrets.token_urlsafe(24))
+
+    @property
+    def _secret(self) -> Path:
+        return self._secret_file("supplier.secret", lambda: f"whsec_{_random_base64()}")
+
+    def _secret_file(self, name: str, make: Callable[[], str]) -> Path:
+        path = self.directory / name
+        if not path.exists():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(make() + "\n")
+        return path
+
+    def _write_configuration(self) -> None:
+        conf = self.directory / "koha-conf.xml"
+        conf.write_text(_KOHA_CONF.format(database=DATABASE), encoding="utf-8")
+        self.config.touch(mode=0o600)
+        self.config.write_text(
+            _CONFIG.format(
+                conf=conf,
+                socket=self.server.socket,
+                user=_USER,
+                password_file=self._password,
+                host=HOST,
+                web_port=self.web_port,
+                mail_port=self.mail_port,
+                supplier=SUPPLIER,
+                secret_file=self._secret,
+            ),
+            encoding="utf-8",
+        )
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "koha_ill_sidecar", "--config", str(self.config), *arguments]
+
+
+def _random_base64() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _free_port(wanted: int) -> int:
+    """Give the port wanted if nobody listens there, else any free one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted))
+        except OSError:
+            probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  (our own http address)
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
