@@ -14,7 +14,7 @@ from koha_ill_sidecar.services.messages import Dispatcher
 
 logger = logging.getLogger(__name__)
 
-_OPEN_STEP = 5000
+_OPEN_STEP = 10_000
 _SWEEP_STEP = 2000
 _FIRST_PASS_SECONDS = 3.0
 """
@@ -24,9 +24,7 @@ Later rounds take one step a run: with a million requests and a run every ten se
 """
 
 
-def jobs(
-    runtime: Runtime, dispatcher: Dispatcher, *, on_koha_changed: Callable[[], None]
-) -> tuple[Job, ...]:
+def jobs(runtime: Runtime, dispatcher: Dispatcher, *, on_koha_changed: Callable[[], None]) -> tuple[Job, ...]:
     """
     Give every job, as the settings schedule it.
 
@@ -55,10 +53,7 @@ def _watch(runtime: Runtime, on_koha_changed: Callable[[], None], go_on: GoOn) -
     done: Counter[str] = Counter()
     done["adopted"] += transact(watch.adopt_new)
     _notice(runtime, transact(watch.suspects_by_log), done, go_on)
-    above: int | None = 0
-    while above is not None and go_on():
-        suspects, above = transact(watch.suspects_among_open, above, limit=_OPEN_STEP)
-        _notice(runtime, suspects, done, go_on)
+    _notice(runtime, transact(watch.suspects_among_open, limit=_OPEN_STEP), done, go_on)
     _sweep(runtime, done, go_on)
     return _what_happened(done)
 

@@ -25,6 +25,7 @@ DELETED_IN_KOHA = "deleted_in_koha"
 
 _LOG_MARK = "watch.log"
 _REQUESTS_MARK = "watch.requests"
+_OPEN_MARK = "watch.open"
 _SWEEP_MARK = "watch.sweep"
 _PASSES_MARK = "watch.passes"
 
@@ -79,9 +80,18 @@ def suspects_by_log(tx: Transaction) -> list[int]:
     return observations.changed_by_log(tx, above=above) if highest > above else []
 
 
-def suspects_among_open(tx: Transaction, above: int, *, limit: int) -> tuple[list[int], int | None]:
-    """Name those of the next *limit* open requests that look different, and where to go on; one query."""
-    return observations.changed_among_open(tx, above=above, limit=limit)
+def suspects_among_open(tx: Transaction, *, limit: int) -> list[int]:
+    """
+    Name those of the next *limit* open requests that look different; three queries and a write.
+
+    Where there are more, the next call goes on behind them, and begins anew at the end: so a look costs no more
+    however many requests a library leaves open.
+    """
+    above = marks.position(tx, _OPEN_MARK) or 0
+    suspects, following = observations.changed_among_open(tx, above=above, limit=limit)
+    if (following or 0) != above:
+        marks.place(tx, _OPEN_MARK, following or 0)
+    return suspects
 
 
 def sweep(tx: Transaction, *, limit: int) -> Swept:

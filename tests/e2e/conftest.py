@@ -28,9 +28,7 @@ def library_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Private
             create_koha_schema(connection, VERSIONS[-1])
             the_cast.load(connection, alias_category="ILL_STATUS_ALIAS")
             create_user(connection, NAME, user=USER, password=PASSWORD)
-        settings = DatabaseSettings(
-            socket=server.socket, database=NAME, user=USER, password=Secret(PASSWORD)
-        )
+        settings = DatabaseSettings(socket=server.socket, database=NAME, user=USER, password=Secret(PASSWORD))
         database = Database(settings, site=IllSite())
         migrations.migrate(database.engine)
         database.close()

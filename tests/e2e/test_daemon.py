@@ -110,7 +110,11 @@ def test_reload_that_keeps_the_address_never_refuses_a_request(library: Library,
     "mistake",
     [
         {"web": {"lisen": "127.0.0.1:0"}},
-        {"koha": {"database": {"name": "koha_e2e", "user": "nobody", "password": "wrong", "host": "127.0.0.1"}}},
+        {
+            "koha": {
+                "database": {"name": "koha_e2e", "user": "nobody", "password": "wrong", "host": "127.0.0.1"}
+            }
+        },
         {"web": {"listen": "unix:/nowhere/at/all/web.sock"}},
     ],
     ids=["unknown key", "database that does not answer", "address that cannot be"],

@@ -125,9 +125,7 @@ def _repeats_by_kill(taken: Sequence[tuple[str, str]], taken_at_kill: Sequence[i
     """Tell the most messages of one life, between two kills, that were sent again in a later one."""
     last = {mail: position for position, mail in enumerate(taken)}
     repeated = [position for position, mail in enumerate(taken) if last[mail] != position]
-    lives = Counter(
-        sum(position >= at_kill for at_kill in taken_at_kill) for position in repeated
-    )
+    lives = Counter(sum(position >= at_kill for at_kill in taken_at_kill) for position in repeated)
     return max(lives.values(), default=0)
 
 
@@ -196,7 +194,10 @@ def test_mariadb_that_is_killed_loses_nothing_that_it_committed(
 ) -> None:
     _queue(library, _subjects(100))
     sink = Sink(0.01)
-    with _delivering(library, sink, lease="5s") as config, SidecarProcess("worker", config, library.directory):
+    with (
+        _delivering(library, sink, lease="5s") as config,
+        SidecarProcess("worker", config, library.directory),
+    ):
         eventually(lambda: len(sink.caught) >= 30)
         library.server.kill()
         time.sleep(1)
@@ -212,7 +213,10 @@ def test_a_table_that_koha_locks_is_waited_for(library: Library, eventually: Eve
     """Koha, C4/Letters.pm SendCirculationAlert, locks the queue while it appends to a message."""
     _queue(library, _subjects(100))
     sink = Sink(0.01)
-    with _delivering(library, sink, lease="30s") as config, SidecarProcess("worker", config, library.directory):
+    with (
+        _delivering(library, sink, lease="30s") as config,
+        SidecarProcess("worker", config, library.directory),
+    ):
         eventually(lambda: len(sink.caught) >= 20)
         with library.connect() as connection, connection.cursor() as cursor:
             cursor.execute("LOCK TABLES message_queue WRITE, letter READ")
@@ -270,7 +274,9 @@ def test_two_workers_and_kohas_own_dispatcher_share_a_queue(library: Library, ev
         stop = threading.Event()
         koha = threading.Thread(target=_dispatch_like_koha, args=(library, lock_file, smtp.port, stop))
         koha.start()
-        programs = [threading.Thread(target=_queue_slowly, args=(library, subjects[at::4])) for at in range(4)]
+        programs = [
+            threading.Thread(target=_queue_slowly, args=(library, subjects[at::4])) for at in range(4)
+        ]
         for program in programs:
             program.start()
         for program in programs:
@@ -328,5 +334,6 @@ def _send_all_pending(library: Library, port: int) -> None:
                 f"Subject: {subject}\r\nMessage-ID: <{message_id}.koha@example.org>\r\n\r\nHello\r\n".encode(),
             )
             library.sql(
-                "UPDATE message_queue SET status = 'sent', failure_code = '' WHERE message_id = %s", message_id
+                "UPDATE message_queue SET status = 'sent', failure_code = '' WHERE message_id = %s",
+                message_id,
             )

@@ -52,7 +52,12 @@ def start(database: Database, observed: list[tuple[str, str]]) -> Iterator[Start
     schedulers: list[JobScheduler] = []
 
     def with_job(
-        work: Run, schedule: Schedule = OFTEN, *, exclusive: bool = True, on: Database = database, lease: float = 60
+        work: Run,
+        schedule: Schedule = OFTEN,
+        *,
+        exclusive: bool = True,
+        on: Database = database,
+        lease: float = 60,
     ) -> JobScheduler:
         scheduler = JobScheduler(
             [Job(name="watch", run=work, schedule=schedule, exclusive=exclusive)],
@@ -176,7 +181,8 @@ def test_a_database_that_is_away_is_one_line_and_not_a_flood(
     del koha_database
     caplog.set_level(logging.INFO)
     nowhere = Database(
-        DatabaseSettings(host="127.0.0.1", port=9, user="x", password=Secret("x"), database="x"), site=IllSite()
+        DatabaseSettings(host="127.0.0.1", port=9, user="x", password=Secret("x"), database="x"),
+        site=IllSite(),
     )
     work = _Work()
     start(work, on=nowhere)

@@ -69,7 +69,5 @@ def test_a_deaf_service_manager_does_not_stop_the_daemon(
         ({"WATCHDOG_USEC": "0"}, None),
     ],
 )
-def test_watchdog_is_meant_for_this_process_only(
-    environment: dict[str, str], seconds: float | None
-) -> None:
+def test_watchdog_is_meant_for_this_process_only(environment: dict[str, str], seconds: float | None) -> None:
     assert Notifier(environment).watchdog_seconds == seconds

@@ -118,17 +118,17 @@ def test_the_order_number_is_kept_for_callbacks(tx: Transaction, watched: Make) 
     illrequest_id = watched()
     _koha_sets(tx.connection, illrequest_id, orderid="V-17")
 
-    assert watch.suspects_among_open(tx, 0, limit=10) == ([illrequest_id], None)
+    assert watch.suspects_among_open(tx, limit=10) == [illrequest_id]
     assert watch.notice_change(tx, illrequest_id) is Noticed.NOTHING
     assert tx.connection.scalar(text("SELECT order_id FROM ill_sidecar_requests")) == "V-17"
-    assert watch.suspects_among_open(tx, 0, limit=10) == ([], None)
+    assert watch.suspects_among_open(tx, limit=10) == []
 
 
 def test_a_vendors_long_order_number_is_no_change(tx: Transaction, watched: Make) -> None:
     watched(orderid="x" * 50)
     tx.connection.execute(text("UPDATE ill_sidecar_requests SET order_id = :whole"), {"whole": "x" * 80})
 
-    assert watch.suspects_among_open(tx, 0, limit=10) == ([], None)
+    assert watch.suspects_among_open(tx, limit=10) == []
 
 
 def test_a_request_deleted_in_koha_is_let_go(tx: Transaction, watched: Make) -> None:
@@ -136,7 +136,7 @@ def test_a_request_deleted_in_koha_is_let_go(tx: Transaction, watched: Make) -> 
     partner_enquiries.add(tx, illrequest_id, borrowernumber=11, address="a@b.example", message_id=None)
     tx.connection.execute(text("DELETE FROM illrequests"))
 
-    assert watch.suspects_among_open(tx, 0, limit=10) == ([illrequest_id], None)
+    assert watch.suspects_among_open(tx, limit=10) == [illrequest_id]
     assert watch.notice_change(tx, illrequest_id) is Noticed.DELETED
     assert watch.notice_change(tx, illrequest_id) is Noticed.NOTHING
     assert _kinds(tx, illrequest_id) == [watch.DELETED_IN_KOHA]
@@ -147,7 +147,7 @@ def test_a_request_known_but_never_seen_is_only_adopted(tx: Transaction, make: M
     illrequest_id = make(status="REQ")
     sidecar_requests.set_supplier_backend(tx, illrequest_id, "FASTDOC")
 
-    assert watch.suspects_among_open(tx, 0, limit=10) == ([illrequest_id], None)
+    assert watch.suspects_among_open(tx, limit=10) == [illrequest_id]
     assert watch.notice_change(tx, illrequest_id) is Noticed.ADOPTED
     assert _kinds(tx, illrequest_id) == []
 
@@ -200,10 +200,8 @@ def test_open_requests_are_looked_at_in_steps(tx: Transaction, watched: Make) ->
     for illrequest_id in ids:
         _koha_sets(tx.connection, illrequest_id, status="REQ")
 
-    first, following = watch.suspects_among_open(tx, 0, limit=3)
-    assert following is not None
-    second, end = watch.suspects_among_open(tx, following, limit=3)
-    assert (first + second, end) == (ids, None)
+    looks = [watch.suspects_among_open(tx, limit=3) for _ in range(3)]
+    assert looks == [ids[:3], ids[3:], ids[:3]]
 
 
 def test_the_sweep_comes_round_to_every_request(tx: Transaction, make: Make, watched: Make) -> None:
@@ -226,7 +224,7 @@ def test_case_alone_is_a_change(tx: Transaction, watched: Make) -> None:
     illrequest_id = watched(status="NEW")
     _koha_sets(tx.connection, illrequest_id, status="new")
 
-    assert watch.suspects_among_open(tx, 0, limit=10)[0] == [illrequest_id]
+    assert watch.suspects_among_open(tx, limit=10) == [illrequest_id]
 
 
 def test_an_upgrade_of_koha_is_noticed(tx: Transaction) -> None:

@@ -1,0 +1,234 @@
+"""Callbacks while the program is killed, the database stops and others hold the rows."""
+
+import http.client
+import json
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vendor import TOKEN, report
+
+from sidecar_process import Library, SidecarProcess
+
+pytestmark = pytest.mark.slow
+
+BACKENDS = {
+    "plain": {
+        "callbacks": {
+            "authentication": [{"method": "bearer", "tokens": [TOKEN]}],
+            "accept_any_request": True,
+        }
+    }
+}
+WORDS = ["received", "in_process", "will_supply", "shipped", "delivered"]
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over the Unix socket that the sidecar listens on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("sidecar", timeout=40)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Vendor:
+    """Sends callbacks, and each again until it is answered."""
+
+    def __init__(self, library: Library) -> None:
+        self._path = library.directory / "web.sock"
+        self._connection: _Connection | None = None
+
+    def send(self, document: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Send once; OSError or HTTPException where nobody answers."""
+        if self._connection is None:
+            self._connection = _Connection(self._path)
+        try:
+            headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+            self._connection.request("POST", "/callbacks/plain", json.dumps(document), headers)
+            response = self._connection.getresponse()
+            return response.status, json.loads(response.read())
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            self._connection = None
+            raise
+
+    def insist(self, document: dict[str, Any], seconds: float = 60) -> tuple[int, dict[str, Any]]:
+        """Send until it is answered with 2xx."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                status, answer = self.send(document)
+            except (OSError, http.client.HTTPException):
+                status = 0
+            if status == 200:
+                return status, answer
+            time.sleep(0.05)
+        raise AssertionError(f"never answered; the last status was {status}")
+
+
+def make_requests(library: Library, number: int) -> list[int]:
+    with library.connect() as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO illrequests (borrowernumber, branchcode, status, backend, placed)"
+            " VALUES (5, 'CPL', 'NEW', %s, CURDATE())",
+            [("Standard",)] * number,
+        )
+        connection.commit()
+        cursor.execute("SELECT illrequest_id FROM illrequests ORDER BY illrequest_id")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def log_of(library: Library, illrequest_id: int) -> list[tuple[str, str]]:
+    rows = library.sql(
+        "SELECT info FROM action_logs WHERE module = 'ILL' AND object = %s ORDER BY action_id", illrequest_id
+    )
+    return [(json.loads(info)["status_before"], json.loads(info)["status_after"]) for (info,) in rows]
+
+
+@contextmanager
+def killed_at_random(library: Library, process: SidecarProcess, times: int) -> Iterator[threading.Event]:
+    """Kill the process at random moments and start it again; the event is set when that is over."""
+    chance = random.Random(4)
+    over = threading.Event()
+
+    def kill() -> None:
+        for _ in range(times):
+            time.sleep(chance.uniform(0.05, 0.5))
+            process.kill()
+            (library.directory / "web.sock").unlink(missing_ok=True)
+            process.start()
+        over.set()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield over
+    finally:
+        thread.join()
+
+
+def test_what_was_answered_is_applied_exactly_once_however_often_it_is_killed(library: Library) -> None:
+    numbers = make_requests(library, 60)
+    config = library.config(backends=BACKENDS)
+    answered: list[tuple[str, dict[str, Any]]] = []
+
+    def send_stream(mine: list[int], over: threading.Event) -> None:
+        vendor = Vendor(library)
+        for turn in cycle(range(10_000)):
+            if over.is_set() and turn >= len(WORDS):
+                return
+            for number in mine:
+                word = WORDS[turn] if turn < len(WORDS) else "note"
+                event_id = f"{number}-{turn}"
+                document = report(number, event_id, word, message=event_id)
+                answered.append((event_id, vendor.insist(document)[1]))
+
+    with SidecarProcess("web", config, library.directory) as process:
+        with killed_at_random(library, process, 12) as over:
+            streams = [threading.Thread(target=send_stream, args=(numbers[at::4], over)) for at in range(4)]
+            for stream in streams:
+                stream.start()
+            for stream in streams:
+                stream.join()
+
+    applied = dict(library.sql("SELECT event_id, verdict FROM ill_sidecar_receipts"))
+    said = [comment for (comment,) in library.sql("SELECT comment FROM illcomments")]
+    assert {event_id: applied[event_id] for event_id, _ in answered} == dict.fromkeys(
+        (event_id for event_id, _ in answered), "applied"
+    )
+    assert len(said) == len(set(said)) == len(answered)
+    assert {answer["outcome"] for _, answer in answered} == {"applied"}
+    for number in numbers:
+        assert log_of(library, number) == [("NEW", "REQ"), ("REQ", "COMP")]
+
+
+def test_a_database_that_stops_is_503_and_the_vendor_succeeds_when_it_is_back(library: Library) -> None:
+    (number,) = make_requests(library, 1)
+    config = library.config(backends=BACKENDS)
+
+    with SidecarProcess("web", config, library.directory):
+        vendor = Vendor(library)
+        first, _ = vendor.send(report(number, "e1", "received"))
+        library.server.stop()
+        away, problem = vendor.send(report(number, "e2", "delivered"))
+        library.server.start()
+        back, _ = vendor.insist(report(number, "e2", "delivered"))
+
+    assert (first, away, back) == (200, 503, 200)
+    assert problem["type"] == "urn:koha-ill-sidecar:problem:database-away"
+    assert log_of(library, number) == [("NEW", "REQ"), ("REQ", "COMP")]
+
+
+def test_a_colleague_who_holds_the_request_for_20_seconds_only_delays_the_callback(library: Library) -> None:
+    number, other = make_requests(library, 2)
+    config = library.config(backends=BACKENDS)
+
+    with SidecarProcess("web", config, library.directory), library.connect() as colleague:
+        with colleague.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("UPDATE illrequests SET notesstaff = 'mine' WHERE illrequest_id = %s", (number,))
+        threading.Timer(20, colleague.commit).start()
+        answers: list[int] = []
+        waiting = threading.Thread(
+            target=lambda: answers.append(Vendor(library).send(report(number, "e1", "received"))[0])
+        )
+        waiting.start()
+        beside, _ = Vendor(library).send(report(other, "e2", "received"))
+        is_waiting = waiting.is_alive()
+        waiting.join()
+
+    assert (beside, is_waiting, answers) == (200, True, [200])
+    assert library.sql("SELECT status, notesstaff FROM illrequests WHERE illrequest_id = %s", number) == (
+        ("REQ", "mine"),
+    )
+
+
+def test_sigterm_answers_the_callback_in_flight(library: Library, eventually: Callable[..., None]) -> None:
+    (number,) = make_requests(library, 1)
+    config = library.config(backends=BACKENDS)
+
+    with SidecarProcess("web", config, library.directory) as process, library.connect() as colleague:
+        with colleague.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT 1 FROM illrequests WHERE illrequest_id = %s FOR UPDATE", (number,))
+        answers: list[int] = []
+        waiting = threading.Thread(
+            target=lambda: answers.append(Vendor(library).send(report(number, "e1", "received"))[0])
+        )
+        waiting.start()
+        eventually(lambda: bool(library.sql("SELECT 1 FROM information_schema.innodb_lock_waits")))
+        threading.Timer(1, colleague.commit).start()
+        code = process.stop()
+        waiting.join()
+
+    assert (code, answers) == (0, [200])
+    assert log_of(library, number) == [("NEW", "REQ")]
+
+
+def test_a_body_of_unknown_length_is_read_no_further_than_the_limit(library: Library) -> None:
+    config = library.config(backends=BACKENDS, callbacks={"max_body_bytes": 2048})
+
+    with SidecarProcess("web", config, library.directory):
+        connection = _Connection(library.directory / "web.sock")
+        connection.request(
+            "POST",
+            "/callbacks/plain",
+            iter([b"x" * 1024] * 4),
+            {"content-type": "application/json"},
+            encode_chunked=True,
+        )
+        response = connection.getresponse()
+
+    assert (response.status, response.headers["content-type"]) == (413, "application/problem+json")
