@@ -121,6 +121,7 @@ class Dispatcher:
         self._mailer.close_idle()
         tally: Counter[str] = Counter()
         passed_over: set[int] = set()
+        self._position.looked_up_to = None
         try:
             while self._settings.enabled and go_on():
                 self._settle_kept()
@@ -152,32 +153,34 @@ class Dispatcher:
     def _find(self, passed_over: set[int]) -> list[int]:
         """Look where something may be due: near the queue's end each time, elsewhere slowly."""
         ours = passed_over | self._hand.held()
-        limit = self._settings.batch_size + len(ours)
         for search in (self._look, self._look_for_resent, self._sweep):
-            if found := [number for number in search(limit) if number not in ours]:
-                return found[: self._settings.batch_size]
+            if found := [number for number in search(len(ours)) if number not in ours]:
+                return found
         return []
 
-    def _look(self, limit: int) -> Sequence[int]:
-        return self._database.transact(self._look_near_the_end, limit)
+    def _look(self, known: int) -> Sequence[int]:
+        return self._database.transact(self._look_near_the_end, known)
 
-    def _look_near_the_end(self, tx: Transaction, limit: int) -> Sequence[int]:
+    def _look_near_the_end(self, tx: Transaction, known: int) -> Sequence[int]:
         position = self._position
         if position.since is None:
             self._begin(tx)
         wanted = self._wanted(tx)
         if not wanted.transports:
             return ()
-        above = max(position.mark, position.highest - _WINDOW_ROWS)
-        due = deliveries.look(tx, wanted, above=above, limit=limit)
+        # Within one run the window is gone through once; what becomes visible behind us is for the next run.
+        above = max(position.mark, position.highest - _WINDOW_ROWS, position.looked_up_to or 0)
+        limit = self._settings.batch_size
+        due = deliveries.look(tx, wanted, above=above, limit=limit, begun_limit=limit + known)
         position.highest = due.highest
+        position.looked_up_to = due.looked_up_to if due.looked_up_to is not None else due.highest
         if time.monotonic() >= position.next_mark:
             position.next_mark = time.monotonic() + _SLOW_BEAT_SECONDS
             end = max(due.highest - _UNCOMMITTED_ROWS, 0)
             position.mark = marks.follow(tx, QUEUE_MARK, end, lag_seconds=_MARK_LAG_SECONDS)
         return due.message_ids
 
-    def _look_for_resent(self, limit: int) -> Sequence[int]:  # noqa: ARG002  (few enough: one look's rows)
+    def _look_for_resent(self, known: int) -> Sequence[int]:  # noqa: ARG002  (few enough: one look's rows)
         position = self._position
         if time.monotonic() < position.next_resent:
             return ()
@@ -188,13 +191,13 @@ class Dispatcher:
         position.next_resent = time.monotonic() + _SLOW_BEAT_SECONDS
         return found
 
-    def _sweep(self, limit: int) -> Sequence[int]:
+    def _sweep(self, known: int) -> Sequence[int]:
         """Go down the queue: quickly through what came since anybody of us last ran, then a chunk at a time."""
         position = self._position
         if time.monotonic() < position.next_sweep:
             return ()
         for _ in range(_URGENT_CHUNKS):
-            chunk = self._database.transact(self._sweep_chunk, position.sweep_below or _LAST_ROW, limit)
+            chunk = self._database.transact(self._sweep_chunk, position.sweep_below or _LAST_ROW, known)
             position.sweep_below = chunk.lowest
             if chunk.is_old or chunk.lowest <= position.urgent_down_to:
                 position.is_urgent = False
@@ -205,7 +208,8 @@ class Dispatcher:
                 break
         return ()
 
-    def _sweep_chunk(self, tx: Transaction, below: int, limit: int) -> deliveries.Chunk:
+    def _sweep_chunk(self, tx: Transaction, below: int, known: int) -> deliveries.Chunk:
+        limit = self._settings.batch_size + known
         return deliveries.sweep(tx, self._wanted(tx), below=below, rows=_SWEEP_ROWS, limit=limit)
 
     def _begin(self, tx: Transaction) -> None:
@@ -380,6 +384,7 @@ class _Hand:
         self._safe_seconds = lease_seconds / 2
         self._keep_seconds = lease_seconds / 4
         self._lengthened_at: dict[int, float] = {}
+        self._low_water = 0
 
     def take(self, message_ids: Sequence[int], at: float) -> None:
         with self.changed:
@@ -387,7 +392,8 @@ class _Hand:
 
     def drop(self, message_id: int) -> None:
         self._lengthened_at.pop(message_id, None)
-        self.changed.notify_all()
+        if len(self._lengthened_at) <= self._low_water:
+            self.changed.notify_all()
 
     def in_hand(self) -> list[int]:
         with self.changed:
@@ -410,6 +416,7 @@ class _Hand:
     def wait_until(self, low_water: int) -> bool:
         """Wait until so few are left, and say so; or say no when a lease wants to be lengthened."""
         with self.changed:
+            self._low_water = low_water
             while True:
                 oldest = min(self._lengthened_at.values(), default=0.0)
                 remaining = oldest + self._keep_seconds - time.monotonic()
@@ -427,6 +434,7 @@ class _Position:
     since: int | None = None
     mark: int = 0
     highest: int = 0
+    looked_up_to: int | None = None  # in this run
     next_mark: float = 0
     resent_below: int = 0  # 0: from the end
     next_resent: float = 0

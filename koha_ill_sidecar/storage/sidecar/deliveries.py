@@ -95,24 +95,39 @@ class Due:
 
     Attributes:
         message_ids: Messages that seem to be due; the claim decides.
+        looked_up_to: There may be more new rows above this number; None when all were seen.
         highest: The greatest number in the queue.
     """
 
     message_ids: tuple[int, ...]
+    looked_up_to: int | None
     highest: int
 
 
-def look(tx: Transaction, wanted: Wanted, *, above: int, limit: int) -> Due:
-    """Find what is due: new rows above a number, attempts whose time has come, leases that ran out; one query."""
-    rows = tx.connection.execute(_look(tx.koha, bool(wanted.letter_codes)), _values(wanted, above=above, limit=limit))
-    found: dict[int, None] = {}
-    highest = 0
+def look(tx: Transaction, wanted: Wanted, *, above: int, limit: int, begun_limit: int) -> Due:
+    """
+    Find what is due: new rows above a number, attempts whose time has come, leases that ran out; one query.
+
+    Args:
+        limit: New rows at most.
+        begun_limit: Attempts whose time has come at most, and as many leases.
+    """
+    values = _values(wanted, above=above, limit=limit, begun_limit=begun_limit)
+    rows = tx.connection.execute(_look(tx.koha, bool(wanted.letter_codes)), values)
+    begun, new, highest = [], [], 0
     for kind, number in rows:
-        if kind == "highest":
-            highest = number or 0
-        else:
-            found[number] = None
-    return Due(message_ids=tuple(found), highest=highest)
+        match kind:
+            case "new":
+                new.append(number)
+            case "highest":
+                highest = number or 0
+            case _:
+                begun.append(number)
+    return Due(
+        message_ids=tuple(dict.fromkeys([*begun, *new])),
+        looked_up_to=new[-1] if len(new) == limit else None,
+        highest=highest,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,21 +194,20 @@ def claim(
         new_message_ids: A Message-ID for each message; taken for those that have none yet or were sent before.
     """
     wanted = sorted(message_ids)
-    queued = _lock_queue(tx, wanted)
-    ours = {row.message_id: row for row in tx.connection.execute(_OURS, {"message_ids": wanted})}
     fresh, abandoned, overtaken = [], [], []
-    for number in wanted:
-        known = ours.get(number)
-        if known is not None and known.is_held:
+    for row in tx.connection.execute(_lock(tx.koha, _skips_locked(tx)), {"message_ids": wanted}):
+        is_open = row.state in {DeliveryState.IN_FLIGHT, DeliveryState.WAITING}
+        if row.is_held:
             continue
-        is_open = known is not None and known.state in {DeliveryState.IN_FLIGHT, DeliveryState.WAITING}
-        match queued[number]:
-            case QueueStatus.PENDING if known is None or known.may_start:
-                fresh.append(number)
-            case "in flight" if is_open:
-                abandoned.append(number)
-            case QueueStatus.SENT | QueueStatus.FAILED | QueueStatus.DELETED | "gone" if is_open:
-                overtaken.append(number)
+        if row.status == QueueStatus.PENDING:
+            if row.may_start:
+                fresh.append(row.message_id)
+        elif row.is_in_flight and is_open:
+            abandoned.append(row.message_id)
+        elif is_open:
+            overtaken.append(row.message_id)
+    if len(fresh) + len(abandoned) + len(overtaken) < len(wanted):
+        _close_removed(tx, wanted)
     _close_overtaken(tx, overtaken)
     return _begin(tx, fresh, abandoned, holder, lease_seconds, new_message_ids)
 
@@ -237,15 +251,18 @@ def settle(tx: Transaction, settlement: Settlement, *, holder: str) -> bool:
     """
     Write down what became of an attempt of ours; says whether the row was still as we had left it.
 
-    One statement where it was. Where Koha or its staff changed the row meanwhile, their change stays, and only our
-    own table says how the attempt went; where the lease went to another, nothing is written.
+    Two statements. Where Koha or its staff changed the row meanwhile, their change stays, and only our own table says
+    how the attempt went; where the lease went to another, nothing is written.
     """
-    values = _settlement_values(settlement, holder)
-    statement = _settle(tx.koha, settlement.to_address is not None)
-    if tx.connection.execute(statement, values).rowcount:
-        return True
-    tx.connection.execute(_SETTLE_OURS, values)
-    return False
+    queue = tx.connection.exec_driver_sql(
+        _settle_queue(tx.koha, settlement.state, settlement.to_address is not None),
+        tuple(_queue_values(tx.koha, settlement, holder)),
+    )
+    # Between the two nobody can take the message: that needs the queue's row, which we hold now if it was ours.
+    ours = tx.connection.exec_driver_sql(
+        _SETTLE_OURS[settlement.state], (*_our_values(settlement), settlement.message_id, holder)
+    )
+    return bool(queue.rowcount and ours.rowcount)
 
 
 _LEASE_ENDS = "UTC_TIMESTAMP(6) + INTERVAL :lease_microseconds MICROSECOND"
@@ -280,10 +297,10 @@ def _eligible(koha: InstalledKoha, *, with_codes: bool) -> str:
 
 _DUE = (
     "(SELECT 'due', message_id FROM ill_sidecar_deliveries"
-    "  WHERE state = 'waiting' AND next_attempt_at <= UTC_TIMESTAMP(6) ORDER BY next_attempt_at LIMIT :limit)"
+    "  WHERE state = 'waiting' AND next_attempt_at <= UTC_TIMESTAMP(6) ORDER BY next_attempt_at LIMIT :begun_limit)"
     " UNION ALL"
     " (SELECT 'expired', message_id FROM ill_sidecar_deliveries"
-    "  WHERE state = 'in_flight' AND lease_until < UTC_TIMESTAMP(6) ORDER BY lease_until LIMIT :limit)"
+    "  WHERE state = 'in_flight' AND lease_until < UTC_TIMESTAMP(6) ORDER BY lease_until LIMIT :begun_limit)"
 )
 
 
@@ -350,25 +367,6 @@ def _values(wanted: Wanted, **more: int) -> dict[str, object]:
 # Claiming
 
 
-_OURS = text(
-    "SELECT message_id, state, state = 'in_flight' AND lease_until >= UTC_TIMESTAMP(6) AS is_held,"
-    " state IN ('sent', 'failed', 'in_flight') OR next_attempt_at <= UTC_TIMESTAMP(6) AS may_start"
-    " FROM ill_sidecar_deliveries WHERE message_id IN :message_ids FOR UPDATE"
-).bindparams(bindparam("message_ids", expanding=True))
-
-
-def _lock_queue(tx: Transaction, message_ids: Sequence[int]) -> dict[int, str]:
-    """Lock what nobody else holds; gives each row's status, or that it is in flight, held by another or gone."""
-    found = {
-        row.message_id: "in flight" if row.is_in_flight else row.status
-        for row in tx.connection.execute(_queue_lock(tx.koha, _skips_locked(tx)), {"message_ids": message_ids})
-    }
-    if missing := [number for number in message_ids if number not in found]:
-        present = set(tx.connection.scalars(_QUEUE_HAS, {"message_ids": missing}))
-        found |= {number: "held" if number in present else "gone" for number in missing}
-    return found
-
-
 def _skips_locked(tx: Transaction) -> bool:
     dialect = tx.connection.dialect
     version = tuple(dialect.server_version_info or ())
@@ -376,27 +374,36 @@ def _skips_locked(tx: Transaction) -> bool:
 
 
 @functools.cache
-def _queue_lock(koha: InstalledKoha, skip_locked: bool) -> TextClause:  # noqa: FBT001  (cached by position)
-    in_flight = f"status = 'failed' AND {_marked(koha, '')}"
+def _lock(koha: InstalledKoha, skip_locked: bool) -> TextClause:  # noqa: FBT001  (cached by position)
+    """Lock the rows of both tables that nobody else holds."""
     return text(
-        f"SELECT message_id, status, {in_flight} AS is_in_flight FROM message_queue"  # noqa: S608  (made of texts here)
-        f" WHERE message_id IN :message_ids ORDER BY message_id FOR UPDATE{' SKIP LOCKED' if skip_locked else ''}"
+        f"SELECT m.message_id, m.status, m.status = 'failed' AND {_marked(koha)} AS is_in_flight, d.state,"  # noqa: S608
+        " COALESCE(d.state = 'in_flight' AND d.lease_until >= UTC_TIMESTAMP(6), FALSE) AS is_held,"
+        " COALESCE(d.state <> 'waiting' OR d.next_attempt_at <= UTC_TIMESTAMP(6), TRUE) AS may_start"
+        " FROM message_queue m LEFT JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"
+        f" WHERE m.message_id IN :message_ids ORDER BY m.message_id FOR UPDATE{' SKIP LOCKED' if skip_locked else ''}"
     ).bindparams(bindparam("message_ids", expanding=True))
 
 
-def _marked(koha: InstalledKoha, prefix: str) -> str:
-    has_code = koha.has("message_queue", "failure_code")
-    return f"{prefix}failure_code = '{IN_FLIGHT}'" if has_code else "TRUE"
+def _marked(koha: InstalledKoha) -> str:
+    return f"failure_code = '{IN_FLIGHT}'" if koha.has("message_queue", "failure_code") else "TRUE"
 
 
-_QUEUE_HAS = text("SELECT message_id FROM message_queue WHERE message_id IN :message_ids").bindparams(
-    bindparam("message_ids", expanding=True)
-)
+_CLOSE_REMOVED = text(
+    "UPDATE ill_sidecar_deliveries d LEFT JOIN message_queue m ON m.message_id = d.message_id"
+    " SET d.last_error = 'Removed from the queue meanwhile.', d.state = 'failed', d.settled_at = UTC_TIMESTAMP(6),"
+    " d.lease_holder = NULL, d.lease_until = NULL, d.next_attempt_at = NULL"
+    " WHERE d.message_id IN :message_ids AND d.state IN ('in_flight', 'waiting') AND m.message_id IS NULL"
+).bindparams(bindparam("message_ids", expanding=True))
+
+
+def _close_removed(tx: Transaction, message_ids: Sequence[int]) -> None:
+    tx.connection.execute(_CLOSE_REMOVED, {"message_ids": message_ids})
+
 
 _CLOSE_OVERTAKEN = text(
-    "UPDATE ill_sidecar_deliveries d LEFT JOIN message_queue m ON m.message_id = d.message_id"
-    " SET d.last_error = IF(m.message_id IS NULL, 'Removed from the queue meanwhile.',"
-    "   CONCAT('Set to ', m.status, ' in Koha meanwhile.')),"
+    "UPDATE ill_sidecar_deliveries d JOIN message_queue m ON m.message_id = d.message_id"
+    " SET d.last_error = CONCAT('Set to ', m.status, ' in Koha meanwhile.'),"
     " d.state = IF(m.status = 'sent', 'sent', 'failed'), d.settled_at = UTC_TIMESTAMP(6),"
     " d.lease_holder = NULL, d.lease_until = NULL, d.next_attempt_at = NULL"
     " WHERE d.message_id IN :message_ids"
@@ -457,21 +464,21 @@ def _begin(
 
 @functools.cache
 def _mark(koha: InstalledKoha) -> TextClause:
-    changes = ", ".join(["status = 'failed'", *_code(koha, "", f"'{IN_FLIGHT}'"), *_kept_time(koha, "")])
+    changes = ", ".join(["status = 'failed'", *_code(koha, f"'{IN_FLIGHT}'"), *_kept_time(koha)])
     return text(
         f"UPDATE message_queue SET {changes} WHERE message_id IN :message_ids AND status = 'pending'"  # noqa: S608
     ).bindparams(bindparam("message_ids", expanding=True))
 
 
-def _code(koha: InstalledKoha, prefix: str, value: str) -> Iterator[str]:
+def _code(koha: InstalledKoha, value: str) -> Iterator[str]:
     if koha.has("message_queue", "failure_code"):
-        yield f"{prefix}failure_code = {value}"
+        yield f"failure_code = {value}"
 
 
-def _kept_time(koha: InstalledKoha, prefix: str) -> Iterator[str]:
+def _kept_time(koha: InstalledKoha) -> Iterator[str]:
     """In Koha 19.06 the server sets the time of queueing anew at every change; there it is the only time there is."""
     if not koha.has("message_queue", "updated_on"):
-        yield f"{prefix}time_queued = {prefix}time_queued"
+        yield "time_queued = time_queued"
 
 
 def _attempts(tx: Transaction, message_ids: Sequence[int]) -> Iterator[Attempt]:
@@ -492,32 +499,31 @@ _KEEP = text(
 ).bindparams(bindparam("message_ids", expanding=True))
 
 
-# Settling
+# Settling: done for every single message, so in the driver's own words, with no value that is not needed.
 
 
-_OUR_PART = (
-    "d.state = :state, d.last_error = :error, d.reached = :reached,"
-    " d.attempts = d.attempts - :uncounted,"
-    " d.next_attempt_at = IF(:state = 'waiting', UTC_TIMESTAMP(6) + INTERVAL :retry_microseconds MICROSECOND, NULL),"
-    " d.settled_at = IF(:state = 'waiting', NULL, UTC_TIMESTAMP(6)), d.lease_until = NULL, d.lease_holder = NULL"
-)
-_IS_OURS = "d.message_id = :message_id AND d.state = 'in_flight' AND d.lease_holder = :holder"
+_IS_OURS = "message_id = %s AND state = 'in_flight' AND lease_holder = %s"
 
-_SETTLE_OURS = text(f"UPDATE ill_sidecar_deliveries d SET {_OUR_PART} WHERE {_IS_OURS}")  # noqa: S608  (texts above)
+_FREED = "lease_until = NULL, lease_holder = NULL"
+
+_SETTLED = f"last_error = %s, settled_at = UTC_TIMESTAMP(6), {_FREED}"
+
+_SETTLE_OURS = {
+    DeliveryState.SENT: f"UPDATE ill_sidecar_deliveries SET state = 'sent', {_SETTLED} WHERE {_IS_OURS}",  # noqa: S608
+    DeliveryState.FAILED: f"UPDATE ill_sidecar_deliveries SET state = 'failed', {_SETTLED} WHERE {_IS_OURS}",  # noqa: S608
+    DeliveryState.WAITING: (
+        "UPDATE ill_sidecar_deliveries SET state = 'waiting', last_error = %s, reached = %s, attempts = attempts - %s,"  # noqa: S608
+        f" next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND, {_FREED} WHERE {_IS_OURS}"
+    ),
+}
 
 
-@functools.cache
-def _settle(koha: InstalledKoha, with_addresses: bool) -> TextClause:  # noqa: FBT001  (cached by position)
-    changes = ["m.status = :status", *_code(koha, "m.", ":failure_code"), *_kept_time(koha, "m.")]
-    if with_addresses:
-        changes += ["m.to_address = :to_address", "m.from_address = :from_address"]
-        if koha.has("message_queue", "cc_address"):
-            changes.append("m.cc_address = :cc_address")
-    return text(
-        "UPDATE message_queue m JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"  # noqa: S608  (texts here)
-        f" SET {', '.join(changes)}, {_OUR_PART}"
-        f" WHERE m.message_id = :message_id AND m.status = 'failed' AND {_marked(koha, 'm.')} AND {_IS_OURS}"
-    )
+def _our_values(settlement: Settlement) -> Iterator[object]:
+    yield settlement.error[:_ERROR_LENGTH] if settlement.error else None
+    if settlement.state is DeliveryState.WAITING:
+        yield json.dumps(settlement.reached) if settlement.reached else None
+        yield 0 if settlement.counts else 1
+        yield round(settlement.retry_seconds * 1e6)
 
 
 _QUEUE_STATUS = {
@@ -527,21 +533,35 @@ _QUEUE_STATUS = {
 }
 
 
-def _settlement_values(settlement: Settlement, holder: str) -> dict[str, object]:
-    return {
-        "message_id": settlement.message_id,
-        "holder": holder,
-        "state": settlement.state.value,
-        "status": _QUEUE_STATUS[settlement.state].value,
-        "failure_code": settlement.failure_code,
-        "error": settlement.error[:_ERROR_LENGTH] if settlement.error else None,
-        "to_address": settlement.to_address,
-        "cc_address": settlement.cc_address,
-        "from_address": settlement.from_address,
-        "retry_microseconds": round(settlement.retry_seconds * 1e6),
-        "uncounted": 0 if settlement.counts else 1,
-        "reached": json.dumps(settlement.reached) if settlement.reached else None,
-    }
+@functools.cache
+def _settle_queue(koha: InstalledKoha, state: DeliveryState, with_addresses: bool) -> str:  # noqa: FBT001  (cached)
+    # One UPDATE of both tables would be simpler; MariaDB writes its long columns to a temporary table on disk first.
+    changes = [f"status = '{_QUEUE_STATUS[state].value}'", *_code(koha, "%s"), *_kept_time(koha)]
+    if with_addresses:
+        changes += [f"{name} = %s" for name in _address_columns(koha)]
+    return (
+        f"UPDATE message_queue SET {', '.join(changes)}"  # noqa: S608  (texts here)
+        f" WHERE message_id = %s AND status = 'failed' AND {_marked(koha)}"
+        f" AND EXISTS (SELECT 1 FROM ill_sidecar_deliveries WHERE {_IS_OURS})"
+    )
+
+
+def _queue_values(koha: InstalledKoha, settlement: Settlement, holder: str) -> Iterator[object]:
+    if koha.has("message_queue", "failure_code"):
+        yield settlement.failure_code
+    if settlement.to_address is not None:
+        for name in _address_columns(koha):
+            yield getattr(settlement, name)
+    yield settlement.message_id
+    yield settlement.message_id
+    yield holder
+
+
+@functools.cache
+def _address_columns(koha: InstalledKoha) -> tuple[str, ...]:
+    return tuple(
+        name for name in ("to_address", "from_address", "cc_address") if koha.has("message_queue", name)
+    )
 
 
 def now(tx: Transaction) -> int:
