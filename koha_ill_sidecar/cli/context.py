@@ -2,8 +2,6 @@
 
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import click
 
@@ -17,12 +15,19 @@ class CommandContext:
     """
     The settings named on the command line, and the program's parts made of them.
 
-    A context manager, which closes what was opened. Commands take it with :data:`pass_context`.
+    Commands take it with :data:`pass_context`; what was opened is closed when the program ends. It is made by the
+    command and not by the program's group, so that ``--help`` need not import the parts.
+
+    Attributes:
+        config: The configuration file.
+        debug: Whether ``--debug`` was given.
     """
 
-    def __init__(self, config: Path, *, debug: bool = False) -> None:
-        self.config = config
-        self.debug = debug
+    def __init__(self) -> None:
+        program = click.get_current_context().find_root()
+        self.config: Path = program.params["config"]
+        self.debug: bool = program.params["debug"]
+        program.call_on_close(self.close)
 
     @cached_property
     def settings(self) -> Settings:
@@ -39,14 +44,10 @@ class CommandContext:
         """Koha's database."""
         return self.runtime.database
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Let go of what was opened."""
         if "runtime" in vars(self):
             self.runtime.close()
 
 
-pass_context = click.make_pass_decorator(CommandContext)
+pass_context = click.make_pass_decorator(CommandContext, ensure=True)

@@ -11,7 +11,6 @@ from typing import NoReturn
 import click
 
 from koha_ill_sidecar import __version__, logs
-from koha_ill_sidecar.cli.context import CommandContext
 from koha_ill_sidecar.errors import ConfigurationError, SidecarError
 
 NAME = "koha-ill-sidecar"
@@ -76,11 +75,9 @@ class _Program(click.Group):
     "--debug", is_flag=True, help="Log everything, and show where in the program an error came from."
 )
 @click.version_option(__version__, prog_name=NAME)
-@click.pass_context
-def program(ctx: click.Context, config: Path, *, debug: bool) -> None:
+def program(config: Path, *, debug: bool) -> None:  # noqa: ARG001  (commands find the configuration themselves)
     """Interlibrary loans beside a running Koha."""
     logs.configure(level="debug" if debug else "warning", style="logfmt")
-    ctx.obj = ctx.with_resource(CommandContext(config, debug=debug))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -15,6 +15,7 @@ from koha_ill_sidecar.config.settings import (
 )
 from koha_ill_sidecar.config.values import Secret
 from koha_ill_sidecar.services.doctor.findings import Finding, ok, warn
+from koha_ill_sidecar.services.messages import koha_lock_file
 
 _SHORTEST_SECRET = 16  # characters; what a person would think up is shorter
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -91,7 +92,7 @@ def _address(settings: Settings) -> Iterator[Finding]:
 
 def _lock_file(settings: Settings) -> Iterator[Finding]:
     """Find a lock of Koha's that we are told to take and may not."""
-    path = settings.delivery.koha_lock_file
+    path = koha_lock_file(settings)
     if not settings.delivery.enabled or path is None:
         return
     if os.access(path if path.exists() else path.parent, os.W_OK):
