@@ -39,7 +39,7 @@ def callbacks() -> None:
 @click.option(
     "--outcome",
     "outcomes",
-    type=click.Choice(list(Verdict)),
+    type=click.Choice([verdict.value for verdict in Verdict]),
     multiple=True,
     help="Only those with this outcome; may be repeated.",
 )
@@ -51,13 +51,14 @@ def list_receipts(
     context: CommandContext,
     *,
     backend: str | None,
-    outcomes: tuple[Verdict, ...],
+    outcomes: tuple[str, ...],
     illrequest_id: int | None,
     limit: int,
     as_json: bool,
 ) -> None:
     """List receipts, newest first."""
-    wanted = ReceiptFilter(backend=backend, verdicts=outcomes, illrequest_id=illrequest_id)
+    verdicts = [Verdict(outcome) for outcome in outcomes]
+    wanted = ReceiptFilter(backend=backend, verdicts=verdicts, illrequest_id=illrequest_id)
     found = context.database.transact(receipts.find, wanted, limit=limit)
     print_listing([_row(receipt) for receipt in found], _COLUMNS, as_json=as_json)
 
@@ -89,7 +90,7 @@ def show(context: CommandContext, *, receipt_id: int, as_json: bool) -> None:
 @click.option(
     "--outcome",
     "outcomes",
-    type=click.Choice(sorted(REPLAYABLE_VERDICTS)),
+    type=click.Choice(sorted(verdict.value for verdict in REPLAYABLE_VERDICTS)),
     multiple=True,
     default=[Verdict.UNKNOWN_REQUEST.value],
     show_default=True,
@@ -103,7 +104,7 @@ def replay_receipts(
     receipt_ids: tuple[int, ...],
     everything: bool,
     backend: str | None,
-    outcomes: tuple[Verdict, ...],
+    outcomes: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """
@@ -115,7 +116,7 @@ def replay_receipts(
     if bool(receipt_ids) == everything:
         raise click.UsageError("Name receipts, or choose them with --all.")
     if everything:
-        wanted = ReceiptFilter(backend=backend, verdicts=outcomes)
+        wanted = ReceiptFilter(backend=backend, verdicts=[Verdict(outcome) for outcome in outcomes])
         receipt_ids = _all_of(context, wanted)
     rows = [_replay(context, receipt_id) for receipt_id in receipt_ids]
     print_listing(rows, ("receipt_id", "illrequest_id", "outcome", "detail"), as_json=as_json)
