@@ -4,17 +4,25 @@ The bibliographic record that a requested book gets.
 Source: Koha, Koha/ILL/Backend/Standard.pm _standard_request2biblio, C4/Biblio.pm AddBiblio.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 from koha_ill_sidecar.backends.standard.marc import UNIMARC, BriefRecord, Default, brief_record
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.errors import RequestRefused
-from koha_ill_sidecar.storage.koha import action_logs, biblios
+from koha_ill_sidecar.storage.koha import action_logs, biblios, patrons
 from koha_ill_sidecar.storage.koha.biblios import MappedSubfield
 from koha_ill_sidecar.storage.koha.installed import OLDEST_SUPPORTED
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _DEFAULT_FRAMEWORK = ""
+_PLACE = re.compile(r"(?P<tag>0[1-9][0-9]|[1-9][0-9]{2})\$(?P<code>[0-9a-z])")
+_SIGNATURES = (
+    "MarcFieldForCreatorId",
+    "MarcFieldForCreatorName",
+    "MarcFieldForModifierId",
+    "MarcFieldForModifierName",
+)
 
 
 def add_record(tx: Transaction, fields: Mapping[str, str], actor: Actor) -> int:
@@ -35,6 +43,7 @@ def add_record(tx: Transaction, fields: Mapping[str, str], actor: Actor) -> int:
     record.set_numbers(biblionumber=biblionumber, biblioitemnumber=biblioitemnumber)
     if tx.preferences.text("autoControlNumber") == "biblionumber":
         record.set_control_field("001", str(biblionumber))
+    _sign(tx, record, actor)
     biblios.add_metadata(
         tx,
         biblionumber,
@@ -66,6 +75,24 @@ def _make_record(tx: Transaction, fields: Mapping[str, str]) -> BriefRecord:
     if tx.koha.version >= OLDEST_SUPPORTED:
         record.set_control_field("005", moment)
     return record
+
+
+def _sign(tx: Transaction, record: BriefRecord, actor: Actor) -> None:
+    """
+    Write who made the record into the fields that the preferences name for it, such as ``998$a``.
+
+    Source: Koha, C4/Biblio.pm ModBiblioMarc.
+    """
+    places = {name: _PLACE.fullmatch(tx.preferences.text(name)) for name in _SIGNATURES}
+    if not any(places.values()):
+        return
+    patron = patrons.find(tx, actor.borrowernumber)
+    if patron is None:
+        return
+    for name, place in places.items():
+        if place is not None:
+            value = str(patron.borrowernumber) if name.endswith("Id") else patron.name
+            record.set_subfield(place["tag"], place["code"], value)
 
 
 def _defaults(tx: Transaction, today: str) -> Iterable[Default]:

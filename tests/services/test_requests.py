@@ -10,6 +10,7 @@ from cast import ADA, CLARA, NORTH, RIVERSIDE, SAM, WEN
 from factories import make_request
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestNotFound, RequestRefused
+from koha_ill_sidecar.services import creation, opac, partners
 from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.metadata import metadata, notice_metadata, supplier_metadata_text
 from koha_ill_sidecar.storage.koha import attributes, requests
@@ -205,6 +206,14 @@ def test_item_metadata_is_replaced_or_merged_as_the_version_does(tx: Transaction
     assert steps(tx, number) == []
 
 
+def test_an_attribute_is_found_as_mariadb_compares(tx: Transaction) -> None:
+    number = make_request(tx.connection, tx.koha, attributes={"type": "book", "Título": "Old"})
+
+    service.edit_item(tx, number, {"type": "book", "titulo": "New"}, STAFF)
+
+    assert kinds(tx, number) == {"type": "book", "Título": "New"}
+
+
 def test_item_metadata_is_edited_in_a_new_request_only(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="REQ")
 
@@ -236,6 +245,33 @@ def test_a_comment_needs_words_and_an_author(tx: Transaction, words: str, author
         service.add_comment(tx, number, words, replace(STAFF, borrowernumber=author))
 
     assert error.value.code == code
+
+
+def test_koha_can_show_the_log_after_everything_that_can_be_done(tx: Transaction) -> None:
+    """Koha's page of a request dies of any other row under module ILL."""
+    number = make_request(tx.connection, tx.koha)
+    service.edit_item(tx, number, {"type": "book", "title": "New"}, STAFF)
+    service.edit(tx, number, STAFF, notesstaff="x", status_alias="WAITING")
+    opac.ask_to_cancel(tx, number, STAFF)
+    service.confirm(tx, number, STAFF)
+    service.revert(tx, number, STAFF)
+    partners.place_with_partners(tx, number, STAFF, borrowernumbers=[NORTH], subject="S", body="B")
+    service.add_comment(tx, number, "c", STAFF)
+    opac.edit_note(tx, number, "n", STAFF)
+    service.mark_completed(tx, number, STAFF)
+    service.send_notice(tx, number, "ILL_PICKUP_READY", STAFF)
+    other = make_request(tx.connection, tx.koha)
+    creation.switch_provider(tx, other, STAFF)
+    service.delete(tx, other, STAFF)
+
+    rows = tx.connection.execute(text("SELECT * FROM action_logs WHERE module = 'ILL'")).mappings().all()
+    assert {row["action"] for row in rows} == {"STATUS_CHANGE"}
+    for row in rows:
+        info = json.loads(row["info"])
+        assert info.keys() == {"log_origin", "status_before", "status_after"}
+        assert info["log_origin"] == "core"
+    backends = tx.connection.scalars(text("SELECT DISTINCT backend FROM illrequests")).all()
+    assert backends == [tx.koha.generic_backend]
 
 
 def test_metadata_is_sorted_by_label_without_case(tx: Transaction) -> None:

@@ -115,6 +115,15 @@ class BriefRecord:
         self._record.remove_fields(tag)
         self._record.add_ordered_field(_field(tag, [("", value)]))
 
+    def set_subfield(self, tag: str, code: str, value: str) -> None:
+        """Write a subfield, in the first field of the tag or in a new one. Source: Koha, Koha/Util/MARC.pm."""
+        present = self._record.get_fields(tag)
+        if present:
+            present[0].delete_subfield(code)
+            present[0].add_subfield(code, value)
+        else:
+            self._record.add_ordered_field(_field(tag, [(code, value)]))
+
     def set_unimarc_processing_data(self, *, today: str, language: str) -> None:
         """
         Write UNIMARC's field 100, unless a framework's default gave one of the right length.

@@ -60,19 +60,15 @@ def put(
     tx: Transaction, ill_request: ILLRequest, values: Mapping[str, str], *, readonly: bool = True
 ) -> None:
     """
-    Insert these attributes or, where a type is there already with another value, change its value only.
+    Insert these attributes or, where a type is there already, change its value only; a statement each.
 
     Source: Koha, Koha/ILL/Request.pm add_or_update_attributes.
     """
-    present = {attribute.type.casefold(): attribute for attribute in find(tx, ill_request.illrequest_id)}
     new: dict[str, str] = {}
     for kind, value in values.items():
-        known = present.get(kind.casefold())
-        if known is None:
+        parameters = {"b_id": ill_request.illrequest_id, "b_type": kind, "b_value": value}
+        if not tx.connection.execute(_update(tx.koha), parameters).rowcount:
             new[kind] = value
-        elif known.value != value:
-            parameters = {"b_id": ill_request.illrequest_id, "b_type": known.type, "b_value": value}
-            tx.connection.execute(_update(tx.koha), parameters)
     add(tx, ill_request, new, readonly=readonly)
 
 

@@ -89,28 +89,6 @@ def may_work_on_ill(tx: Transaction, patron: Patron) -> bool:
     return row is not None and bool(flags & (1 << row.bit) or row.defaulton)
 
 
-def sub_permissions(tx: Transaction, patron: Patron, module: str) -> frozenset[str]:
-    """
-    Give the sub-permissions of a module that somebody has, such as those of ``circulate``.
-
-    Source: Koha, C4/Auth.pm haspermission.
-    """
-    userflags, permissions = tx.koha.table("userflags"), tx.koha.table("permissions")
-    granted = tx.koha.table("user_permissions")
-    of_module = select(userflags.c.bit).where(userflags.c.flag == module)
-    bit = tx.connection.scalar(of_module)
-    flags = patron.flags or 0
-    if bit is None:
-        return frozenset()
-    if flags & (_SUPERLIBRARIAN | 1 << bit):
-        wanted = select(permissions.c.code).where(permissions.c.module_bit == bit)
-    else:
-        wanted = select(granted.c.code).where(
-            granted.c.borrowernumber == patron.borrowernumber, granted.c.module_bit == bit
-        )
-    return frozenset(tx.connection.scalars(wanted))
-
-
 def move_holds(tx: Transaction, *, biblionumber: int, from_patron: int, to_patron: int) -> int:
     """
     Give one patron's holds on a record to another; tells how many.

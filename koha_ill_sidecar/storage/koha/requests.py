@@ -142,12 +142,6 @@ def count_for_limit(
     return int(tx.connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0)
 
 
-def backend_names(tx: Transaction) -> set[str]:
-    """Give the backends that requests were made with; reads the whole table."""
-    table = tx.koha.table("illrequests")
-    return {name for name in tx.connection.scalars(select(table.c.backend).distinct()) if name}
-
-
 def _one(tx: Transaction, statement: Select[Any], illrequest_id: int) -> ILLRequest:
     row = tx.connection.execute(statement, {"b_id": illrequest_id}).mappings().one_or_none()
     if row is None:
