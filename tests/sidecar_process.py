@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -34,8 +35,11 @@ class SidecarProcess:
         directory: Where its log and its notification socket lie.
     """
 
-    def __init__(self, verb: str, config: Path, directory: Path) -> None:
+    def __init__(
+        self, verb: str, config: Path, directory: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.verb = verb
+        self._environment = dict(environment or {})
         self.config = config
         self.log_file = directory / f"{verb}-{time.monotonic_ns()}.log"
         self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -65,7 +69,7 @@ class SidecarProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"NOTIFY_SOCKET": self._channel.getsockname()},
+                env=os.environ | self._environment | {"NOTIFY_SOCKET": self._channel.getsockname()},
             )
         if wait:
             self.wait_for("READY=1")

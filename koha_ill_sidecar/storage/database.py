@@ -217,6 +217,7 @@ def _engine(settings: DatabaseSettings, pool_size: int) -> Engine:
         pool_use_lifo=True,  # idle connections grow old and go
         pool_reset_on_return=None,  # every transaction here ends by itself; one round trip saved for each
         isolation_level="READ COMMITTED",
+        hide_parameters=True,  # the text of an error goes into the log, people's data must not
     )
     time_zone = settings.timezone
 

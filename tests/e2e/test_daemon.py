@@ -46,6 +46,16 @@ def _get(path: Path, target: str = "/healthz") -> tuple[int, str]:
     return int(answer.split()[1]), answer.partition("\r\n\r\n")[2]
 
 
+def _run(verb: str, config: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "koha_ill_sidecar", "--config", str(config), verb],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
 def _change(config: Path, **sections: Any) -> None:
     write_config(config, yaml.safe_load(config.read_text()) | sections)
 
@@ -131,6 +141,34 @@ def test_a_wrong_configuration_is_refused_and_the_old_goes_on(
     assert _get(library.directory / "web.sock", "/readyz")[0] == 200
 
 
+def test_signs_of_life_are_given_to_the_watchdog(library: Library) -> None:
+    process = SidecarProcess(
+        "run", library.config(), library.directory, environment={"WATCHDOG_USEC": "1500000"}
+    )
+    with process:
+        for _ in range(3):
+            process.wait_for("WATCHDOG=1", 1.5)
+
+
+def test_runs_of_jobs_are_counted_for_prometheus(
+    library: Library, launch: Launch, eventually: Eventually
+) -> None:
+    launch("run", scheduler=QUICK_WATCH)
+
+    counted = 'koha_ill_sidecar_job_runs_total{job="watch",outcome="ok"}'
+    eventually(lambda: counted in _get(library.directory / "web.sock", "/metrics")[1])
+
+
+def test_an_address_in_use_is_said_in_one_line(library: Library) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = library.config(web={"listen": f"127.0.0.1:{taken.getsockname()[1]}"})
+        result = _run("web", config)
+
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "web.listen: cannot listen on" in result.stderr
+
+
 def test_interrupt_from_the_keyboard_stops_in_order_too(launch: Launch) -> None:
     process = launch("worker")
     process.send(signal.SIGINT)
@@ -157,12 +195,7 @@ def test_a_database_that_is_away_is_waited_for(
 def test_own_tables_that_are_missing_are_said_at_once(library: Library) -> None:
     library.sql("RENAME TABLE ill_sidecar_migrations TO ill_sidecar_elsewhere")
     try:
-        result = subprocess.run(
-            [sys.executable, "-m", "koha_ill_sidecar", "--config", str(library.config()), "worker"],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        result = _run("worker", library.config())
     finally:
         library.sql("RENAME TABLE ill_sidecar_elsewhere TO ill_sidecar_migrations")
 
