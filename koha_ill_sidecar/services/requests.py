@@ -226,7 +226,9 @@ def add_comment(tx: Transaction, illrequest_id: int, text: str, actor: Actor) ->
     if not actor.borrowernumber:
         raise RequestRefused("no_author", "A comment needs a member of staff who makes it.")
     requests.get(tx, illrequest_id)
-    return comments.add(tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text)
+    number = comments.add(tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text)
+    history.add(tx, illrequest_id, "commented", actor=actor, detail={"illcomment_id": number})
+    return number
 
 
 def send_notice(

@@ -1,6 +1,7 @@
 """The commands on requests, as somebody types them."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,9 @@ from cast import ADA, NORTH, RIVERSIDE, WEN
 from conftest import PASSWORD, USER, KohaDatabase
 from factories import make_request
 from koha_ill_sidecar.cli import main
+from koha_ill_sidecar.cli.requests import requests as requests_group
+from koha_ill_sidecar.domain.attributes import LABELS, MaterialType
+from koha_ill_sidecar.domain.statuses import Status, status_graph
 from koha_ill_sidecar.storage.database import Database
 
 
@@ -293,3 +297,27 @@ def test_a_patrons_note_is_kept(run: Run, make: Callable[..., int]) -> None:
     run("note", number, "--from-patron", "Any edition")
 
     assert run("show", number, "--json").json["ill_request"]["notesopac"] == "Any edition"
+
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "requests.md"
+
+
+def test_every_command_and_field_is_documented() -> None:
+    page = REFERENCE.read_text(encoding="utf-8")
+
+    assert [name for name in requests_group.commands if f"`{name}" not in page] == []
+    assert [key for key in LABELS if f"`{key}`" not in page and key != "type"] == []
+    assert [kind.value for kind in MaterialType if f"`{kind}`" not in page] == []
+
+
+def test_the_documented_status_table_is_the_graph() -> None:
+    page = REFERENCE.read_text(encoding="utf-8")
+    graph = status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
+    table = re.findall(r"^\| `([A-Z]+)` \| ([^|]+) \|([^|]*)\|$", page, re.MULTILINE)
+
+    documented = {
+        code: set(re.findall("[a-z_]+", re.sub(r"\(.*?\)", "", actions))) for code, _, actions in table
+    }
+    expected = {status.value: {node.method for node in graph.next_nodes(status)} for status in Status}
+    assert documented == expected
+    assert all(called.startswith(graph.name(code)) for code, called, _ in table)
