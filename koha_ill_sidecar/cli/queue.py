@@ -1,0 +1,171 @@
+"""Commands on messages: what is stuck, why, and what to do about it."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import click
+
+from koha_ill_sidecar.cli.context import CommandContext, pass_context
+from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
+from koha_ill_sidecar.services import queue as service
+from koha_ill_sidecar.services.messages import message_id_domain
+from koha_ill_sidecar.storage.sidecar import queue_entries
+from koha_ill_sidecar.storage.sidecar.queue_entries import Progress, QueueEntry
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_EVERYTHING = 2**31
+
+_COLUMNS = {
+    "message_id": "message",
+    "progress": "state",
+    "failure_code": "code",
+    "letter_code": "letter",
+    "message_transport_type": "by",
+    "borrowernumber": "patron",
+    "to_address": "to",
+    "time_queued": "queued",
+    "attempts": "attempts",
+    "next_attempt_at": "next attempt (UTC)",
+    "last_error": "reason",
+}
+
+id_argument = click.argument("message_ids", metavar="MESSAGE...", nargs=-1, required=True, type=click.IntRange(min=1))
+
+
+@click.group()
+def queue() -> None:
+    """Look at messages and their delivery."""
+
+
+@queue.command("list")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([each.value for each in Progress]),
+    help="Only these; repeatable (default: whatever is neither sent nor deleted).",
+)
+@click.option("--patron", "borrowernumber", type=int, metavar="BORROWERNUMBER", help="Only this patron's.")
+@click.option("--letter", "letter_codes", multiple=True, metavar="CODE", help="Only this letter's; repeatable.")
+@click.option(
+    "--newest",
+    type=click.IntRange(min=1),
+    default=20_000,
+    show_default=True,
+    help="Look at so many rows at the end of Koha's queue, and at all that is being delivered.",
+)
+@click.option("--all", "everything", is_flag=True, help="Look at the whole queue; slow where it is long.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@json_option
+@pass_context
+def list_command(
+    context: CommandContext,
+    states: Sequence[str],
+    borrowernumber: int | None,
+    letter_codes: Sequence[str],
+    newest: int,
+    limit: int,
+    *,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """List messages, newest first."""
+    entries = context.database.transact(
+        queue_entries.find,
+        progress=[Progress(state) for state in states] or service.UNFINISHED,
+        borrowernumber=borrowernumber,
+        letter_codes=letter_codes or context.settings.delivery.letter_codes,
+        newest=_EVERYTHING if everything else newest,
+        oldest_seconds=context.settings.delivery.ignore_older_than.total_seconds(),
+        limit=limit,
+    )
+    print_listing([dataclasses.asdict(entry) for entry in entries], _COLUMNS, as_json=as_json)
+
+
+@queue.command("show")
+@click.argument("message_id", metavar="MESSAGE", type=click.IntRange(min=1))
+@json_option
+@pass_context
+def show_command(context: CommandContext, message_id: int, *, as_json: bool) -> None:
+    """Show one message with its text and all that is known of its delivery."""
+    details = context.database.transact(_details, message_id, context)
+    if as_json:
+        print_json(details)
+        return
+    body = details.pop("content")
+    for name, value in details.items():
+        if value not in (None, ""):
+            click.echo(f"{name}: {value}")
+    click.echo(f"\n{body}")
+
+
+@queue.command("retry")
+@id_argument
+@click.option("--again", is_flag=True, help="Also what was sent already: it goes out as a new mail.")
+@json_option
+@pass_context
+def retry_command(
+    context: CommandContext, message_ids: Sequence[int], *, again: bool, as_json: bool
+) -> None:
+    """Deliver messages at the next look, whatever kept them so far."""
+    domain = message_id_domain(context.settings)
+    _each(
+        context,
+        message_ids,
+        lambda tx, number: service.retry(tx, number, message_id_domain=domain, again=again),
+        "will be tried at once",
+        as_json=as_json,
+    )
+
+
+@queue.command("give-up")
+@id_argument
+@json_option
+@pass_context
+def give_up_command(context: CommandContext, message_ids: Sequence[int], *, as_json: bool) -> None:
+    """Try messages no more: they stand as failed in Koha."""
+    _each(context, message_ids, service.give_up, "is given up", as_json=as_json)
+
+
+@queue.command("set-address")
+@click.argument("message_id", metavar="MESSAGE", type=click.IntRange(min=1))
+@click.argument("address")
+@click.option("--retry", is_flag=True, help="Deliver it at once.")
+@json_option
+@pass_context
+def set_address_command(
+    context: CommandContext, message_id: int, address: str, *, retry: bool, as_json: bool
+) -> None:
+    """Send an email to another address than the one it has; several parted by commas."""
+    domain = message_id_domain(context.settings)
+
+    def change(tx: Transaction, number: int) -> QueueEntry:
+        entry = service.set_address(tx, number, address)
+        if retry:
+            service.retry(tx, number, message_id_domain=domain)
+        return entry
+
+    _each(context, [message_id], change, "has its new address", as_json=as_json)
+
+
+def _each(
+    context: CommandContext,
+    message_ids: Sequence[int],
+    change: Callable[[Transaction, int], QueueEntry],
+    done: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Change all of the messages or none."""
+    context.database.transact(lambda tx: [change(tx, number) for number in message_ids])
+    if as_json:
+        print_json([context.database.transact(_details, number, context) for number in message_ids])
+        return
+    for number in message_ids:
+        click.echo(f"Message {number} {done}.")
+
+
+def _details(tx: Transaction, message_id: int, context: CommandContext) -> dict[str, object]:
+    oldest = context.settings.delivery.ignore_older_than.total_seconds()
+    entry = queue_entries.get(tx, message_id, oldest_seconds=oldest)
+    return dataclasses.asdict(entry) | {"content": queue_entries.content(tx, message_id)}

@@ -1,0 +1,210 @@
+"""Messages with what we know of their delivery, for people who look for one and set it right."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy.sql.selectable import TextualSelect
+
+from koha_ill_sidecar.errors import MessageNotFound
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+class Progress(StrEnum):
+    """Where a message stands, of Koha's status and our delivery taken together."""
+
+    PENDING = "pending"  # will be taken at the next look
+    TOO_OLD = "too old"  # pending, and left alone
+    WAITING = "waiting"  # between two attempts
+    IN_FLIGHT = "in flight"
+    ABANDONED = "abandoned"  # its worker died; another takes it up within seconds
+    FAILED = "failed"
+    SENT = "sent"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueEntry:
+    """
+    A row of ``message_queue`` with ours beside it.
+
+    Attributes:
+        time_queued: By Koha's clock and time zone.
+        attempts: Ours; 0 where we never tried.
+        next_attempt_at: UTC, while it waits.
+    """
+
+    message_id: int
+    progress: Progress
+    letter_code: str | None
+    message_transport_type: str
+    borrowernumber: int | None
+    to_address: str | None
+    subject: str | None
+    status: str
+    failure_code: str
+    time_queued: datetime | None
+    attempts: int
+    mail_message_id: str | None
+    first_attempt_at: datetime | None
+    last_attempt_at: datetime | None
+    next_attempt_at: datetime | None
+    last_error: str | None
+    lease_holder: str | None
+
+
+def find(
+    tx: Transaction,
+    *,
+    progress: Sequence[Progress],
+    borrowernumber: int | None,
+    letter_codes: Sequence[str],
+    newest: int,
+    oldest_seconds: float,
+    limit: int,
+) -> list[QueueEntry]:
+    """
+    Find messages, newest first; one query.
+
+    Args:
+        borrowernumber: Only those of this patron.
+        letter_codes: Only these; empty for those of every letter of Koha's module ``ill``.
+        newest: Among so many rows at the queue's end, and those that we are at work on.
+        oldest_seconds: What has been pending longer, and was never tried, is left alone.
+    """
+    values: dict[str, object] = {
+        "progress": [each.value for each in progress],
+        "borrowernumber": borrowernumber,
+        "letter_codes": list(letter_codes) or [""],
+        "every_ill_letter": not letter_codes,
+        "newest": newest,
+        "oldest_seconds": round(oldest_seconds),
+        "limit": limit,
+    }
+    rows = tx.connection.execute(_find(tx.koha), values).mappings()
+    return [QueueEntry(**row | {"progress": Progress(row["progress"])}) for row in map(dict, rows)]
+
+
+def get(tx: Transaction, message_id: int, *, oldest_seconds: float, for_update: bool = False) -> QueueEntry:
+    """Give one message, locked on demand; raises MessageNotFound."""
+    values = {"message_id": message_id, "oldest_seconds": round(oldest_seconds)}
+    row = tx.connection.execute(_get(tx.koha, for_update), values).mappings().one_or_none()
+    if row is None:
+        raise MessageNotFound(message_id)
+    return QueueEntry(**dict(row) | {"progress": Progress(row["progress"])})
+
+
+def content(tx: Transaction, message_id: int) -> str:
+    """Give the text of a message."""
+    return str(tx.connection.scalar(_CONTENT, {"message_id": message_id}) or "")
+
+
+def requeue(tx: Transaction, message_id: int, *, new_mail_message_id: str) -> None:
+    """
+    Set a message to pending, due at once and with all its attempts before it; two statements.
+
+    Args:
+        new_mail_message_id: Its Message-ID if it was sent before, or never tried.
+    """
+    tx.connection.execute(_set(tx.koha, "pending"), {"message_id": message_id, "failure_code": ""})
+    tx.connection.execute(_REQUEUE, {"message_id": message_id, "mail_message_id": new_mail_message_id})
+
+
+def give_up(tx: Transaction, message_id: int, *, failure_code: str, reason: str) -> None:
+    """Set a message to failed, with our reason; two statements."""
+    tx.connection.execute(_set(tx.koha, "failed"), {"message_id": message_id, "failure_code": failure_code})
+    tx.connection.execute(_GIVE_UP, {"message_id": message_id, "reason": reason})
+
+
+def set_address(tx: Transaction, message_id: int, address: str) -> None:
+    """Give a message another recipient."""
+    tx.connection.execute(_SET_ADDRESS, {"message_id": message_id, "address": address})
+
+
+@functools.cache
+def _columns(koha: InstalledKoha) -> str:
+    code = "COALESCE(m.failure_code, '')" if koha.has("message_queue", "failure_code") else "''"
+    touched = "GREATEST(m.time_queued, m.updated_on)" if koha.has("message_queue", "updated_on") else "m.time_queued"
+    return (
+        "m.message_id, CASE"
+        " WHEN d.state = 'in_flight' AND d.lease_until >= UTC_TIMESTAMP(6) THEN 'in flight'"
+        " WHEN d.state = 'in_flight' AND m.status = 'failed' THEN 'abandoned'"
+        " WHEN m.status = 'pending' AND d.state = 'waiting' AND d.next_attempt_at > UTC_TIMESTAMP(6) THEN 'waiting'"
+        " WHEN m.status = 'pending' AND d.message_id IS NULL"
+        f"   AND {touched} < NOW() - INTERVAL :oldest_seconds SECOND THEN 'too old'"
+        " ELSE m.status END AS progress, m.letter_code, m.message_transport_type, m.borrowernumber,"
+        f" m.to_address, m.subject, m.status, {code} AS failure_code, m.time_queued,"
+        " COALESCE(d.attempts, 0) AS attempts, d.mail_message_id, d.first_attempt_at, d.last_attempt_at,"
+        " d.next_attempt_at, d.last_error, d.lease_holder"
+    )
+
+
+_JOINED = "message_queue m LEFT JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"
+
+_TYPES: Mapping[str, type[UTCDateTime]] = dict.fromkeys(
+    ("first_attempt_at", "last_attempt_at", "next_attempt_at"), UTCDateTime
+)
+
+
+@functools.cache
+def _find(koha: InstalledKoha) -> TextualSelect:
+    statement = (
+        f"SELECT * FROM (SELECT {_columns(koha)} FROM ("  # noqa: S608  (texts of this module)
+        "  (SELECT message_id FROM message_queue ORDER BY message_id DESC LIMIT :newest)"
+        "  UNION SELECT message_id FROM ill_sidecar_deliveries WHERE state IN ('waiting', 'in_flight')"
+        "  UNION SELECT message_id FROM message_queue WHERE borrowernumber = :borrowernumber"
+        f" ) near JOIN ({_JOINED}) ON m.message_id = near.message_id"
+        " WHERE (:borrowernumber IS NULL OR m.borrowernumber = :borrowernumber)"
+        " AND (m.letter_code IN :letter_codes OR :every_ill_letter"
+        "   AND EXISTS (SELECT 1 FROM letter l WHERE l.module = 'ill' AND l.code = m.letter_code))) entries"
+        " WHERE progress IN :progress ORDER BY message_id DESC LIMIT :limit"
+    )
+    codes, progress = bindparam("letter_codes", expanding=True), bindparam("progress", expanding=True)
+    return text(statement).bindparams(codes, progress).columns(**_TYPES)
+
+
+@functools.cache
+def _get(koha: InstalledKoha, for_update: bool) -> TextualSelect:  # noqa: FBT001  (cached by position)
+    lock = " FOR UPDATE" if for_update else ""
+    return text(
+        f"SELECT {_columns(koha)} FROM {_JOINED} WHERE m.message_id = :message_id{lock}"  # noqa: S608  (texts above)
+    ).columns(**_TYPES)
+
+
+_CONTENT = text("SELECT content FROM message_queue WHERE message_id = :message_id")
+
+
+@functools.cache
+def _set(koha: InstalledKoha, status: str) -> TextClause:
+    code = ", failure_code = :failure_code" if koha.has("message_queue", "failure_code") else ""
+    return text(
+        f"UPDATE message_queue SET status = '{status}'{code} WHERE message_id = :message_id"  # noqa: S608
+    )
+
+
+# MariaDB assigns from left to right, so what depends on the old state stands before it.
+_REQUEUE = text(
+    "INSERT INTO ill_sidecar_deliveries"
+    " (message_id, mail_message_id, state, attempts, next_attempt_at, first_attempt_at, last_attempt_at)"
+    " VALUES (:message_id, :mail_message_id, 'waiting', 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+    " ON DUPLICATE KEY UPDATE"
+    " mail_message_id = IF(state = 'sent', VALUES(mail_message_id), mail_message_id),"
+    " reached = IF(state = 'sent', NULL, reached),"
+    " attempts = 0, next_attempt_at = UTC_TIMESTAMP(6), first_attempt_at = UTC_TIMESTAMP(6), settled_at = NULL,"
+    " lease_holder = NULL, lease_until = NULL, state = 'waiting'"
+)
+
+_GIVE_UP = text(
+    "INSERT INTO ill_sidecar_deliveries"
+    " (message_id, mail_message_id, state, first_attempt_at, last_attempt_at, settled_at, last_error)"
+    " VALUES (:message_id, '', 'failed', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), :reason)"
+    " ON DUPLICATE KEY UPDATE state = 'failed', next_attempt_at = NULL, settled_at = UTC_TIMESTAMP(6),"
+    " lease_holder = NULL, lease_until = NULL, last_error = VALUES(last_error)"
+)
+
+_SET_ADDRESS = text("UPDATE message_queue SET to_address = :address WHERE message_id = :message_id")
