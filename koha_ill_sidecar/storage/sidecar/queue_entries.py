@@ -164,8 +164,8 @@ def _find(koha: InstalledKoha) -> TextualSelect:
         "   AND EXISTS (SELECT 1 FROM letter l WHERE l.module = 'ill' AND l.code = m.letter_code))) entries"
         " WHERE progress IN :progress ORDER BY message_id DESC LIMIT :limit"
     )
-    codes, progress = bindparam("letter_codes", expanding=True), bindparam("progress", expanding=True)
-    return text(statement).bindparams(codes, progress).columns(**_TYPES)
+    clause = text(statement).bindparams(bindparam("letter_codes", expanding=True))
+    return clause.bindparams(bindparam("progress", expanding=True)).columns(**_TYPES)
 
 
 @functools.cache
