@@ -95,6 +95,18 @@ def test_every_check_says_something_in_the_same_order(look: Examine) -> None:
     ]
 
 
+def test_nothing_to_look_into_is_not_amiss(look: Examine, admin: Engine, settings: Settings) -> None:
+    with admin.begin() as root:
+        root.execute(text("RENAME TABLE ill_sidecar_deliveries TO away"))
+    try:
+        findings = look(delivery=dataclasses.replace(settings.delivery, enabled=True))
+    finally:
+        with admin.begin() as root:
+            root.execute(text("RENAME TABLE away TO ill_sidecar_deliveries"))
+
+    assert finding(findings, "other sender").verdict is Verdict.OK
+
+
 def test_whatever_is_amiss_comes_with_advice(look: Examine, admin: Engine) -> None:
     set_preference(admin, "ILLModule", "0")
     set_preference(admin, "IllLog", "0")
@@ -332,3 +344,18 @@ def test_weak_and_shared_secrets_are_told(look: Examine) -> None:
     assert "backends North, South share a secret" in seen
     assert "backend North has a secret of less than 16 characters" in seen
     assert "hunter2" not in str(seen)
+
+
+def test_an_old_koha_is_refused_with_the_way_to_try_it(
+    settings: Settings, koha_database: KohaDatabase, mailer: Mailer, admin: Engine
+) -> None:
+    set_preference(admin, "Version", "19.0600020")
+    database = Database(koha_database.settings, site=koha_database.database.site)
+    try:
+        found = finding(examine(settings, database, mailer, clock=time.time), "koha")
+    finally:
+        database.close()
+
+    assert found.verdict is Verdict.FAIL
+    assert found.seen.startswith("This is Koha 19.06")
+    assert "koha.accept_unsupported_version: true" in found.advice

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.services.doctor.findings import Finding, database_said, fail, ok, warn
+from koha_ill_sidecar.services.doctor.findings import Finding, database_said, fail, failure, ok, warn
 from koha_ill_sidecar.storage import inspection
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import schema
@@ -86,16 +86,13 @@ def check_time_zone(connection: Connection, settings: Settings) -> Iterator[Find
             f"none is set; the server's own counts ({server.system_time_zone})",
             "If koha-conf.xml has a timezone, set koha.timezone to the same, or set koha.conf.",
         )
-    elif not inspection.knows_time_zones(connection):
-        yield warn(
-            "time zone",
-            "the server's time zone tables are empty; Koha too can then only use the server's own zone",
-            "Load them: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql",
-        )
+    elif wanted:
+        yield ok("time zone", wanted)
     else:
-        yield ok(
-            "time zone", wanted or f"the server's own ({server.system_time_zone}), as koha-conf.xml has it"
+        names = (
+            "" if inspection.knows_time_zones(connection) else "; it does not know names such as Europe/Paris"
         )
+        yield ok("time zone", f"the server's own ({server.system_time_zone}), as in koha-conf.xml{names}")
 
 
 def check_privileges(connection: Connection) -> Iterator[Finding]:
@@ -141,7 +138,7 @@ def check_own_tables(connection: Connection) -> Iterator[Finding]:
     try:
         migrations.require_current(connection)
     except SidecarError as error:
-        yield fail("sidecar tables", str(error), "Run: koha-ill-sidecar migrate")
+        yield failure("sidecar tables", error)
     else:
         yield ok("sidecar tables", "up to date")
 

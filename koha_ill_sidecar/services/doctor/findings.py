@@ -49,12 +49,18 @@ def fail(name: str, seen: str, advice: str) -> Finding:
     return Finding(name=name, verdict=Verdict.FAIL, seen=seen, advice=advice)
 
 
+def failure(name: str, error: SidecarError) -> Finding:
+    """Put one of our errors, which say first what was wrong and then how to mend it, into a finding."""
+    seen, _, advice = str(error).partition(". ")
+    return fail(name, seen.rstrip("."), advice)
+
+
 def guarded(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     """Run one check; what hinders it becomes its finding, and the next goes on."""
     try:
         yield from check()
     except SidecarError as error:
-        yield fail(name, str(error), "")
+        yield failure(name, error)
     except SQLAlchemyError as error:
         yield fail(name, f"could not look: {database_said(error)}", "See the checks above.")
 

@@ -152,6 +152,9 @@ def check_other_sender(patient: Patient) -> Iterator[Finding]:
     if not patient.settings.delivery.enabled:
         yield ok("other sender", "we deliver nothing (delivery.enabled is false)")
         return
+    if "ill_sidecar_deliveries" not in inspection.existing_tables(patient.tx.connection):
+        yield ok("other sender", "we have delivered nothing yet")
+        return
     codes = patient.settings.delivery.letter_codes
     count = inspection.sent_by_others(patient.tx.connection, codes, _OTHER_SENDER_WINDOW)
     if count:
