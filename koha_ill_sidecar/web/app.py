@@ -36,7 +36,8 @@ def create_app(runtime: Runtime) -> Flask:
     """
     settings = runtime.settings
     app = Flask("koha_ill_sidecar", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.callbacks.max_body_bytes
+    # One more than is taken: a body of unknown length is cut there, and must be seen to be too long.
+    app.config["MAX_CONTENT_LENGTH"] = settings.callbacks.max_body_bytes + 1
     app.before_request(_begin)
     app.after_request(_finish)
     problems.install(app)

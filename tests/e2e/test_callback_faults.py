@@ -135,15 +135,17 @@ def test_what_was_answered_is_applied_exactly_once_however_often_it_is_killed(li
                 document = report(number, event_id, word, message=event_id)
                 answered.append((event_id, vendor.insist(document)[1]))
 
-    with SidecarProcess("web", config, library.directory) as process:
-        with killed_at_random(library, process, 12) as over:
-            streams = [threading.Thread(target=send_stream, args=(numbers[at::4], over)) for at in range(4)]
-            for stream in streams:
-                stream.start()
-            for stream in streams:
-                stream.join()
+    with (
+        SidecarProcess("web", config, library.directory) as process,
+        killed_at_random(library, process, 10) as over,
+    ):
+        streams = [threading.Thread(target=send_stream, args=(numbers[at::4], over)) for at in range(4)]
+        for stream in streams:
+            stream.start()
+        for stream in streams:
+            stream.join()
 
-    applied = dict(library.sql("SELECT event_id, verdict FROM ill_sidecar_receipts"))
+    applied: dict[str, str] = dict(library.sql("SELECT event_id, verdict FROM ill_sidecar_receipts"))
     said = [comment for (comment,) in library.sql("SELECT comment FROM illcomments")]
     assert {event_id: applied[event_id] for event_id, _ in answered} == dict.fromkeys(
         (event_id for event_id, _ in answered), "applied"
@@ -222,13 +224,9 @@ def test_a_body_of_unknown_length_is_read_no_further_than_the_limit(library: Lib
 
     with SidecarProcess("web", config, library.directory):
         connection = _Connection(library.directory / "web.sock")
-        connection.request(
-            "POST",
-            "/callbacks/plain",
-            iter([b"x" * 1024] * 4),
-            {"content-type": "application/json"},
-            encode_chunked=True,
-        )
+        headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+        body = iter([b"x" * 1024] * 4)
+        connection.request("POST", "/callbacks/plain", body, headers, encode_chunked=True)
         response = connection.getresponse()
 
     assert (response.status, response.headers["content-type"]) == (413, "application/problem+json")

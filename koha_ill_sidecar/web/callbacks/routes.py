@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, Flask, Response, g, json, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from koha_ill_sidecar.backends.callback_formats import CallbackFormat, callback_format
 from koha_ill_sidecar.config.settings import Settings
@@ -48,7 +49,7 @@ def install(app: Flask, settings: Settings, database: Database) -> None:
         door = doors.get(backend_name)
         if door is None:
             return respond(Problem.UNKNOWN_BACKEND, "Check the last part of the address.")
-        return _receive(door, database)
+        return _receive(door, database, _read_body(settings.callbacks.max_body_bytes))
 
     app.register_blueprint(blueprint)
 
@@ -75,9 +76,15 @@ def _doors(settings: Settings) -> Mapping[str, _Door]:
     return doors
 
 
-def _receive(door: _Door, database: Database) -> Response:
-    g.log["backend"] = door.backend
+def _read_body(max_bytes: int) -> bytes:
     body = request.get_data(cache=False)
+    if len(body) > max_bytes:
+        raise RequestEntityTooLarge
+    return body
+
+
+def _receive(door: _Door, database: Database, body: bytes) -> Response:
+    g.log["backend"] = door.backend
     started = time.monotonic()
     proof = door.authenticator.authenticate(
         Evidence(
