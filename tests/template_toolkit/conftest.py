@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-
 from template_toolkit.perl_engine import PerlEngine, problem
 
 
