@@ -22,7 +22,7 @@ from koha_ill_sidecar.services.messages import Dispatcher
 from koha_ill_sidecar.services.outgoing_mail import Undeliverable, compose
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import outgoing_messages
-from koha_ill_sidecar.storage.sidecar import deliveries, migrations
+from koha_ill_sidecar.storage.sidecar import migrations
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _DATABASE = "koha"
@@ -66,10 +66,9 @@ def growth_delivery(*, quick: bool) -> Result:
 
 
 def _seconds_at(requests: int, messages: int) -> float:
-    with _library(buffer_pool="4G") as library:
+    with _library() as library:
         with library.server.connect(_DATABASE) as connection:
             load_bulk(connection, requests, messages)
-        library.database.transact(deliveries.highest)
         library.seconds_to_deliver(100)
         return statistics.median(library.seconds_to_deliver(100) for _ in range(11))
 
@@ -111,8 +110,8 @@ class _Library:
 
 
 @contextmanager
-def _library(*, buffer_pool: str = "1G") -> Iterator[_Library]:
-    with private_server(buffer_pool=buffer_pool) as server, mail_sink() as port:
+def _library() -> Iterator[_Library]:
+    with private_server() as server, mail_sink() as port:
         koha = settings_for(server, _DATABASE)
         create_koha_database(server, _DATABASE, user=USER, password=koha.password.reveal())
         settings = Settings(
