@@ -1,0 +1,428 @@
+"""Callbacks received, against bare PyMySQL committing the same statements and against the size of the database."""
+
+import base64
+import hmac
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pymysql
+from sqlalchemy import event
+
+from benchmarks.harness import (
+    USER,
+    Result,
+    at_least,
+    at_most,
+    percentile,
+    private_server,
+    settings_for,
+)
+from koha_ill_sidecar.backends.callback_formats import CanonicalFormat
+from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
+from koha_ill_sidecar.demo.bulk import load_bulk
+from koha_ill_sidecar.demo.koha_database import create_koha_database
+from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
+from koha_ill_sidecar.services.callbacks import Callback, read_callback, receive
+from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.sidecar import migrations
+
+_DATABASE = "koha"
+_BACKEND = "bench"
+_KEY = bytes(range(32))
+_CONNECTIONS = 8  # what the sidecar serves at a time
+_ROUNDS = 5
+_START_SECONDS = 30
+
+Statement = tuple[str, object]
+
+
+def callbacks(*, quick: bool) -> Result:
+    """Callbacks applied and committed in a second over HTTP, against PyMySQL committing the same statements."""
+    count = 400 if quick else 2000
+    with _library() as library:
+        recorded = library.record_statements()
+        ours, theirs, latencies = [], [], []
+        for _ in range(2 if quick else _ROUNDS):
+            # In turns, so that what else happens on the machine falls on both.
+            numbers = library.new_requests(count)
+            theirs.append(_rate(numbers, lambda connection: _replayer(library, connection, recorded))[0])
+            numbers = library.new_requests(count)
+            rate, seconds = _rate(numbers, lambda _: _sender(library))
+            library.check_applied(numbers)
+            ours.append(rate)
+            latencies += seconds
+    median, worst = statistics.median(latencies), percentile(latencies, 99)
+    result = at_least(
+        "callbacks",
+        statistics.median(ours),
+        "callbacks/s",
+        reference=f"PyMySQL committing the same {len(recorded)} statements from {_CONNECTIONS} connections",
+        reference_value=statistics.median(theirs),
+        goal=0.5,
+    )
+    return replace(
+        result,
+        goal=f"{result.goal}; p99 under 10 times the median"
+        f" ({worst * 1000:.1f} ms is {worst / median:.1f} times {median * 1000:.1f} ms)",
+        met=result.met and worst < 10 * median,
+    )
+
+
+def growth_callbacks(*, quick: bool) -> Result:
+    """Seconds for 100 callbacks in a large database, against the same in a small one."""
+    sizes = ((10_000, 50_000), (50_000, 250_000)) if quick else ((10_000, 50_000), (1_000_000, 5_000_000))
+    small, large = (_seconds_at(requests, messages) for requests, messages in sizes)
+    return at_most(
+        "growth_callbacks",
+        large,
+        "s",
+        reference=f"100 callbacks at {sizes[0][0]:,} requests; measured at {sizes[1][0]:,}",
+        reference_value=small,
+        goal=1.5,
+    )
+
+
+def _seconds_at(requests: int, messages: int) -> float:
+    """Send 100 callbacks, one after the other, that name their request by the supplier's number."""
+    with _library(requests, messages, buffer_pool="4G") as library:
+        send = _sender(library, by_order=True)
+        rounds = []
+        for turn in range(12):
+            numbers = library.renewed_requests(100)
+            started = time.perf_counter()
+            for number in numbers:
+                send(number)
+            if turn:  # the first one warms up
+                rounds.append(time.perf_counter() - started)
+            library.check_applied(numbers)
+        return statistics.median(rounds)
+
+
+@dataclass(kw_only=True)
+class _Library:
+    """A Koha database and the program's web server on it."""
+
+    server: PrivateMariaDB
+    database: Database
+    socket: Path
+    turn: int = 0
+
+    def connect(self) -> "pymysql.connections.Connection[pymysql.cursors.Cursor]":
+        """Connect as the sidecar does."""
+        settings = self.database_settings()
+        return pymysql.connect(
+            unix_socket=str(settings.socket),
+            user=settings.user,
+            password=settings.password.reveal(),
+            database=settings.database,
+            charset="utf8mb4",
+        )
+
+    def database_settings(self) -> DatabaseSettings:
+        """Tell how to connect."""
+        return settings_for(self.server, _DATABASE)
+
+    def new_requests(self, count: int) -> list[int]:
+        """Make new requests as Koha does and as the watch then knows them, and give their numbers."""
+        with self.server.connect(_DATABASE) as connection, connection.cursor() as cursor:
+            # Long numbers, so that one is not met by chance in a time or a hash of a recorded statement.
+            cursor.execute("SELECT GREATEST(MAX(illrequest_id), 1900000000) FROM illrequests")
+            ((last,),) = cursor.fetchall()
+            cursor.execute("SELECT branchcode FROM branches LIMIT 1")
+            ((branch,),) = cursor.fetchall()
+            numbers = list(range(int(last) + 1, int(last) + 1 + count))
+            cursor.executemany(
+                "INSERT INTO illrequests (illrequest_id, branchcode, status, backend, placed)"
+                " VALUES (%s, %s, 'NEW', 'Standard', CURDATE())",
+                [(number, branch) for number in numbers],
+            )
+            _know(cursor, numbers[0])
+            connection.commit()
+        return numbers
+
+    def renewed_requests(self, count: int) -> list[int]:
+        """Turn requests from all over the table back into new ones, with an order each."""
+        self.turn += 1
+        with self.server.connect(_DATABASE) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT MIN(illrequest_id), MAX(illrequest_id) FROM illrequests")
+            ((first, last),) = cursor.fetchall()
+            numbers = []
+            for position in range(count):
+                cursor.execute(
+                    "SELECT illrequest_id FROM illrequests WHERE illrequest_id >= %s"
+                    " ORDER BY illrequest_id LIMIT 1",
+                    (first + position * (last - first) // count + self.turn,),
+                )
+                numbers.append(int(cursor.fetchall()[0][0]))
+            for table in ("illrequests", "ill_sidecar_requests"):
+                orders = [(f"order-{number}", number) for number in numbers]
+                column = "orderid" if table == "illrequests" else "order_id"
+                cursor.executemany(f"UPDATE {table} SET {column} = %s WHERE illrequest_id = %s", orders)
+            cursor.executemany(
+                "UPDATE illrequests SET status = 'NEW', status_alias = NULL WHERE illrequest_id = %s",
+                [(number,) for number in numbers],
+            )
+            connection.commit()
+        return numbers
+
+    def check_applied(self, numbers: Sequence[int]) -> None:
+        """Fail unless every one of these requests was moved."""
+        marks = ", ".join(["%s"] * len(numbers))
+        with self.server.connect(_DATABASE) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT COUNT(*) FROM illrequests WHERE status = 'REQ' AND illrequest_id IN ({marks})",
+                tuple(numbers),
+            )
+            ((found,),) = cursor.fetchall()
+        if found != len(numbers):
+            raise RuntimeError(f"only {found} of {len(numbers)} callbacks were applied")
+
+    def record_statements(self) -> list[Statement]:
+        """Receive one callback in this process and give the statements that it took."""
+        (number,) = self.new_requests(1)
+        recorded: list[Statement] = []
+
+        def note(
+            _connection: object, _cursor: object, statement: str, parameters: object, *_: object
+        ) -> None:
+            recorded.append((statement, parameters))
+
+        self.database.transact(lambda tx: tx.preferences)  # read before, as in a program that runs
+        event.listen(self.database.engine, "before_cursor_execute", note)
+        try:
+            self.database.transact(receive, _callback(number))
+        finally:
+            event.remove(self.database.engine, "before_cursor_execute", note)
+        return [(statement, _marked(parameters, number)) for statement, parameters in recorded]
+
+
+def _know(cursor: pymysql.cursors.Cursor, first: int) -> None:
+    cursor.execute(
+        "INSERT INTO ill_sidecar_requests (illrequest_id, seen_status, order_id, is_open, seen_at)"
+        " SELECT illrequest_id, status, orderid, status <> 'COMP', UTC_TIMESTAMP(6) FROM illrequests"
+        " WHERE illrequest_id >= %s ON DUPLICATE KEY UPDATE seen_status = VALUES(seen_status)",
+        (first,),
+    )
+
+
+@contextmanager
+def _library(requests: int = 0, messages: int = 0, *, buffer_pool: str = "1G") -> Iterator[_Library]:
+    with (
+        private_server(buffer_pool=buffer_pool) as server,
+        tempfile.TemporaryDirectory(prefix="koha-ill-bench-web-") as directory,
+    ):
+        settings = settings_for(server, _DATABASE)
+        create_koha_database(server, _DATABASE, user=USER, password=settings.password.reveal())
+        database = Database(settings, site=IllSite())
+        migrations.migrate(database.engine)
+        if requests:
+            with server.connect(_DATABASE) as connection:
+                load_bulk(connection, requests, messages)
+                with connection.cursor() as cursor:
+                    _know(cursor, 0)
+                connection.commit()
+        try:
+            with _web(server, Path(directory)) as listening:
+                yield _Library(server=server, database=database, socket=listening)
+        finally:
+            database.close()
+
+
+@contextmanager
+def _web(server: PrivateMariaDB, directory: Path) -> Iterator[Path]:
+    settings = settings_for(server, _DATABASE)
+    listening = directory / "web.sock"
+    signed = {"method": "standard-webhooks", "secrets": [_SECRET]}
+    config = {
+        "koha": {
+            "database": {
+                "socket": str(settings.socket),
+                "name": settings.database,
+                "user": settings.user,
+                "password": settings.password.reveal(),
+            }
+        },
+        "web": {"listen": f"unix:{listening}"},
+        "backends": {_BACKEND: {"callbacks": {"authentication": [signed], "accept_any_request": True}}},
+    }
+    path = directory / "config.json"
+    path.write_text(json.dumps(config))
+    with (directory / "web.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "koha_ill_sidecar", "--config", str(path), "web"], stdout=log, stderr=log
+        )
+    try:
+        _wait_for(listening, process, directory / "web.log")
+        yield listening
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(path: Path, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not path.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the web server did not start: {log.read_text()}")
+        time.sleep(0.05)
+
+
+# One callback
+
+
+_SECRET = "whsec_" + base64.b64encode(_KEY).decode()
+_NUMBER = 987_654_321_987  # stands for the request in recorded statements
+
+
+def _body(number: int, *, by_order: bool = False) -> bytes:
+    reference = {"order_id": f"order-{number}"} if by_order else {"ill_request_id": number}
+    return json.dumps(
+        {
+            "event_id": _event_id(number),
+            "occurred_at": "2026-03-01T12:00:00Z",
+            "request": reference,
+            "status": "received",
+        }
+    ).encode()
+
+
+def _event_id(number: int) -> str:
+    return f"event_{number}"
+
+
+def _callback(number: int) -> Callback:
+    body = _body(number)
+    event_id, reading = read_callback(CanonicalFormat().read, body, _event_id(number))
+    return Callback(
+        backend=_BACKEND,
+        event_id=event_id,
+        body=body,
+        headers={
+            "content-type": "application/json",
+            "webhook-id": event_id,
+            "webhook-timestamp": str(int(time.time())),
+            "webhook-signature": "***",
+        },
+        authentication="standard-webhooks",
+        remote_address="",
+        reading=reading,
+        accept_any_request=True,
+    )
+
+
+def _request(number: int, *, by_order: bool) -> bytes:
+    body = _body(number, by_order=by_order)
+    event_id = f"{_event_id(number)}_{time.time_ns()}" if by_order else _event_id(number)
+    timestamp = str(int(time.time()))
+    signature = base64.b64encode(
+        hmac.digest(_KEY, f"{event_id}.{timestamp}.".encode() + body, "sha256")
+    ).decode()
+    head = (
+        f"POST /callbacks/{_BACKEND} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nwebhook-id: {event_id}\r\nwebhook-timestamp: {timestamp}\r\n"
+        f"webhook-signature: v1,{signature}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+Do = Callable[[int], None]
+
+
+def _sender(library: _Library, *, by_order: bool = False) -> Do:
+    """Give a function that sends the callback of a request over a connection of its own."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(str(library.socket))
+    reader = connection.makefile("rb")
+
+    def send(number: int) -> None:
+        connection.sendall(_request(number, by_order=by_order))
+        status = reader.readline()
+        if not status.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"callback refused: {status!r} {reader.read1()!r}")
+        length = 0
+        while (line := reader.readline()) != b"\r\n":
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        reader.read(length)
+
+    return send
+
+
+# The reference
+
+
+def _marked(value: object, number: int) -> object:
+    """Put a mark where the number of the request stands, so that another can be put there."""
+    match value:
+        case dict():
+            return {key: _marked(member, number) for key, member in value.items()}
+        case int() if value == number:
+            return _NUMBER
+        case str():
+            return value.replace(str(number), str(_NUMBER))
+        case bytes():
+            return value.replace(str(number).encode(), str(_NUMBER).encode())
+        case _:
+            return value
+
+
+def _filled(value: object, number: int) -> object:
+    match value:
+        case dict():
+            return {key: _filled(member, number) for key, member in value.items()}
+        case int() if value == _NUMBER:
+            return number
+        case str():
+            return value.replace(str(_NUMBER), str(number))
+        case bytes():
+            return value.replace(str(_NUMBER).encode(), str(number).encode())
+        case _:
+            return value
+
+
+def _replayer(library: _Library, numbers: Sequence[int], recorded: Sequence[Statement]) -> Do:
+    """Give a function that commits the recorded statements for a request; their values are made beforehand."""
+    connection = library.connect()
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    values = {
+        number: [(statement, _filled(given, number)) for statement, given in recorded] for number in numbers
+    }
+
+    def commit(number: int) -> None:
+        for statement, parameters in values[number]:
+            cursor.execute(statement, parameters)
+            cursor.fetchall()
+        connection.commit()
+
+    return commit
+
+
+def _rate(numbers: Sequence[int], make: Callable[[Sequence[int]], Do]) -> tuple[float, list[float]]:
+    """Do all requests from as many connections, and give how many a second and how long each took."""
+    shares = [numbers[position::_CONNECTIONS] for position in range(_CONNECTIONS)]
+    doers = [make(share) for share in shares]
+
+    def work(do: Do, share: Sequence[int]) -> list[float]:
+        seconds = []
+        for number in share:
+            started = time.perf_counter()
+            do(number)
+            seconds.append(time.perf_counter() - started)
+        return seconds
+
+    with ThreadPoolExecutor(_CONNECTIONS) as threads:
+        started = time.perf_counter()
+        latencies = [one for seconds in threads.map(work, doers, shares) for one in seconds]
+        return len(numbers) / (time.perf_counter() - started), latencies
