@@ -566,7 +566,7 @@ def _row(listed: ListedRequest) -> dict[str, object]:
         "alias": ill_request.status_alias,
         "placed": ill_request.placed,
         "library": ill_request.branchcode,
-        "patron": ill_request.borrowernumber,
+        "patron": listed.patron,
         "type": listed.type,
         "title": listed.title,
     }

@@ -8,6 +8,7 @@ from koha_ill_sidecar.services import checks
 from koha_ill_sidecar.services.metadata import metadata
 from koha_ill_sidecar.services.statuses import available_actions, graph_of
 from koha_ill_sidecar.storage.koha import attributes, authorised_values, comments, patrons, requests
+from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.koha.requests import RequestFilter
 from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
@@ -21,6 +22,7 @@ class ListedRequest:
 
     ill_request: ILLRequest
     number: str  # with the library's prefix
+    patron: str  # name and card; empty without one
     type: str
     title: str
     author: str
@@ -46,7 +48,7 @@ def list_requests(
     tx: Transaction, wanted: RequestFilter, *, patron: str | None = None, limit: int = 50
 ) -> list[ListedRequest]:
     """
-    Give requests, newest first; two queries, and up to four to find the patron.
+    Give requests, newest first; three queries, and up to four to find the patron.
 
     Args:
         patron: Card number, surname, userid or first name.
@@ -58,7 +60,13 @@ def list_requests(
         wanted = replace(wanted, borrowernumber=checks.patron_as_typed(tx, patron).borrowernumber)
     found = requests.find(tx, wanted, limit=limit)
     known = attributes.find_for_all(tx, [ill_request.illrequest_id for ill_request in found])
-    return [_listed(tx, ill_request, known.get(ill_request.illrequest_id, ())) for ill_request in found]
+    people = patrons.find_many(tx, {one.borrowernumber for one in found if one.borrowernumber})
+    return [
+        _listed(
+            tx, ill_request, known.get(ill_request.illrequest_id, ()), people.get(ill_request.borrowernumber or 0)
+        )
+        for ill_request in found
+    ]
 
 
 def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
@@ -79,11 +87,14 @@ def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
     )
 
 
-def _listed(tx: Transaction, ill_request: ILLRequest, known: Sequence[Attribute]) -> ListedRequest:
+def _listed(
+    tx: Transaction, ill_request: ILLRequest, known: Sequence[Attribute], patron: Patron | None
+) -> ListedRequest:
     values = values_by_type(known)
     return ListedRequest(
         ill_request=ill_request,
         number=_number(tx, ill_request),
+        patron=patron.label if patron else "",
         type=values.get("type", ""),
         title=values.get("article_title") or values.get("title", ""),
         author=values.get("author") or values.get("article_author", ""),

@@ -64,7 +64,9 @@ class _Words:
 
     @functools.cached_property
     def _notices(self) -> Mapping[str, str]:
-        return {letter.code: letter.name for letter in letters.all_of_module(self._tx)}
+        found = letters.all_of_module(self._tx)
+        in_any_language = {letter.code: letter.name for letter in found}
+        return in_any_language | {letter.code: letter.name for letter in found if letter.lang == "default"}
 
     def describe(self, row: LogRow) -> str:
         info = _info(row.info)

@@ -8,9 +8,10 @@ from cast import CLARA
 from factories import make_request
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.errors import RequestNotFound
+from koha_ill_sidecar.resources import notice_templates
 from koha_ill_sidecar.services.request_log import request_log
 from koha_ill_sidecar.services.requests import change_status_alias, confirm
-from koha_ill_sidecar.storage.koha import action_logs
+from koha_ill_sidecar.storage.koha import action_logs, letters
 from koha_ill_sidecar.storage.transaction import Transaction
 
 STAFF = Actor(interface=Interface.INTRANET, borrowernumber=CLARA)
@@ -31,6 +32,16 @@ def test_rows_read_as_on_kohas_page(tx: Transaction) -> None:
         ("Status changed from New request to Requested", "Clara Birchwood [20000002]"),
         ("Status changed to New request", "Clara Birchwood [20000002]"),
     ]
+
+
+def test_a_notice_goes_by_the_name_of_its_letter_in_kohas_default_language(tx: Transaction) -> None:
+    letters.add(tx, notice_templates())
+    number = make_request(tx.connection, tx.koha)
+    action_logs.add_patron_notice(tx, number, "ILL_PICKUP_READY", STAFF)
+
+    (entry,) = request_log(tx, number)
+
+    assert entry.text == "Notice sent to patron: ILL request ready for pickup"
 
 
 @pytest.mark.parametrize(
