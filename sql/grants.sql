@@ -18,14 +18,13 @@ GRANT SELECT, INSERT ON `koha_library`.`letter` TO 'koha_ill_sidecar'@'localhost
 GRANT SELECT, INSERT, UPDATE ON `koha_library`.`message_queue` TO 'koha_ill_sidecar'@'localhost';
 
 -- Brief records of requested books, their place in the index, and holds that move to another patron.
-GRANT SELECT, INSERT, UPDATE ON `koha_library`.`biblio` TO 'koha_ill_sidecar'@'localhost';
-GRANT SELECT, INSERT, UPDATE ON `koha_library`.`biblioitems` TO 'koha_ill_sidecar'@'localhost';
-GRANT SELECT, INSERT, UPDATE ON `koha_library`.`biblio_metadata` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, INSERT ON `koha_library`.`biblio` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, INSERT ON `koha_library`.`biblioitems` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, INSERT ON `koha_library`.`biblio_metadata` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT ON `koha_library`.`zebraqueue` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, UPDATE ON `koha_library`.`reserves` TO 'koha_ill_sidecar'@'localhost';
 
 -- Read only.
-GRANT SELECT ON `koha_library`.`authorised_value_categories` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`authorised_values` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`authorised_values_branches` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`biblio_framework` TO 'koha_ill_sidecar'@'localhost';
@@ -39,13 +38,10 @@ GRANT SELECT ON `koha_library`.`categories` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`items` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`marc_subfield_structure` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`message_attributes` TO 'koha_ill_sidecar'@'localhost';
-GRANT SELECT ON `koha_library`.`message_transport_types` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`message_transports` TO 'koha_ill_sidecar'@'localhost';
-GRANT SELECT ON `koha_library`.`permissions` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`plugin_methods` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`sms_providers` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`systempreferences` TO 'koha_ill_sidecar'@'localhost';
-GRANT SELECT ON `koha_library`.`user_permissions` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`userflags` TO 'koha_ill_sidecar'@'localhost';
 
 -- Tables that only some versions of Koha have: granted where they exist, for a grant on a missing table is an error.

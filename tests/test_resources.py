@@ -1,6 +1,7 @@
 """What comes with the program is there, and grants exactly what the program touches."""
 
 import re
+from pathlib import Path
 
 from conftest import KohaDatabase
 from koha_ill_sidecar.resources import data_path, grants_sql, grants_text
@@ -57,3 +58,17 @@ def test_nothing_is_granted_to_everybody_or_on_everything() -> None:
     text = grants_text("koha_library", "koha_ill_sidecar", "localhost")
 
     assert not re.search(r"ALL PRIVILEGES|\.\*|GRANT OPTION", text)
+
+
+def test_no_table_is_read_that_nothing_asks_for() -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in (Path(__file__).parents[1] / "koha_ill_sidecar").rglob("*.py")
+        if path.name != "schema.py" and "demo" not in path.parts
+    )
+
+    unused = [
+        table for table in TABLES if not re.search(rf'"{table}"|\b(FROM|JOIN|INTO|UPDATE) {table}\b', code)
+    ]
+
+    assert unused == []

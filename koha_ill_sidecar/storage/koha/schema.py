@@ -26,7 +26,6 @@ TABLES: dict[str, KohaTable] = {
     "action_logs": _table(
         "action_id timestamp user module action object info interface", "script trace diff"
     ),
-    "authorised_value_categories": _table("category_name"),
     "authorised_values": _table("id category authorised_value lib lib_opac"),
     "authorised_values_branches": _table("av_id branchcode"),
     "background_jobs": _table(
@@ -85,11 +84,9 @@ TABLES: dict[str, KohaTable] = {
         " to_address from_address content_type",
         "letter_id updated_on reply_address failure_code cc_address",
     ),
-    "message_transport_types": _table("message_transport_type"),
     "message_transports": _table(
         "message_attribute_id message_transport_type is_digest letter_module letter_code"
     ),
-    "permissions": _table("module_bit code description"),
     "plugin_methods": _table("plugin_class plugin_method"),
     "reserves": _table("reserve_id borrowernumber biblionumber"),
     "smtp_servers": _table(
@@ -101,7 +98,6 @@ TABLES: dict[str, KohaTable] = {
         "categorycode interface illrequest_id",
     ),
     "systempreferences": _table("variable value"),
-    "user_permissions": _table("borrowernumber module_bit code"),
     "userflags": _table("bit flag flagdesc defaulton"),
     "zebraqueue": _table("id biblio_auth_number operation server done time"),
 }
