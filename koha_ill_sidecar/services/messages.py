@@ -7,7 +7,6 @@ when a message has been sent, its outcome is kept and written as soon as the dat
 """
 
 import logging
-import random
 import threading
 import time
 import uuid
@@ -21,22 +20,28 @@ from urllib.parse import urlsplit
 
 from koha_ill_sidecar.config.settings import (
     DeliverySettings,
-    RetrySettings,
     Settings,
     SmtpSettings,
     Transport,
 )
 from koha_ill_sidecar.delivery.koha_lock import FILE_NAME, hold_koha_lock
 from koha_ill_sidecar.delivery.mail import Mail, as_bytes
-from koha_ill_sidecar.delivery.smtp import Envelope, Mailer, Receipt
+from koha_ill_sidecar.delivery.smtp import Envelope, Mailer
 from koha_ill_sidecar.errors import DatabaseError, PermanentDeliveryFailure, TemporaryDeliveryFailure
+from koha_ill_sidecar.services.delivery_outcomes import (
+    again_later,
+    given_back,
+    refused_for_good,
+    taken_by_server,
+)
 from koha_ill_sidecar.services.outgoing_mail import Undeliverable, compose
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import outgoing_messages, smtp_servers
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.koha.smtp_servers import KohaMailServers
-from koha_ill_sidecar.storage.sidecar import deliveries, marks
-from koha_ill_sidecar.storage.sidecar.deliveries import Attempt, DeliveryState, Settlement, Wanted
+from koha_ill_sidecar.storage.sidecar import deliveries, due_messages, marks
+from koha_ill_sidecar.storage.sidecar.deliveries import Attempt, DeliveryState, Settlement
+from koha_ill_sidecar.storage.sidecar.due_messages import Wanted
 from koha_ill_sidecar.storage.transaction import Transaction
 
 logger = logging.getLogger(__name__)
@@ -171,7 +176,7 @@ class Dispatcher:
         # Within one run the window is gone through once; what becomes visible behind us is for the next run.
         above = max(position.mark, position.highest - _WINDOW_ROWS, position.looked_up_to or 0)
         limit = self._settings.batch_size
-        due = deliveries.look(tx, wanted, above=above, limit=limit, begun_limit=limit + known)
+        due = due_messages.look(tx, wanted, above=above, limit=limit, begun_limit=limit + known)
         position.highest = due.highest
         position.looked_up_to = due.looked_up_to if due.looked_up_to is not None else due.highest
         if time.monotonic() >= position.next_mark:
@@ -185,7 +190,7 @@ class Dispatcher:
         if time.monotonic() < position.next_resent:
             return ()
         found, lowest = self._database.transact(
-            deliveries.resent, below=position.resent_below or _LAST_ROW, rows=_RESENT_ROWS
+            due_messages.resent, below=position.resent_below or _LAST_ROW, rows=_RESENT_ROWS
         )
         position.resent_below = lowest
         position.next_resent = time.monotonic() + _SLOW_BEAT_SECONDS
@@ -208,21 +213,21 @@ class Dispatcher:
                 break
         return ()
 
-    def _sweep_chunk(self, tx: Transaction, below: int, known: int) -> deliveries.Chunk:
+    def _sweep_chunk(self, tx: Transaction, below: int, known: int) -> due_messages.Chunk:
         limit = self._settings.batch_size + known
-        return deliveries.sweep(tx, self._wanted(tx), below=below, rows=_SWEEP_ROWS, limit=limit)
+        return due_messages.sweep(tx, self._wanted(tx), below=below, rows=_SWEEP_ROWS, limit=limit)
 
     def _begin(self, tx: Transaction) -> None:
         """Find out where the last run of anybody ended."""
         position = self._position
         since = marks.position(tx, SINCE_MARK)
         if since is None:
-            since = deliveries.now(tx)
+            since = due_messages.now(tx)
             marks.place(tx, SINCE_MARK, since)
         position.since = since
         mark = marks.position(tx, QUEUE_MARK)
         position.urgent_down_to = mark or 0
-        position.mark = max(deliveries.highest(tx) - _UNCOMMITTED_ROWS, 0) if mark is None else mark
+        position.mark = max(due_messages.highest(tx) - _UNCOMMITTED_ROWS, 0) if mark is None else mark
 
     def _wanted(self, tx: Transaction) -> Wanted:
         return Wanted(
@@ -298,7 +303,7 @@ class Dispatcher:
         """Send one message; nothing is sent, and nothing returned, when it turns out not to be ours any more."""
         attempt = ready.attempt
         if not go_on():
-            return _given_back(attempt)
+            return given_back(attempt)
         if isinstance(ready.mail, Undeliverable):
             return Settlement(
                 message_id=attempt.message_id,
@@ -444,53 +449,6 @@ class _Position:
     urgent_down_to: int = 0
 
 
-def taken_by_server(attempt: Attempt, mail: Mail, receipt: Receipt, settings: DeliverySettings) -> Settlement:
-    """Decide what it means that a server took a mail, perhaps not for everybody."""
-    named = {address.spec for address in (*mail.to, *mail.cc)}
-    refused = [refusal for refusal in receipt.refused if refusal.recipient in named]
-    error = "Refused: " + "; ".join(map(str, receipt.refused)) if receipt.refused else None
-    if any(refusal.is_temporary for refusal in refused):
-        return again_later(attempt, mail, error or "", receipt.accepted, settings)
-    if named & {*receipt.accepted, *attempt.reached}:
-        return _settled(attempt, mail, DeliveryState.SENT, error=error)
-    return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=error)
-
-
-def refused_for_good(attempt: Attempt, mail: Mail, failure: PermanentDeliveryFailure) -> Settlement:
-    """Decide what it means that a server will never take a mail for those who do not have it yet."""
-    if attempt.reached:
-        return _settled(attempt, mail, DeliveryState.SENT, error=str(failure))
-    code = f"INVALID_EMAIL:{failure.role}" if failure.role else "SENDMAIL"
-    return _settled(attempt, mail, DeliveryState.FAILED, failure_code=code, error=str(failure))
-
-
-def again_later(
-    attempt: Attempt, mail: Mail, error: str, accepted: Sequence[str], settings: DeliverySettings
-) -> Settlement:
-    """Decide when a mail is tried again, or that it has been tried for long enough."""
-    reached = tuple(dict.fromkeys([*attempt.reached, *accepted]))
-    delay = retry_seconds(attempt.attempts, settings.retry)
-    if attempt.age_seconds + delay > settings.give_up_after.total_seconds():
-        given_up = f"Given up after {attempt.attempts} attempts. {error}"
-        if reached:
-            return _settled(attempt, mail, DeliveryState.SENT, error=given_up)
-        return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=given_up)
-    return Settlement(
-        message_id=attempt.message_id,
-        state=DeliveryState.WAITING,
-        error=error,
-        retry_seconds=delay,
-        reached=reached,
-    )
-
-
-def retry_seconds(attempts: int, settings: RetrySettings) -> float:
-    """Give the pause after so many failures: doubled each time up to the longest, a fifth more or less by chance."""
-    pause = settings.first_delay.total_seconds() * 2.0 ** min(attempts - 1, 30)
-    longest = settings.longest_delay.total_seconds()
-    return min(pause, longest) * random.uniform(0.8, 1.2)  # noqa: S311  (jitter, no secret)
-
-
 def koha_lock_file(settings: Settings) -> Path | None:
     """Give the lock that Koha's own dispatcher takes on this host, if the settings say where it is."""
     if settings.delivery.koha_lock_file:
@@ -503,26 +461,6 @@ def message_id_domain(settings: Settings) -> str:
     """Give the right side of our Message-IDs: our public host name, or this host's name."""
     host = urlsplit(settings.web.public_url or "").hostname or gethostname()
     return host if host.isascii() and host else "koha-ill-sidecar.invalid"
-
-
-def _given_back(attempt: Attempt) -> Settlement:
-    return Settlement(
-        message_id=attempt.message_id, state=DeliveryState.WAITING, counts=False, reached=attempt.reached
-    )
-
-
-def _settled(
-    attempt: Attempt, mail: Mail, state: DeliveryState, *, failure_code: str = "", error: str | None = None
-) -> Settlement:
-    return Settlement(
-        message_id=attempt.message_id,
-        state=state,
-        failure_code=failure_code,
-        error=error,
-        to_address=", ".join(map(str, mail.to)),
-        cc_address=", ".join(map(str, mail.cc)),
-        from_address=str(mail.sender),
-    )
 
 
 def _transports(settings: DeliverySettings, preferences: Preferences) -> tuple[str, ...]:
