@@ -53,10 +53,10 @@ def test_one_line_when_it_goes_and_one_when_it_comes_back(
     patience.regain()
     patience.regain()
 
-    assert [(record.message, record.job) for record in caplog.records] == [
+    assert [(record.message, vars(record)["job"]) for record in caplog.records] == [
         ("gone", "watch"),
         ("back", "watch"),
-    ]  # type: ignore[attr-defined]
+    ]
     assert patience.is_over()
 
 
