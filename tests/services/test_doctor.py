@@ -139,7 +139,8 @@ def test_privileges_too_many_are_named(look: Examine, admin: Engine) -> None:
         with admin.begin() as root:
             root.execute(text("REVOKE UPDATE ON borrowers FROM 'koha_ill_sidecar'@'localhost'"))
 
-    assert (found.verdict, found.seen) == (Verdict.WARN, "too many: UPDATE on borrowers")
+    assert found.verdict is Verdict.WARN
+    assert found.seen.startswith("too many: UPDATE on borrowers")
 
 
 def test_a_table_that_we_may_not_read_leaves_the_other_checks(look: Examine, admin: Engine) -> None:
