@@ -1,10 +1,11 @@
 """``POST /callbacks/{backend}``: believe the sender, read the body, one transaction, one answer."""
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask import Blueprint, Flask, Response, g, json, request
+from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from koha_ill_sidecar.backends.callback_formats import CallbackFormat, callback_format
@@ -86,14 +87,13 @@ def _read_body(max_bytes: int) -> bytes:
 def _receive(door: _Door, database: Database, body: bytes) -> Response:
     g.log["backend"] = door.backend
     started = time.monotonic()
-    proof = door.authenticator.authenticate(
-        Evidence(
-            headers={name.lower(): value for name, value in request.headers},
-            body=body,
-            now=time.time(),
-            from_trusted_proxy=request.environ.get(TRUSTED, False),
-        )
+    evidence = Evidence(
+        headers={name.lower(): value for name, value in request.headers},
+        body=body,
+        now=time.time(),
+        from_trusted_proxy=request.environ.get(TRUSTED, False),
     )
+    proof = door.authenticator.authenticate(evidence)
     if not isinstance(proof, Proof):
         g.log["refused"] = proof.value
         metrics.observe_refused(door.backend, proof.value)
@@ -104,7 +104,7 @@ def _receive(door: _Door, database: Database, body: bytes) -> Response:
             "Send application/json in UTF-8.",
             headers={"Accept-Post": "application/json"},
         )
-    callback = _callback(door, proof, body)
+    callback = _callback(door, proof, evidence)
     received = database.transact(callbacks.receive, callback)
     _observe(door, callback, received, time.monotonic() - started)
     return _answer(callback, received)
@@ -126,13 +126,13 @@ def _is_json(mimetype: str, parameters: Mapping[str, str]) -> bool:
     return is_json and parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8", "us-ascii")
 
 
-def _callback(door: _Door, proof: Proof, body: bytes) -> Callback:
-    event_id, reading = callbacks.read_callback(door.format.read, body, proof.event_id)
+def _callback(door: _Door, proof: Proof, evidence: Evidence) -> Callback:
+    event_id, reading = callbacks.read_callback(door.format.read, evidence.body, proof.event_id)
     return Callback(
         backend=door.backend,
         event_id=event_id,
-        body=body,
-        headers=_kept_headers(door),
+        body=evidence.body,
+        headers=_kept_headers(door, evidence.headers),
         authentication=proof.method,
         remote_address=(request.remote_addr or "")[:45],
         reading=reading,
@@ -140,14 +140,13 @@ def _callback(door: _Door, proof: Proof, body: bytes) -> Callback:
     )
 
 
-def _kept_headers(door: _Door) -> dict[str, str]:
+def _kept_headers(door: _Door, headers: Mapping[str, str]) -> dict[str, str]:
     """Give the headers that help staff later; what proves the sender is masked, the rest is not kept."""
     secret = door.authenticator.secret_headers
-    names = _KEPT_HEADERS | secret
     return {
-        name.lower(): _MASK if name.lower() in secret else value[:1000]
-        for name, value in request.headers
-        if name.lower() in names
+        name: _MASK if name in secret else value[:1000]
+        for name, value in headers.items()
+        if name in secret or name in _KEPT_HEADERS
     }
 
 
