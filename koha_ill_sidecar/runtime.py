@@ -1,9 +1,10 @@
 """The one place where the program's long-lived parts are built and put together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from koha_ill_sidecar.config.settings import Settings
+from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.storage.database import Database
 
 
@@ -13,6 +14,7 @@ class Runtime:
 
     settings: Settings
     database: Database
+    mailer: Mailer = field(default_factory=Mailer)
 
     @classmethod
     def build(cls, settings: Settings) -> Self:
@@ -25,4 +27,5 @@ class Runtime:
 
     def close(self) -> None:
         """Let go of every connection."""
+        self.mailer.close()
         self.database.close()

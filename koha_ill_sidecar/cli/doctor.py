@@ -6,7 +6,6 @@ import click
 
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json
-from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.errors import ConfigurationError
 from koha_ill_sidecar.services.doctor import Finding, Verdict, examine
 
@@ -38,11 +37,7 @@ def _findings(context: CommandContext) -> list[Finding]:
         settings = context.settings
     except ConfigurationError as error:
         return [_misconfigured(problem) for problem in error.problems]
-    mailer = Mailer()
-    try:
-        return examine(settings, context.database, mailer, clock=time.time)
-    finally:
-        mailer.close()
+    return examine(settings, context.database, context.runtime.mailer, clock=time.time)
 
 
 def _misconfigured(problem: str) -> Finding:

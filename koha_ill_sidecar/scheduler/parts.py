@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from tzlocal import get_localzone
 
 from koha_ill_sidecar.config.settings import Settings
-from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.errors import DatabaseUnavailable
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.scheduler import metrics
@@ -43,13 +42,12 @@ class Parts:
     ) -> None:
         self.settings = settings
         self._runtime = Runtime.build(settings)
-        self._mailer = Mailer()
         self.http: HTTPServer | None = None
         self._application = _application(self._runtime) if with_web else None
         self._jobs: JobScheduler | None = None
         self._dispatcher: Dispatcher | None = None
         if with_jobs:
-            self._dispatcher = Dispatcher(self._runtime.database, self._mailer, settings)
+            self._dispatcher = Dispatcher(self._runtime.database, self._runtime.mailer, settings)
             self._jobs = JobScheduler(
                 jobs(self._runtime, self._dispatcher, on_koha_changed=on_koha_changed),
                 database=self._runtime.database,
@@ -103,7 +101,6 @@ class Parts:
             self._jobs.stop()
         if self._dispatcher is not None:
             self._dispatcher.close()
-        self._mailer.close()
         self._runtime.close()
 
     @property

@@ -41,7 +41,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.before_request(_begin)
     app.after_request(_finish)
     problems.install(app)
-    health.install(app, settings, runtime.database, {})
+    health.install(app, runtime)
     callbacks.install(app, settings, runtime.database)
     return app
 

@@ -1,35 +1,40 @@
 """Whether the sidecar lives, whether it is ready, and its numbers."""
 
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 from flask import Blueprint, Flask, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import mail_servers
 from koha_ill_sidecar.storage.sidecar import migrations
 
 ReadinessCheck = Callable[[], None]
 """Returns where all is well, raises SidecarError where it is not."""
 
+_MAIL_SECONDS = 30.0  # probes come every few seconds; a mail server need not hear of each
+_MAIL_TIMEOUT = timedelta(seconds=5)
 
-def install(
-    app: Flask, settings: Settings, database: Database, more_checks: dict[str, ReadinessCheck]
-) -> None:
+
+def install(app: Flask, runtime: Runtime) -> None:
     """
     Add ``/healthz``, ``/readyz`` and, unless it is switched off, ``/metrics``.
 
-    ``/healthz`` asks nobody: it answers as long as the process does. ``/readyz`` is 503 while the database, its
-    tables or one of *more_checks* is not as it should be.
+    ``/healthz`` asks nobody: it answers as long as the process does. ``/readyz`` is 503 while the database, the
+    sidecar's tables or, where it delivers, the mail server is not as it should be.
     """
     blueprint = Blueprint("health", __name__)
     checks: dict[str, ReadinessCheck] = {
-        "database": database.ping,
-        "schema": lambda: _check_schema(database),
-        **more_checks,
+        "database": runtime.database.ping,
+        "schema": lambda: _check_schema(runtime),
     }
+    if runtime.settings.delivery.enabled:
+        checks["mail"] = _Remembered(lambda: _check_mail(runtime), seconds=_MAIL_SECONDS)
 
     @blueprint.get("/healthz")
     def alive() -> Response:
@@ -41,7 +46,7 @@ def install(
         is_ready = all(result == "ok" for result in results.values())
         return _json({"status": "ok" if is_ready else "fail", "checks": results}, 200 if is_ready else 503)
 
-    if settings.metrics.enabled:
+    if runtime.settings.metrics.enabled:
 
         @blueprint.get("/metrics")
         def numbers() -> Response:
@@ -50,9 +55,38 @@ def install(
     app.register_blueprint(blueprint)
 
 
-def _check_schema(database: Database) -> None:
-    database.koha()
-    database.transact(lambda tx: migrations.require_current(tx.connection))
+def _check_schema(runtime: Runtime) -> None:
+    runtime.database.koha()
+    runtime.database.transact(lambda tx: migrations.require_current(tx.connection))
+
+
+def _check_mail(runtime: Runtime) -> None:
+    servers = runtime.database.transact(mail_servers.load, runtime.settings)
+    runtime.mailer.check(replace(servers.default, timeout=min(servers.default.timeout, _MAIL_TIMEOUT)))
+
+
+class _Remembered:
+    """A check whose outcome holds for some seconds."""
+
+    def __init__(self, check: ReadinessCheck, *, seconds: float) -> None:
+        self._check = check
+        self._seconds = seconds
+        self._until = 0.0
+        self._error: SidecarError | None = None
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._until:
+            self._error = self._ask()
+            self._until = time.monotonic() + self._seconds
+        if self._error is not None:
+            raise self._error
+
+    def _ask(self) -> SidecarError | None:
+        try:
+            self._check()
+        except SidecarError as error:
+            return error
+        return None
 
 
 def _result(check: ReadinessCheck) -> str:

@@ -1,27 +1,66 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mail_servers import MailServer, running
 from sqlalchemy import Engine, text
 from vendor import callback_settings
 
 from conftest import KohaDatabase
-from koha_ill_sidecar.config.settings import IllSite, MetricsSettings
+from koha_ill_sidecar.config.settings import DeliverySettings, IllSite, MetricsSettings, SmtpSettings
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web.app import create_app
 
 
 @pytest.fixture
-def runtime(koha_database: KohaDatabase, database: Database) -> Runtime:
-    return Runtime(settings=callback_settings(koha_database.settings), database=database)
+def runtime(koha_database: KohaDatabase, database: Database) -> Iterator[Runtime]:
+    with running(MailServer()) as smtp:
+        settings = callback_settings(koha_database.settings, delivery=DeliverySettings(smtp=smtp))
+        yield Runtime(settings=settings, database=database)
 
 
 def test_ready_names_every_check(runtime: Runtime) -> None:
     response = create_app(runtime).test_client().get("/readyz")
 
     assert response.status_code == 200
-    assert response.get_json() == {"status": "ok", "checks": {"database": "ok", "schema": "ok"}}
+    assert response.get_json() == {
+        "status": "ok",
+        "checks": {"database": "ok", "schema": "ok", "mail": "ok"},
+    }
+
+
+def test_not_ready_while_the_mail_server_is_away(runtime: Runtime) -> None:
+    nowhere = DeliverySettings(smtp=SmtpSettings(host="127.0.0.1", port=1))
+    without_mail = replace(runtime, settings=replace(runtime.settings, delivery=nowhere))
+
+    response = create_app(without_mail).test_client().get("/readyz")
+
+    assert response.status_code == 503
+    assert response.get_json()["checks"]["mail"] == "TemporaryDeliveryFailure"
+
+
+def test_a_sidecar_that_delivers_nothing_needs_no_mail_server(runtime: Runtime) -> None:
+    silent = replace(runtime, settings=replace(runtime.settings, delivery=DeliverySettings(enabled=False)))
+
+    response = create_app(silent).test_client().get("/readyz")
+
+    assert response.get_json()["checks"] == {"database": "ok", "schema": "ok"}
+
+
+def test_probes_do_not_knock_at_the_mail_server_each_time(
+    koha_database: KohaDatabase, database: Database
+) -> None:
+    server = MailServer()
+    with running(server) as smtp:
+        settings = callback_settings(koha_database.settings, delivery=DeliverySettings(smtp=smtp))
+        client = create_app(Runtime(settings=settings, database=database)).test_client()
+
+        answers = [client.get("/readyz").status_code for _ in range(5)]
+
+    assert answers == [200] * 5
+    assert len(server.protocols) == 1
 
 
 def test_not_ready_while_the_database_is_away_but_alive(koha_database: KohaDatabase, tmp_path: Path) -> None:
@@ -35,6 +74,7 @@ def test_not_ready_while_the_database_is_away_but_alive(koha_database: KohaDatab
     assert response.get_json()["checks"] == {
         "database": "DatabaseUnavailable",
         "schema": "DatabaseUnavailable",
+        "mail": "DatabaseUnavailable",
     }
     assert client.get("/healthz").get_json() == {"status": "ok"}
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator
 
-from koha_ill_sidecar.config.settings import Settings, SmtpSettings
+from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.errors import DeliveryError
+from koha_ill_sidecar.services import mail_servers
 from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok
-from koha_ill_sidecar.storage.koha import smtp_servers
 from koha_ill_sidecar.storage.transaction import Transaction
-
-_LAST_RESORT = SmtpSettings(host="localhost")
-"""Where Koha too turns when nothing is configured (Koha, Koha/SMTP/Servers.pm)."""
 
 
 def check(settings: Settings, mailer: Mailer, tx: Transaction | None) -> Iterator[Finding]:
@@ -18,7 +15,8 @@ def check(settings: Settings, mailer: Mailer, tx: Transaction | None) -> Iterato
     if not settings.delivery.enabled:
         yield ok("mail", "not used: delivery.enabled is false")
         return
-    for server in _servers(settings, tx):
+    servers = mail_servers.load(tx, settings) if tx else mail_servers.without_koha(settings)
+    for server in servers.all:
         where = f"{server.host}:{server.port} ({server.ssl_mode})"
         try:
             mailer.check(server)
@@ -30,11 +28,3 @@ def check(settings: Settings, mailer: Mailer, tx: Transaction | None) -> Iterato
             )
         else:
             yield ok("mail", f"{where} takes our mail{' with a login' if server.user else ''}")
-
-
-def _servers(settings: Settings, tx: Transaction | None) -> list[SmtpSettings]:
-    if settings.delivery.smtp:
-        return [settings.delivery.smtp]
-    set_up = smtp_servers.load(tx) if tx else smtp_servers.KohaMailServers()
-    default = set_up.default or settings.koha.smtp or _LAST_RESORT
-    return list(dict.fromkeys([default, *set_up.by_library.values()]))
