@@ -127,15 +127,18 @@ class Dispatcher:
         tally: Counter[str] = Counter()
         passed_over: set[int] = set()
         self._position.looked_up_to = None
+        held_off = False
         try:
             while self._settings.enabled and go_on():
                 self._settle_kept()
+                self._confirm()
                 message_ids = self._find(passed_over)
                 if not message_ids:
                     break
                 with hold_koha_lock(self._lock_file) as koha_is_out:
                     if not koha_is_out:
-                        return DispatchReport(tally, held_off=True)
+                        held_off = True
+                        break
                     taken = self._claim(message_ids)
                 passed_over.update(set(message_ids) - {ready.attempt.message_id for ready in taken})
                 for ready in taken:
@@ -143,13 +146,15 @@ class Dispatcher:
                 self._wait(low_water=self._settings.connections)
         finally:
             self._wait(low_water=0)
-        return DispatchReport(tally)
+        self._confirm()
+        return DispatchReport(tally, held_off)
 
     def close(self) -> None:
         """Wait for what is being sent, and try once more to write down what could not be."""
         self._executor.shutdown()
         try:
             self._settle_kept()
+            self._confirm()
         except DatabaseError:
             logger.warning("deliveries not written down", extra={"messages": len(self._hand.unsettled)})
 
@@ -366,15 +371,27 @@ class Dispatcher:
         _log(settlement, is_settled=is_settled)
         if not is_settled:
             return "lost"
+        if settlement.is_plain:
+            self._hand.confirm_later(settlement.message_id)
         return settlement.state.value if settlement.counts else "released"
 
     def _settle_kept(self) -> None:
         """Write down what was sent while the database was away, before anybody takes it for abandoned."""
         while self._hand.unsettled:
-            settlement = self._hand.unsettled[0]
-            is_settled = self._database.transact(deliveries.settle, settlement, holder=self.holder)
-            _log(settlement, is_settled=is_settled)
+            self._settle_one_kept(self._hand.unsettled[0])
             self._hand.unsettled.pop(0)
+
+    def _settle_one_kept(self, settlement: Settlement) -> None:
+        is_settled = self._database.transact(deliveries.settle, settlement, holder=self.holder)
+        _log(settlement, is_settled=is_settled)
+        if is_settled and settlement.is_plain:
+            self._hand.confirm_later(settlement.message_id)
+
+    def _confirm(self) -> None:
+        """Bring our own rows up to date with the queue's, many at a time."""
+        if confirmed := self._hand.to_confirm():
+            self._database.transact(deliveries.confirm, confirmed, holder=self.holder)
+            self._hand.confirmed(confirmed)
 
 
 _LOCAL_SERVER = SmtpSettings(host="localhost")
@@ -390,6 +407,7 @@ class _Hand:
         self._keep_seconds = lease_seconds / 4
         self._lengthened_at: dict[int, float] = {}
         self._low_water = 0
+        self._to_confirm: set[int] = set()
 
     def take(self, message_ids: Sequence[int], at: float) -> None:
         with self.changed:
@@ -407,7 +425,20 @@ class _Hand:
     def held(self) -> set[int]:
         """Everything that the database still has in our name."""
         with self.changed:
-            return {*self._lengthened_at, *(settlement.message_id for settlement in self.unsettled)}
+            kept = {settlement.message_id for settlement in self.unsettled}
+            return kept.union(self._lengthened_at, self._to_confirm)
+
+    def confirm_later(self, message_id: int) -> None:
+        with self.changed:
+            self._to_confirm.add(message_id)
+
+    def to_confirm(self) -> set[int]:
+        with self.changed:
+            return set(self._to_confirm)
+
+    def confirmed(self, message_ids: set[int]) -> None:
+        with self.changed:
+            self._to_confirm -= message_ids
 
     def lengthened(self, message_ids: Sequence[int], at: float) -> None:
         with self.changed:

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy import Row, TextClause, bindparam, text
+from sqlalchemy.sql.selectable import TextualSelect
 
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
@@ -75,7 +77,7 @@ def claim(
     new_message_ids: Mapping[int, str],
 ) -> list[Attempt]:
     """
-    Take messages for an attempt, as far as nobody else has them; at most seven statements.
+    Take messages for an attempt, as far as nobody else has them; three statements, or a few more for the odd case.
 
     Rows that another transaction holds are passed over. Attempts of ours whose row was changed or removed in Koha
     are closed: the row is as it is.
@@ -85,7 +87,7 @@ def claim(
         new_message_ids: A Message-ID for each message; taken for those that have none yet or were sent before.
     """
     wanted = sorted(message_ids)
-    fresh, abandoned, overtaken = [], [], []
+    attempts, fresh, overtaken = [], [], []
     for row in tx.connection.execute(_lock(tx.koha, _skips_locked(tx)), {"message_ids": wanted}):
         is_open = row.state in {DeliveryState.IN_FLIGHT, DeliveryState.WAITING}
         if row.is_held:
@@ -93,14 +95,16 @@ def claim(
         if row.status == QueueStatus.PENDING:
             if row.may_start:
                 fresh.append(row.message_id)
+                attempts.append(_next_attempt(row, new_message_ids[row.message_id]))
         elif row.is_in_flight and is_open:
-            abandoned.append(row.message_id)
+            attempts.append(_next_attempt(row, new_message_ids[row.message_id]))
         elif is_open:
             overtaken.append(row.message_id)
-    if len(fresh) + len(abandoned) + len(overtaken) < len(wanted):
+    if len(attempts) + len(overtaken) < len(wanted):
         _close_removed(tx, wanted)
     _close_overtaken(tx, overtaken)
-    return _begin(tx, fresh, abandoned, holder, lease_seconds, new_message_ids)
+    _begin(tx, fresh, attempts, holder, lease_seconds)
+    return attempts
 
 
 def keep(tx: Transaction, message_ids: Iterable[int], *, holder: str, lease_seconds: float) -> int:
@@ -137,23 +141,37 @@ class Settlement:
     counts: bool = True
     reached: tuple[str, ...] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether the message was simply sent, so that our own row has nothing to add to the queue's."""
+        return self.state is DeliveryState.SENT and self.error is None
+
 
 def settle(tx: Transaction, settlement: Settlement, *, holder: str) -> bool:
     """
     Write down what became of an attempt of ours; says whether the row was still as we had left it.
 
-    Two statements. Where Koha or its staff changed the row meanwhile, their change stays, and only our own table says
-    how the attempt went; where the lease went to another, nothing is written.
+    One statement for a plain settlement, whose other half is left to :func:`confirm`: the queue's row says it all, and
+    nobody takes a message that stands there as sent. Otherwise two. Where Koha or its staff changed the row meanwhile,
+    their change stays, and only our own table says how the attempt went; where the lease went to another, nothing is
+    written.
     """
     queue = tx.connection.exec_driver_sql(
         _settle_queue(tx.koha, settlement.state, settlement.to_address is not None),
         tuple(_queue_values(tx.koha, settlement, holder)),
     )
+    if settlement.is_plain and queue.rowcount:
+        return True
     # Between the two nobody can take the message: that needs the queue's row, which we hold now if it was ours.
     ours = tx.connection.exec_driver_sql(
         _SETTLE_OURS[settlement.state], (*_our_values(settlement), settlement.message_id, holder)
     )
     return bool(queue.rowcount and ours.rowcount)
+
+
+def confirm(tx: Transaction, message_ids: Iterable[int], *, holder: str) -> None:
+    """Write down in our own table that messages were sent, of which the queue says so already."""
+    tx.connection.execute(_CONFIRM, {"message_ids": list(message_ids), "holder": holder})
 
 
 _LEASE_ENDS = "UTC_TIMESTAMP(6) + INTERVAL :lease_microseconds MICROSECOND"
@@ -168,15 +186,37 @@ def _skips_locked(tx: Transaction) -> bool:
 
 
 @functools.cache
-def _lock(koha: InstalledKoha, skip_locked: bool) -> TextClause:  # noqa: FBT001  (cached by position)
+def _lock(koha: InstalledKoha, skip_locked: bool) -> TextualSelect:  # noqa: FBT001  (cached by position)
     """Lock the rows of both tables that nobody else holds."""
-    return text(
-        f"SELECT m.message_id, m.status, m.status = 'failed' AND {_marked(koha)} AS is_in_flight, d.state,"  # noqa: S608
-        " COALESCE(d.state = 'in_flight' AND d.lease_until >= UTC_TIMESTAMP(6), FALSE) AS is_held,"
-        " COALESCE(d.state <> 'waiting' OR d.next_attempt_at <= UTC_TIMESTAMP(6), TRUE) AS may_start"
-        " FROM message_queue m LEFT JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"
-        f" WHERE m.message_id IN :message_ids ORDER BY m.message_id FOR UPDATE{' SKIP LOCKED' if skip_locked else ''}"
-    ).bindparams(bindparam("message_ids", expanding=True))
+    mark = f"m.{_marked(koha)}" if koha.has("message_queue", "failure_code") else "d.state = 'in_flight'"
+    return (
+        text(
+            f"SELECT m.message_id, m.status, m.status = 'failed' AND {mark} AS is_in_flight,"  # noqa: S608  (texts here)
+            " COALESCE(d.state = 'in_flight' AND d.lease_until >= UTC_TIMESTAMP(6), FALSE) AS is_held,"
+            " COALESCE(d.state <> 'waiting' OR d.next_attempt_at <= UTC_TIMESTAMP(6), TRUE) AS may_start,"
+            " d.state, d.mail_message_id, d.attempts, d.first_attempt_at, d.reached, UTC_TIMESTAMP(6) AS now"
+            " FROM message_queue m LEFT JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"
+            " WHERE m.message_id IN :message_ids ORDER BY m.message_id"
+            f" FOR UPDATE{' SKIP LOCKED' if skip_locked else ''}"
+        )
+        .bindparams(bindparam("message_ids", expanding=True))
+        .columns(first_attempt_at=UTCDateTime, now=UTCDateTime)
+    )
+
+
+def _next_attempt(row: Row[*tuple[Any, ...]], new_mail_message_id: str) -> Attempt:
+    """Go on with what was begun, or begin: a message that was settled and is pending again begins anew."""
+    is_open = row.state in {DeliveryState.IN_FLIGHT, DeliveryState.WAITING}
+    never_sent = row.state in {DeliveryState.IN_FLIGHT, DeliveryState.WAITING, DeliveryState.FAILED}
+    first_attempt_at = row.first_attempt_at if is_open else row.now
+    return Attempt(
+        message_id=row.message_id,
+        mail_message_id=(never_sent and row.mail_message_id) or new_mail_message_id,
+        attempts=row.attempts + 1 if is_open else 1,
+        age_seconds=(row.now - first_attempt_at).total_seconds(),
+        first_attempt_at=first_attempt_at,
+        reached=tuple(json.loads(row.reached or "[]")) if is_open else (),
+    )
 
 
 def _marked(koha: InstalledKoha) -> str:
@@ -197,7 +237,7 @@ def _close_removed(tx: Transaction, message_ids: Sequence[int]) -> None:
 
 _CLOSE_OVERTAKEN = text(
     "UPDATE ill_sidecar_deliveries d JOIN message_queue m ON m.message_id = d.message_id"
-    " SET d.last_error = CONCAT('Set to ', m.status, ' in Koha meanwhile.'),"
+    " SET d.last_error = IF(m.status = 'sent', NULL, CONCAT('Set to ', m.status, ' in Koha meanwhile.')),"
     " d.state = IF(m.status = 'sent', 'sent', 'failed'), d.settled_at = UTC_TIMESTAMP(6),"
     " d.lease_holder = NULL, d.lease_until = NULL, d.next_attempt_at = NULL"
     " WHERE d.message_id IN :message_ids"
@@ -209,51 +249,42 @@ def _close_overtaken(tx: Transaction, message_ids: Sequence[int]) -> None:
         tx.connection.execute(_CLOSE_OVERTAKEN, {"message_ids": message_ids})
 
 
-# MariaDB assigns from left to right, so what depends on the old state stands before it.
 _BEGIN = text(
     "INSERT INTO ill_sidecar_deliveries"  # noqa: S608  (the text above)
-    " (message_id, mail_message_id, state, attempts, lease_holder, lease_until, first_attempt_at, last_attempt_at)"
-    " VALUES (:message_id, :mail_message_id, 'in_flight', 1, :holder,"
-    f" {_LEASE_ENDS}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+    " (message_id, mail_message_id, state, attempts, first_attempt_at, reached, lease_holder, lease_until,"
+    " last_attempt_at)"
+    " VALUES (:message_id, :mail_message_id, 'in_flight', :attempts, :first_attempt_at, :reached, :holder,"
+    f" {_LEASE_ENDS}, UTC_TIMESTAMP(6))"
     " ON DUPLICATE KEY UPDATE"
-    " mail_message_id = IF(state = 'sent', VALUES(mail_message_id), mail_message_id),"
-    " attempts = IF(state IN ('sent', 'failed'), 1, attempts + 1),"
-    " first_attempt_at = IF(state IN ('sent', 'failed'), UTC_TIMESTAMP(6), first_attempt_at),"
-    " reached = IF(state IN ('sent', 'failed'), NULL, reached),"
-    " last_attempt_at = UTC_TIMESTAMP(6), lease_holder = VALUES(lease_holder), lease_until = VALUES(lease_until),"
-    " next_attempt_at = NULL, settled_at = NULL, state = 'in_flight'"
-)
-
-_ATTEMPTS = (
-    text(
-        "SELECT message_id, mail_message_id, attempts, first_attempt_at, reached,"
-        " TIMESTAMPDIFF(MICROSECOND, first_attempt_at, UTC_TIMESTAMP(6)) / 1000000 AS age_seconds"
-        " FROM ill_sidecar_deliveries WHERE message_id IN :message_ids ORDER BY message_id"
-    )
-    .bindparams(bindparam("message_ids", expanding=True))
-    .columns(first_attempt_at=UTCDateTime)
-)
+    " mail_message_id = VALUES(mail_message_id), state = 'in_flight', attempts = VALUES(attempts),"
+    " first_attempt_at = VALUES(first_attempt_at), reached = VALUES(reached), lease_holder = VALUES(lease_holder),"
+    " lease_until = VALUES(lease_until), last_attempt_at = VALUES(last_attempt_at), next_attempt_at = NULL,"
+    " settled_at = NULL"
+).bindparams(bindparam("first_attempt_at", type_=UTCDateTime))
 
 
 def _begin(
-    tx: Transaction,
-    fresh: Sequence[int],
-    abandoned: Sequence[int],
-    holder: str,
-    lease_seconds: float,
-    new_message_ids: Mapping[int, str],
-) -> list[Attempt]:
-    taken = sorted([*fresh, *abandoned])
-    if not taken:
-        return []
+    tx: Transaction, fresh: Sequence[int], attempts: Sequence[Attempt], holder: str, lease_seconds: float
+) -> None:
     if fresh:
         tx.connection.execute(_mark(tx.koha), {"message_ids": fresh})
-    shared = {"holder": holder, "lease_microseconds": round(lease_seconds * 1e6)}
-    tx.connection.execute(
-        _BEGIN,
-        [{"message_id": number, "mail_message_id": new_message_ids[number], **shared} for number in taken],
-    )
-    return list(_attempts(tx, taken))
+    if attempts:
+        shared = {"holder": holder, "lease_microseconds": round(lease_seconds * 1e6)}
+        tx.connection.execute(_BEGIN, [shared | _attempt_values(attempt) for attempt in attempts])
+
+
+def _attempt_values(attempt: Attempt) -> dict[str, object]:
+    return {
+        "message_id": attempt.message_id,
+        "mail_message_id": attempt.mail_message_id,
+        "attempts": attempt.attempts,
+        "first_attempt_at": attempt.first_attempt_at,
+        "reached": _reached_text(attempt.reached),
+    }
+
+
+def _reached_text(reached: Sequence[str]) -> str | None:
+    return json.dumps(reached) if reached else None
 
 
 @functools.cache
@@ -275,20 +306,15 @@ def _kept_time(koha: InstalledKoha) -> Iterator[str]:
         yield "time_queued = time_queued"
 
 
-def _attempts(tx: Transaction, message_ids: Sequence[int]) -> Iterator[Attempt]:
-    for row in tx.connection.execute(_ATTEMPTS, {"message_ids": message_ids}):
-        yield Attempt(
-            message_id=row.message_id,
-            mail_message_id=row.mail_message_id,
-            attempts=row.attempts,
-            age_seconds=float(row.age_seconds),
-            first_attempt_at=row.first_attempt_at,
-            reached=tuple(json.loads(row.reached or "[]")),
-        )
-
-
 _KEEP = text(
     f"UPDATE ill_sidecar_deliveries SET lease_until = {_LEASE_ENDS}"  # noqa: S608  (the text above)
+    " WHERE message_id IN :message_ids AND state = 'in_flight' AND lease_holder = :holder"
+).bindparams(bindparam("message_ids", expanding=True))
+
+
+_CONFIRM = text(
+    "UPDATE ill_sidecar_deliveries SET state = 'sent', last_error = NULL, settled_at = UTC_TIMESTAMP(6),"
+    " lease_until = NULL, lease_holder = NULL"
     " WHERE message_id IN :message_ids AND state = 'in_flight' AND lease_holder = :holder"
 ).bindparams(bindparam("message_ids", expanding=True))
 
@@ -315,7 +341,7 @@ _SETTLE_OURS = {
 def _our_values(settlement: Settlement) -> Iterator[object]:
     yield settlement.error[:_ERROR_LENGTH] if settlement.error else None
     if settlement.state is DeliveryState.WAITING:
-        yield json.dumps(settlement.reached) if settlement.reached else None
+        yield _reached_text(settlement.reached)
         yield 0 if settlement.counts else 1
         yield round(settlement.retry_seconds * 1e6)
 

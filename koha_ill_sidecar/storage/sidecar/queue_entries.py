@@ -132,7 +132,7 @@ def _columns(koha: InstalledKoha) -> str:
     touched = "GREATEST(m.time_queued, m.updated_on)" if koha.has("message_queue", "updated_on") else "m.time_queued"
     return (
         "m.message_id, CASE"
-        " WHEN d.state = 'in_flight' AND d.lease_until >= UTC_TIMESTAMP(6) THEN 'in flight'"
+        " WHEN d.state = 'in_flight' AND m.status <> 'sent' AND d.lease_until >= UTC_TIMESTAMP(6) THEN 'in flight'"
         " WHEN d.state = 'in_flight' AND m.status = 'failed' THEN 'abandoned'"
         " WHEN m.status = 'pending' AND d.state = 'waiting' AND d.next_attempt_at > UTC_TIMESTAMP(6) THEN 'waiting'"
         " WHEN m.status = 'pending' AND d.message_id IS NULL"
