@@ -144,7 +144,10 @@ class Library:
         return self.server.connect(NAME)
 
     def config(self, **sections: Any) -> Path:
-        """Write a configuration that reaches this library; *sections* are added to it."""
+        """Write a configuration that reaches this library; *sections* are added to it.
+
+        Nothing is delivered unless a section ``delivery`` says how.
+        """
         settings = {
             "koha": {
                 "database": {
@@ -155,6 +158,7 @@ class Library:
                 }
             },
             "web": {"listen": f"unix:{self.directory}/web.sock"},
+            "delivery": {"enabled": False},
             **sections,
         }
         return write_config(self.directory / f"config-{time.monotonic_ns()}.yaml", settings)

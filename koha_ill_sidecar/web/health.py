@@ -9,7 +9,8 @@ from datetime import timedelta
 from flask import Blueprint, Flask, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from koha_ill_sidecar.errors import SidecarError
+from koha_ill_sidecar.config.settings import SmtpSettings
+from koha_ill_sidecar.errors import DeliveryError, SidecarError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import mail_servers
 from koha_ill_sidecar.storage.sidecar import migrations
@@ -34,7 +35,7 @@ def install(app: Flask, runtime: Runtime) -> None:
         "schema": lambda: _check_schema(runtime),
     }
     if runtime.settings.delivery.enabled:
-        checks["mail"] = _Remembered(lambda: _check_mail(runtime), seconds=_MAIL_SECONDS)
+        checks["mail"] = _MailCheck(runtime)
 
     @blueprint.get("/healthz")
     def alive() -> Response:
@@ -60,31 +61,26 @@ def _check_schema(runtime: Runtime) -> None:
     runtime.database.transact(lambda tx: migrations.require_current(tx.connection))
 
 
-def _check_mail(runtime: Runtime) -> None:
-    servers = runtime.database.transact(mail_servers.load, runtime.settings)
-    runtime.mailer.check(replace(servers.default, timeout=min(servers.default.timeout, _MAIL_TIMEOUT)))
+class _MailCheck:
+    """Whether the mail server takes our mail; its answer holds for some seconds."""
 
-
-class _Remembered:
-    """A check whose outcome holds for some seconds."""
-
-    def __init__(self, check: ReadinessCheck, *, seconds: float) -> None:
-        self._check = check
-        self._seconds = seconds
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
         self._until = 0.0
-        self._error: SidecarError | None = None
+        self._error: DeliveryError | None = None
 
     def __call__(self) -> None:
+        servers = self._runtime.database.transact(mail_servers.load, self._runtime.settings)
         if time.monotonic() >= self._until:
-            self._error = self._ask()
-            self._until = time.monotonic() + self._seconds
+            self._error = self._ask(servers.default)
+            self._until = time.monotonic() + _MAIL_SECONDS
         if self._error is not None:
             raise self._error
 
-    def _ask(self) -> SidecarError | None:
+    def _ask(self, server: SmtpSettings) -> DeliveryError | None:
         try:
-            self._check()
-        except SidecarError as error:
+            self._runtime.mailer.check(replace(server, timeout=min(server.timeout, _MAIL_TIMEOUT)))
+        except DeliveryError as error:
             return error
         return None
 
