@@ -28,17 +28,18 @@ from koha_ill_sidecar.delivery.koha_lock import FILE_NAME, hold_koha_lock
 from koha_ill_sidecar.delivery.mail import Mail, as_bytes
 from koha_ill_sidecar.delivery.smtp import Envelope, Mailer
 from koha_ill_sidecar.errors import DatabaseError, PermanentDeliveryFailure, TemporaryDeliveryFailure
+from koha_ill_sidecar.services import mail_servers
 from koha_ill_sidecar.services.delivery_outcomes import (
     again_later,
     given_back,
     refused_for_good,
     taken_by_server,
 )
+from koha_ill_sidecar.services.mail_servers import MailServers
 from koha_ill_sidecar.services.outgoing_mail import Undeliverable, compose
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.storage.koha import outgoing_messages, smtp_servers
+from koha_ill_sidecar.storage.koha import outgoing_messages
 from koha_ill_sidecar.storage.koha.preferences import Preferences
-from koha_ill_sidecar.storage.koha.smtp_servers import KohaMailServers
 from koha_ill_sidecar.storage.sidecar import deliveries, due_messages, marks
 from koha_ill_sidecar.storage.sidecar.deliveries import Attempt, DeliveryState, Settlement
 from koha_ill_sidecar.storage.sidecar.due_messages import Wanted
@@ -104,14 +105,14 @@ class Dispatcher:
     def __init__(self, database: Database, mailer: Mailer, settings: Settings) -> None:
         self._database = database
         self._mailer = mailer
-        self._settings = settings.delivery
-        self._koha_server = settings.koha.smtp
+        self._settings = settings
+        self._delivery = settings.delivery
         self._lock_file = koha_lock_file(settings)
         self._message_id_domain = message_id_domain(settings)
         self.holder = f"{gethostname()[:64]}:{uuid.uuid4().hex}"
-        self._hand = _Hand(self._settings.lease.total_seconds())
+        self._hand = _Hand(self._delivery.lease.total_seconds())
         self._position = _Position()
-        self._executor = ThreadPoolExecutor(self._settings.connections, thread_name_prefix="deliver")
+        self._executor = ThreadPoolExecutor(self._delivery.connections, thread_name_prefix="deliver")
 
     def run_once(self, go_on: GoOn = lambda: True) -> DispatchReport:
         """
@@ -129,7 +130,7 @@ class Dispatcher:
         self._position.looked_up_to = None
         held_off = False
         try:
-            while self._settings.enabled and go_on():
+            while self._delivery.enabled and go_on():
                 self._settle_kept()
                 self._confirm()
                 message_ids = self._find(passed_over)
@@ -143,7 +144,7 @@ class Dispatcher:
                 passed_over.update(set(message_ids) - {ready.attempt.message_id for ready in taken})
                 for ready in taken:
                     self._executor.submit(self._deliver, ready, go_on, tally)
-                self._wait(low_water=self._settings.connections)
+                self._wait(low_water=self._delivery.connections)
         finally:
             self._wait(low_water=0)
         self._confirm()
@@ -180,7 +181,7 @@ class Dispatcher:
             return ()
         # Within one run the window is gone through once; what becomes visible behind us is for the next run.
         above = max(position.mark, position.highest - _WINDOW_ROWS, position.looked_up_to or 0)
-        limit = self._settings.batch_size
+        limit = self._delivery.batch_size
         due = due_messages.look(tx, wanted, above=above, limit=limit, begun_limit=limit + known)
         position.highest = due.highest
         position.looked_up_to = due.looked_up_to if due.looked_up_to is not None else due.highest
@@ -219,7 +220,7 @@ class Dispatcher:
         return ()
 
     def _sweep_chunk(self, tx: Transaction, below: int, known: int) -> due_messages.Chunk:
-        limit = self._settings.batch_size + known
+        limit = self._delivery.batch_size + known
         return due_messages.sweep(tx, self._wanted(tx), below=below, rows=_SWEEP_ROWS, limit=limit)
 
     def _begin(self, tx: Transaction) -> None:
@@ -236,9 +237,9 @@ class Dispatcher:
 
     def _wanted(self, tx: Transaction) -> Wanted:
         return Wanted(
-            transports=_transports(self._settings, tx.preferences),
-            letter_codes=self._settings.letter_codes,
-            oldest_seconds=int(self._settings.ignore_older_than.total_seconds()),
+            transports=_transports(self._delivery, tx.preferences),
+            letter_codes=self._delivery.letter_codes,
+            oldest_seconds=int(self._delivery.ignore_older_than.total_seconds()),
             touched_since=self._position.since or 0,
         )
 
@@ -255,13 +256,13 @@ class Dispatcher:
             tx,
             message_ids,
             holder=self.holder,
-            lease_seconds=self._settings.lease.total_seconds(),
+            lease_seconds=self._delivery.lease.total_seconds(),
             new_message_ids={number: self._new_message_id(number) for number in message_ids},
         )
         if not attempts:
             return []
         messages = outgoing_messages.load(tx, [attempt.message_id for attempt in attempts])
-        servers = KohaMailServers() if self._settings.smtp else smtp_servers.load(tx)
+        servers = mail_servers.load(tx, self._settings)
         return [
             self._ready(attempt, messages[attempt.message_id], servers, tx.preferences)
             for attempt in attempts
@@ -272,10 +273,9 @@ class Dispatcher:
         self,
         attempt: Attempt,
         message: outgoing_messages.OutgoingMessage,
-        servers: KohaMailServers,
+        servers: MailServers,
         preferences: Preferences,
     ) -> _Ready:
-        server = self._settings.smtp or servers.for_library(message.branchcode) or self._koha_server
         try:
             mail = compose(
                 message, preferences, mail_message_id=attempt.mail_message_id, date=attempt.first_attempt_at
@@ -284,7 +284,7 @@ class Dispatcher:
             # Whatever is odd about one row must not stop those behind it.
             logger.exception("message not understood", extra={"message_id": attempt.message_id})
             mail = Undeliverable("UNKNOWN_ERROR", "The sidecar could not make a mail of it; see its log.")
-        return _Ready(attempt=attempt, mail=mail, server=server or _LOCAL_SERVER)
+        return _Ready(attempt=attempt, mail=mail, server=servers.for_library(message.branchcode))
 
     def _new_message_id(self, message_id: int) -> str:
         return f"<{uuid.uuid4().hex}.{message_id}@{self._message_id_domain}>"
@@ -332,8 +332,8 @@ class Dispatcher:
         except PermanentDeliveryFailure as failure:
             return refused_for_good(ready.attempt, mail, failure)
         except TemporaryDeliveryFailure as failure:
-            return again_later(ready.attempt, mail, str(failure), (), self._settings)
-        return taken_by_server(ready.attempt, mail, receipt, self._settings)
+            return again_later(ready.attempt, mail, str(failure), (), self._delivery)
+        return taken_by_server(ready.attempt, mail, receipt, self._delivery)
 
     def _still_ours(self, message_id: int) -> bool:
         """Ask the database again when the lease has not been lengthened lately: another may have the message."""
@@ -343,7 +343,7 @@ class Dispatcher:
 
     def _keep(self, tx: Transaction, message_ids: Sequence[int]) -> int:
         return deliveries.keep(
-            tx, message_ids, holder=self.holder, lease_seconds=self._settings.lease.total_seconds()
+            tx, message_ids, holder=self.holder, lease_seconds=self._delivery.lease.total_seconds()
         )
 
     def _wait(self, *, low_water: int) -> None:
@@ -394,7 +394,6 @@ class Dispatcher:
             self._hand.confirmed(confirmed)
 
 
-_LOCAL_SERVER = SmtpSettings(host="localhost")
 
 
 class _Hand:
