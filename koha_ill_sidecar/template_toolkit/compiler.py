@@ -329,8 +329,7 @@ class _Compiler:
             case Include():
                 self._include(node, buffer)
             case Use(names):
-                plugin = f"c.plugin({self._expressions.text(names.names[0])}, {self._expressions.arguments(names.arguments)})"
-                self._write(f"assign(s, ({value(names.alias or names.names[0])}, None), {plugin})")
+                self._use(names)
             case Throw(names):
                 self._throw(names, buffer)
             case Jump():
@@ -358,6 +357,11 @@ class _Compiler:
                 self._filter(node, buffer)
             case Wrapper():
                 self._wrapper(node, buffer)
+            case _:
+                self._block(node, buffer)
+
+    def _block(self, node: Statement, buffer: int) -> None:
+        match node:
             case Capture(path, body):
                 inner = self._name()
                 self._buffered(body, inner)
@@ -407,6 +411,11 @@ class _Compiler:
         if len(names.names) == 1:
             return self._expressions.value(names.names[0])
         return f"[{', '.join(map(self._expressions.value, names.names))}]"
+
+    def _use(self, names: Named) -> None:
+        name, arguments = self._expressions.text(names.names[0]), self._expressions.arguments(names.arguments)
+        variable = self._expressions.value(names.alias or names.names[0])
+        self._write(f"assign(s, ({variable}, None), c.plugin({name}, {arguments}))")
 
     def _throw(self, names: Named, buffer: int) -> None:
         kind = self._expressions.value(names.names[0])

@@ -272,7 +272,9 @@ def _plain(match: re.Match[str], previous: str, offset: int, options: Options) -
 def _quoted(quoted: str, offset: int, options: Options) -> Token:
     inside = quoted[1:-1]
     if quoted[0] == "'":
-        return Token("LITERAL", _single_quoted(inside), offset)
+        # With an escaped quote as its last one, the text is open at its end.
+        is_open = (len(inside) - len(inside.rstrip("\\"))) % 2 == 1
+        return Token("UNQUOTED" if is_open else "LITERAL", _single_quoted(inside), offset)
     if "$" not in inside and "\\" not in inside:
         return Token("LITERAL", inside, offset)
     # A backslash before a dollar sign stays for the interpolation to see.

@@ -123,7 +123,11 @@ def _posix(match: re.Match[str], pattern: str, pieces: list[str], alternatives: 
 
 
 def split(pattern: str | None, value: str, limit: int) -> list[Value]:
-    """Split as Perl does: at white space where *pattern* is None, without empty fields at the end where *limit* is 0."""
+    """
+    Split as Perl does.
+
+    Without a *pattern* the text is split at white space; without a *limit* (0) empty fields at the end are dropped.
+    """
     if pattern is None:
         value = value.lstrip()
         regex = re.compile(r"\s+")
@@ -239,8 +243,14 @@ def _whole(kind: str, flags: str, precision: int | None, value: Value) -> str:
         return _PREFIXES.get(kind, "0") + digits if prefixed else digits
     if kind in "uU":
         return str(whole % _UNSIGNED).rjust(precision or 0, "0")
+    whole = _as_signed(whole)
     digits = "" if precision == 0 and whole == 0 else str(abs(whole)).rjust(precision or 0, "0")
     return _signed(digits, flags, negative=whole < 0)
+
+
+def _as_signed(whole: int) -> int:
+    """Read what is beyond the largest signed number as a negative one, as Perl's cast does."""
+    return whole - _UNSIGNED if whole >= _UNSIGNED // 2 else whole
 
 
 def _signed(digits: str, flags: str, *, negative: bool) -> str:

@@ -104,7 +104,7 @@ def get_dynamic(stash: Stash, name: Value) -> Value:
 
 def _dotted(name: Value) -> FlatPath:
     if is_reference(name):
-        return (name, None)
+        raise TemplateError("undef", f"{text(name)} cannot be the name of a variable")
     path: list[Value] = []
     for element in text(name).split("."):
         path += (element.partition("(")[0], None)

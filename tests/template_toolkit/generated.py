@@ -126,7 +126,7 @@ _FILTERS = (
     "format('%-6s|')", "format('%05.1f')", "format('%3d')", "format('%s %s')", "truncate(4)",
     "truncate(2, '…')", "truncate(40)", "truncate", "repeat(2)", "repeat(0)", "replace('a', 'b')",
     "replace('(.)', '$1')", "remove('[a-z]+')", "format('%x')", "format('%+d')", "format('%.3s')",
-    "format('%e')", "format('%g')", "format('%c')", "format('100%%')", "eval", "f = upper", "nosuch", "f",
+    "format('%e')", "format('%g')", "format('100%%')", "eval", "f = upper", "nosuch", "f",
 )  # fmt: skip
 _TARGETS = (
     "x", "y", "z", "h.x", "l.0", "new.a.b", "a", "$a", "l.2",
@@ -158,6 +158,8 @@ class Maker:
     def __init__(self, random: Random) -> None:
         self._random = random
         self._depth = 0
+        # Nothing that could call itself goes into blocks and macros: Perl would not come back.
+        self._in_definition = False
 
     def _one(self, choices: tuple[str, ...]) -> str:
         return choices[self._random.randrange(len(choices))]
@@ -267,6 +269,8 @@ class Maker:
         )
 
     def _other(self) -> str:
+        if self._in_definition:
+            return f"THROW mine {self._atom()}"
         return self._any(
             lambda: f"INCLUDE {self._one(('one_block', 'two', 'nosuch'))} x = {self._expression()}",
             lambda: f"PROCESS {self._one(('one_block', 'two'))} x = {self._expression()}",
@@ -336,11 +340,15 @@ class Maker:
         )
 
     def _defined(self) -> str:
-        return self._any(
+        outermost = not self._in_definition
+        self._in_definition = True
+        made = self._any(
             lambda: f"[% BLOCK one_block %]{self._body()}{self._end()}",
             lambda: f"[% MACRO mac(p, q) BLOCK %]<[% p %][% q %][% z %]{self._body()}>{self._end()}",
             lambda: f"[% MACRO mac GET {self._expression()} %]",
         )
+        self._in_definition = not outermost
+        return made
 
 
 def templates() -> st.SearchStrategy[str]:

@@ -1,0 +1,38 @@
+"""What it means that both engines agree."""
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from template_toolkit.perl_engine import TOO_MUCH
+
+from koha_ill_sidecar.template_toolkit import Engine, Options, TemplateError, TemplateLimitError
+
+# References print as their address, which filters may cut or change the case of.
+_ADDRESS = re.compile(r"(hash|array|code|object)\(0x?[0-9a-f]*(\)|\.*)", re.IGNORECASE)
+
+
+def rendered(source: str, variables: Mapping[str, Any], options: Options | None = None) -> dict[str, str]:
+    """Render with our engine and answer in the form of Perl's."""
+    try:
+        return {"output": Engine(options=options).render(source, copy.deepcopy(dict(variables)))}
+    except TemplateLimitError:
+        return {"error": TOO_MUCH}
+    except TemplateError as error:
+        return {"error": error.kind}
+
+
+def normal(answer: Mapping[str, str]) -> tuple[str, str]:
+    """Make answers comparable: an output without addresses, or the kind of an error."""
+    if "output" in answer:
+        return "output", _ADDRESS.sub("REFERENCE", answer["output"])
+    info = answer.get("info", "")
+    # What Perl cannot compile it reports as an error of the kind `file`; here such errors are of the kind `parse`.
+    compiling = info.startswith("parse error") or "at input text line" in info
+    return "error", "parse" if answer["error"] == "file" and compiling else answer["error"]
+
+
+def gave_up(*answers: Mapping[str, str]) -> bool:
+    """Say whether one of the engines ran out of something; their bounds differ."""
+    return any(answer.get("error") == TOO_MUCH for answer in answers)

@@ -1,0 +1,102 @@
+"""Our engine and Perl's Template Toolkit give the same."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from template_toolkit.comparison import gave_up, normal, rendered
+from template_toolkit.generated import VARIABLES, templates, token_soup
+from template_toolkit.perl_engine import PerlEngine
+
+from koha_ill_sidecar.template_toolkit import Options
+
+# The nightly run sets a larger number.
+_EXAMPLES = int(os.environ.get("TEMPLATE_EXAMPLES", "500"))
+_PROFILE = settings(
+    max_examples=_EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+
+
+def _assert_agreement(engine: PerlEngine, source: str) -> None:
+    perl, ours = engine.render(source, VARIABLES), rendered(source, VARIABLES)
+    if not gave_up(perl, ours):
+        assert normal(ours) == normal(perl), source
+
+
+@_PROFILE
+@given(source=templates())
+def test_templates_render_as_in_perl(perl_engine: PerlEngine, source: str) -> None:
+    _assert_agreement(perl_engine, source)
+
+
+@_PROFILE
+@given(source=token_soup())
+@example(source="[% 'a\\' %]")
+@example(source="[% 3 -1 %]")
+@example(source="[% n-1 %]")
+@example(source="[% 08 %]")
+@example(source='[% "$a." %]')
+def test_the_same_directives_are_errors(perl_engine: PerlEngine, source: str) -> None:
+    _assert_agreement(perl_engine, source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "[% x = 5; x = 10 IF 0; x %]|[% x = 5; SET x = 10 IF 0; x %]",
+        "[% x = y = 3; x; y %]",
+        "[% 2 + 3 * 4 - 8 / 4 %] [% a _ 1 == 1 %] [% 7 / 2 div 2 %] [% n < 8 < 9 %]",
+        "[% 10000000000000000 / 2 %] [% 8000000000000000 / 2 %] [% 9223372036854775807 + 1 %] [% 0.1 + 0.7 * 10 %]",
+        "[% x = ' a '; CALL x.trim; x %]|",
+        "[% FOREACH h.pairs %][% key %] [% END %]",
+        "[% FOREACH x IN [1, 2, 3]; WHILE x < 9; x = x + 1; LAST IF x > 5; END; x; END; loop %]",
+        "a[% INCLUDE b %]c[% BLOCK b %]x[% STOP %]y[% END %]",
+        "a[% INCLUDE b %]c[% BLOCK b %]x[% RETURN %]y[% END %]",
+        "[% FILTER upper %]a[% RETURN %]b[% END %]c",
+        "[% TRY; INCLUDE b; CATCH; error; END; BLOCK b; 'x'; THROW e 'y'; END %]",
+        "[% TRY; THROW e 'bar' 1 z = 2; CATCH e; error.info.args.join('-'); error.info.z; error.info.0; END %]",
+        "[% TRY; THROW a.b.c 'x'; CATCH a; 'A'; CATCH a.b; 'AB'; CATCH; 'D'; FINAL; 'F'; END %]",
+        "[% WHILE 1 %]x[% END %]",
+        "[% SWITCH n %][% CASE 7 %]a[% LAST %]b[% END %]c",
+        "[% MACRO r(x) BLOCK; x; r(x - 1) IF x > 0; END; r(3) %]",
+        "[% META title = 'T' n = 3 %][% template.title %][% template.n %][% component.name %]",
+        "[% TAGS star %][* n *][% n %]",
+        "[% TAGS <* *> %]<* n *>",
+        "[% TAGS outline %]\n%% IF n\nyes\n%% END\n",
+        "A\n  [%- n -%]  \nB [%= n =%]\n\n C [%~ n ~%]  D [%# gone -%]\nE",
+        "[% import(single); name %] [% h.import(single); h.name %]",
+        "[% BLOCK x; BLOCK y; 'Y'; END; 'X'; END; INCLUDE x; INCLUDE x/y %]",
+        "[% PERL %] x [% END %]",
+        "[% 3.14159 | format('%.2f') %] [% 10 | format('%05d|%-5d|%x|%o|%e|%g|%s|%%') %]",
+        "[% '[' _ '% n + 1 %' _ ']' | eval %]",
+    ],
+)
+def test_this_renders_as_in_perl(perl_engine: PerlEngine, source: str) -> None:
+    _assert_agreement(perl_engine, source)
+
+
+@pytest.mark.parametrize(
+    ("perl_options", "options"),
+    [
+        ({"PRE_CHOMP": 1}, Options(pre_chomp="-")),
+        ({"POST_CHOMP": 2}, Options(post_chomp="=")),
+        ({"PRE_CHOMP": 3, "POST_CHOMP": 3}, Options(pre_chomp="~", post_chomp="~")),
+        ({"INTERPOLATE": 1}, Options(interpolate=True)),
+        ({"ANYCASE": 1}, Options(anycase=True)),
+        ({"TRIM": 1}, Options(trim=True)),
+        ({"TAG_STYLE": "asp"}, Options(tag_style="asp")),
+    ],
+)
+def test_options_mean_the_same(
+    perl_engine: PerlEngine, perl_options: dict[str, object], options: Options
+) -> None:
+    source = (
+        "  $a and ${h.k} \\$5\n [% if n %] [% n %] [%+ INCLUDE b +%] \n [% END %] <% n %>"
+        "[% BLOCK b %] in [% END %] "
+    )
+
+    perl = perl_engine.render(source, VARIABLES, perl_options)
+
+    assert normal(rendered(source, VARIABLES, options)) == normal(perl)
