@@ -58,6 +58,7 @@ class Stash(dict[str, Value]):
 FlatPath = tuple[Value, ...]
 
 _PLAIN = frozenset((str, int, float, dict, list))
+_METHOD_NAMES = frozenset((*HASH_METHODS, *LIST_METHODS))
 
 
 def get_one(stash: Stash, name: str) -> Value:
@@ -76,6 +77,8 @@ def get_two(stash: Stash, first: str, second: str) -> Value:
         value = root.get(second)
         if value.__class__ in _PLAIN:
             return value
+        if value is None and second not in _METHOD_NAMES:
+            return ""
     return get(stash, (first, None, second, None))
 
 
