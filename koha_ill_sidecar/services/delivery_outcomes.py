@@ -73,6 +73,5 @@ def _settled(
         failure_code=failure_code,
         error=error,
         to_address=", ".join(map(str, mail.to)),
-        cc_address=", ".join(map(str, mail.cc)),
         from_address=str(mail.sender),
     )

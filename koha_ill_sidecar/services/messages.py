@@ -13,7 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from socket import gethostname
 from urllib.parse import urlsplit
@@ -39,9 +39,10 @@ from koha_ill_sidecar.services.mail_servers import MailServers
 from koha_ill_sidecar.services.outgoing_mail import Undeliverable, compose
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import outgoing_messages
+from koha_ill_sidecar.storage.koha.outgoing_messages import OutgoingMessage
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.sidecar import deliveries, due_messages, marks
-from koha_ill_sidecar.storage.sidecar.deliveries import Attempt, DeliveryState, Settlement
+from koha_ill_sidecar.storage.sidecar.deliveries import Attempt, DeliveryState, MailIds, Settlement
 from koha_ill_sidecar.storage.sidecar.due_messages import Wanted
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -90,6 +91,7 @@ class _Ready:
     """A message in hand, ready to be sent."""
 
     attempt: Attempt
+    message: OutgoingMessage
     mail: Mail | Undeliverable
     server: SmtpSettings
 
@@ -257,7 +259,7 @@ class Dispatcher:
             message_ids,
             holder=self.holder,
             lease_seconds=self._delivery.lease.total_seconds(),
-            new_message_ids={number: self._new_message_id(number) for number in message_ids},
+            new_mail_ids=MailIds(unique=uuid.uuid4().hex, domain=self._message_id_domain),
         )
         if not attempts:
             return []
@@ -272,7 +274,7 @@ class Dispatcher:
     def _ready(
         self,
         attempt: Attempt,
-        message: outgoing_messages.OutgoingMessage,
+        message: OutgoingMessage,
         servers: MailServers,
         preferences: Preferences,
     ) -> _Ready:
@@ -284,10 +286,7 @@ class Dispatcher:
             # Whatever is odd about one row must not stop those behind it.
             logger.exception("message not understood", extra={"message_id": attempt.message_id})
             mail = Undeliverable("UNKNOWN_ERROR", "The sidecar could not make a mail of it; see its log.")
-        return _Ready(attempt=attempt, mail=mail, server=servers.for_library(message.branchcode))
-
-    def _new_message_id(self, message_id: int) -> str:
-        return f"<{uuid.uuid4().hex}.{message_id}@{self._message_id_domain}>"
+        return _Ready(attempt=attempt, message=message, mail=mail, server=servers.for_library(message.branchcode))
 
     # Sending
 
@@ -318,7 +317,7 @@ class Dispatcher:
             )
         if not self._still_ours(attempt.message_id):
             return None
-        return self._send(ready, ready.mail)
+        return _without_known_addresses(self._send(ready, ready.mail), ready.message)
 
     def _send(self, ready: _Ready, mail: Mail) -> Settlement:
         reached = set(ready.attempt.reached)
@@ -477,6 +476,15 @@ class _Position:
     next_sweep: float = 0
     is_urgent: bool = True
     urgent_down_to: int = 0
+
+
+def _without_known_addresses(settlement: Settlement, message: OutgoingMessage) -> Settlement:
+    """Leave out what the row says already, as Koha does."""
+    return replace(
+        settlement,
+        to_address=None if settlement.to_address == message.to_address else settlement.to_address,
+        from_address=None if settlement.from_address == message.from_address else settlement.from_address,
+    )
 
 
 def koha_lock_file(settings: Settings) -> Path | None:

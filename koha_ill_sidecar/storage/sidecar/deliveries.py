@@ -48,6 +48,24 @@ class DeliveryState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MailIds:
+    """
+    Message-IDs for any number of messages, unlike any that were there before.
+
+    Attributes:
+        unique: A word that was never used.
+        domain: What stands on the right side.
+    """
+
+    unique: str
+    domain: str
+
+    def of(self, message_id: int) -> str:
+        """Give the Message-ID of a message, in its angle brackets."""
+        return f"<{self.unique}.{message_id}@{self.domain}>"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
     """
     A message that we hold for one attempt.
@@ -74,7 +92,7 @@ def claim(
     *,
     holder: str,
     lease_seconds: float,
-    new_message_ids: Mapping[int, str],
+    new_mail_ids: MailIds,
 ) -> list[Attempt]:
     """
     Take messages for an attempt, as far as nobody else has them; three statements, or a few more for the odd case.
@@ -84,26 +102,31 @@ def claim(
 
     Args:
         holder: Who we are.
-        new_message_ids: A Message-ID for each message; taken for those that have none yet or were sent before.
+        new_mail_ids: For messages that have no Message-ID yet or were sent before.
     """
     wanted = sorted(message_ids)
-    attempts, fresh, overtaken = [], [], []
+    attempts, fresh, known, overtaken = [], [], [], []
     for row in tx.connection.execute(_lock(tx.koha, _skips_locked(tx)), {"message_ids": wanted}):
         is_open = row.state in {DeliveryState.IN_FLIGHT, DeliveryState.WAITING}
+        is_pending = row.status == QueueStatus.PENDING
         if row.is_held:
             continue
-        if row.status == QueueStatus.PENDING:
-            if row.may_start:
+        if (is_pending and row.may_start) or (row.is_in_flight and is_open):
+            attempt = _next_attempt(row, new_mail_ids)
+            attempts.append(attempt)
+            if is_pending:
                 fresh.append(row.message_id)
-                attempts.append(_next_attempt(row, new_message_ids[row.message_id]))
-        elif row.is_in_flight and is_open:
-            attempts.append(_next_attempt(row, new_message_ids[row.message_id]))
-        elif is_open:
+            if row.state is not None:
+                known.append(attempt)
+        elif is_open and not is_pending:
             overtaken.append(row.message_id)
     if len(attempts) + len(overtaken) < len(wanted):
         _close_removed(tx, wanted)
     _close_overtaken(tx, overtaken)
-    _begin(tx, fresh, attempts, holder, lease_seconds)
+    if fresh:
+        tx.connection.execute(_mark(tx.koha), {"message_ids": fresh})
+    begun = {"holder": holder, "lease_microseconds": round(lease_seconds * 1e6)}
+    _begin(tx, attempts, known, new_mail_ids, begun)
     return attempts
 
 
@@ -124,7 +147,7 @@ class Settlement:
         state: Sent, failed, or waiting for the next attempt.
         failure_code: Koha's, with failed.
         error: Why it did not work, in the words of whoever refused; or what to know although it did.
-        to_address: What the mail really used; None leaves the column. So with the next two.
+        to_address: What the mail really used; None leaves the column, for it says so already. So with the next.
         retry_seconds: Until the next attempt, with waiting.
         counts: Whether it was an attempt at all.
         reached: Addresses that have it already, with waiting.
@@ -135,7 +158,6 @@ class Settlement:
     failure_code: str = ""
     error: str | None = None
     to_address: str | None = None
-    cc_address: str | None = None
     from_address: str | None = None
     retry_seconds: float = 0
     counts: bool = True
@@ -156,9 +178,10 @@ def settle(tx: Transaction, settlement: Settlement, *, holder: str) -> bool:
     their change stays, and only our own table says how the attempt went; where the lease went to another, nothing is
     written.
     """
+    addresses = tuple(name for name in _ADDRESSES if getattr(settlement, name) is not None)
     queue = tx.connection.exec_driver_sql(
-        _settle_queue(tx.koha, settlement.state, settlement.to_address is not None),
-        tuple(_queue_values(tx.koha, settlement, holder)),
+        _settle_queue(tx.koha, settlement.state, settlement.is_plain, addresses),
+        tuple(_queue_values(tx.koha, settlement, addresses, holder)),
     )
     if settlement.is_plain and queue.rowcount:
         return True
@@ -204,14 +227,14 @@ def _lock(koha: InstalledKoha, skip_locked: bool) -> TextualSelect:  # noqa: FBT
     )
 
 
-def _next_attempt(row: Row[*tuple[Any, ...]], new_mail_message_id: str) -> Attempt:
+def _next_attempt(row: Row[*tuple[Any, ...]], new_mail_ids: MailIds) -> Attempt:
     """Go on with what was begun, or begin: a message that was settled and is pending again begins anew."""
     is_open = row.state in {DeliveryState.IN_FLIGHT, DeliveryState.WAITING}
     never_sent = row.state in {DeliveryState.IN_FLIGHT, DeliveryState.WAITING, DeliveryState.FAILED}
     first_attempt_at = row.first_attempt_at if is_open else row.now
     return Attempt(
         message_id=row.message_id,
-        mail_message_id=(never_sent and row.mail_message_id) or new_mail_message_id,
+        mail_message_id=(never_sent and row.mail_message_id) or new_mail_ids.of(row.message_id),
         attempts=row.attempts + 1 if is_open else 1,
         age_seconds=(row.now - first_attempt_at).total_seconds(),
         first_attempt_at=first_attempt_at,
@@ -249,28 +272,36 @@ def _close_overtaken(tx: Transaction, message_ids: Sequence[int]) -> None:
         tx.connection.execute(_CLOSE_OVERTAKEN, {"message_ids": message_ids})
 
 
-_BEGIN = text(
+# Nearly every message is new to us: then nothing about it needs to travel but its number.
+_BEGIN_NEW = text(
     "INSERT INTO ill_sidecar_deliveries"  # noqa: S608  (the text above)
-    " (message_id, mail_message_id, state, attempts, first_attempt_at, reached, lease_holder, lease_until,"
-    " last_attempt_at)"
-    " VALUES (:message_id, :mail_message_id, 'in_flight', :attempts, :first_attempt_at, :reached, :holder,"
-    f" {_LEASE_ENDS}, UTC_TIMESTAMP(6))"
-    " ON DUPLICATE KEY UPDATE"
-    " mail_message_id = VALUES(mail_message_id), state = 'in_flight', attempts = VALUES(attempts),"
-    " first_attempt_at = VALUES(first_attempt_at), reached = VALUES(reached), lease_holder = VALUES(lease_holder),"
-    " lease_until = VALUES(lease_until), last_attempt_at = VALUES(last_attempt_at), next_attempt_at = NULL,"
-    " settled_at = NULL"
+    " (message_id, mail_message_id, state, attempts, first_attempt_at, lease_holder, lease_until, last_attempt_at)"
+    " SELECT message_id, CONCAT('<', :unique, '.', message_id, '@', :domain, '>'), 'in_flight', 1, :now, :holder,"
+    f" {_LEASE_ENDS}, UTC_TIMESTAMP(6) FROM message_queue WHERE message_id IN :message_ids"
+).bindparams(bindparam("message_ids", expanding=True), bindparam("now", type_=UTCDateTime))
+
+_BEGIN_KNOWN = text(
+    "UPDATE ill_sidecar_deliveries SET mail_message_id = :mail_message_id, state = 'in_flight',"  # noqa: S608
+    " attempts = :attempts, first_attempt_at = :first_attempt_at, reached = :reached, lease_holder = :holder,"
+    f" lease_until = {_LEASE_ENDS}, last_attempt_at = UTC_TIMESTAMP(6), next_attempt_at = NULL, settled_at = NULL"
+    " WHERE message_id = :message_id"
 ).bindparams(bindparam("first_attempt_at", type_=UTCDateTime))
 
 
 def _begin(
-    tx: Transaction, fresh: Sequence[int], attempts: Sequence[Attempt], holder: str, lease_seconds: float
+    tx: Transaction,
+    attempts: Sequence[Attempt],
+    known: Sequence[Attempt],
+    new_mail_ids: MailIds,
+    begun: Mapping[str, object],
 ) -> None:
-    if fresh:
-        tx.connection.execute(_mark(tx.koha), {"message_ids": fresh})
-    if attempts:
-        shared = {"holder": holder, "lease_microseconds": round(lease_seconds * 1e6)}
-        tx.connection.execute(_BEGIN, [shared | _attempt_values(attempt) for attempt in attempts])
+    if known:
+        tx.connection.execute(_BEGIN_KNOWN, [{**begun, **_attempt_values(attempt)} for attempt in known])
+    seen = {attempt.message_id for attempt in known}
+    if new := [attempt for attempt in attempts if attempt.message_id not in seen]:
+        values = {"unique": new_mail_ids.unique, "domain": new_mail_ids.domain, "now": new[0].first_attempt_at}
+        numbers = [attempt.message_id for attempt in new]
+        tx.connection.execute(_BEGIN_NEW, {**begun, **values, "message_ids": numbers})
 
 
 def _attempt_values(attempt: Attempt) -> dict[str, object]:
@@ -289,7 +320,9 @@ def _reached_text(reached: Sequence[str]) -> str | None:
 
 @functools.cache
 def _mark(koha: InstalledKoha) -> TextClause:
-    changes = ", ".join(["status = 'failed'", *_code(koha, f"'{IN_FLIGHT}'"), *_kept_time(koha)])
+    # Koha writes the empty text, too, where nobody gets a copy (C4/Letters.pm _send_message_by_email).
+    copies = ["cc_address = ''"] if koha.has("message_queue", "cc_address") else []
+    changes = ", ".join(["status = 'failed'", *_code(koha, f"'{IN_FLIGHT}'"), *copies, *_kept_time(koha)])
     return text(
         f"UPDATE message_queue SET {changes} WHERE message_id IN :message_ids AND status = 'pending'"  # noqa: S608
     ).bindparams(bindparam("message_ids", expanding=True))
@@ -324,6 +357,8 @@ _CONFIRM = text(
 
 _IS_OURS = "message_id = %s AND state = 'in_flight' AND lease_holder = %s"
 
+_OUR_ROW = f"SELECT 1 FROM ill_sidecar_deliveries WHERE {_IS_OURS}"  # noqa: S608  (the text above)
+
 _FREED = "lease_until = NULL, lease_holder = NULL"
 
 _SETTLED = f"last_error = %s, settled_at = UTC_TIMESTAMP(6), {_FREED}"
@@ -346,6 +381,8 @@ def _our_values(settlement: Settlement) -> Iterator[object]:
         yield round(settlement.retry_seconds * 1e6)
 
 
+_ADDRESSES = ("to_address", "from_address")
+
 _QUEUE_STATUS = {
     DeliveryState.SENT: QueueStatus.SENT,
     DeliveryState.FAILED: QueueStatus.FAILED,
@@ -354,31 +391,31 @@ _QUEUE_STATUS = {
 
 
 @functools.cache
-def _settle_queue(koha: InstalledKoha, state: DeliveryState, with_addresses: bool) -> str:  # noqa: FBT001  (cached)
+def _settle_queue(
+    koha: InstalledKoha,
+    state: DeliveryState,
+    is_plain: bool,  # noqa: FBT001  (cached by position)
+    addresses: tuple[str, ...],
+) -> str:
     # One UPDATE of both tables would be simpler; MariaDB writes its long columns to a temporary table on disk first.
     changes = [f"status = '{_QUEUE_STATUS[state].value}'", *_code(koha, "%s"), *_kept_time(koha)]
-    if with_addresses:
-        changes += [f"{name} = %s" for name in _address_columns(koha)]
+    changes += [f"{name} = %s" for name in addresses]
+    # What was sent was sent, whoever has the lease now: that need not be asked.
+    if_ours = "" if is_plain else f" AND EXISTS ({_OUR_ROW})"
     return (
         f"UPDATE message_queue SET {', '.join(changes)}"  # noqa: S608  (texts here)
-        f" WHERE message_id = %s AND status = 'failed' AND {_marked(koha)}"
-        f" AND EXISTS (SELECT 1 FROM ill_sidecar_deliveries WHERE {_IS_OURS})"
+        f" WHERE message_id = %s AND status = 'failed' AND {_marked(koha)}{if_ours}"
     )
 
 
-def _queue_values(koha: InstalledKoha, settlement: Settlement, holder: str) -> Iterator[object]:
+def _queue_values(
+    koha: InstalledKoha, settlement: Settlement, addresses: Sequence[str], holder: str
+) -> Iterator[object]:
     if koha.has("message_queue", "failure_code"):
         yield settlement.failure_code
-    if settlement.to_address is not None:
-        for name in _address_columns(koha):
-            yield getattr(settlement, name)
+    for name in addresses:
+        yield getattr(settlement, name)
     yield settlement.message_id
-    yield settlement.message_id
-    yield holder
-
-
-@functools.cache
-def _address_columns(koha: InstalledKoha) -> tuple[str, ...]:
-    return tuple(
-        name for name in ("to_address", "from_address", "cc_address") if koha.has("message_queue", name)
-    )
+    if not settlement.is_plain:
+        yield settlement.message_id
+        yield holder
