@@ -40,6 +40,7 @@ class MailServer:
     Attributes:
         answers: For each command (``MAIL``, ``RCPT``, ``DATA``) a function that gets the address or nothing and gives
             the answer, or nothing for the usual one; it may be a coroutine function and may close the transport.
+        offers: Extensions that it says it has; it reads one command after the other however they come.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class MailServer:
         self.sessions: list[Session] = []
         self.answers: dict[str, Callable[..., Any]] = {}
         self.protocols: list[SMTP] = []
+        self.offers: list[str] = []
 
     async def handle_EHLO(  # noqa: N802  (aiosmtpd's name)
         self, server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
@@ -55,7 +57,8 @@ class MailServer:
         self.protocols.append(server)
         if session not in self.sessions:
             self.sessions.append(session)
-        return responses
+        name, *others = responses
+        return [name, *(f"250-{offer}" for offer in self.offers), *others]
 
     async def handle_MAIL(  # noqa: N802
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]

@@ -34,6 +34,7 @@ UNREACHABLE_SECONDS = 10.0
 _READY = 220
 _OK = 250
 _GO_AHEAD = 354
+_ACCEPTED = frozenset({250, 251})
 _CLOSING = 421
 _ANSWERS_ABOUT_LOGIN = frozenset({530, 534, 535, 538})
 
@@ -180,6 +181,9 @@ class Mailer:
                 connection.close()
 
 
+Answers = Iterator[tuple[int, str]]
+
+
 class _HungUp(Exception):
     """The server had closed the connection before it saw any of the text: nothing was delivered."""
 
@@ -217,11 +221,13 @@ class _Connection:
     def deliver(self, envelope: Envelope, octets: bytes) -> Receipt:
         """Run one mail transaction; afterwards the session is ready for the next or closed."""
         self.used_at = time.monotonic()
-        self._say_sender(envelope, octets)
-        refused = self._say_recipients(envelope)
+        answers = self._answers([self._mail_command(envelope, octets), *_recipient_commands(envelope), "DATA"])
+        self._hear_sender(answers)
+        refused = self._hear_recipients(answers, envelope)
         if len(refused) == len(envelope.recipients):
-            self._reset()
+            self._abandon(answers)
             raise _all_refused(refused)
+        self._hear_go_ahead(answers)
         self._say_text(octets)
         self.used_at = time.monotonic()
         nobody = {refusal.recipient for refusal in refused}
@@ -256,7 +262,7 @@ class _Connection:
         if self.server.user and self.server.password:
             smtp.login(self.server.user, self.server.password.reveal())
 
-    def _say_sender(self, envelope: Envelope, octets: bytes) -> None:
+    def _mail_command(self, envelope: Envelope, octets: bytes) -> str:
         options = f" size={len(octets)}" if self._smtp.has_extn("size") else ""
         if envelope.needs_smtputf8:
             if not self._smtp.has_extn("smtputf8"):
@@ -265,33 +271,54 @@ class _Connection:
                     role="to" if any(not recipient.isascii() for recipient in envelope.recipients) else "from",
                 )
             options += " SMTPUTF8 BODY=8BITMIME"
-            self._smtp.command_encoding = "utf-8"
-        code, answer = self._ask(f"MAIL FROM:<{envelope.sender}>{options}")
-        self._smtp.command_encoding = "ascii"
-        if code == _CLOSING:
-            self._smtp.close()
-            raise _HungUp(f"The mail server {self._where} closed the session: {code} {answer}")
+        return f"MAIL FROM:<{envelope.sender}>{options}"
+
+    def _hear_sender(self, answers: Answers) -> None:
+        code, answer = next(answers)
         if code != _OK:
-            self._reset()
+            self._abandon(answers)
             raise self._failure(code, answer, "the sender")
 
-    def _say_recipients(self, envelope: Envelope) -> list[Refusal]:
-        refused = []
-        for recipient in envelope.recipients:
-            self._smtp.command_encoding = "ascii" if recipient.isascii() else "utf-8"
-            code, answer = self._ask(f"RCPT TO:<{recipient}>")
-            if code == _CLOSING:
-                self._smtp.close()
-                raise _HungUp(f"The mail server {self._where} closed the session: {code} {answer}")
-            if code not in {250, 251}:
-                refused.append(Refusal(recipient=recipient, code=code, answer=answer))
-        return refused
+    def _hear_recipients(self, answers: Answers, envelope: Envelope) -> list[Refusal]:
+        heard = ((recipient, *next(answers)) for recipient in envelope.recipients)
+        return [
+            Refusal(recipient=recipient, code=code, answer=answer)
+            for recipient, code, answer in heard
+            if code not in _ACCEPTED
+        ]
 
-    def _say_text(self, octets: bytes) -> None:
-        code, answer = self._ask("DATA")
+    def _hear_go_ahead(self, answers: Answers) -> None:
+        code, answer = next(answers)
         if code != _GO_AHEAD:
             self._reset()
             raise self._failure(code, answer, "the mail")
+
+    def _answers(self, commands: Sequence[str]) -> Answers:
+        """
+        Give commands, all at once where the server takes that (RFC 2920), and yield the answer to each.
+
+        A session that breaks here delivered nothing.
+        """
+        lines = [f"{command}\r\n".encode() for command in commands]
+        if self._smtp.has_extn("pipelining"):
+            lines = [b"".join(lines), *[b""] * (len(lines) - 1)]
+        for line in lines:
+            code, answer = self._ask(line)
+            if code == _CLOSING:
+                self._smtp.close()
+                raise _HungUp(f"The mail server {self._where} closed the session: {code} {answer}")
+            yield code, answer
+
+    def _abandon(self, answers: Answers) -> None:
+        """Give the transaction up: hear what answers are still to come, and begin anew."""
+        if not self._smtp.has_extn("pipelining"):
+            self._reset()
+        elif any(code == _GO_AHEAD for code, _ in answers):
+            self._smtp.close()  # it waits for a text, and would send whatever came
+        else:
+            self._reset()
+
+    def _say_text(self, octets: bytes) -> None:
         try:
             self._smtp.send(_dots_doubled(octets) + b".\r\n")
             code, answer = self._reply()
@@ -306,19 +333,15 @@ class _Connection:
                 self._smtp.close()
             raise self._failure(code, answer, "the mail")
 
-    def _ask(self, command: str) -> tuple[int, str]:
-        """Give a command before the text and return the answer; a session that broke here delivered nothing."""
+    def _ask(self, line: bytes) -> tuple[int, str]:
         try:
-            self._smtp.send(f"{command}\r\n")
+            if line:
+                self._smtp.send(line)
             return self._reply()
-        except TimeoutError as error:
-            self._smtp.close()
-            raise TemporaryDeliveryFailure(
-                f"The mail server {self._where} did not answer in {self.server.timeout.total_seconds():g} s"
-            ) from error
         except OSError as error:
             self._smtp.close()
-            if isinstance(error.__context__, TimeoutError):
+            # smtplib wraps a time-out like any other error; then nobody knows whether a new session would fare better.
+            if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
                 raise TemporaryDeliveryFailure(
                     f"The mail server {self._where} did not answer in {self.server.timeout.total_seconds():g} s"
                 ) from error
@@ -344,6 +367,10 @@ class _Connection:
         if _is_temporary(code):
             return TemporaryDeliveryFailure(text)
         return PermanentDeliveryFailure(text)
+
+
+def _recipient_commands(envelope: Envelope) -> list[str]:
+    return [f"RCPT TO:<{recipient}>" for recipient in envelope.recipients]
 
 
 def _all_refused(refused: Sequence[Refusal]) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:

@@ -1,5 +1,6 @@
 """The Mailer against real SMTP servers, good and bad."""
 
+import smtplib
 import socket
 import threading
 import time
@@ -31,9 +32,11 @@ TO_SAM = Envelope(sender="desk@ada.example.org", recipients=("sam.page@example.o
 OCTETS = b"Subject: Hello\r\n\r\n.dots\r\n..more\r\n.\r\nend\r\n"
 
 
-@pytest.fixture
-def server() -> MailServer:
-    return MailServer()
+@pytest.fixture(params=[[], ["PIPELINING"]], ids=["one by one", "pipelined"])
+def server(request: pytest.FixtureRequest) -> MailServer:
+    server = MailServer()
+    server.offers = request.param
+    return server
 
 
 @pytest.fixture
@@ -71,6 +74,24 @@ def test_one_connection_carries_many_mails(mailer: Mailer, server: MailServer, s
         mailer.send(settings, TO_SAM, OCTETS)
 
     assert [caught.session for caught in server.caught] == [0] * 5
+
+
+def test_commands_go_together_where_the_server_takes_that(
+    mailer: Mailer, server: MailServer, settings: SmtpSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailer.send(settings, TO_SAM, OCTETS)
+    written: list[bytes] = []
+    send = smtplib.SMTP.send
+
+    def note(smtp: smtplib.SMTP, line: bytes) -> None:
+        written.append(line)
+        send(smtp, line)
+
+    monkeypatch.setattr(smtplib.SMTP, "send", note)
+    mailer.send(settings, TO_SAM, OCTETS)
+    monkeypatch.undo()
+
+    assert len(written) == (2 if server.offers else 4)
 
 
 def test_threads_send_at_once_over_connections_of_their_own(
