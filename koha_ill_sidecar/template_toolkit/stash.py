@@ -106,12 +106,22 @@ def get_dynamic(stash: Stash, name: Value) -> Value:
 
 
 def _dotted(name: Value) -> FlatPath:
+    if isinstance(name, list) and len(name) > 1:
+        # A list in the place of a name is a path: names and their arguments by turns.
+        return tuple(name[: len(name) // 2 * 2])
     if is_reference(name):
         raise TemplateError("undef", f"{text(name)} cannot be the name of a variable")
     path: list[Value] = []
     for element in text(name).split("."):
         path += (element.partition("(")[0], None)
     return tuple(path)
+
+
+def _assigned_path(name: Value) -> FlatPath:
+    if not isinstance(name, list) or len(name) % 2 == 0:
+        return _dotted(name)
+    # Of an odd number of elements the last two are what is assigned to, whatever stood before.
+    return (*name[:-1], *name[-2:]) if len(name) > 1 else (name[0], None)
 
 
 def _write_back(parent: Value, key: Value, value: Value) -> None:
@@ -242,7 +252,7 @@ def assign(stash: Stash, path: FlatPath, value: Value, *, default: bool = False)
     happens, as in Template Toolkit.
     """
     if len(path) == 2:
-        path = _dotted(path[0])
+        path = _assigned_path(path[0])
     root: Value = stash
     for index in range(0, len(path) - 2, 2):
         root = _dot(stash, root, path[index], path[index + 1], vivify=True)
