@@ -291,8 +291,8 @@ class DeliverySettings:
     transports: tuple[Transport, ...] = (Transport.EMAIL, Transport.SMS)
     letter_codes: tuple[str, ...] = ()
     smtp: SmtpSettings | None = field(default=None, metadata={"absent_without": "host"})
-    connections: int = field(default=2, metadata=_between(1, 50))
-    batch_size: int = field(default=20, metadata=_between(1, 500))
+    connections: int = field(default=4, metadata=_between(1, 50))
+    batch_size: int = field(default=50, metadata=_between(1, 500))
     lease: timedelta = field(
         default=timedelta(minutes=1), metadata=_between(timedelta(seconds=1), timedelta(hours=1))
     )

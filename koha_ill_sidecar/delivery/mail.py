@@ -15,6 +15,7 @@ from email import message_from_bytes
 from email.policy import SMTP
 from email.utils import format_datetime
 from enum import StrEnum
+from functools import lru_cache
 from html import escape
 
 from koha_ill_sidecar.delivery.addresses import Address
@@ -109,8 +110,11 @@ def unstructured(text: str, *, column: int = 0) -> str:
     return "\r\n ".join(_encoded_words(text))
 
 
+_date = lru_cache(maxsize=16)(format_datetime)  # messages claimed together have the same
+
+
 def _header_fields(mail: Mail) -> Iterator[tuple[str, str]]:
-    yield "Date", format_datetime(mail.date)
+    yield "Date", _date(mail.date)
     yield "From", _mailboxes((mail.sender,))
     yield "To", _mailboxes(mail.to)
     if mail.cc:

@@ -181,7 +181,7 @@ class Mailer:
                 connection.close()
 
 
-Answers = Iterator[tuple[int, str]]
+Answers = Iterator[tuple[int, bytes]]
 
 
 class _HungUp(Exception):
@@ -282,7 +282,7 @@ class _Connection:
     def _hear_recipients(self, answers: Answers, envelope: Envelope) -> list[Refusal]:
         heard = ((recipient, *next(answers)) for recipient in envelope.recipients)
         return [
-            Refusal(recipient=recipient, code=code, answer=answer)
+            Refusal(recipient=recipient, code=code, answer=_readable(answer))
             for recipient, code, answer in heard
             if code not in _ACCEPTED
         ]
@@ -306,7 +306,7 @@ class _Connection:
             code, answer = self._ask(line)
             if code == _CLOSING:
                 self._smtp.close()
-                raise _HungUp(f"The mail server {self._where} closed the session: {code} {answer}")
+                raise _HungUp(f"The mail server {self._where} closed the session: {code} {_readable(answer)}")
             yield code, answer
 
     def _abandon(self, answers: Answers) -> None:
@@ -321,7 +321,7 @@ class _Connection:
     def _say_text(self, octets: bytes) -> None:
         try:
             self._smtp.send(_dots_doubled(octets) + b".\r\n")
-            code, answer = self._reply()
+            code, answer = self._smtp.getreply()
         except OSError as error:
             self._smtp.close()
             raise TemporaryDeliveryFailure(
@@ -333,11 +333,11 @@ class _Connection:
                 self._smtp.close()
             raise self._failure(code, answer, "the mail")
 
-    def _ask(self, line: bytes) -> tuple[int, str]:
+    def _ask(self, line: bytes) -> tuple[int, bytes]:
         try:
             if line:
                 self._smtp.send(line)
-            return self._reply()
+            return self._smtp.getreply()
         except OSError as error:
             self._smtp.close()
             # smtplib wraps a time-out like any other error; then nobody knows whether a new session would fare better.
@@ -346,10 +346,6 @@ class _Connection:
                     f"The mail server {self._where} did not answer in {self.server.timeout.total_seconds():g} s"
                 ) from error
             raise _HungUp(f"The mail server {self._where} broke off: {_explained(error)}") from error
-
-    def _reply(self) -> tuple[int, str]:
-        code, answer = self._smtp.getreply()
-        return code, _readable(answer)
 
     def _reset(self) -> None:
         """Make the session ready for another mail; where that fails it is closed."""
@@ -361,9 +357,9 @@ class _Connection:
             self._smtp.close()
 
     def _failure(
-        self, code: int, answer: str, what: str
+        self, code: int, answer: bytes, what: str
     ) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:
-        text = f"The mail server {self._where} refused {what}: {code} {answer}"
+        text = f"The mail server {self._where} refused {what}: {code} {_readable(answer)}"
         if _is_temporary(code):
             return TemporaryDeliveryFailure(text)
         return PermanentDeliveryFailure(text)
