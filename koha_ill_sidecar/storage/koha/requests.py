@@ -11,11 +11,12 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, Table, Update, bindparam, func, insert, or_, select
+from sqlalchemy import ColumnElement, Insert, Select, Table, bindparam, func, insert, or_, select
 from sqlalchemy import update as update_table
 
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.errors import RequestChangedMeanwhile, RequestNotFound
+from koha_ill_sidecar.storage.direct import send
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -48,7 +49,11 @@ def get_for_update(tx: Transaction, illrequest_id: int) -> ILLRequest:
     Raises:
         RequestNotFound: There is no such request.
     """
-    return _one(tx, _lock_request(tx.koha), illrequest_id)
+    statement, names = _lock_request(tx.koha)
+    row = send(tx, statement, {"illrequest_id": illrequest_id}).fetchone()
+    if row is None:
+        raise RequestNotFound(illrequest_id)
+    return ILLRequest(**dict(zip(names, row, strict=True)))
 
 
 def find(tx: Transaction, wanted: RequestFilter, *, limit: int, offset: int = 0) -> list[ILLRequest]:
@@ -83,8 +88,8 @@ def set_status(tx: Transaction, illrequest_id: int, *, expected: str | None, new
 
     Source: Koha, Koha/ILL/Request.pm status.
     """
-    values = {"b_id": illrequest_id, "b_expected": expected, "b_status": new}
-    if tx.connection.execute(_update_status(tx.koha), values).rowcount != 1:
+    values = {"illrequest_id": illrequest_id, "expected": expected, "new": new}
+    if send(tx, _UPDATE_STATUS, values).rowcount != 1:
         found = get(tx, illrequest_id)
         raise RequestChangedMeanwhile(illrequest_id, expected=expected, found=found.status)
 
@@ -178,19 +183,17 @@ def _select_request(koha: InstalledKoha) -> Select[Any]:
 
 
 @functools.cache
-def _lock_request(koha: InstalledKoha) -> Select[Any]:
-    return _select_request(koha).with_for_update()
+def _lock_request(koha: InstalledKoha) -> tuple[str, tuple[str, ...]]:
+    names = tuple(name for name in _COLUMNS if koha.has("illrequests", name))
+    columns = ", ".join(names)
+    statement = f"SELECT {columns} FROM illrequests WHERE illrequest_id = %(illrequest_id)s FOR UPDATE"  # noqa: S608  (our own names)
+    return statement, names
 
 
-@functools.cache
-def _update_status(koha: InstalledKoha) -> Update:
-    table = koha.table("illrequests")
-    return (
-        update_table(table)
-        .where(table.c.illrequest_id == bindparam("b_id"))
-        .where(table.c.status.op("<=>")(bindparam("b_expected")))
-        .values(status=bindparam("b_status"), status_alias=None)
-    )
+_UPDATE_STATUS = (
+    "UPDATE illrequests SET status = %(new)s, status_alias = NULL"
+    " WHERE illrequest_id = %(illrequest_id)s AND status <=> %(expected)s"
+)
 
 
 @functools.cache

@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from koha_ill_sidecar.domain.actors import Actor
-from koha_ill_sidecar.storage.sidecar.schema import history, utc_now
+from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.sidecar.schema import history
 from koha_ill_sidecar.storage.transaction import Transaction
 
-_ADD = insert(history).values(happened_at=utc_now())
+_ADD = (
+    "INSERT INTO ill_sidecar_history (illrequest_id, happened_at, kind, borrowernumber, interface, detail)"
+    " VALUES (%(illrequest_id)s, UTC_TIMESTAMP(6), %(kind)s, %(borrowernumber)s, %(interface)s, %(detail)s)"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,14 +50,15 @@ def add(
         kind: A short word for it, at most 40 characters.
         detail: What else is to be known; goes into JSON. No texts that people wrote, no secrets.
     """
-    tx.connection.execute(
+    send(
+        tx,
         _ADD,
         {
             "illrequest_id": illrequest_id,
             "kind": kind,
             "borrowernumber": actor.borrowernumber,
             "interface": actor.interface.value,
-            "detail": dict(detail or {}),
+            "detail": json.dumps(detail or {}, ensure_ascii=False),
         },
     )
 

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select
 
+from koha_ill_sidecar.storage.direct import send
 from koha_ill_sidecar.storage.sidecar.schema import partner_enquiries, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _ADD = insert(partner_enquiries).values(asked_at=utc_now())
-_CLOSE = text(
-    "UPDATE ill_sidecar_partner_enquiries SET closed_at = UTC_TIMESTAMP(6), closed_by_status = :status"
-    " WHERE illrequest_id = :illrequest_id AND closed_at IS NULL"
+_CLOSE = (
+    "UPDATE ill_sidecar_partner_enquiries SET closed_at = UTC_TIMESTAMP(6), closed_by_status = %(status)s"
+    " WHERE illrequest_id = %(illrequest_id)s AND closed_at IS NULL"
 )
 
 
@@ -46,7 +47,7 @@ def add(
 
 def close(tx: Transaction, illrequest_id: int, *, status: str) -> int:
     """Close the open enquiries of a request that went on to *status*; tells how many there were."""
-    return tx.connection.execute(_CLOSE, {"illrequest_id": illrequest_id, "status": status}).rowcount
+    return send(tx, _CLOSE, {"illrequest_id": illrequest_id, "status": status}).rowcount
 
 
 def find_for_request(tx: Transaction, illrequest_id: int) -> list[PartnerEnquiry]:

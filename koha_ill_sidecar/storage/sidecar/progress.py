@@ -1,8 +1,9 @@
 """How far a supplier's reports on a request have come, and what of them Koha's columns cannot hold."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, literal, select, text, update
@@ -12,6 +13,7 @@ from koha_ill_sidecar.domain.callbacks import END_OF_DAY, Attempt, Progress
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.domain.statuses import is_open
+from koha_ill_sidecar.storage.direct import in_utc, send
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, requests, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -30,38 +32,24 @@ class Kept:
     attention: str | None = None
 
 
-_COLUMNS = (
-    requests.c.supplier_backend,
-    requests.c.order_id,
-    requests.c.status_rank,
-    requests.c.rank_attempt,
-    requests.c.last_event_at,
-    requests.c.vendor_status,
-    requests.c.patron_told,
-    requests.c.long_values,
-    requests.c.attention,
+_SELECT = (
+    "SELECT supplier_backend, order_id, status_rank, rank_attempt, last_event_at, vendor_status, patron_told,"
+    " long_values, attention FROM ill_sidecar_requests WHERE illrequest_id = %(illrequest_id)s"
 )
-_SELECT = select(*_COLUMNS).where(requests.c.illrequest_id == bindparam("b_illrequest_id"))
 _BY_ORDER = select(requests.c.illrequest_id).where(requests.c.order_id == bindparam("b_order_id")).limit(5)
 
 # The columns that the watch compares are filled for a new row only: what it has not noticed yet must stay so.
 # A sender whose clock is ahead must not make the events of all others late.
-_KEEP = insert(requests).values(
-    seen_at=utc_now(), last_event_at=func.least(bindparam("b_last_event_at", type_=UTCDateTime), utc_now())
-)
-_KEEP = _KEEP.on_duplicate_key_update(
-    {
-        name: _KEEP.inserted[name]
-        for name in (
-            "order_id",
-            "status_rank",
-            "rank_attempt",
-            "last_event_at",
-            "vendor_status",
-            "patron_told",
-            "long_values",
-        )
-    }
+_KEEP = (
+    "INSERT INTO ill_sidecar_requests (illrequest_id, seen_status, seen_alias, is_open, seen_at, order_id,"
+    " status_rank, rank_attempt, last_event_at, vendor_status, patron_told, long_values)"
+    " VALUES (%(illrequest_id)s, %(seen_status)s, %(seen_alias)s, %(is_open)s, UTC_TIMESTAMP(6), %(order_id)s,"
+    " %(status_rank)s, %(rank_attempt)s, LEAST(%(last_event_at)s, UTC_TIMESTAMP(6)), %(vendor_status)s,"
+    " %(patron_told)s, %(long_values)s)"
+    " ON DUPLICATE KEY UPDATE order_id = VALUES(order_id), status_rank = VALUES(status_rank),"
+    " rank_attempt = VALUES(rank_attempt), last_event_at = VALUES(last_event_at),"
+    " vendor_status = VALUES(vendor_status), patron_told = VALUES(patron_told),"
+    " long_values = VALUES(long_values)"
 )
 _ASK = insert(requests).values(seen_at=utc_now(), attention_at=utc_now())
 _ASK = _ASK.on_duplicate_key_update(
@@ -76,21 +64,22 @@ _ATTENDED = (
 
 def get(tx: Transaction, illrequest_id: int) -> Kept:
     """Give what is kept of a request; nothing of one that is not known yet. One query."""
-    row = tx.connection.execute(_SELECT, {"b_illrequest_id": illrequest_id}).one_or_none()
+    row = send(tx, _SELECT, {"illrequest_id": illrequest_id}).fetchone()
     if row is None:
         return Kept()
+    supplier_backend, order_id, rank, attempt, last_event_at, status, told, long_values, attention = row
     return Kept(
-        supplier_backend=row.supplier_backend,
-        order_id=row.order_id,
+        supplier_backend=supplier_backend,
+        order_id=order_id,
         progress=Progress(
-            status=ReportedStatus(row.vendor_status) if row.vendor_status in _CANONICAL else None,
-            rank=row.status_rank,
-            attempt=Attempt.parse(row.rank_attempt),
-            last_event_at=row.last_event_at,
-            told=frozenset((row.patron_told or "").split()),
+            status=ReportedStatus(status) if status in _CANONICAL else None,
+            rank=rank,
+            attempt=Attempt.parse(attempt),
+            last_event_at=last_event_at and last_event_at.replace(tzinfo=UTC),
+            told=frozenset((told or "").split()),
         ),
-        long_values=row.long_values,
-        attention=row.attention,
+        long_values=json.loads(long_values) if long_values else None,
+        attention=attention,
     )
 
 
@@ -136,17 +125,18 @@ def keep(
         ill_request: The row as it is now, after every change.
         order_id: The supplier's number, uncut.
     """
-    tx.connection.execute(
+    send(
+        tx,
         _KEEP,
         _seen(ill_request)
         | {
             "order_id": order_id,
             "status_rank": progress.rank,
             "rank_attempt": progress.attempt.text,
-            "b_last_event_at": progress.last_event_at,
-            "vendor_status": progress.status,
+            "last_event_at": in_utc(progress.last_event_at),
+            "vendor_status": progress.status and progress.status.value,
             "patron_told": "\n".join(sorted(progress.told)) or None,
-            "long_values": dict(long_values) if long_values else None,
+            "long_values": json.dumps(long_values, ensure_ascii=False) if long_values else None,
         },
     )
 

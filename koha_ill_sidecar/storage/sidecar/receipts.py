@@ -1,5 +1,6 @@
 """Every callback that came in, as it came, with what became of it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,11 +8,12 @@ from typing import Any
 
 import pymysql.err
 from pymysql.constants import ER
-from sqlalchemy import Row, bindparam, func, insert, select, text, update
+from sqlalchemy import Row, bindparam, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.errors import ReceiptNotFound
+from koha_ill_sidecar.storage.direct import in_utc, send
 from koha_ill_sidecar.storage.sidecar.schema import receipts, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -70,7 +72,13 @@ class ReceiptFilter:
     received_within: timedelta | None = None
 
 
-_ADD = insert(receipts).values(received_at=utc_now(), repeats=0, conflicts=0)
+_ADD = (
+    "INSERT INTO ill_sidecar_receipts (backend, event_id, received_at, occurred_at, illrequest_id, order_id,"
+    " authentication, remote_address, headers, body, body_sha256, verdict, answer_status, answer)"
+    " VALUES (%(backend)s, %(event_id)s, UTC_TIMESTAMP(6), %(occurred_at)s, %(illrequest_id)s, %(order_id)s,"
+    " %(authentication)s, %(remote_address)s, %(headers)s, %(body)s, %(body_sha256)s, %(verdict)s,"
+    " %(answer_status)s, %(answer)s)"
+)
 _BY_KEY = (
     select(receipts)
     .where(receipts.c.backend == bindparam("b_backend"), receipts.c.event_id == bindparam("b_event_id"))
@@ -124,12 +132,12 @@ def add(tx: Transaction, receipt: NewReceipt) -> int | None:
     One statement. Where another transaction is just using the key, it waits for its end.
     """
     try:
-        result = tx.connection.execute(_ADD, _row(receipt))
+        cursor = send(tx, _ADD, _plain(_row(receipt)))
     except IntegrityError as error:
         if _is_duplicate(error):
             return None
         raise
-    return int(result.lastrowid)
+    return int(cursor.lastrowid)
 
 
 def lock_by_key(tx: Transaction, backend: str, event_id: str) -> Receipt | None:
@@ -217,6 +225,15 @@ def _row(receipt: NewReceipt) -> dict[str, Any]:
         "verdict": receipt.verdict.value,
         "answer_status": receipt.answer_status,
         "answer": dict(receipt.answer),
+    }
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "occurred_at": in_utc(row["occurred_at"]),
+        "headers": json.dumps(row["headers"], ensure_ascii=False),
+        "answer": json.dumps(row["answer"], ensure_ascii=False),
     }
 
 

@@ -4,14 +4,15 @@ from sqlalchemy import text
 
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import is_open
+from koha_ill_sidecar.storage.direct import send
 from koha_ill_sidecar.storage.transaction import Transaction
 
 # Our order number may be longer than Koha's column: it stays as long as Koha has its beginning.
-_KEEP_SEEN = text(
+_KEEP_SEEN = (
     "INSERT INTO ill_sidecar_requests (illrequest_id, seen_status, seen_alias, order_id, is_open, seen_at)"
-    " VALUES (:illrequest_id, :status, :status_alias, :orderid, :is_open, UTC_TIMESTAMP(6))"
+    " VALUES (%(illrequest_id)s, %(status)s, %(status_alias)s, %(orderid)s, %(is_open)s, UTC_TIMESTAMP(6))"
     " ON DUPLICATE KEY UPDATE seen_status = VALUES(seen_status), seen_alias = VALUES(seen_alias),"
-    " order_id = IF(BINARY VALUES(order_id) <=> BINARY LEFT(order_id, :orderid_length),"
+    " order_id = IF(BINARY VALUES(order_id) <=> BINARY LEFT(order_id, %(orderid_length)s),"
     " order_id, VALUES(order_id)), is_open = VALUES(is_open), seen_at = VALUES(seen_at)"
 )
 _SET_SUPPLIER = text(
@@ -29,7 +30,8 @@ def keep_seen(tx: Transaction, ill_request: ILLRequest) -> None:
 
     One statement; to be called in the transaction of the change.
     """
-    tx.connection.execute(
+    send(
+        tx,
         _KEEP_SEEN,
         {
             "illrequest_id": ill_request.illrequest_id,

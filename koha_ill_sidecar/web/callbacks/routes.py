@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -88,7 +89,7 @@ def _receive(door: _Door, database: Database, body: bytes) -> Response:
     g.log["backend"] = door.backend
     started = time.monotonic()
     evidence = Evidence(
-        headers={name.lower(): value for name, value in request.headers},
+        headers=_headers(request.environ),
         body=body,
         now=time.time(),
         from_trusted_proxy=request.environ.get(TRUSTED, False),
@@ -108,6 +109,18 @@ def _receive(door: _Door, database: Database, body: bytes) -> Response:
     received = database.transact(callbacks.receive, callback)
     _observe(door, callback, received, time.monotonic() - started)
     return _answer(callback, received)
+
+
+def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    """Give the headers with their names in lower case; straight from WSGI, for every callback asks for them."""
+    headers = {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    if content_type := environ.get("CONTENT_TYPE"):
+        headers["content-type"] = content_type
+    return headers
 
 
 def _unauthenticated(door: _Door) -> Response:
