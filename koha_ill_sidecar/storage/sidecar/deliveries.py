@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Row, TextClause, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
+from koha_ill_sidecar.storage.direct import send
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -179,16 +180,12 @@ def settle(tx: Transaction, settlement: Settlement, *, holder: str) -> bool:
     written.
     """
     addresses = tuple(name for name in _ADDRESSES if getattr(settlement, name) is not None)
-    queue = tx.connection.exec_driver_sql(
-        _settle_queue(tx.koha, settlement.state, settlement.is_plain, addresses),
-        tuple(_queue_values(tx.koha, settlement, addresses, holder)),
-    )
+    statement = _settle_queue(tx.koha, settlement.state, settlement.is_plain, addresses)
+    queue = send(tx, statement, _queue_values(settlement, addresses, holder))
     if settlement.is_plain and queue.rowcount:
         return True
     # Between the two nobody can take the message: that needs the queue's row, which we hold now if it was ours.
-    ours = tx.connection.exec_driver_sql(
-        _SETTLE_OURS[settlement.state], (*_our_values(settlement), settlement.message_id, holder)
-    )
+    ours = send(tx, _SETTLE_OURS[settlement.state], _our_values(settlement, holder))
     return bool(queue.rowcount and ours.rowcount)
 
 
@@ -352,33 +349,40 @@ _CONFIRM = text(
 ).bindparams(bindparam("message_ids", expanding=True))
 
 
-# Settling: done for every single message, so in the driver's own words, with no value that is not needed.
+# Settling: done for every single message, so sent straight to the driver, with no value that is not needed.
 
 
-_IS_OURS = "message_id = %s AND state = 'in_flight' AND lease_holder = %s"
+_IS_OURS = "message_id = %(message_id)s AND state = 'in_flight' AND lease_holder = %(holder)s"
 
 _OUR_ROW = f"SELECT 1 FROM ill_sidecar_deliveries WHERE {_IS_OURS}"  # noqa: S608  (the text above)
 
 _FREED = "lease_until = NULL, lease_holder = NULL"
 
-_SETTLED = f"last_error = %s, settled_at = UTC_TIMESTAMP(6), {_FREED}"
+_SETTLED = f"last_error = %(error)s, settled_at = UTC_TIMESTAMP(6), {_FREED}"
 
 _SETTLE_OURS = {
     DeliveryState.SENT: f"UPDATE ill_sidecar_deliveries SET state = 'sent', {_SETTLED} WHERE {_IS_OURS}",  # noqa: S608
     DeliveryState.FAILED: f"UPDATE ill_sidecar_deliveries SET state = 'failed', {_SETTLED} WHERE {_IS_OURS}",  # noqa: S608
     DeliveryState.WAITING: (
-        "UPDATE ill_sidecar_deliveries SET state = 'waiting', last_error = %s, reached = %s, attempts = attempts - %s,"  # noqa: S608
-        f" next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND, {_FREED} WHERE {_IS_OURS}"
+        "UPDATE ill_sidecar_deliveries SET state = 'waiting', last_error = %(error)s, reached = %(reached)s,"  # noqa: S608
+        " attempts = attempts - %(uncounted)s,"
+        " next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL %(retry_microseconds)s MICROSECOND,"
+        f" {_FREED} WHERE {_IS_OURS}"
     ),
 }
 
 
-def _our_values(settlement: Settlement) -> Iterator[object]:
-    yield settlement.error[:_ERROR_LENGTH] if settlement.error else None
+def _our_values(settlement: Settlement, holder: str) -> dict[str, object]:
+    values: dict[str, object] = {
+        "message_id": settlement.message_id,
+        "holder": holder,
+        "error": settlement.error[:_ERROR_LENGTH] if settlement.error else None,
+    }
     if settlement.state is DeliveryState.WAITING:
-        yield _reached_text(settlement.reached)
-        yield 0 if settlement.counts else 1
-        yield round(settlement.retry_seconds * 1e6)
+        values["reached"] = _reached_text(settlement.reached)
+        values["uncounted"] = 0 if settlement.counts else 1
+        values["retry_microseconds"] = round(settlement.retry_seconds * 1e6)
+    return values
 
 
 _ADDRESSES = ("to_address", "from_address")
@@ -398,24 +402,20 @@ def _settle_queue(
     addresses: tuple[str, ...],
 ) -> str:
     # One UPDATE of both tables would be simpler; MariaDB writes its long columns to a temporary table on disk first.
-    changes = [f"status = '{_QUEUE_STATUS[state].value}'", *_code(koha, "%s"), *_kept_time(koha)]
-    changes += [f"{name} = %s" for name in addresses]
+    changes = [f"status = '{_QUEUE_STATUS[state].value}'", *_code(koha, "%(failure_code)s"), *_kept_time(koha)]
+    changes += [f"{name} = %({name})s" for name in addresses]
     # What was sent was sent, whoever has the lease now: that need not be asked.
     if_ours = "" if is_plain else f" AND EXISTS ({_OUR_ROW})"
     return (
         f"UPDATE message_queue SET {', '.join(changes)}"  # noqa: S608  (texts here)
-        f" WHERE message_id = %s AND status = 'failed' AND {_marked(koha)}{if_ours}"
+        f" WHERE message_id = %(message_id)s AND status = 'failed' AND {_marked(koha)}{if_ours}"
     )
 
 
-def _queue_values(
-    koha: InstalledKoha, settlement: Settlement, addresses: Sequence[str], holder: str
-) -> Iterator[object]:
-    if koha.has("message_queue", "failure_code"):
-        yield settlement.failure_code
-    for name in addresses:
-        yield getattr(settlement, name)
-    yield settlement.message_id
+def _queue_values(settlement: Settlement, addresses: Sequence[str], holder: str) -> dict[str, object]:
+    values: dict[str, object] = {name: getattr(settlement, name) for name in addresses}
+    values["message_id"] = settlement.message_id
+    values["failure_code"] = settlement.failure_code
     if not settlement.is_plain:
-        yield settlement.message_id
-        yield holder
+        values["holder"] = holder
+    return values
