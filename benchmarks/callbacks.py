@@ -19,24 +19,20 @@ import pymysql
 from sqlalchemy import event
 
 from benchmarks.harness import (
-    USER,
+    DATABASE,
     Result,
     at_least,
     at_most,
+    library_server,
     percentile,
-    private_server,
     settings_for,
 )
 from koha_ill_sidecar.backends.callback_formats import CanonicalFormat
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
-from koha_ill_sidecar.demo.bulk import load_bulk
-from koha_ill_sidecar.demo.koha_database import create_koha_database
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
 from koha_ill_sidecar.services.callbacks import Callback, read_callback, receive
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.storage.sidecar import migrations
 
-_DATABASE = "koha"
 _BACKEND = "bench"
 _KEY = bytes(range(32))
 _CONNECTIONS = 8  # what the sidecar serves at a time
@@ -94,7 +90,7 @@ def growth_callbacks(*, quick: bool) -> Result:
 
 def _seconds_at(requests: int, messages: int) -> float:
     """Send 100 callbacks, one after the other, that name their request by the supplier's number."""
-    with _library(requests, messages, buffer_pool="4G") as library:
+    with _library(requests, messages) as library:
         send = _sender(library, by_order=True)
         rounds = []
         for turn in range(12):
@@ -130,11 +126,11 @@ class _Library:
 
     def database_settings(self) -> DatabaseSettings:
         """Tell how to connect."""
-        return settings_for(self.server, _DATABASE)
+        return settings_for(self.server, DATABASE)
 
     def new_requests(self, count: int) -> list[int]:
         """Make new requests as Koha does and as the watch then knows them, and give their numbers."""
-        with self.server.connect(_DATABASE) as connection, connection.cursor() as cursor:
+        with self.server.connect(DATABASE) as connection, connection.cursor() as cursor:
             # Long numbers, so that one is not met by chance in a time or a hash of a recorded statement.
             cursor.execute("SELECT GREATEST(MAX(illrequest_id), 1900000000) FROM illrequests")
             ((last,),) = cursor.fetchall()
@@ -153,7 +149,7 @@ class _Library:
     def renewed_requests(self, count: int) -> list[int]:
         """Turn requests from all over the table back into new ones, with an order each."""
         self.turn += 1
-        with self.server.connect(_DATABASE) as connection, connection.cursor() as cursor:
+        with self.server.connect(DATABASE) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT MIN(illrequest_id), MAX(illrequest_id) FROM illrequests")
             ((first, last),) = cursor.fetchall()
             numbers = []
@@ -178,7 +174,7 @@ class _Library:
     def check_applied(self, numbers: Sequence[int]) -> None:
         """Fail unless every one of these requests was moved."""
         marks = ", ".join(["%s"] * len(numbers))
-        with self.server.connect(_DATABASE) as connection, connection.cursor() as cursor:
+        with self.server.connect(DATABASE) as connection, connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT COUNT(*) FROM illrequests WHERE status = 'REQ' AND illrequest_id IN ({marks})",
                 tuple(numbers),
@@ -216,31 +212,25 @@ def _know(cursor: pymysql.cursors.Cursor, first: int) -> None:
 
 
 @contextmanager
-def _library(requests: int = 0, messages: int = 0, *, buffer_pool: str = "1G") -> Iterator[_Library]:
-    with (
-        private_server(buffer_pool=buffer_pool) as server,
-        tempfile.TemporaryDirectory(prefix="koha-ill-bench-web-") as directory,
-    ):
-        settings = settings_for(server, _DATABASE)
-        create_koha_database(server, _DATABASE, user=USER, password=settings.password.reveal())
-        database = Database(settings, site=IllSite())
-        migrations.migrate(database.engine)
-        if requests:
-            with server.connect(_DATABASE) as connection:
-                load_bulk(connection, requests, messages)
-                with connection.cursor() as cursor:
-                    _know(cursor, 0)
-                connection.commit()
-        try:
-            with _web(server, Path(directory)) as listening:
-                yield _Library(server=server, database=database, socket=listening)
-        finally:
-            database.close()
+def _library(requests: int = 0, messages: int = 0) -> Iterator[_Library]:
+    server = library_server(requests, messages)
+    with server.connect(DATABASE) as connection, connection.cursor() as cursor:
+        _know(cursor, 0)
+        connection.commit()
+    database = Database(settings_for(server, DATABASE), site=IllSite())
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="koha-ill-bench-web-") as directory,
+            _web(server, Path(directory)) as listening,
+        ):
+            yield _Library(server=server, database=database, socket=listening)
+    finally:
+        database.close()
 
 
 @contextmanager
 def _web(server: PrivateMariaDB, directory: Path) -> Iterator[Path]:
-    settings = settings_for(server, _DATABASE)
+    settings = settings_for(server, DATABASE)
     listening = directory / "web.sock"
     signed = {"method": "standard-webhooks", "secrets": [_SECRET]}
     config = {

@@ -10,26 +10,24 @@ from datetime import UTC, datetime
 
 import pymysql
 
-from benchmarks.harness import USER, Result, at_least, at_most, private_server, settings_for
+from benchmarks.harness import DATABASE, Result, at_least, at_most, library_server, settings_for
 from benchmarks.mail_sink import mail_sink
 from koha_ill_sidecar.config.settings import DeliverySettings, KohaSettings, Settings, SmtpSettings
 from koha_ill_sidecar.delivery.mail import as_bytes
 from koha_ill_sidecar.delivery.smtp import Mailer
-from koha_ill_sidecar.demo.bulk import load_bulk
-from koha_ill_sidecar.demo.koha_database import create_koha_database
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
 from koha_ill_sidecar.services.messages import Dispatcher
 from koha_ill_sidecar.services.outgoing_mail import Undeliverable, compose
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import outgoing_messages
-from koha_ill_sidecar.storage.sidecar import migrations
 from koha_ill_sidecar.storage.transaction import Transaction
 
-_DATABASE = "koha"
 _ROUNDS = 5
 
 _PARAGRAPH = "Some words about the thing that you asked for, as a library would write them to you.\n"
-_CONTENT = "Dear reader,\n\nyour request has come in and waits for you.\n\n" + _PARAGRAPH * 10 + "\nYour library\n"
+_CONTENT = (
+    "Dear reader,\n\nyour request has come in and waits for you.\n\n" + _PARAGRAPH * 10 + "\nYour library\n"
+)
 
 
 def delivery(*, quick: bool) -> Result:
@@ -66,9 +64,7 @@ def growth_delivery(*, quick: bool) -> Result:
 
 
 def _seconds_at(requests: int, messages: int) -> float:
-    with _library() as library:
-        with library.server.connect(_DATABASE) as connection:
-            load_bulk(connection, requests, messages)
+    with _library(requests, messages) as library:
         library.seconds_to_deliver(100)
         return statistics.median(library.seconds_to_deliver(100) for _ in range(11))
 
@@ -84,7 +80,7 @@ class _Library:
 
     def queue(self, count: int) -> range:
         """Queue messages as Koha would and give their numbers."""
-        with self.server.connect(_DATABASE) as connection, connection.cursor() as cursor:
+        with self.server.connect(DATABASE) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT borrowernumber FROM borrowers WHERE email > '' LIMIT 1")
             ((patron,),) = cursor.fetchall()
             cursor.execute("SELECT COALESCE(MAX(message_id), 0) + 1 FROM message_queue")
@@ -110,21 +106,20 @@ class _Library:
 
 
 @contextmanager
-def _library() -> Iterator[_Library]:
-    with private_server() as server, mail_sink() as port:
-        koha = settings_for(server, _DATABASE)
-        create_koha_database(server, _DATABASE, user=USER, password=koha.password.reveal())
+def _library(requests: int = 0, messages: int = 0) -> Iterator[_Library]:
+    server = library_server(requests, messages)
+    with mail_sink() as port:
+        koha = settings_for(server, DATABASE)
         settings = Settings(
             koha=KohaSettings(database=koha),
             delivery=DeliverySettings(smtp=SmtpSettings(host="127.0.0.1", port=port, ehlo_name="bench.test")),
         )
         database = Database(koha, site=settings.koha.site)
-        migrations.migrate(database.engine)
         mailer = Mailer()
         dispatcher = Dispatcher(database, mailer, settings)
         library = _Library(server=server, database=database, dispatcher=dispatcher, sink_port=port)
         try:
-            dispatcher.run_once()  # what the sample library has waiting
+            dispatcher.run_once()  # what others left waiting
             library.seconds_to_deliver(20)
             yield library
         finally:
@@ -138,7 +133,7 @@ def _seconds_of_smtplib(library: _Library, count: int) -> float:
     numbers = library.queue(count)
     mails = library.database.transact(_composed, list(numbers))
     with (
-        library.server.connect(_DATABASE) as connection,
+        library.server.connect(DATABASE) as connection,
         connection.cursor() as cursor,
         smtplib.SMTP("127.0.0.1", library.sink_port, "bench.test") as smtp,
     ):
@@ -151,7 +146,9 @@ def _seconds_of_smtplib(library: _Library, count: int) -> float:
 
 
 def _mark_as_sent(
-    connection: "pymysql.connections.Connection[pymysql.cursors.Cursor]", cursor: pymysql.cursors.Cursor, number: int
+    connection: "pymysql.connections.Connection[pymysql.cursors.Cursor]",
+    cursor: pymysql.cursors.Cursor,
+    number: int,
 ) -> None:
     cursor.execute("UPDATE message_queue SET status = 'sent' WHERE message_id = %s", (number,))
     connection.commit()

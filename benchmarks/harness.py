@@ -1,16 +1,22 @@
 """What every benchmark shares: the shape of a result, statistics, and a database to measure on."""
 
+import atexit
+import functools
 import platform
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from koha_ill_sidecar.config.settings import DatabaseSettings
+from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.config.values import Secret
+from koha_ill_sidecar.demo.bulk import load_bulk
+from koha_ill_sidecar.demo.koha_database import create_koha_database
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
+from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.sidecar import migrations
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,8 +121,33 @@ def private_server(*, buffer_pool: str = "1G") -> Iterator[PrivateMariaDB]:
         yield server
 
 
+DATABASE = "koha"
+"""Name of the database on :func:`library_server`."""
+
 USER = "koha_ill_sidecar"
 _PASSWORD = "bench"
+
+_kept_open = ExitStack()
+atexit.register(_kept_open.close)
+
+
+@functools.cache
+def library_server(requests: int = 0, messages: int = 0) -> PrivateMariaDB:
+    """
+    Start a server with the sample library and so many requests and messages more.
+
+    It is kept until the program ends, and given to whoever asks for the same: a million requests take minutes to load.
+    """
+    server = _kept_open.enter_context(private_server(buffer_pool="4G" if requests else "1G"))
+    create_koha_database(server, DATABASE, user=USER, password=_PASSWORD)
+    database = Database(settings_for(server, DATABASE), site=IllSite())
+    migrations.migrate(database.engine)
+    database.close()
+    if requests:
+        with server.connect(DATABASE) as connection:
+            load_bulk(connection, requests, messages)
+            connection.commit()
+    return server
 
 
 def settings_for(server: PrivateMariaDB, database: str) -> DatabaseSettings:

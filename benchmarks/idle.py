@@ -83,9 +83,7 @@ def _prepare(server: PrivateMariaDB, directory: Path) -> Path:
     create_koha_database(server, _NAME, user=USER, password=_PASSWORD)
     config = directory / "config.yaml"
     config.write_text(
-        _CONFIG.format(
-            socket=server.socket, name=_NAME, user=USER, password=_PASSWORD, directory=directory
-        )
+        _CONFIG.format(socket=server.socket, name=_NAME, user=USER, password=_PASSWORD, directory=directory)
     )
     subprocess.run(_command(config, "migrate"), check=True, stdout=subprocess.DEVNULL)
     return config
@@ -124,7 +122,10 @@ def _daemon(config: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    user, system = int(fields[11]), int(fields[12])  # proc(5): utime and stime, the first field here being state
+    user, system = (
+        int(fields[11]),
+        int(fields[12]),
+    )  # proc(5): utime and stime, the first field here being state
     return (user + system) / os.sysconf("SC_CLK_TCK")
 
 

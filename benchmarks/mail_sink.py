@@ -57,7 +57,10 @@ class _Session(asyncio.Protocol):
 def mail_sink() -> Iterator[int]:
     """Run a sink and give its port; fails if it did not end well."""
     with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.mail_sink"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "benchmarks.mail_sink"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         try:

@@ -137,7 +137,7 @@ def test_what_was_answered_is_applied_exactly_once_however_often_it_is_killed(li
 
     with (
         SidecarProcess("web", config, library.directory) as process,
-        killed_at_random(library, process, 10) as over,
+        killed_at_random(library, process, 30) as over,
     ):
         streams = [threading.Thread(target=send_stream, args=(numbers[at::4], over)) for at in range(4)]
         for stream in streams:
