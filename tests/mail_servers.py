@@ -130,7 +130,10 @@ def taken_and_dropped(server: MailServer) -> Callable[[SMTP, str | None], str]:
         assert isinstance(envelope.content, bytes)
         server.caught.append(
             Caught(
-                sender=envelope.mail_from or "", recipients=list(envelope.rcpt_tos), octets=envelope.content, session=-1
+                sender=envelope.mail_from or "",
+                recipients=list(envelope.rcpt_tos),
+                octets=envelope.content,
+                session=-1,
             )
         )
         return drop(protocol, None)
@@ -180,7 +183,9 @@ def make_certificate(directory: Path) -> Certificate:
     cert = (
         builder(name)
         .public_key(key.public_key())
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
         .sign(ca_key, hashes.SHA256())
     )
     files = Certificate(directory / "ca.pem", directory / "cert.pem", directory / "key.pem")

@@ -88,7 +88,9 @@ class Queue:
 
 
 @contextmanager
-def dispatching(database: Database, *, koha: dict[str, Any] | None = None, **delivery: Any) -> Iterator[Dispatcher]:
+def dispatching(
+    database: Database, *, koha: dict[str, Any] | None = None, **delivery: Any
+) -> Iterator[Dispatcher]:
     """Give a dispatcher with these settings, and close it."""
     settings = Settings(
         koha=KohaSettings(database=_DATABASE_IN_USE, **(koha or {})), delivery=DeliverySettings(**delivery)

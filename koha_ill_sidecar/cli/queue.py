@@ -29,7 +29,9 @@ _COLUMNS = {
     "last_error": "reason",
 }
 
-id_argument = click.argument("message_ids", metavar="MESSAGE...", nargs=-1, required=True, type=click.IntRange(min=1))
+id_argument = click.argument(
+    "message_ids", metavar="MESSAGE...", nargs=-1, required=True, type=click.IntRange(min=1)
+)
 
 
 @click.group()
@@ -46,7 +48,9 @@ def queue() -> None:
     help="Only these; repeatable (default: whatever is neither sent nor deleted).",
 )
 @click.option("--patron", "borrowernumber", type=int, metavar="BORROWERNUMBER", help="Only this patron's.")
-@click.option("--letter", "letter_codes", multiple=True, metavar="CODE", help="Only this letter's; repeatable.")
+@click.option(
+    "--letter", "letter_codes", multiple=True, metavar="CODE", help="Only this letter's; repeatable."
+)
 @click.option(
     "--newest",
     type=click.IntRange(min=1),
@@ -55,7 +59,9 @@ def queue() -> None:
     help="Look at so many rows at the end of Koha's queue, and at all that is being delivered.",
 )
 @click.option("--all", "everything", is_flag=True, help="Look at the whole queue; slow where it is long.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+)
 @json_option
 @pass_context
 def list_command(
@@ -104,9 +110,7 @@ def show_command(context: CommandContext, message_id: int, *, as_json: bool) -> 
 @click.option("--again", is_flag=True, help="Also what was sent already: it goes out as a new mail.")
 @json_option
 @pass_context
-def retry_command(
-    context: CommandContext, message_ids: Sequence[int], *, again: bool, as_json: bool
-) -> None:
+def retry_command(context: CommandContext, message_ids: Sequence[int], *, again: bool, as_json: bool) -> None:
     """Deliver messages at the next look, whatever kept them so far."""
     domain = message_id_domain(context.settings)
     _each(

@@ -35,7 +35,9 @@ def hold_koha_lock(path: Path | None) -> Iterator[bool]:
         yield True
         return
     except OSError as error:
-        logger.warning("koha's lock file cannot be opened", extra={"path": str(path), "reason": error.strerror})
+        logger.warning(
+            "koha's lock file cannot be opened", extra={"path": str(path), "reason": error.strerror}
+        )
         yield True
         return
     try:

@@ -218,7 +218,11 @@ def _page(mail: Mail) -> str:
     """
     if _WHOLE_PAGE.match(mail.body):
         return mail.body
-    link = f'<link rel="stylesheet" type="text/css" href="{escape(mail.stylesheet)}">\n' if mail.stylesheet else ""
+    link = (
+        f'<link rel="stylesheet" type="text/css" href="{escape(mail.stylesheet)}">\n'
+        if mail.stylesheet
+        else ""
+    )
     return (
         '<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n'
         f"<title>{escape(_one_line(mail.subject))}</title>\n{link}</head>\n<body>\n{mail.body}\n</body>\n</html>\n"
@@ -245,4 +249,6 @@ def _stored_entity(text: str) -> bytes:
         octets = message_from_bytes(octets).as_bytes(policy=SMTP.clone(cte_type="7bit"))
     head, _, body = octets.partition(b"\r\n\r\n")
     kept = [entry for entry in _BEFORE_FIELD.split(head) if _ENTITY_FIELD.match(entry)]
-    return b"".join(entry.rstrip(b"\r\n") + b"\r\n" for entry in kept) + b"\r\n" + body.rstrip(b"\r\n") + b"\r\n"
+    return (
+        b"".join(entry.rstrip(b"\r\n") + b"\r\n" for entry in kept) + b"\r\n" + body.rstrip(b"\r\n") + b"\r\n"
+    )

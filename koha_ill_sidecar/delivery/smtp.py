@@ -221,7 +221,9 @@ class _Connection:
     def deliver(self, envelope: Envelope, octets: bytes) -> Receipt:
         """Run one mail transaction; afterwards the session is ready for the next or closed."""
         self.used_at = time.monotonic()
-        answers = self._answers([self._mail_command(envelope, octets), *_recipient_commands(envelope), "DATA"])
+        answers = self._answers(
+            [self._mail_command(envelope, octets), *_recipient_commands(envelope), "DATA"]
+        )
         self._hear_sender(answers)
         refused = self._hear_recipients(answers, envelope)
         if len(refused) == len(envelope.recipients):
@@ -268,7 +270,9 @@ class _Connection:
             if not self._smtp.has_extn("smtputf8"):
                 raise PermanentDeliveryFailure(
                     f"The mail server {self._where} cannot send to or from addresses in other scripts (SMTPUTF8)",
-                    role="to" if any(not recipient.isascii() for recipient in envelope.recipients) else "from",
+                    role="to"
+                    if any(not recipient.isascii() for recipient in envelope.recipients)
+                    else "from",
                 )
             options += " SMTPUTF8 BODY=8BITMIME"
         return f"MAIL FROM:<{envelope.sender}>{options}"

@@ -32,7 +32,9 @@ Done = Mapping[str, int]
 Observe = Callable[[str, str, float], None]
 """Told the name, the outcome and the seconds of every run."""
 
-_STEADY = 0.6  # of the pause must have passed since the last start by anybody: two hosts look at different moments
+_STEADY = (
+    0.6  # of the pause must have passed since the last start by anybody: two hosts look at different moments
+)
 _HOSTS_CLOCKS = timedelta(minutes=5)  # by which the clocks of two hosts may differ
 
 # APScheduler tells of every start, and of every one left out because the last still runs: that is our design.

@@ -57,7 +57,9 @@ SINCE_MARK = "delivery_since"
 """Mark that holds the second of the epoch at which the sidecar first looked at the queue."""
 
 _MARK_LAG_SECONDS = 600  # longer than any transaction of Koha's that queues a message
-_WINDOW_ROWS = 10_000  # above the mark at most this many rows are looked at each time; the sweep takes the others
+_WINDOW_ROWS = (
+    10_000  # above the mark at most this many rows are looked at each time; the sweep takes the others
+)
 _SWEEP_ROWS = 1000
 _RESENT_ROWS = 2000
 _URGENT_CHUNKS = 100  # in one run: new messages wait no longer than that
@@ -286,7 +288,9 @@ class Dispatcher:
             # Whatever is odd about one row must not stop those behind it.
             logger.exception("message not understood", extra={"message_id": attempt.message_id})
             mail = Undeliverable("UNKNOWN_ERROR", "The sidecar could not make a mail of it; see its log.")
-        return _Ready(attempt=attempt, message=message, mail=mail, server=servers.for_library(message.branchcode))
+        return _Ready(
+            attempt=attempt, message=message, mail=mail, server=servers.for_library(message.branchcode)
+        )
 
     # Sending
 
@@ -391,8 +395,6 @@ class Dispatcher:
         if confirmed := self._hand.to_confirm():
             self._database.transact(deliveries.confirm, confirmed, holder=self.holder)
             self._hand.confirmed(confirmed)
-
-
 
 
 class _Hand:

@@ -103,18 +103,23 @@ def _recipients(message: OutgoingMessage, preferences: Preferences) -> tuple[Add
     if not text:
         if not message.patron_found:
             return Undeliverable(
-                "INVALID_BORNUMBER", "There is neither an address nor a patron. Give it an address with set-address."
+                "INVALID_BORNUMBER",
+                "There is neither an address nor a patron. Give it an address with set-address.",
             )
         text = notice_email_address(message, preferences)
         if not text:
-            return Undeliverable("NO_EMAIL", "The patron has no email address. Enter one in Koha and resend it.")
+            return Undeliverable(
+                "NO_EMAIL", "The patron has no email address. Enter one in Koha and resend it."
+            )
     return read_addresses(preferences.text("SendAllEmailsTo") or text, AddressRole.TO)
 
 
 def _mobile_address(message: OutgoingMessage) -> str | Undeliverable:
     """Koha leaves the failure code empty here; the one that it has for this says more to its staff."""
     if not message.smsalertnumber:
-        return Undeliverable("MISSING_SMS", "The patron has no mobile number. Enter one in Koha and resend it.")
+        return Undeliverable(
+            "MISSING_SMS", "The patron has no mobile number. Enter one in Koha and resend it."
+        )
     if not message.sms_domain:
         return Undeliverable(
             "MISSING_SMS", "The patron has no SMS provider. Choose one in the patron's messaging preferences."
@@ -123,7 +128,9 @@ def _mobile_address(message: OutgoingMessage) -> str | Undeliverable:
 
 
 def _sender(message: OutgoingMessage, preferences: Preferences) -> Address | Undeliverable:
-    by_sms = preferences.text("EmailSMSSendDriverFromAddress") if message.message_transport_type == "sms" else ""
+    by_sms = (
+        preferences.text("EmailSMSSendDriverFromAddress") if message.message_transport_type == "sms" else ""
+    )
     text = by_sms or message.from_address or message.branchemail or preferences.text("KohaAdminEmailAddress")
     if not text:
         return Undeliverable(

@@ -63,7 +63,10 @@ def list_requests(
     people = patrons.find_many(tx, {one.borrowernumber for one in found if one.borrowernumber})
     return [
         _listed(
-            tx, ill_request, known.get(ill_request.illrequest_id, ()), people.get(ill_request.borrowernumber or 0)
+            tx,
+            ill_request,
+            known.get(ill_request.illrequest_id, ()),
+            people.get(ill_request.borrowernumber or 0),
         )
         for ill_request in found
     ]

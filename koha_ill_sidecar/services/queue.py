@@ -37,7 +37,9 @@ def retry(tx: Transaction, message_id: int, *, message_id_domain: str, again: bo
     if entry.progress is Progress.DELETED:
         raise MessageNotChangeable(f"Message {message_id} was deleted in Koha. Queue a new one instead.")
     if entry.progress is Progress.SENT and not again:
-        raise MessageNotChangeable(f"Message {message_id} was sent already. Use --again to send it once more.")
+        raise MessageNotChangeable(
+            f"Message {message_id} was sent already. Use --again to send it once more."
+        )
     fresh = f"<{uuid.uuid4().hex}.{message_id}@{message_id_domain}>"
     queue_entries.requeue(tx, message_id, new_mail_message_id=fresh)
     return entry
@@ -81,5 +83,7 @@ def set_address(tx: Transaction, message_id: int, addresses: str) -> QueueEntry:
 def _changeable(tx: Transaction, message_id: int) -> QueueEntry:
     entry = queue_entries.get(tx, message_id, oldest_seconds=0, for_update=True)
     if entry.progress is Progress.IN_FLIGHT:
-        raise MessageNotChangeable(f"Message {message_id} is being sent right now. Look at it again in a minute.")
+        raise MessageNotChangeable(
+            f"Message {message_id} is being sent right now. Look at it again in a minute."
+        )
     return entry

@@ -217,7 +217,9 @@ def test_stored_mime_message_keeps_its_parts_and_gets_our_addresses() -> None:
 
 
 def test_stored_message_that_is_8bit_is_made_7bit() -> None:
-    stored = "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n" + "Grüße 林 " * 200
+    stored = (
+        "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n" + "Grüße 林 " * 200
+    )
 
     octets = as_bytes(mail(content=Content.MIME, body=stored))
 
@@ -226,7 +228,9 @@ def test_stored_message_that_is_8bit_is_made_7bit() -> None:
 
 
 def test_stored_message_without_header_is_sent_as_text() -> None:
-    assert text_in(parsed(mail(content=Content.MIME, body="Just words\nin lines\n"))) == "Just words\nin lines\n"
+    assert (
+        text_in(parsed(mail(content=Content.MIME, body="Just words\nin lines\n"))) == "Just words\nin lines\n"
+    )
 
 
 def test_address_of_another_script_is_written_as_it_is() -> None:
@@ -237,7 +241,9 @@ def test_address_of_another_script_is_written_as_it_is() -> None:
 
 
 def test_many_recipients_are_folded() -> None:
-    many = read_addresses("; ".join(f"ill{number}@partner{number}.example.org" for number in range(60)), AddressRole.TO)
+    many = read_addresses(
+        "; ".join(f"ill{number}@partner{number}.example.org" for number in range(60)), AddressRole.TO
+    )
 
     message = parsed(mail(to=many))
 

@@ -69,7 +69,9 @@ def test_mail_arrives_octet_for_octet(mailer: Mailer, server: MailServer, settin
     )
 
 
-def test_one_connection_carries_many_mails(mailer: Mailer, server: MailServer, settings: SmtpSettings) -> None:
+def test_one_connection_carries_many_mails(
+    mailer: Mailer, server: MailServer, settings: SmtpSettings
+) -> None:
     for _ in range(5):
         mailer.send(settings, TO_SAM, OCTETS)
 
@@ -152,7 +154,12 @@ def test_server_that_wants_a_new_session_gets_one(
     ],
 )
 def test_answer_decides_whether_it_is_tried_again(
-    mailer: Mailer, server: MailServer, settings: SmtpSettings, command: str, answer: str, failure: type[Exception]
+    mailer: Mailer,
+    server: MailServer,
+    settings: SmtpSettings,
+    command: str,
+    answer: str,
+    failure: type[Exception],
 ) -> None:
     server.answers[command] = lambda *_: answer
 
@@ -253,7 +260,9 @@ def test_idle_connections_are_closed_after_a_while(server: MailServer, settings:
     assert [caught.session for caught in server.caught] == [0, 0, 1]
 
 
-def test_starttls_checks_the_certificate(mailer: Mailer, server: MailServer, certificate: Certificate) -> None:
+def test_starttls_checks_the_certificate(
+    mailer: Mailer, server: MailServer, certificate: Certificate
+) -> None:
     with running(server, tls_context=certificate.context(), require_starttls=True) as settings:
         encrypted = replace(settings, ssl_mode=SSLMode.STARTTLS)
 
@@ -321,7 +330,9 @@ def test_other_scripts_need_a_server_that_offers_them(mailer: Mailer, server: Ma
     assert [mail.recipients for mail in server.caught] == [["sam.page@example.org"], ["用户@example.org"]]
 
 
-def test_certificate_file_that_is_missing_is_said(mailer: Mailer, settings: SmtpSettings, tmp_path: Path) -> None:
+def test_certificate_file_that_is_missing_is_said(
+    mailer: Mailer, settings: SmtpSettings, tmp_path: Path
+) -> None:
     absent = replace(settings, ssl_mode=SSLMode.STARTTLS, ca=tmp_path / "absent.pem")
 
     with pytest.raises(TemporaryDeliveryFailure):

@@ -40,6 +40,8 @@ def test_ctrl_c_stops_all_of_the_demo(tmp_path: Path) -> None:
 
     assert demo.returncode == 0, rest
     socket = tmp_path / "var/demo/mariadb/mariadb.sock"
-    still_running = subprocess.run(["pgrep", "-f", str(tmp_path)], check=False, capture_output=True, text=True)
+    still_running = subprocess.run(
+        ["pgrep", "-f", str(tmp_path)], check=False, capture_output=True, text=True
+    )
     assert not socket.exists()
     assert still_running.stdout == ""

@@ -85,7 +85,10 @@ def test_those_who_have_it_already_make_a_later_refusal_a_success() -> None:
 def test_it_is_given_up_when_the_next_attempt_would_come_too_late() -> None:
     limit = SETTINGS.give_up_after.total_seconds()
 
-    assert again_later(attempt(age_seconds=limit - 3600), MAIL, "450", (), SETTINGS).state is DeliveryState.WAITING
+    assert (
+        again_later(attempt(age_seconds=limit - 3600), MAIL, "450", (), SETTINGS).state
+        is DeliveryState.WAITING
+    )
     settlement = again_later(attempt(age_seconds=limit), MAIL, "450", (), SETTINGS)
 
     assert (settlement.state, settlement.failure_code) == (DeliveryState.FAILED, "SENDMAIL")

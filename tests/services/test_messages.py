@@ -129,7 +129,9 @@ def test_configured_letter_codes_replace_those_of_the_module(
     assert queue.status(ready) == ("pending", "")
 
 
-def test_delivery_that_is_switched_off_takes_nothing(queue: Queue, database: Database, smtp: SmtpSettings) -> None:
+def test_delivery_that_is_switched_off_takes_nothing(
+    queue: Queue, database: Database, smtp: SmtpSettings
+) -> None:
     number = queue.add()
 
     with dispatching(database, smtp=smtp, enabled=False) as dispatcher:
@@ -222,7 +224,9 @@ def test_doubtful_delivery_is_repeated_with_the_same_message_id(
     assert server.caught[0].octets == server.caught[1].octets
 
 
-def test_it_is_given_up_in_the_end(queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings) -> None:
+def test_it_is_given_up_in_the_end(
+    queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
+) -> None:
     number = queue.add()
     server.answers["MAIL"] = lambda *_: "451 later"
 
@@ -443,7 +447,10 @@ def test_many_messages_by_two_workers_are_each_sent_once(
     queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
 ) -> None:
     numbers = [queue.add(subject=f"Number {position}") for position in range(120)]
-    with dispatching(database, smtp=smtp, batch_size=7) as one, dispatching(database, smtp=smtp, batch_size=9) as two:
+    with (
+        dispatching(database, smtp=smtp, batch_size=7) as one,
+        dispatching(database, smtp=smtp, batch_size=9) as two,
+    ):
         threads = [threading.Thread(target=worker.run_once) for worker in (one, two)]
         for thread in threads:
             thread.start()
@@ -467,7 +474,9 @@ def test_kohas_own_dispatcher_on_the_same_queue_never_meets_a_claimed_message(
         for number in reversed(numbers):
             with queue.admin.begin() as connection:
                 if connection.execute(
-                    text("UPDATE message_queue SET status = 'sent' WHERE message_id = :number AND status = 'pending'"),
+                    text(
+                        "UPDATE message_queue SET status = 'sent' WHERE message_id = :number AND status = 'pending'"
+                    ),
                     {"number": number},
                 ).rowcount:
                     by_koha.append(number)
@@ -536,7 +545,9 @@ def test_old_message_of_ours_that_staff_resend_is_found_by_the_slower_look(
     with dispatching(database, smtp=smtp) as dispatcher:
         dispatcher.run_once()
     fill(queue, 300)
-    queue.execute("UPDATE ill_sidecar_marks SET position = :mark WHERE name LIKE 'message_queue%'", mark=number + 200)
+    queue.execute(
+        "UPDATE ill_sidecar_marks SET position = :mark WHERE name LIKE 'message_queue%'", mark=number + 200
+    )
     queue.change(number, status="pending", time_queued=text("NOW() - INTERVAL 30 DAY"))
     with dispatching(database, smtp=smtp) as dispatcher:
         assert dict(dispatcher.run_once().counts) == {"sent": 1}
@@ -563,7 +574,9 @@ def test_waiting_message_is_found_however_far_down_when_the_sidecar_first_starts
     assert queue.status(old) == ("pending", ""), "nobody expects mail of so long ago"
 
 
-def test_old_message_touched_by_staff_since_is_meant(queue: Queue, database: Database, smtp: SmtpSettings) -> None:
+def test_old_message_touched_by_staff_since_is_meant(
+    queue: Queue, database: Database, smtp: SmtpSettings
+) -> None:
     ancient = text("NOW() - INTERVAL 90 DAY")
     number = queue.add(status="sent", time_queued=ancient, updated_on=ancient)
     with dispatching(database, smtp=smtp) as dispatcher:
@@ -693,7 +706,9 @@ def test_dropped_connections_delay_but_lose_nothing(
 ) -> None:
     numbers = [queue.add() for _ in range(30)]
     turn = iter(range(10_000))
-    server.answers["RCPT"] = lambda protocol, address: drop(protocol, address) if next(turn) % 4 == 0 else None
+    server.answers["RCPT"] = lambda protocol, address: (
+        drop(protocol, address) if next(turn) % 4 == 0 else None
+    )
     retry = RetrySettings(first_delay=timedelta(milliseconds=10), longest_delay=timedelta(milliseconds=20))
     with dispatching(database, smtp=smtp, retry=retry) as dispatcher:
         for _ in range(20):

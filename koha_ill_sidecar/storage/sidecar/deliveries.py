@@ -135,7 +135,11 @@ def keep(tx: Transaction, message_ids: Iterable[int], *, holder: str, lease_seco
     """Lengthen the leases of messages that we hold; tells how many are still ours."""
     return tx.connection.execute(
         _KEEP,
-        {"message_ids": list(message_ids), "holder": holder, "lease_microseconds": round(lease_seconds * 1e6)},
+        {
+            "message_ids": list(message_ids),
+            "holder": holder,
+            "lease_microseconds": round(lease_seconds * 1e6),
+        },
     ).rowcount
 
 
@@ -296,7 +300,11 @@ def _begin(
         tx.connection.execute(_BEGIN_KNOWN, [{**begun, **_attempt_values(attempt)} for attempt in known])
     seen = {attempt.message_id for attempt in known}
     if new := [attempt for attempt in attempts if attempt.message_id not in seen]:
-        values = {"unique": new_mail_ids.unique, "domain": new_mail_ids.domain, "now": new[0].first_attempt_at}
+        values = {
+            "unique": new_mail_ids.unique,
+            "domain": new_mail_ids.domain,
+            "now": new[0].first_attempt_at,
+        }
         numbers = [attempt.message_id for attempt in new]
         tx.connection.execute(_BEGIN_NEW, {**begun, **values, "message_ids": numbers})
 
@@ -402,7 +410,11 @@ def _settle_queue(
     addresses: tuple[str, ...],
 ) -> str:
     # One UPDATE of both tables would be simpler; MariaDB writes its long columns to a temporary table on disk first.
-    changes = [f"status = '{_QUEUE_STATUS[state].value}'", *_code(koha, "%(failure_code)s"), *_kept_time(koha)]
+    changes = [
+        f"status = '{_QUEUE_STATUS[state].value}'",
+        *_code(koha, "%(failure_code)s"),
+        *_kept_time(koha),
+    ]
     changes += [f"{name} = %({name})s" for name in addresses]
     # What was sent was sent, whoever has the lease now: that need not be asked.
     if_ours = "" if is_plain else f" AND EXISTS ({_OUR_ROW})"

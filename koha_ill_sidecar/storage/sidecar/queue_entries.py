@@ -129,7 +129,11 @@ def set_address(tx: Transaction, message_id: int, address: str) -> None:
 @functools.cache
 def _columns(koha: InstalledKoha) -> str:
     code = "COALESCE(m.failure_code, '')" if koha.has("message_queue", "failure_code") else "''"
-    touched = "GREATEST(m.time_queued, m.updated_on)" if koha.has("message_queue", "updated_on") else "m.time_queued"
+    touched = (
+        "GREATEST(m.time_queued, m.updated_on)"
+        if koha.has("message_queue", "updated_on")
+        else "m.time_queued"
+    )
     return (
         "m.message_id, CASE"
         " WHEN d.state = 'in_flight' AND m.status <> 'sent' AND d.lease_until >= UTC_TIMESTAMP(6) THEN 'in flight'"

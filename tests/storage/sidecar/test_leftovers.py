@@ -64,7 +64,9 @@ def test_old_receipts_go_and_young_ones_stay(tx: Transaction) -> None:
 
 @pytest.mark.parametrize(("days", "stays"), [(None, True), (89, True), (91, False)])
 def test_deliveries_are_known_for_ninety_days_after_they_are_settled(
-    tx: Transaction, days: int | None, stays: bool  # noqa: FBT001
+    tx: Transaction,
+    days: int | None,
+    stays: bool,  # noqa: FBT001
 ) -> None:
     _delivery(tx, 7, settled_days_ago=days)
     housekeeping.remove_old_deliveries(tx)
