@@ -148,7 +148,7 @@ class Dispatcher:
                 passed_over.update(set(message_ids) - {ready.attempt.message_id for ready in taken})
                 for ready in taken:
                     self._executor.submit(self._deliver, ready, go_on, tally)
-                self._wait(low_water=self._delivery.connections)
+                self._wait(low_water=self._delivery.batch_size // 2)
         finally:
             self._wait(low_water=0)
         self._confirm()
