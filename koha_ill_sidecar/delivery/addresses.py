@@ -61,6 +61,7 @@ class Address:
         return f"{self.name} <{self.spec}>" if self.name else self.spec
 
 
+@lru_cache(maxsize=1024)
 def read_addresses(text: str, role: AddressRole) -> tuple[Address, ...]:
     """
     Read a list of addresses, parted by commas or semicolons.
@@ -101,7 +102,6 @@ def _parts(text: str) -> Iterator[str]:
             yield part
 
 
-@lru_cache(maxsize=1024)
 def _read_one(text: str, role: AddressRole) -> Address:
     named = _NAMED.match(text)
     name, spec = (named["name"], named["address"].strip()) if named else ("", text)

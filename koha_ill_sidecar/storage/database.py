@@ -5,12 +5,13 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import pymysql
 from pymysql.constants import CLIENT, ER
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -58,7 +59,8 @@ class Database:
         pool_size: int = 12,
     ) -> None:
         self.site = site
-        self.engine = _engine(settings, pool_size)
+        self.engine = _engine(settings, pool_size, "READ COMMITTED")
+        self._at_once = _engine(settings, pool_size, "AUTOCOMMIT")
         self._accept_unsupported_version = accept_unsupported_version
         self._lock = threading.Lock()
         self._koha: InstalledKoha | None = None
@@ -90,6 +92,26 @@ class Database:
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311  (jitter, no secret)
                 attempt += 1
 
+    def send_at_once(self, statement: str, values: Mapping[str, object]) -> int | None:
+        """
+        Send one statement that is a transaction by itself, in a single round trip; gives the rows that it matched.
+
+        For what is done for every message. Nothing is raised and nothing tried again: None means that it is not known
+        whether it worked, so the statement must be one that does no harm when :meth:`transact` repeats it.
+        """
+        try:
+            connection = self._at_once.raw_connection()
+        except (SQLAlchemyError, pymysql.MySQLError):
+            return None
+        try:
+            cursor = cast("pymysql.cursors.Cursor", connection.cursor())
+            return cursor.execute(statement, values)
+        except pymysql.MySQLError:
+            connection.invalidate()
+            return None
+        finally:
+            connection.close()
+
     def ping(self) -> None:
         """Ask the server for a sign of life; raises DatabaseUnavailable."""
         try:
@@ -109,6 +131,7 @@ class Database:
     def close(self) -> None:
         """Close the idle connections."""
         self.engine.dispose()
+        self._at_once.dispose()
 
     def _once(
         self, use_case: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -206,7 +229,7 @@ def _number(error: DBAPIError) -> int | None:
     return arguments[0] if arguments and isinstance(arguments[0], int) else None
 
 
-def _engine(settings: DatabaseSettings, pool_size: int) -> Engine:
+def _engine(settings: DatabaseSettings, pool_size: int, isolation_level: IsolationLevel) -> Engine:
     engine = create_engine(
         URL.create("mysql+pymysql", username=settings.user, database=settings.database),
         connect_args=_connect_arguments(settings),
@@ -216,7 +239,7 @@ def _engine(settings: DatabaseSettings, pool_size: int) -> Engine:
         pool_recycle=_RECYCLE_SECONDS,
         pool_use_lifo=True,  # idle connections grow old and go
         pool_reset_on_return=None,  # every transaction here ends by itself; one round trip saved for each
-        isolation_level="READ COMMITTED",
+        isolation_level=isolation_level,
         hide_parameters=True,  # the text of an error goes into the log, people's data must not
     )
     time_zone = settings.timezone

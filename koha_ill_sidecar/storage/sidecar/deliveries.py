@@ -183,7 +183,7 @@ def settle(tx: Transaction, settlement: Settlement, *, holder: str) -> bool:
     their change stays, and only our own table says how the attempt went; where the lease went to another, nothing is
     written.
     """
-    addresses = tuple(name for name in _ADDRESSES if getattr(settlement, name) is not None)
+    addresses = _changed_addresses(settlement)
     statement = _settle_queue(tx.koha, settlement.state, settlement.is_plain, addresses)
     queue = send(tx, statement, _queue_values(settlement, addresses, holder))
     if settlement.is_plain and queue.rowcount:
@@ -191,6 +191,13 @@ def settle(tx: Transaction, settlement: Settlement, *, holder: str) -> bool:
     # Between the two nobody can take the message: that needs the queue's row, which we hold now if it was ours.
     ours = send(tx, _SETTLE_OURS[settlement.state], _our_values(settlement, holder))
     return bool(queue.rowcount and ours.rowcount)
+
+
+def plain_settlement(koha: InstalledKoha, settlement: Settlement) -> tuple[str, dict[str, object]]:
+    """Give the one statement that a plain settlement is, and its values; sent twice it changes nothing more."""
+    addresses = _changed_addresses(settlement)
+    statement = _settle_queue(koha, settlement.state, settlement.is_plain, addresses)
+    return statement, _queue_values(settlement, addresses, "")
 
 
 def confirm(tx: Transaction, message_ids: Iterable[int], *, holder: str) -> None:
@@ -394,6 +401,11 @@ def _our_values(settlement: Settlement, holder: str) -> dict[str, object]:
 
 
 _ADDRESSES = ("to_address", "from_address")
+
+
+def _changed_addresses(settlement: Settlement) -> tuple[str, ...]:
+    return tuple(name for name in _ADDRESSES if getattr(settlement, name) is not None)
+
 
 _QUEUE_STATUS = {
     DeliveryState.SENT: QueueStatus.SENT,
