@@ -35,10 +35,11 @@ def _run(directory: Path, *, reset: bool) -> None:
         Neighbourhood.forget(directory)
     click.echo("Starting a private MariaDB, a mail catcher and the sidecar ...")
     with Neighbourhood(directory, told=_tell) as place:
-        click.echo(_welcome(place))
+        # Before the invitation: who reads it may press Ctrl-C at once.
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
+        click.echo(_welcome(place))
         stopped.wait()
         click.echo("\nStopping ...")
 
