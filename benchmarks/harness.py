@@ -45,16 +45,9 @@ def at_least(
     name: str, value: float, unit: str, *, reference: str, reference_value: float, goal: float
 ) -> Result:
     """Make a result whose value must be at least *goal* times the reference."""
-    ratio = value / reference_value
-    return Result(
-        name=name,
-        value=value,
-        unit=unit,
-        reference=reference,
-        reference_value=reference_value,
-        ratio=ratio,
-        goal=f"at least {goal:g} of the reference",
-        met=ratio >= goal,
+    met = value / reference_value >= goal
+    return _compared(
+        name, value, unit, reference, reference_value, f"at least {goal:g} of the reference", met=met
     )
 
 
@@ -62,16 +55,24 @@ def at_most(
     name: str, value: float, unit: str, *, reference: str, reference_value: float, goal: float
 ) -> Result:
     """Make a result whose value must be at most *goal* times the reference."""
-    ratio = value / reference_value
+    met = value / reference_value <= goal
+    return _compared(
+        name, value, unit, reference, reference_value, f"at most {goal:g} times the reference", met=met
+    )
+
+
+def _compared(
+    name: str, value: float, unit: str, reference: str, reference_value: float, goal: str, *, met: bool
+) -> Result:
     return Result(
         name=name,
         value=value,
         unit=unit,
         reference=reference,
         reference_value=reference_value,
-        ratio=ratio,
-        goal=f"at most {goal:g} times the reference",
-        met=ratio <= goal,
+        ratio=value / reference_value,
+        goal=goal,
+        met=met,
     )
 
 
