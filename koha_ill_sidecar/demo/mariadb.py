@@ -139,13 +139,14 @@ class PrivateMariaDB:
                 "--skip-name-resolve",
             ],
             check=False,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             env=self._environment,
         )
         if result.returncode:
             raise MariaDBNotStarted(
-                f"mariadb-install-db could not prepare {self.data_directory}: {result.stderr.strip()[-500:]}"
+                f"mariadb-install-db could not prepare {self.data_directory}: {result.stdout.strip()[:500]}"
             )
 
     def _wait_until_it_answers(self) -> None:
