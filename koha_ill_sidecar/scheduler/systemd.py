@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 logger = logging.getLogger(__name__)
 
+_SEND_SECONDS = 1.0  # the kernel holds some ten datagrams; one more waits until somebody reads
+
 
 class Notifier:
     """
@@ -37,14 +39,16 @@ class Notifier:
         self._send("STOPPING=1", "STATUS=Finishing what has begun")
 
     def alive(self) -> None:
-        """Give the watchdog its sign of life."""
-        self._send("WATCHDOG=1")
+        """Give the watchdog its sign of life, where there is one."""
+        if self.watchdog_seconds is not None:
+            self._send("WATCHDOG=1")
 
     def _send(self, *lines: str) -> None:
         if not self._address:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+                channel.settimeout(_SEND_SECONDS)
                 channel.connect(self._address)
                 channel.sendall("\n".join(lines).encode())
         except OSError as error:

@@ -53,9 +53,28 @@ def test_without_a_service_manager_nothing_happens() -> None:
 def test_a_deaf_service_manager_does_not_stop_the_daemon(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Notifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).alive()
+    Notifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).ready("Listening")
 
     assert "service manager not reached" in caplog.text
+
+
+def test_a_service_manager_that_reads_nothing_does_not_stop_the_daemon(
+    service_manager: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": service_manager.getsockname()})
+
+    while "service manager not reached" not in caplog.text:
+        notifier.ready("Listening")
+
+
+def test_signs_of_life_are_for_a_watchdog_only(service_manager: socket.socket) -> None:
+    Notifier({"NOTIFY_SOCKET": service_manager.getsockname()}).alive()
+    Notifier({"NOTIFY_SOCKET": service_manager.getsockname(), "WATCHDOG_USEC": "30000000"}).alive()
+
+    assert _heard(service_manager) == ["WATCHDOG=1"]
+    service_manager.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        service_manager.recv(4096)
 
 
 @pytest.mark.parametrize(
