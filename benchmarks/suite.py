@@ -1,7 +1,6 @@
 """Which function measures which number."""
 
 import importlib
-from collections.abc import Sequence
 
 from benchmarks.harness import Result
 
@@ -17,12 +16,8 @@ BENCHMARKS: dict[str, str] = {
 """Name of a number, which is also the function that measures it: module that the function is in."""
 
 
-def run(names: Sequence[str], *, quick: bool) -> list[Result]:
-    """Measure what is asked for, or everything."""
-    return [_measure(name, quick=quick) for name in names or tuple(BENCHMARKS)]
-
-
-def _measure(name: str, *, quick: bool) -> Result:
+def measure(name: str, *, quick: bool) -> Result:
+    """Measure one number."""
     module = importlib.import_module(f"benchmarks.{BENCHMARKS[name]}")
     result: Result = getattr(module, name)(quick=quick)
     return result
