@@ -39,7 +39,6 @@ from koha_ill_sidecar.services.mail_servers import MailServers
 from koha_ill_sidecar.services.outgoing_mail import Undeliverable, compose
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import outgoing_messages
-from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.outgoing_messages import OutgoingMessage
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.sidecar import deliveries, due_messages, marks
@@ -97,7 +96,6 @@ class _Ready:
     message: OutgoingMessage
     mail: Mail | Undeliverable
     server: SmtpSettings
-    koha: InstalledKoha
 
 
 class Dispatcher:
@@ -290,7 +288,7 @@ class Dispatcher:
             logger.exception("message not understood", extra={"message_id": attempt.message_id})
             mail = Undeliverable("UNKNOWN_ERROR", "The sidecar could not make a mail of it; see its log.")
         server = servers.for_library(message.branchcode)
-        return _Ready(attempt=attempt, message=message, mail=mail, server=server, koha=tx.koha)
+        return _Ready(attempt=attempt, message=message, mail=mail, server=server)
 
     # Sending
 
@@ -299,7 +297,7 @@ class Dispatcher:
         outcome = "unsettled"
         try:
             settlement = self._attempt(ready, go_on)
-            outcome = self._settle(settlement, ready.koha) if settlement else "lost"
+            outcome = self._settle(settlement) if settlement else "lost"
         except Exception:
             logger.exception("delivery broke", extra={"message_id": message_id})
         finally:
@@ -364,11 +362,9 @@ class Dispatcher:
 
     # Settling
 
-    def _settle(self, settlement: Settlement, koha: InstalledKoha) -> str:
+    def _settle(self, settlement: Settlement) -> str:
         try:
-            is_settled = self._settled_at_once(settlement, koha) or self._database.transact(
-                deliveries.settle, settlement, holder=self.holder
-            )
+            is_settled = self._database.transact(deliveries.settle, settlement, holder=self.holder)
         except DatabaseError:
             with self._hand.changed:
                 self._hand.unsettled.append(settlement)
@@ -379,12 +375,6 @@ class Dispatcher:
         if settlement.is_plain:
             self._hand.confirm_later(settlement.message_id)
         return settlement.state.value if settlement.counts else "released"
-
-    def _settled_at_once(self, settlement: Settlement, koha: InstalledKoha) -> bool:
-        """Take the short way for what nearly every message comes to; whatever is odd about it is left to the long."""
-        if not settlement.is_plain:
-            return False
-        return bool(self._database.send_at_once(*deliveries.plain_settlement(koha, settlement)))
 
     def _settle_kept(self) -> None:
         """Write down what was sent while the database was away, before anybody takes it for abandoned."""

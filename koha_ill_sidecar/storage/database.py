@@ -2,21 +2,21 @@
 
 import logging
 import random
-import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from collections.abc import Callable
+from functools import partial
+from typing import Concatenate, ParamSpec, TypeVar
 
 import pymysql
-from pymysql.constants import CLIENT, ER
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine.interfaces import IsolationLevel
+from pymysql.constants import ER
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from koha_ill_sidecar.config.settings import DatabaseSettings, DatabaseTLS, IllSite
+from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
+from koha_ill_sidecar.storage.driver import connect, prepare
 from koha_ill_sidecar.storage.koha import installed, preferences
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.preferences import Preferences
@@ -31,16 +31,9 @@ PREFERENCES_SECONDS = 10.0
 """How long preferences may be believed."""
 
 _ATTEMPTS = 5
+_PATIENCE_SECONDS = 15.0  # no attempt begins later: a vendor waits for its answer 15 to 30 seconds
 _LOCK_ERRORS = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT})
-_LOCK_WAIT_SECONDS = 10  # the server's 50 s would hold a vendor's callback longer than the vendor waits
-_CONNECT_SECONDS = 5
-_READ_SECONDS = 60
 _RECYCLE_SECONDS = 600  # under the wait_timeout of any server that hosts a Koha
-
-# Koha's own modes (Koha, Koha/Database.pm) and strictness: what does not fit is an error, never silently cut.
-_SQL_MODE = (
-    "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
-)
 
 
 class Database:
@@ -59,8 +52,7 @@ class Database:
         pool_size: int = 12,
     ) -> None:
         self.site = site
-        self.engine = _engine(settings, pool_size, "READ COMMITTED")
-        self._at_once = _engine(settings, pool_size, "AUTOCOMMIT")
+        self.engine = _engine(settings, pool_size)
         self._accept_unsupported_version = accept_unsupported_version
         self._lock = threading.Lock()
         self._koha: InstalledKoha | None = None
@@ -77,40 +69,20 @@ class Database:
         use case run again, so it must bear that and must tell nobody outside before it returns.
 
         Raises:
-            DatabaseBusy: The locks were not to be had in five attempts; nothing was changed.
+            DatabaseBusy: The locks were not to be had in five attempts or half a minute; nothing was changed.
             DatabaseUnavailable: No connection, or it broke during the commit, so that the outcome is unknown.
             Exception: Whatever the use case raised; everything was rolled back.
         """
-        attempt = 1
+        attempt, began = 1, time.monotonic()
         while True:
             try:
                 return self._once(use_case, *args, **kwargs)
             except _TryAgain as error:
-                if attempt == _ATTEMPTS:
+                if attempt == _ATTEMPTS or time.monotonic() - began > _PATIENCE_SECONDS:
                     raise error.final from error.cause
                 logger.info("transaction tried again", extra={"attempt": attempt, "reason": error.reason})
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311  (jitter, no secret)
                 attempt += 1
-
-    def send_at_once(self, statement: str, values: Mapping[str, object]) -> int | None:
-        """
-        Send one statement that is a transaction by itself, in a single round trip; gives the rows that it matched.
-
-        For what is done for every message. Nothing is raised and nothing tried again: None means that it is not known
-        whether it worked, so the statement must be one that does no harm when :meth:`transact` repeats it.
-        """
-        try:
-            connection = self._at_once.raw_connection()
-        except (SQLAlchemyError, pymysql.MySQLError):
-            return None
-        try:
-            cursor = cast("pymysql.cursors.Cursor", connection.cursor())
-            return cursor.execute(statement, values)
-        except pymysql.MySQLError:
-            connection.invalidate()
-            return None
-        finally:
-            connection.close()
 
     def ping(self) -> None:
         """Ask the server for a sign of life; raises DatabaseUnavailable."""
@@ -131,7 +103,6 @@ class Database:
     def close(self) -> None:
         """Close the idle connections."""
         self.engine.dispose()
-        self._at_once.dispose()
 
     def _once(
         self, use_case: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -141,6 +112,7 @@ class Database:
         except (SQLAlchemyError, pymysql.MySQLError) as error:
             raise _unavailable(error) from error
         with connection:
+            connection.begin()
             try:
                 result = use_case(self._transaction(connection), *args, **kwargs)
             except DBAPIError as error:
@@ -229,56 +201,22 @@ def _number(error: DBAPIError) -> int | None:
     return arguments[0] if arguments and isinstance(arguments[0], int) else None
 
 
-def _engine(settings: DatabaseSettings, pool_size: int, isolation_level: IsolationLevel) -> Engine:
+def _engine(settings: DatabaseSettings, pool_size: int) -> Engine:
     engine = create_engine(
-        URL.create("mysql+pymysql", username=settings.user, database=settings.database),
-        connect_args=_connect_arguments(settings),
+        "mysql+pymysql://",
+        creator=partial(connect, settings),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
         pool_recycle=_RECYCLE_SECONDS,
         pool_use_lifo=True,  # idle connections grow old and go
         pool_reset_on_return=None,  # every transaction here ends by itself; one round trip saved for each
-        isolation_level=isolation_level,
+        isolation_level="READ COMMITTED",
         hide_parameters=True,  # the text of an error goes into the log, people's data must not
     )
-    time_zone = settings.timezone
 
     @event.listens_for(engine, "connect")
-    def _prepare(dbapi_connection: pymysql.connections.Connection, _record: object) -> None:
-        with dbapi_connection.cursor() as cursor:
-            cursor.execute(
-                "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci,"
-                " SESSION sql_mode = %s, SESSION innodb_lock_wait_timeout = %s",
-                (_SQL_MODE, _LOCK_WAIT_SECONDS),
-            )
-            if time_zone:
-                cursor.execute("SET SESSION time_zone = %s", (time_zone,))
+    def _prepare(connection: pymysql.connections.Connection, _record: object) -> None:
+        prepare(connection, settings)
 
     return engine
-
-
-def _connect_arguments(settings: DatabaseSettings) -> dict[str, object]:
-    arguments: dict[str, object] = {
-        "password": settings.password.reveal(),
-        "charset": "utf8mb4",
-        "client_flag": CLIENT.FOUND_ROWS,  # rows matched, not rows changed: what a conditional UPDATE asks
-        "connect_timeout": _CONNECT_SECONDS,
-        "read_timeout": _READ_SECONDS,
-        "write_timeout": _READ_SECONDS,
-    }
-    if settings.socket:
-        return arguments | {"unix_socket": str(settings.socket)}
-    return arguments | {"host": settings.host, "port": settings.port, "ssl": _tls(settings.tls)}
-
-
-def _tls(tls: DatabaseTLS) -> ssl.SSLContext | None:
-    """Make what the driver needs for TLS; without a CA the server is not checked, as in Koha."""
-    if not tls.enabled:
-        return None
-    context = ssl.create_default_context(cafile=tls.ca and str(tls.ca))
-    context.check_hostname = tls.verify_hostname
-    context.verify_mode = ssl.CERT_REQUIRED if tls.ca else ssl.CERT_NONE
-    if tls.cert:
-        context.load_cert_chain(tls.cert, tls.key)
-    return context

@@ -732,20 +732,3 @@ def test_idle_look_is_one_short_query(queue: Queue, dispatcher: Dispatcher, quer
         dispatcher.run_once()
 
     assert len(seen) == 1
-
-
-def test_settlement_whose_short_way_fails_takes_the_long(
-    queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
-) -> None:
-    """The first connection of the short way is broken when it is used; the message is settled all the same."""
-    numbers = [queue.add() for _ in range(3)]
-    with database._at_once.connect() as connection:
-        (broken,) = connection.exec_driver_sql("SELECT CONNECTION_ID()").one()
-    queue.execute(f"KILL {broken}")
-
-    with dispatching(database, smtp=smtp, connections=1) as dispatcher:
-        report = dispatcher.run_once()
-
-    assert dict(report.counts) == {"sent": 3}
-    assert {queue.status(number) for number in numbers} == {("sent", "")}
-    assert len(server.caught) == 3

@@ -105,6 +105,47 @@ def test_a_lock_that_never_comes_free_is_told(database: Database, admin: Engine)
             database.transact(take)
 
 
+def test_a_lock_that_is_long_in_coming_is_not_waited_for_again(
+    database: Database, admin: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("koha_ill_sidecar.storage.database._PATIENCE_SECONDS", 0.5)
+    database.transact(_note, "held")
+    attempts = 0
+
+    def take(tx: Transaction) -> None:
+        nonlocal attempts
+        attempts += 1
+        tx.connection.execute(text("SET innodb_lock_wait_timeout = 1"))
+        tx.connection.execute(text("SELECT * FROM ill_sidecar_marks FOR UPDATE"))
+
+    with admin.connect() as other:
+        other.execute(text("SELECT * FROM ill_sidecar_marks FOR UPDATE"))
+        with pytest.raises(DatabaseBusy):
+            database.transact(take)
+    database.close()
+
+    assert attempts == 1
+
+
+def test_a_table_that_koha_locks_is_waited_for_no_longer_than_a_row(
+    database: Database, admin: Engine
+) -> None:
+    def take(tx: Transaction) -> None:
+        tx.connection.execute(text("SET lock_wait_timeout = 0"))
+        try:
+            _note(tx, "late")
+        finally:
+            tx.connection.execute(text("SET lock_wait_timeout = 10"))
+
+    with admin.connect() as other:
+        other.execute(text("LOCK TABLES ill_sidecar_marks WRITE"))
+        try:
+            with pytest.raises(DatabaseBusy):
+                database.transact(take)
+        finally:
+            other.execute(text("UNLOCK TABLES"))
+
+
 def test_a_connection_cut_by_the_server_is_replaced(database: Database, admin: Engine) -> None:
     runs = 0
 

@@ -193,13 +193,6 @@ def settle(tx: Transaction, settlement: Settlement, *, holder: str) -> bool:
     return bool(queue.rowcount and ours.rowcount)
 
 
-def plain_settlement(koha: InstalledKoha, settlement: Settlement) -> tuple[str, dict[str, object]]:
-    """Give the one statement that a plain settlement is, and its values; sent twice it changes nothing more."""
-    addresses = _changed_addresses(settlement)
-    statement = _settle_queue(koha, settlement.state, settlement.is_plain, addresses)
-    return statement, _queue_values(settlement, addresses, "")
-
-
 def confirm(tx: Transaction, message_ids: Iterable[int], *, holder: str) -> None:
     """Write down in our own table that messages were sent, of which the queue says so already."""
     tx.connection.execute(_CONFIRM, {"message_ids": list(message_ids), "holder": holder})

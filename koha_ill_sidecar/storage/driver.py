@@ -1,0 +1,124 @@
+"""
+Connections of the driver, as the sidecar wants them.
+
+PyMySQL's own timeouts make Python ask the kernel twice for every read and write, once whether it may and once to do it,
+and let go of the interpreter each time. With many threads that was a tenth of a callback's cost; so the kernel itself
+keeps the timeouts here (socket(7), SO_RCVTIMEO and SO_SNDTIMEO).
+"""
+
+import socket
+import ssl
+import struct
+from typing import Any, TypeAlias
+
+import pymysql
+from pymysql.constants import CLIENT, CR
+
+from koha_ill_sidecar.config.settings import DatabaseSettings, DatabaseTLS
+
+Connection: TypeAlias = "pymysql.connections.Connection[pymysql.cursors.Cursor]"
+
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 60
+_LOCK_WAIT_SECONDS = (
+    10  # the server's 50 s, or a day, would hold a vendor's callback longer than the vendor waits
+)
+
+# Koha's own modes (Koha, Koha/Database.pm) and strictness: what does not fit is an error, never silently cut.
+_SQL_MODE = (
+    "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+)
+
+
+def connect(settings: DatabaseSettings) -> Connection:
+    """
+    Open a connection, whose session is still to be prepared.
+
+    Raises:
+        pymysql.OperationalError: The server is not there, or does not take us.
+    """
+    connection = pymysql.connect(
+        host=settings.host,
+        port=settings.port,
+        unix_socket=str(settings.socket) if settings.socket else None,
+        user=settings.user,
+        password=settings.password.reveal(),
+        database=settings.database,
+        charset="utf8mb4",
+        client_flag=CLIENT.FOUND_ROWS,  # rows matched, not rows changed: what a conditional UPDATE asks
+        read_timeout=_READ_SECONDS,
+        write_timeout=_READ_SECONDS,
+        ssl=None if settings.socket else _tls(settings.tls),
+        defer_connect=True,
+    )
+    connection.connect(_open(settings))
+    return connection
+
+
+def prepare(connection: Connection, settings: DatabaseSettings) -> None:
+    """Set up the session: character set, strictness, patience with locks, Koha's time zone."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci, SESSION sql_mode = %s,"
+            " SESSION innodb_lock_wait_timeout = %s, SESSION lock_wait_timeout = %s",
+            (_SQL_MODE, _LOCK_WAIT_SECONDS, _LOCK_WAIT_SECONDS),
+        )
+        if settings.timezone:
+            cursor.execute("SET SESSION time_zone = %s", (settings.timezone,))
+
+
+class _Socket(socket.socket):
+    """A socket whose timeout the kernel keeps."""
+
+    def settimeout(self, value: float | None) -> None:
+        seconds = value or 0
+        interval = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
+
+    def recv_into(self, *arguments: Any) -> int:  # noqa: ANN401  (the overridden method's)
+        try:
+            return super().recv_into(*arguments)
+        except BlockingIOError as error:
+            # Readers take this for a socket without anything to read yet, not for one that waited in vain.
+            raise TimeoutError("timed out") from error
+
+
+def _open(settings: DatabaseSettings) -> _Socket:
+    try:
+        plain = _reach(settings)
+    except OSError as error:
+        where = str(settings.socket or settings.host)
+        raise pymysql.OperationalError(
+            CR.CR_CONN_HOST_ERROR, f"Can't connect to MySQL server on {where!r} ({error})"
+        ) from error
+    plain.settimeout(None)
+    return _Socket(fileno=plain.detach())
+
+
+def _reach(settings: DatabaseSettings) -> socket.socket:
+    if settings.socket:
+        local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            local.settimeout(_CONNECT_SECONDS)
+            local.connect(str(settings.socket))
+        except OSError:
+            local.close()
+            raise
+        return local
+    remote = socket.create_connection((settings.host, settings.port), _CONNECT_SECONDS)
+    remote.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    remote.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return remote
+
+
+def _tls(tls: DatabaseTLS) -> ssl.SSLContext | None:
+    """Make what the driver needs for TLS; without a CA the server is not checked, as in Koha."""
+    if not tls.enabled:
+        return None
+    context = ssl.create_default_context(cafile=tls.ca and str(tls.ca))
+    context.check_hostname = tls.verify_hostname
+    context.verify_mode = ssl.CERT_REQUIRED if tls.ca else ssl.CERT_NONE
+    if tls.cert:
+        context.load_cert_chain(tls.cert, tls.key)
+    return context
