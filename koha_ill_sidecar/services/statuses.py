@@ -15,6 +15,7 @@ from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, Status, StatusGraph, StatusNode, status_graph
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.notices import send_staff_notice
+from koha_ill_sidecar.storage.direct import together
 from koha_ill_sidecar.storage.koha import action_logs, authorised_values, requests
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha, KohaVersion
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
@@ -95,9 +96,10 @@ def set_status(tx: Transaction, ill_request: ILLRequest, status: str, actor: Act
         )
     requests.set_status(tx, ill_request.illrequest_id, expected=ill_request.status, new=status)
     changed = replace(ill_request, status=status, status_alias=None)
-    _record(tx, ill_request, changed, actor)
-    if status != Status.GENREQ:
-        partner_enquiries.close(tx, ill_request.illrequest_id, status=status)
+    with together(tx) as notes:
+        _record(notes, ill_request, changed, actor)
+        if status != Status.GENREQ:
+            partner_enquiries.close(notes, ill_request.illrequest_id, status=status)
     if status == Status.CANCREQ:
         send_staff_notice(tx, changed, NoticeCode.REQUEST_CANCEL, actor=actor)
     return changed
@@ -137,4 +139,4 @@ def _record(tx: Transaction, before: ILLRequest, after: ILLRequest, actor: Actor
     action_logs.add_status_change(tx, after.illrequest_id, before=was, after=now, actor=actor)
     history.add(tx, after.illrequest_id, "status", actor=actor, detail={"before": was, "after": now})
     sidecar_requests.keep_seen(tx, after)
-    logger.info("status changed", extra={"illrequest_id": after.illrequest_id, "before": was, "after": now})
+    logger.debug("status changed", extra={"illrequest_id": after.illrequest_id, "before": was, "after": now})

@@ -5,7 +5,9 @@ SQLAlchemy's own work on a statement costs about as much as sending it. The hand
 fixed texts with named values, and gain nothing from it; everything else goes through SQLAlchemy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -13,7 +15,7 @@ import pymysql
 from pymysql.cursors import Cursor
 from sqlalchemy.exc import DBAPIError
 
-from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.storage.transaction import Statement, Transaction
 
 
 def send(tx: Transaction, statement: str, values: Mapping[str, object]) -> Cursor:
@@ -26,22 +28,61 @@ def send(tx: Transaction, statement: str, values: Mapping[str, object]) -> Curso
     Raises:
         DBAPIError: As SQLAlchemy raises it; the driver's error is its ``orig``.
     """
-    connection = tx.connection
-    if not connection.in_transaction():
-        connection.begin()
-    cursor = cast("Cursor", connection.connection.cursor())
-    for listener in connection.dispatch.before_cursor_execute:
-        listener(connection, cursor, statement, values, None, False)  # noqa: FBT003  (SQLAlchemy's signature)
-    try:
-        cursor.execute(statement, values)
-    except pymysql.MySQLError as error:
-        raise _wrapped(tx, statement, values, error) from error
+    cursor = cast("Cursor", tx.connection.connection.cursor())
+    _tell_listeners(tx, cursor, statement, values)
+    _execute(tx, cursor, statement, values)
     return cursor
+
+
+def note(tx: Transaction, statement: str, values: Mapping[str, object]) -> None:
+    """Send a statement whose result nobody asks for: at once, or with others at the end of :func:`together`."""
+    if tx.notes is None:
+        send(tx, statement, values)
+    else:
+        tx.notes.append((statement, values))
+
+
+@contextmanager
+def together(tx: Transaction) -> Iterator[Transaction]:
+    """
+    Give a transaction whose notes wait for the end of the block and go in one round trip.
+
+    A compound statement carries them, which MySQL does not know outside of a procedure: there each goes by itself.
+    """
+    gathering = replace(tx, notes=[])
+    yield gathering
+    notes = gathering.notes or []
+    if not getattr(tx.connection.dialect, "is_mariadb", False):
+        for statement, values in notes:
+            send(tx, statement, values)
+    elif notes:
+        _send_compound(tx, notes)
+
+
+def _send_compound(tx: Transaction, notes: Sequence[Statement]) -> None:
+    cursor = cast("Cursor", tx.connection.connection.cursor())
+    for statement, values in notes:
+        _tell_listeners(tx, cursor, statement, values)
+    bound = "; ".join(cursor.mogrify(statement, values) for statement, values in notes)
+    _execute(tx, cursor, f"BEGIN NOT ATOMIC {bound}; END", {})
 
 
 def in_utc(instant: datetime | None) -> datetime | None:
     """Give an aware instant as our own tables hold it: UTC without saying so."""
     return None if instant is None else instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def _tell_listeners(tx: Transaction, cursor: Cursor, statement: str, values: Mapping[str, object]) -> None:
+    connection = tx.connection
+    for listener in connection.dispatch.before_cursor_execute:
+        listener(connection, cursor, statement, values, None, False)  # noqa: FBT003  (SQLAlchemy's signature)
+
+
+def _execute(tx: Transaction, cursor: Cursor, statement: str, values: Mapping[str, object]) -> None:
+    try:
+        cursor.execute(statement, values or None)  # without values a percent sign is only that
+    except pymysql.MySQLError as error:
+        raise _wrapped(tx, statement, values, error) from error
 
 
 def _wrapped(

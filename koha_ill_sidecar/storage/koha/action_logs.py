@@ -7,15 +7,15 @@ that module, and the functions here are the only way to it. ``trace`` and ``diff
 """
 
 import functools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
 
+from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.actors import Actor, Interface
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import note
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -83,7 +83,7 @@ def _add_ill(
     tx: Transaction, action: str, illrequest_id: int, info: Mapping[str, str | None], actor: Actor
 ) -> None:
     if tx.preferences.flag("IllLog"):
-        _add(tx, "ILL", action, illrequest_id, json.dumps(info, ensure_ascii=False), actor)
+        _add(tx, "ILL", action, illrequest_id, strict_json.dumps(info), actor)
 
 
 def _add(tx: Transaction, module: str, action: str, number: int, info: str, actor: Actor) -> None:
@@ -97,7 +97,7 @@ def _add(tx: Transaction, module: str, action: str, number: int, info: str, acto
         "interface": actor.interface.value,
         "script": actor.script if has_script else None,
     }
-    send(tx, _insert(tx.koha), values)
+    note(tx, _insert(tx.koha), values)
 
 
 @functools.cache

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.actors import Actor
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import note
 from koha_ill_sidecar.storage.sidecar.schema import history
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -50,7 +51,7 @@ def add(
         kind: A short word for it, at most 40 characters.
         detail: What else is to be known; goes into JSON. No texts that people wrote, no secrets.
     """
-    send(
+    note(
         tx,
         _ADD,
         {
@@ -58,7 +59,7 @@ def add(
             "kind": kind,
             "borrowernumber": actor.borrowernumber,
             "interface": actor.interface.value,
-            "detail": json.dumps(detail or {}, ensure_ascii=False),
+            "detail": strict_json.dumps(detail or {}),
         },
     )
 

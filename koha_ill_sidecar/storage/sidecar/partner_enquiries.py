@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import insert, select
 
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import note
 from koha_ill_sidecar.storage.sidecar.schema import partner_enquiries, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -45,9 +45,9 @@ def add(
     )
 
 
-def close(tx: Transaction, illrequest_id: int, *, status: str) -> int:
-    """Close the open enquiries of a request that went on to *status*; tells how many there were."""
-    return send(tx, _CLOSE, {"illrequest_id": illrequest_id, "status": status}).rowcount
+def close(tx: Transaction, illrequest_id: int, *, status: str) -> None:
+    """Close the open enquiries of a request that went on to *status*."""
+    note(tx, _CLOSE, {"illrequest_id": illrequest_id, "status": status})
 
 
 def find_for_request(tx: Transaction, illrequest_id: int) -> list[PartnerEnquiry]:

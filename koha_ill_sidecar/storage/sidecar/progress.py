@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, func, literal, select, text, update
 from sqlalchemy.dialects.mysql import insert
 
+from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.callbacks import END_OF_DAY, Attempt, Progress
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
@@ -136,7 +137,7 @@ def keep(
             "last_event_at": in_utc(progress.last_event_at),
             "vendor_status": progress.status and progress.status.value,
             "patron_told": "\n".join(sorted(progress.told)) or None,
-            "long_values": json.dumps(long_values, ensure_ascii=False) if long_values else None,
+            "long_values": strict_json.dumps(long_values) if long_values else None,
         },
     )
 

@@ -1,6 +1,5 @@
 """Every callback that came in, as it came, with what became of it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from pymysql.constants import ER
 from sqlalchemy import Row, bindparam, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.errors import ReceiptNotFound
 from koha_ill_sidecar.storage.direct import in_utc, send
@@ -232,8 +232,8 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **row,
         "occurred_at": in_utc(row["occurred_at"]),
-        "headers": json.dumps(row["headers"], ensure_ascii=False),
-        "answer": json.dumps(row["answer"], ensure_ascii=False),
+        "headers": strict_json.dumps(row["headers"]),
+        "answer": strict_json.dumps(row["answer"]),
     }
 
 

@@ -4,7 +4,7 @@ from sqlalchemy import text
 
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import is_open
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import note
 from koha_ill_sidecar.storage.transaction import Transaction
 
 # Our order number may be longer than Koha's column: it stays as long as Koha has its beginning.
@@ -30,7 +30,7 @@ def keep_seen(tx: Transaction, ill_request: ILLRequest) -> None:
 
     One statement; to be called in the transaction of the change.
     """
-    send(
+    note(
         tx,
         _KEEP_SEEN,
         {
