@@ -79,6 +79,8 @@ def configure(*, level: str, style: str, stream: TextIO | None = None) -> None:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.NOTSET)
     logging.captureWarnings(capture=True)
+    # Nothing of ours shows them, and every line would look them up (logging HOWTO, "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:

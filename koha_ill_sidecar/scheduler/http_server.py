@@ -2,12 +2,14 @@
 
 import logging
 import os
+import select
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cheroot.server import HTTPConnection
 from cheroot.wsgi import Server
 
 from koha_ill_sidecar.config.values import ListenAddress
@@ -24,10 +26,37 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 _BACKLOG = 128
 _IDLE_SECONDS = 20
 _KEPT_OPEN = 100
+_NEXT_REQUEST_MILLISECONDS = 5
 _SOCKET_UMASK = 0o117  # the proxy reaches a Unix socket as owner or group, nobody else does
 
 
+class _Connection(HTTPConnection):
+    """
+    Stays with its thread while its client sends one request after the other and nobody waits for a thread.
+
+    Going round by the selector and the queue for each of them took a sixth of the time of a callback.
+    """
+
+    def communicate(self) -> bool:
+        """Answer requests; says whether the connection is to be kept open."""
+        while super().communicate():  # type: ignore[no-untyped-call]
+            if not self._has_next_request():
+                return True
+        return False
+
+    def _has_next_request(self) -> bool:
+        if not self.server.ready or self.server.requests.qsize:
+            return False
+        if self.rfile.has_data():
+            return True
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return bool(poll.poll(_NEXT_REQUEST_MILLISECONDS))
+
+
 class _Server(Server):
+    ConnectionClass = _Connection
+
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002
         # Cheroot's own way to standard error. Dropped connections are no news, and name the client's address.
         if level >= logging.ERROR:

@@ -16,12 +16,12 @@ logger = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
-_SECURITY_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+_SECURITY_HEADERS = (
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 
 
 def create_app(runtime: Runtime) -> Flask:
@@ -59,15 +59,16 @@ def _request_id() -> str:
 
 
 def _finish(response: Response) -> Response:
-    response.headers.extend({**_SECURITY_HEADERS, "X-Request-Id": g.request_id})
+    response.headers.extend((*_SECURITY_HEADERS, ("X-Request-Id", g.request_id)))
+    rule = request.url_rule
     # The rule and not the path: people put tokens into addresses.
     logger.log(
-        logging.DEBUG if request.endpoint and request.endpoint.startswith("health.") else logging.INFO,
+        logging.DEBUG if rule and rule.endpoint.startswith("health.") else logging.INFO,
         "request answered",
         extra={
             "request_id": g.request_id,
             "method": request.method,
-            "route": request.url_rule.rule if request.url_rule else "unknown",
+            "route": rule.rule if rule else "unknown",
             "status": response.status_code,
             "milliseconds": round((time.monotonic() - g.started) * 1000, 1),
             **g.log,

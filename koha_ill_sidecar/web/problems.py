@@ -5,7 +5,6 @@ Errors as problem documents (RFC 9457), for every face that programs use.
 happened inside, and where, is told to the log only.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -13,6 +12,7 @@ from enum import Enum
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.errors import DatabaseError, SidecarError
 
 logger = logging.getLogger(__name__)
@@ -68,9 +68,7 @@ def respond(
         "detail": detail,
         **(extensions or {}),
     }
-    response = Response(
-        json.dumps(document, ensure_ascii=False), problem.status, content_type="application/problem+json"
-    )
+    response = Response(strict_json.dumps(document), problem.status, content_type="application/problem+json")
     response.headers.extend(dict(headers or {}))
     return response
 

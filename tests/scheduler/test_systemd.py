@@ -72,7 +72,7 @@ def test_signs_of_life_are_for_a_watchdog_only(service_manager: socket.socket) -
     Notifier({"NOTIFY_SOCKET": service_manager.getsockname(), "WATCHDOG_USEC": "30000000"}).alive()
 
     assert _heard(service_manager) == ["WATCHDOG=1"]
-    service_manager.setblocking(False)
+    service_manager.settimeout(0)
     with pytest.raises(BlockingIOError):
         service_manager.recv(4096)
 

@@ -1,6 +1,5 @@
 """``POST /callbacks/{backend}``: believe the sender, read the body, one transaction, one answer."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from koha_ill_sidecar.backends.callback_formats import CallbackFormat, callback_format
 from koha_ill_sidecar.config.settings import Settings
+from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.status_reports import StatusReport
 from koha_ill_sidecar.errors import ConfigurationError, InvalidReport
@@ -169,7 +169,7 @@ def _observe(door: _Door, callback: Callback, received: Received, seconds: float
     )
     g.log |= {"outcome": outcome, "receipt_id": received.receipt_id}
     if number := received.answer.get("ill_request_id"):
-        g.log["illrequest_id"] = number
+        g.log |= {"illrequest_id": number, "request_status": received.answer.get("status")}
     occurred_at = callback.reading.occurred_at if isinstance(callback.reading, StatusReport) else None
     metrics.observe_received(door.backend, outcome, seconds=seconds, occurred_at=occurred_at)
 
@@ -192,4 +192,4 @@ def _answer(callback: Callback, received: Received) -> Response:
             Problem.INVALID_REPORT if is_json else Problem.NOT_JSON, detail, extensions=named | errors
         )
     document = {**named, **received.answer, "duplicate": received.is_repeat}
-    return Response(json.dumps(document, ensure_ascii=False), content_type="application/json")
+    return Response(strict_json.dumps(document), content_type="application/json")
