@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,7 +35,8 @@ from koha_ill_sidecar.storage.database import Database
 
 _BACKEND = "bench"
 _KEY = bytes(range(32))
-_CONNECTIONS = 8  # what the sidecar serves at a time
+_CONNECTIONS = 8  # what one web process serves at a time
+_PROCESSES = 2  # as a site with such a load would run them: one for each core
 _ROUNDS = 5
 _START_SECONDS = 30
 
@@ -45,7 +46,7 @@ Statement = tuple[str, object]
 def callbacks(*, quick: bool) -> Result:
     """Callbacks applied and committed in a second over HTTP, against PyMySQL committing the same statements."""
     count = 400 if quick else 2000
-    with _library() as library:
+    with _library(processes=_PROCESSES) as library:
         recorded = library.record_statements()
         ours, theirs, latencies = [], [], []
         for _ in range(2 if quick else _ROUNDS):
@@ -53,7 +54,7 @@ def callbacks(*, quick: bool) -> Result:
             numbers = library.new_requests(count)
             theirs.append(_rate(numbers, lambda connection: _replayer(library, connection, recorded))[0])
             numbers = library.new_requests(count)
-            rate, seconds = _rate(numbers, lambda _: _sender(library))
+            rate, seconds = _rate(numbers, lambda share: _sender(library, share))
             library.check_applied(numbers)
             ours.append(rate)
             latencies += seconds
@@ -62,7 +63,8 @@ def callbacks(*, quick: bool) -> Result:
         "callbacks",
         statistics.median(ours),
         "callbacks/s",
-        reference=f"PyMySQL committing the same {len(recorded)} statements from {_CONNECTIONS} connections",
+        reference=f"PyMySQL committing the same {len(recorded)} statements from {_CONNECTIONS} connections;"
+        f" {_PROCESSES} web processes",
         reference_value=statistics.median(theirs),
         goal=0.5,
     )
@@ -91,10 +93,10 @@ def growth_callbacks(*, quick: bool) -> Result:
 def _seconds_at(requests: int, messages: int) -> float:
     """Send 100 callbacks, one after the other, that name their request by the supplier's number."""
     with _library(requests, messages) as library:
-        send = _sender(library, by_order=True)
         rounds = []
         for turn in range(12):
             numbers = library.renewed_requests(100)
+            send = _sender(library, numbers, by_order=True)
             started = time.perf_counter()
             for number in numbers:
                 send(number)
@@ -110,8 +112,9 @@ class _Library:
 
     server: PrivateMariaDB
     database: Database
-    socket: Path
+    sockets: Sequence[Path]
     turn: int = 0
+    senders: int = 0
 
     def connect(self) -> "pymysql.connections.Connection[pymysql.cursors.Cursor]":
         """Connect as the sidecar does."""
@@ -123,6 +126,11 @@ class _Library:
             database=settings.database,
             charset="utf8mb4",
         )
+
+    def next_socket(self) -> Path:
+        """Give the web processes in turn, as a balancing web server before them does."""
+        self.senders += 1
+        return self.sockets[self.senders % len(self.sockets)]
 
     def database_settings(self) -> DatabaseSettings:
         """Tell how to connect."""
@@ -212,24 +220,27 @@ def _know(cursor: pymysql.cursors.Cursor, first: int) -> None:
 
 
 @contextmanager
-def _library(requests: int = 0, messages: int = 0) -> Iterator[_Library]:
+def _library(requests: int = 0, messages: int = 0, *, processes: int = 1) -> Iterator[_Library]:
     server = library_server(requests, messages)
     with server.connect(DATABASE) as connection, connection.cursor() as cursor:
         _know(cursor, 0)
         connection.commit()
     database = Database(settings_for(server, DATABASE), site=IllSite())
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="koha-ill-bench-web-") as directory,
-            _web(server, Path(directory)) as listening,
-        ):
-            yield _Library(server=server, database=database, socket=listening)
+        with ExitStack() as running:
+            sockets = [running.enter_context(_web(server)) for _ in range(processes)]
+            yield _Library(server=server, database=database, sockets=sockets)
     finally:
         database.close()
 
 
 @contextmanager
-def _web(server: PrivateMariaDB, directory: Path) -> Iterator[Path]:
+def _web(server: PrivateMariaDB) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="koha-ill-bench-web-") as directory:
+        yield from _serve(server, Path(directory))
+
+
+def _serve(server: PrivateMariaDB, directory: Path) -> Iterator[Path]:
     settings = settings_for(server, DATABASE)
     listening = directory / "web.sock"
     signed = {"method": "standard-webhooks", "secrets": [_SECRET]}
@@ -328,14 +339,15 @@ def _request(number: int, *, by_order: bool) -> bytes:
 Do = Callable[[int], None]
 
 
-def _sender(library: _Library, *, by_order: bool = False) -> Do:
-    """Give a function that sends the callback of a request over a connection of its own."""
+def _sender(library: _Library, numbers: Sequence[int], *, by_order: bool = False) -> Do:
+    """Give a function that sends a request's callback over a connection of its own; they are signed beforehand."""
+    signed = {number: _request(number, by_order=by_order) for number in numbers}
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.connect(str(library.socket))
+    connection.connect(str(library.next_socket()))
     reader = connection.makefile("rb")
 
     def send(number: int) -> None:
-        connection.sendall(_request(number, by_order=by_order))
+        connection.sendall(signed[number])
         status = reader.readline()
         if not status.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(f"callback refused: {status!r} {reader.read1()!r}")
