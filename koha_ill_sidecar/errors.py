@@ -17,6 +17,7 @@ how to mend it.
     │   ├── KohaSchemaUnfit
     │   └── SidecarSchemaBehind
     ├── DeliveryError
+    │   ├── BrokerUnavailable
     │   ├── InvalidAddress
     │   ├── MessageNotChangeable
     │   ├── MessageNotFound
@@ -108,6 +109,10 @@ class SidecarSchemaBehind(DatabaseError):
 
 class DeliveryError(SidecarError):
     """A message cannot be delivered, or not be dealt with as asked."""
+
+
+class BrokerUnavailable(DeliveryError):
+    """Koha's message broker is away, or did not confirm what it was sent."""
 
 
 class InvalidAddress(DeliveryError):

@@ -73,6 +73,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`il
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_leases` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_marks` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_migrations` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_outbox` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_partner_enquiries` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_receipts` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_requests` TO 'koha_ill_sidecar'@'localhost';

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import pymysql
 import pytest
+from message_broker import running as running_broker
 from sqlalchemy import Engine, create_engine, event
 
 import cast as the_cast
-from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
+from koha_ill_sidecar.config.settings import BrokerSettings, DatabaseSettings, IllSite
 from koha_ill_sidecar.config.values import Secret
 from koha_ill_sidecar.demo.koha_database import create_user
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
@@ -90,6 +91,13 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMariaDB
     )
     with server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def message_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerSettings]:
+    """A private RabbitMQ that speaks STOMP."""
+    with running_broker(tmp_path_factory.mktemp("broker")) as port:
+        yield BrokerSettings(host="127.0.0.1", port=port, namespace="koha_test")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 Read koha-conf.xml, Koha's own configuration.
 
 Source: Koha, debian/templates/koha-conf-site.xml.in, Koha/Config.pm, Koha/Database.pm, Koha/SMTP/Servers.pm,
-Koha/ILL/Request/Config.pm.
+Koha/ILL/Request/Config.pm, Koha/BackgroundJob.pm.
 """
 
 import re
@@ -19,6 +19,7 @@ from defusedxml.common import DefusedXmlException
 from koha_ill_sidecar.config.settings import (
     DEFAULT_FRAMEWORK,
     NO_LIMIT,
+    BrokerSettings,
     DatabaseSettings,
     DatabaseTLS,
     IllSite,
@@ -57,6 +58,7 @@ class KohaConf:
     smtp: SmtpSettings | None
     lock_directory: Path | None
     backend_directory: Path | None
+    broker: BrokerSettings
 
 
 def read_koha_conf(path: Path) -> KohaConf:
@@ -76,6 +78,7 @@ def read_koha_conf(path: Path) -> KohaConf:
         smtp=reader.smtp(),
         lock_directory=reader.path(reader.config, "lockdir"),
         backend_directory=reader.path(ill, "backend_directory") if ill is not None else None,
+        broker=reader.broker(),
     )
     if reader.problems:
         raise ConfigurationError(reader.problems)
@@ -152,6 +155,20 @@ class _Reader:
             ssl_mode=self._choice(server, "ssl_mode", SSLMode, SSLMode.DISABLED),
             user=self.text(server, "user_name"),
             password=Secret(password) if password else None,
+        )
+
+    def broker(self) -> BrokerSettings:
+        namespace = self.text(self.config, "memcached_namespace") or ""
+        element = self.config.find("message_broker")
+        if element is None:
+            return BrokerSettings(namespace=namespace)
+        return BrokerSettings(
+            host=self.text(element, "hostname") or "localhost",
+            port=self.number(element, "port", 61613, 1, 65535),
+            user=self.text(element, "username") or "guest",
+            password=Secret(self.text(element, "password", strip=False) or "guest"),
+            vhost=self.text(element, "vhost") or "/",
+            namespace=namespace,
         )
 
     def site(self, ill: Element) -> IllSite:

@@ -140,6 +140,7 @@ def _koha_settings(
         smtp=conf.smtp if conf else None,
         lock_directory=conf.lock_directory if conf else None,
         backend_directory=conf.backend_directory if conf else None,
+        broker=conf.broker if conf else None,
     )
 
 

@@ -191,6 +191,29 @@ class SmtpSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BrokerSettings:
+    """
+    Koha's message broker, by which its background workers hear of new jobs.
+
+    Attributes:
+        namespace: What Koha's queues begin with: its memcached_namespace.
+
+    Source: Koha, Koha/BackgroundJob.pm connect.
+    """
+
+    host: str = "localhost"
+    port: int = 61613
+    user: str = "guest"
+    password: Secret = field(default_factory=lambda: Secret("guest"))
+    vhost: str = "/"
+    namespace: str
+
+    def queue(self, name: str) -> str:
+        """Give the broker's name of one of Koha's queues, such as ``elastic_index``."""
+        return f"{self.namespace}-{name}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class KohaSettings:
     """
     The Koha beside which we live.
@@ -203,6 +226,7 @@ class KohaSettings:
         smtp: Derived: the `smtp_server` of koha-conf.xml.
         lock_directory: Derived: `lockdir` of koha-conf.xml, where Koha's own scripts keep their locks.
         backend_directory: Derived from koha-conf.xml: where Koha looks for ILL backends in Perl.
+        broker: Derived from koha-conf.xml; nothing where there is none to read.
     """
 
     conf: Path | None = None
@@ -212,6 +236,7 @@ class KohaSettings:
     smtp: SmtpSettings | None = None
     lock_directory: Path | None = None
     backend_directory: Path | None = None
+    broker: BrokerSettings | None = None
 
 
 # What we serve
@@ -544,11 +569,13 @@ class JobSchedules:
     Attributes:
         dispatch: Look for messages to deliver.
         watch: Notice what was changed in Koha.
+        outbox: Tell others what they are to know.
         cleanup: Remove what has been kept long enough.
     """
 
     dispatch: Schedule = field(default_factory=lambda: Schedule.parse("1s"))
     watch: Schedule = field(default_factory=lambda: Schedule.parse("10s"))
+    outbox: Schedule = field(default_factory=lambda: Schedule.parse("5s"))
     cleanup: Schedule = field(default_factory=lambda: Schedule.parse("17 3 * * *"))
 
 

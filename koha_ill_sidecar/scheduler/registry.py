@@ -11,6 +11,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.scheduler.jobs import Done, GoOn, Job
 from koha_ill_sidecar.services import housekeeping, watch
 from koha_ill_sidecar.services.messages import Dispatcher
+from koha_ill_sidecar.services.outbox import tell_workers
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def jobs(runtime: Runtime, dispatcher: Dispatcher, *, on_koha_changed: Callable[
             exclusive=False,
         ),
         Job(name="watch", run=partial(_watch, runtime, on_koha_changed), schedule=schedules.watch),
+        Job(name="outbox", run=partial(_tell_others, runtime), schedule=schedules.outbox),
         Job(name="cleanup", run=partial(_clean_up, runtime), schedule=schedules.cleanup),
     )
 
@@ -81,6 +83,10 @@ def _notice(runtime: Runtime, suspects: Iterable[int], done: "Counter[str]", go_
         except Exception:  # one request that cannot be handled must not hide the next
             done["failed"] += 1
             logger.exception("change in koha not handled", extra={"illrequest_id": illrequest_id})
+
+
+def _tell_others(runtime: Runtime, go_on: GoOn) -> Done:
+    return tell_workers(runtime.database, runtime.settings.koha.broker, go_on)
 
 
 def _clean_up(runtime: Runtime, go_on: GoOn) -> Done:

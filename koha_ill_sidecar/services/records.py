@@ -13,6 +13,9 @@ from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.storage.koha import action_logs, biblios, patrons
 from koha_ill_sidecar.storage.koha.biblios import MappedSubfield
 from koha_ill_sidecar.storage.koha.installed import OLDEST_SUPPORTED
+from koha_ill_sidecar.storage.koha.preferences import Preferences
+from koha_ill_sidecar.storage.sidecar import outbox
+from koha_ill_sidecar.storage.sidecar.outbox import OutboxKind
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _DEFAULT_FRAMEWORK = ""
@@ -51,8 +54,23 @@ def add_record(tx: Transaction, fields: Mapping[str, str], actor: Actor) -> int:
         marcxml=record.as_marcxml(),
     )
     action_logs.add_biblio(tx, biblionumber, actor=actor)
-    biblios.queue_for_index(tx, biblionumber, actor=actor)
+    _ask_for_index(tx, biblionumber, actor)
     return biblionumber
+
+
+def _ask_for_index(tx: Transaction, biblionumber: int, actor: Actor) -> None:
+    job = biblios.queue_for_index(tx, biblionumber, actor=actor)
+    if job is not None and workers_wait_to_be_told(tx.preferences):
+        outbox.add(tx, OutboxKind.INDEX_JOB, {"queue": job.queue, "message": job.message})
+
+
+def workers_wait_to_be_told(preferences: Preferences) -> bool:
+    """
+    Tell whether Koha's workers hear of jobs from the broker, and do not look for them.
+
+    Source: Koha, Koha/BackgroundJob.pm connect: STOMP where the preference is missing.
+    """
+    return preferences.text("JobsNotificationMethod", "STOMP") == "STOMP"
 
 
 def _make_record(tx: Transaction, fields: Mapping[str, str]) -> BriefRecord:

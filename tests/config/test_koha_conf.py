@@ -8,6 +8,7 @@ import pytest
 from koha_ill_sidecar.config.koha_conf import KohaConf, read_koha_conf
 from koha_ill_sidecar.config.loading import parse_settings
 from koha_ill_sidecar.config.settings import (
+    BrokerSettings,
     DatabaseSettings,
     DatabaseTLS,
     IllSite,
@@ -125,6 +126,34 @@ def test_the_mail_server(path: Path) -> None:
         password=Secret("pw"),
     )
     assert read(path).smtp is None
+
+
+def test_the_message_broker(path: Path) -> None:
+    broker = """
+     <memcached_namespace>koha_library</memcached_namespace>
+     <message_broker>
+      <hostname>mq.example.org</hostname><port>61614</port>
+      <username>koha</username><password>p&amp;w</password><vhost>library</vhost>
+     </message_broker>"""
+
+    assert read(path, broker).broker == BrokerSettings(
+        host="mq.example.org",
+        port=61614,
+        user="koha",
+        password=Secret("p&w"),
+        vhost="library",
+        namespace="koha_library",
+    )
+
+
+def test_the_message_broker_is_on_this_host_where_nothing_is_said(path: Path) -> None:
+    namespace = "<memcached_namespace>koha_library</memcached_namespace>"
+    expected = BrokerSettings(namespace="koha_library")
+
+    assert read(path, namespace).broker == expected
+    assert read(path, f"{namespace}<message_broker><vhost></vhost></message_broker>").broker == expected
+    assert (expected.host, expected.port, expected.user, expected.vhost) == ("localhost", 61613, "guest", "/")
+    assert expected.queue("elastic_index") == "koha_library-elastic_index"
 
 
 def test_every_mistake_in_it_is_told(path: Path) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from conftest import KohaDatabase
 from factories import make_request
 from koha_ill_sidecar.config.loading import parse_settings
-from koha_ill_sidecar.config.settings import Settings, SmtpSettings
+from koha_ill_sidecar.config.settings import BrokerSettings, Settings, SmtpSettings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.resources import notice_templates
 from koha_ill_sidecar.services.doctor import Finding, Verdict, examine
@@ -360,3 +360,43 @@ def test_an_old_koha_is_refused_with_the_way_to_try_it(
     assert found.verdict is Verdict.FAIL
     assert found.seen.startswith("This is Koha 19.06")
     assert "koha.accept_unsupported_version: true" in found.advice
+
+
+def _with_broker(settings: Settings, broker: BrokerSettings | None) -> Any:
+    return dataclasses.replace(settings.koha, broker=broker)
+
+
+def test_with_elasticsearch_the_broker_is_knocked_at(
+    look: Examine, admin: Engine, settings: Settings, message_broker: BrokerSettings
+) -> None:
+    set_preference(admin, "SearchEngine", "Elasticsearch")
+
+    seen = finding(look(koha=_with_broker(settings, message_broker)), "broker")
+
+    assert seen.verdict is Verdict.OK
+    assert "koha_test" in seen.seen
+
+
+@pytest.mark.parametrize(
+    ("broker", "advice"),
+    [
+        (None, "Set koha.conf"),
+        (BrokerSettings(host="127.0.0.1", port=1, namespace="koha_test"), "Check message_broker"),
+    ],
+)
+def test_a_broker_that_is_not_there_is_warned_of(
+    look: Examine, admin: Engine, settings: Settings, broker: BrokerSettings | None, advice: str
+) -> None:
+    set_preference(admin, "SearchEngine", "Elasticsearch")
+
+    seen = finding(look(koha=_with_broker(settings, broker)), "broker")
+
+    assert seen.verdict is Verdict.WARN
+    assert seen.advice.startswith(advice)
+
+
+def test_workers_that_look_for_jobs_need_no_broker(look: Examine, admin: Engine) -> None:
+    set_preference(admin, "SearchEngine", "Elasticsearch")
+    set_preference(admin, "JobsNotificationMethod", "polling")
+
+    assert "broker" not in {entry.name for entry in look()}

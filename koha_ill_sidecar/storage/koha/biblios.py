@@ -1,7 +1,7 @@
 """
 Bibliographic records: ``biblio``, ``biblioitems``, ``biblio_metadata``, and asking for them to be indexed.
 
-Source: Koha, C4/Biblio.pm AddBiblio and ModZebra, Koha/SearchEngine/Elasticsearch/Indexer.pm.
+Source: Koha, C4/Biblio.pm AddBiblio and ModZebra, Koha/SearchEngine/Elasticsearch/Indexer.pm, Koha/BackgroundJob.pm.
 """
 
 import json
@@ -97,12 +97,26 @@ def now(tx: Transaction) -> tuple[str, str]:
     return today, moment
 
 
-def queue_for_index(tx: Transaction, biblionumber: int, *, actor: Actor) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndexJob:
+    """
+    A background job that waits for a worker of Koha's.
+
+    Attributes:
+        queue: Which workers it is for.
+        message: What the broker tells them: the job's arguments and its number.
+    """
+
+    queue: str
+    message: Mapping[str, object]
+
+
+def queue_for_index(tx: Transaction, biblionumber: int, *, actor: Actor) -> IndexJob | None:
     """
     Ask the installation's indexer to take up a record.
 
-    Zebra's queue is always told, once for a record that waits there; Elasticsearch gets a background job as well.
-    Koha's worker finds it in the table at its next poll, as there is no message to the broker.
+    Zebra's queue is always told, once for a record that waits there; Elasticsearch gets a background job as well,
+    which is given back: unless the workers poll (preference JobsNotificationMethod), they wait to be told of it.
     """
     queue = tx.koha.table("zebraqueue")
     row = {
@@ -118,10 +132,13 @@ def queue_for_index(tx: Transaction, biblionumber: int, *, actor: Actor) -> None
         )
     )
     if tx.preferences.text("SearchEngine") == "Elasticsearch" and tx.koha.has("background_jobs"):
-        _add_index_job(tx, biblionumber, actor)
+        return _add_index_job(tx, biblionumber, actor)
+    return None
 
 
-def _add_index_job(tx: Transaction, biblionumber: int, actor: Actor) -> None:
+def _add_index_job(tx: Transaction, biblionumber: int, actor: Actor) -> IndexJob:
+    queue = "elastic_index" if tx.koha.version >= _OWN_INDEX_QUEUE_SINCE else "default"
+    arguments = {"record_server": "biblioserver", "record_ids": [biblionumber]}
     context = {
         "interface": actor.interface.value,
         "number": actor.borrowernumber or None,
@@ -132,14 +149,15 @@ def _add_index_job(tx: Transaction, biblionumber: int, actor: Actor) -> None:
         "size": 1,
         "borrowernumber": actor.borrowernumber or None,
         "type": "update_elastic_index",
-        "queue": "elastic_index" if tx.koha.version >= _OWN_INDEX_QUEUE_SINCE else "default",
-        "data": json.dumps({"record_server": "biblioserver", "record_ids": [biblionumber]}),
+        "queue": queue,
+        "data": json.dumps(arguments),
         "context": json.dumps(context),
         "enqueued_on": func.now(),
     }
     table = tx.koha.table("background_jobs")
     installed = {name: value for name, value in values.items() if name in table.c}
-    tx.connection.execute(insert(table).values(installed))
+    number = int(tx.connection.execute(insert(table).values(installed)).lastrowid)
+    return IndexJob(queue=queue, message={**arguments, "job_id": number})
 
 
 def _fitted(tx: Transaction, table: str, columns: Mapping[str, str]) -> dict[str, object]:

@@ -31,6 +31,7 @@ NAMES = (
     "ILLSendStaffNotices",
     "IllLog",
     "IndependentBranches",
+    "JobsNotificationMethod",
     "KohaAdminEmailAddress",
     "MarcFieldForCreatorId",
     "MarcFieldForCreatorName",

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.types import TypeDecorator
 
-VERSION = 1
+VERSION = 2
 """Number of the newest migration that this program knows."""
 
 
@@ -147,6 +147,18 @@ deliveries = Table(
     Column("last_attempt_at", UTCDateTime, nullable=False),
     Column("settled_at", UTCDateTime),
     Column("reached", JSON),
+    Column("last_error", Text),
+)
+
+outbox = Table(
+    "ill_sidecar_outbox",
+    metadata,
+    Column("outbox_id", BigInteger, primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", UTCDateTime, nullable=False),
     Column("last_error", Text),
 )
 

@@ -1,0 +1,30 @@
+"""Whether Koha's workers will hear of the records that are to be indexed."""
+
+from collections.abc import Iterator
+
+from koha_ill_sidecar.delivery.broker import connected
+from koha_ill_sidecar.errors import BrokerUnavailable
+from koha_ill_sidecar.services.doctor.findings import Finding, ok, warn
+from koha_ill_sidecar.services.doctor.koha import Patient
+from koha_ill_sidecar.services.records import workers_wait_to_be_told
+
+
+def check(patient: Patient) -> Iterator[Finding]:
+    """Knock at the message broker where it is needed: with Elasticsearch, unless Koha's workers poll."""
+    preferences = patient.tx.preferences
+    if preferences.text("SearchEngine") != "Elasticsearch" or not workers_wait_to_be_told(preferences):
+        return
+    settings = patient.settings.koha.broker
+    if settings is None:
+        yield warn(
+            "broker",
+            "Koha's message broker is not known",
+            "Set koha.conf: without it, new records are indexed when Koha's worker starts the next time.",
+        )
+        return
+    try:
+        with connected(settings):
+            yield ok("broker", f"{settings.host}:{settings.port} takes our messages for {settings.namespace}")
+    except BrokerUnavailable as error:
+        seen, _, advice = str(error).partition(". ")
+        yield warn("broker", seen, advice)
