@@ -2,7 +2,8 @@
 Telling others what they are to know of a change, once it is committed.
 
 A row is removed after it was told; a process that dies in between tells it again, so whoever is told must bear that.
-Koha's workers do: of a job that is no longer new they make nothing (Koha, misc/workers/es_indexer_daemon.pl).
+Koha's workers do: a message about a job that is no longer new they put aside. Jobs that they were not told of they do
+not look for, as long as the broker is there (Koha, misc/workers/es_indexer_daemon.pl).
 """
 
 import json
@@ -24,7 +25,8 @@ GoOn = Callable[[], bool]
 _AT_ONCE = 100
 _FIRST_PAUSE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 300.0
-_GIVE_UP_SECONDS = 7 * 86400.0  # by then a worker was restarted, and looked for jobs as it does then
+_MOST_DOUBLINGS = 10
+_GIVE_UP_SECONDS = 7 * 86400.0  # by then somebody has missed the records, and had the index rebuilt
 
 
 def tell_workers(database: Database, broker: BrokerSettings | None, go_on: GoOn) -> Mapping[str, int]:
@@ -76,7 +78,7 @@ def _put_off(database: Database, row: OutboxRow, error: BrokerUnavailable, tally
         logger.error("job not told to koha's workers", extra={"job": row.payload["message"].get("job_id")})
         _remove(database, [row], "dropped", tally)
         return
-    pause = min(_FIRST_PAUSE_SECONDS * 2.0**row.attempts, _LONGEST_PAUSE_SECONDS)
+    pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(row.attempts, _MOST_DOUBLINGS), _LONGEST_PAUSE_SECONDS)
     database.transact(outbox.put_off, row.outbox_id, seconds=pause, error=str(error))
     tally["put_off"] += 1
 

@@ -83,6 +83,22 @@ def test_while_the_broker_is_away_nothing_is_lost(database: Database) -> None:
     assert _waiting(database) == []  # until the pause is over
 
 
+def test_however_often_it_failed_the_pause_is_bounded(database: Database) -> None:
+    database.transact(_add_record)
+    database.transact(
+        lambda tx: tx.connection.exec_driver_sql("UPDATE ill_sidecar_outbox SET attempts = 5000")
+    )
+
+    told = tell_workers(database, BrokerSettings(host="127.0.0.1", port=1, namespace="x"), lambda: True)
+
+    def seconds(tx: Transaction) -> float:
+        wait = "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), next_attempt_at) FROM ill_sidecar_outbox"
+        return float(tx.connection.exec_driver_sql(wait).scalar() or 0)
+
+    assert told == {"put_off": 1}
+    assert 0 < database.transact(seconds) <= 300
+
+
 def test_after_days_without_a_broker_it_is_given_up(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

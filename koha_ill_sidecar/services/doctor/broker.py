@@ -19,7 +19,7 @@ def check(patient: Patient) -> Iterator[Finding]:
         yield warn(
             "broker",
             "Koha's message broker is not known",
-            "Set koha.conf: without it, new records are indexed when Koha's worker starts the next time.",
+            "Set koha.conf: without it, Koha's workers never hear of the records of requested books.",
         )
         return
     try:
