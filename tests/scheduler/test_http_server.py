@@ -33,8 +33,8 @@ def _say(words: bytes) -> "WSGIApplication":
 def serve() -> Iterator[Serve]:
     servers = []
 
-    def start(application: "WSGIApplication", listen: str = "127.0.0.1:0") -> HTTPServer:
-        server = HTTPServer(ListenAddress.parse(listen), application, threads=4, grace_seconds=10)
+    def start(application: "WSGIApplication", listen: str = "127.0.0.1:0", *, threads: int = 4) -> HTTPServer:
+        server = HTTPServer(ListenAddress.parse(listen), application, threads=threads, grace_seconds=10)
         server.start()
         servers.append(server)
         return server
@@ -65,6 +65,60 @@ def test_the_application_can_be_replaced_while_serving(serve: Serve) -> None:
     server.replace_application(_say(b"after"))
 
     assert _get(server) == b"after"
+
+
+@pytest.fixture
+def chatter() -> Iterator[Callable[[HTTPServer], None]]:
+    """Start clients that ask one thing after the other over one connection each, until the test ends."""
+    over = threading.Event()
+    clients: list[threading.Thread] = []
+
+    def ask_on(server: HTTPServer, has_begun: threading.Event) -> None:
+        connection = _connect(server)
+        while not over.is_set():
+            try:
+                connection.request("GET", "/")
+                connection.getresponse().read()
+            except OSError:
+                return
+            has_begun.set()
+        connection.close()
+
+    def start(server: HTTPServer) -> None:
+        has_begun = threading.Event()
+        clients.append(threading.Thread(target=ask_on, args=(server, has_begun)))
+        clients[-1].start()
+        assert has_begun.wait(10)
+
+    yield start
+    over.set()
+    for client in clients:
+        client.join()
+
+
+def test_a_client_that_never_pauses_keeps_no_other_from_its_turn(
+    serve: Serve, chatter: Callable[[HTTPServer], None]
+) -> None:
+    server = serve(_say(b"hello"), threads=1)
+    chatter(server)
+
+    began = time.monotonic()
+    answers = [_get(server) for _ in range(5)]
+
+    assert answers == [b"hello"] * 5
+    assert time.monotonic() - began < 5
+
+
+def test_a_client_that_never_pauses_does_not_keep_the_server_from_stopping(
+    serve: Serve, chatter: Callable[[HTTPServer], None]
+) -> None:
+    server = serve(_say(b"hello"))
+    chatter(server)
+
+    began = time.monotonic()
+    server.stop()
+
+    assert time.monotonic() - began < 5
 
 
 def test_a_request_in_flight_is_answered_before_the_server_stops(serve: Serve) -> None:
