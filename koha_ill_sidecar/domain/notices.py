@@ -1,9 +1,10 @@
 """What a notice is, and what became of sending it."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 MODULE = "ill"
 """Koha's module of all interlibrary loan letters."""
@@ -12,6 +13,10 @@ HTML_CONTENT_TYPE = 'text/html; charset="UTF-8"'
 DEFAULT_LANG = "default"
 SMS = "sms"
 EMAIL = "email"
+
+
+AdditionalText: TypeAlias = str | Callable[[str], str]
+"""What ``ILL_REQUEST_UPDATE`` tells in its middle: a text, or what words it in a language such as ``zh-Hant-TW``."""
 
 
 class NoticeCode(StrEnum):

@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from koha_ill_sidecar.domain.actors import Actor, Interface
@@ -430,7 +431,7 @@ def _follow(tx: Transaction, target: _Target, report: StatusReport, decision: De
         comments.add(tx, ill_request.illrequest_id, borrowernumber=None, comment=decision.comment)
     if decision.notice is not None:
         notices.send_patron_notice(
-            tx, ill_request, decision.notice, _ACTOR, additional_text=additional_text(report)
+            tx, ill_request, decision.notice, _ACTOR, additional_text=partial(additional_text, report)
         )
     return supplied.too_long
 

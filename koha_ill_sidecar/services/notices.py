@@ -25,6 +25,7 @@ from koha_ill_sidecar.domain.notices import (
     EMAIL,
     MESSAGE_NAMES,
     SMS,
+    AdditionalText,
     Letter,
     NoticeOutcome,
     NotQueued,
@@ -71,7 +72,12 @@ _FAILURES = (
 
 
 def send_patron_notice(
-    tx: Transaction, ill_request: ILLRequest, notice_code: str, actor: Actor, *, additional_text: str = ""
+    tx: Transaction,
+    ill_request: ILLRequest,
+    notice_code: str,
+    actor: Actor,
+    *,
+    additional_text: AdditionalText = "",
 ) -> NoticeOutcome:
     """
     Queue a notice for the patron by each transport that they chose for it, and log it if any was queued.
@@ -188,7 +194,7 @@ class _Rendering:
         tx: Transaction,
         ill_request: ILLRequest,
         *,
-        additional_text: str = "",
+        additional_text: AdditionalText = "",
         actor: Actor | None = None,
     ) -> None:
         self._tx = tx
@@ -287,9 +293,10 @@ class _Rendering:
 
     def _fill_in(self, letter: Letter) -> RenderedNotice:
         """Koha's order: Template Toolkit in content and title, then the older syntax in both."""
-        content = self._process(letter, "content", letter.content)
-        title = self._process(letter, "title", letter.title)
-        values = self._letter_values()
+        substitutes = self._substitutes(letter)
+        content = self._process(letter, "content", letter.content, substitutes)
+        title = self._process(letter, "title", letter.title, substitutes)
+        values = self._letter_values(substitutes)
         return RenderedNotice(
             code=letter.code,
             name=letter.name,
@@ -306,11 +313,11 @@ class _Rendering:
             fit_sms(content, self._tx.preferences.number("SMSSendMaxChar")) if transport == SMS else content
         )
 
-    def _process(self, letter: Letter, part: str, source: str) -> str:
+    def _process(self, letter: Letter, part: str, source: str, substitutes: Mapping[str, str]) -> str:
         if "[%" not in source:
             return source
         try:
-            return _ENGINE.render(with_punctuation_filters(source), self._variables(source))
+            return _ENGINE.render(with_punctuation_filters(source), self._variables(source, substitutes))
         except TemplateError as error:
             library = f" of library {letter.branchcode}" if letter.branchcode else ""
             raise TemplateFailed(
@@ -318,10 +325,10 @@ class _Rendering:
                 f"cannot be processed: {error}. Mend it in Koha under Tools, Notices and slips."
             ) from error
 
-    def _variables(self, source: str) -> dict[str, object]:
+    def _variables(self, source: str, substitutes: Mapping[str, str]) -> dict[str, object]:
         plugins = make_plugins(self._tx, self._actor)
         given: dict[str, object] = {
-            **self._substitutes(),
+            **substitutes,
             **{name: plugins[name] for name in AUTOMATIC},
             "illrequest": self._objects.request(),
             "borrower": self._objects.patron(self._request.borrowernumber),
@@ -335,15 +342,22 @@ class _Rendering:
             given["today"] = self._today()
         return given
 
-    def _substitutes(self) -> dict[str, str]:
+    def _substitutes(self, letter: Letter) -> Mapping[str, str]:
+        text = self._additional_text
         return {
             "ill_bib_title": self._metadata.title,
             "ill_bib_author": self._metadata.author,
             "ill_full_metadata": self._metadata.lines,
-            "additional_text": self._additional_text,
+            "additional_text": text if isinstance(text, str) else text(self._language(letter)),
         }
 
-    def _letter_values(self) -> LetterValues:
+    def _language(self, letter: Letter) -> str:
+        """Tell which language a letter is in: the default ones are in the OPAC's first (Koha, C4/Letters.pm)."""
+        if letter.lang != DEFAULT_LANG:
+            return letter.lang
+        return next(iter(self._tx.preferences.words("OPACLanguages")), "en")
+
+    def _letter_values(self, substitutes: Mapping[str, str]) -> LetterValues:
         keys = {
             "illrequests": self._request.illrequest_id,
             "borrowers": self._request.borrowernumber,
@@ -351,7 +365,7 @@ class _Rendering:
             "branches": self._request.branchcode,
         }
         return LetterValues(
-            substitutes=self._substitutes(),
+            substitutes=substitutes,
             tables=[
                 LetterTable(name=table, row=functools.partial(self._objects.row, table, key))
                 for table, key in keys.items()

@@ -279,11 +279,24 @@ def test_only_what_is_new_is_written() -> None:
 
 
 def test_the_patron_reads_the_due_date_and_the_address() -> None:
-    text = additional_text(report("delivered", due=date(2026, 4, 1), access_url="https://example.org/a"))
+    delivered = report("delivered", due=date(2026, 4, 1), access_url="https://example.org/{a}")
 
-    assert (
-        text == "It has been delivered.\nDue date: 2026-04-01.\nYou can read it here: https://example.org/a"
+    assert additional_text(delivered, "en") == (
+        "It has been delivered.\nDue date: 2026-04-01.\nYou can read it here: https://example.org/{a}"
     )
+    assert additional_text(delivered, "zh-Hant-TW") == (
+        "資料已送達。\n到期日：2026-04-01。\n請由此閱讀：https://example.org/{a}"
+    )
+
+
+def test_every_piece_of_news_is_worded_in_both_languages() -> None:
+    told = {status for status, rule in RULES.items() if rule.notice is NoticeCode.REQUEST_UPDATE}
+
+    for status in told:
+        english, chinese = (additional_text(report(status), lang) for lang in ("en", "zh-Hant-TW"))
+        assert english
+        assert english.isascii()
+        assert not chinese.isascii()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from koha_ill_sidecar.storage.sidecar import progress, receipts
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptFilter
 from koha_ill_sidecar.storage.transaction import Transaction
-from messaging import add_letter, choose_transports
+from messaging import add_letter, choose_transports, with_preferences
 
 pytestmark = pytest.mark.all_versions
 
@@ -234,6 +234,36 @@ def test_attention_goes_when_somebody_attended(tx: Transaction) -> None:
 
     assert progress.attend(tx, number)
     assert progress.get(tx, number).attention is None
+
+
+@pytest.mark.parametrize(
+    ("languages", "told"),
+    [("en,zh-Hant-TW", "The supplying library has sent it."), ("zh-Hant-TW,en", "提供館已寄出資料。")],
+)
+def test_news_is_worded_in_the_language_of_the_letter(
+    admin: Engine, tx: Transaction, languages: str, told: str
+) -> None:
+    """Letters for every language are in the first one of the OPAC."""
+    wants_notices(admin, tx, SAM)
+    number = acme_request(tx)
+    there = with_preferences(tx, OPACLanguages=languages)
+
+    send(there, event("e1", "shipped"), number)
+
+    assert messages_to(tx, SAM) == [("ILL_REQUEST_UPDATE", f"{told} Hello")]
+
+
+def test_a_letter_of_another_language_has_its_own_words(admin: Engine, tx: Transaction) -> None:
+    with admin.begin() as koha:
+        koha.execute(text("UPDATE borrowers SET lang = 'zh-Hant-TW' WHERE borrowernumber = :id"), {"id": SAM})
+    wants_notices(admin, tx, SAM)
+    add_letter(tx, "ILL_REQUEST_UPDATE", content="[% additional_text %] 您好", lang="zh-Hant-TW")
+    number = acme_request(tx)
+    there = with_preferences(tx, OPACLanguages="en", TranslateNotices="1")
+
+    send(there, event("e1", "shipped"), number)
+
+    assert messages_to(tx, SAM) == [("ILL_REQUEST_UPDATE", "提供館已寄出資料。 您好")]
 
 
 def test_the_patron_is_told_once_per_state(admin: Engine, tx: Transaction) -> None:
