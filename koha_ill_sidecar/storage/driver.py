@@ -21,7 +21,7 @@ Connection: TypeAlias = "pymysql.connections.Connection[pymysql.cursors.Cursor]"
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
 _LOCK_WAIT_SECONDS = (
-    10  # the server's 50 s, or a day, would hold a vendor's callback longer than the vendor waits
+    10  # the server's 50 s, or a day for tables, is longer than a vendor waits for its answer
 )
 
 # Koha's own modes (Koha, Koha/Database.pm) and strictness: what does not fit is an error, never silently cut.
@@ -68,9 +68,15 @@ def prepare(connection: Connection, settings: DatabaseSettings) -> None:
 
 
 class _Socket(socket.socket):
-    """A socket whose timeout the kernel keeps."""
+    """A socket whose timeout the kernel keeps; where TLS is put around it, that asks for it and keeps it itself."""
+
+    _timeout: float | None = None
+
+    def gettimeout(self) -> float | None:
+        return self._timeout
 
     def settimeout(self, value: float | None) -> None:
+        self._timeout = value
         seconds = value or 0
         interval = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
         self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)

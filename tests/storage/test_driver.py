@@ -5,12 +5,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pymysql
 import pytest
+from mail_servers import make_certificate
 
-from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
+from koha_ill_sidecar.config.settings import DatabaseSettings, DatabaseTLS, IllSite
+from koha_ill_sidecar.config.values import Secret
+from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
 from koha_ill_sidecar.errors import DatabaseUnavailable
 from koha_ill_sidecar.storage import driver
 from koha_ill_sidecar.storage.database import Database
@@ -69,3 +73,42 @@ def test_a_server_that_is_not_there_is_the_drivers_own_error(settings: DatabaseS
 
     with pytest.raises(DatabaseUnavailable):
         Database(settings, site=IllSite()).ping()
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Iterator[DatabaseSettings]:
+    """A MariaDB on a TCP port that lets its user in over TLS only."""
+    certificate = make_certificate(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = [
+        "--skip-networking=0", "--bind-address=127.0.0.1", f"--port={port}",
+        f"--ssl-cert={certificate.cert}", f"--ssl-key={certificate.key}",
+    ]  # fmt: skip
+    with PrivateMariaDB(tmp_path / "data", options=options) as server:
+        with server.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE USER careful@'%' IDENTIFIED BY 'only for tests' REQUIRE SSL")
+        yield DatabaseSettings(
+            host="127.0.0.1",
+            port=port,
+            user="careful",
+            password=Secret("only for tests"),
+            database="information_schema",
+            tls=DatabaseTLS(enabled=True, ca=certificate.ca, verify_hostname=True),
+        )
+
+
+@pytest.mark.parametrize("is_asked_for", [True, False])
+def test_a_server_that_falls_silent_under_tls_is_given_up(
+    tls_server: DatabaseSettings, monkeypatch: pytest.MonkeyPatch, *, is_asked_for: bool
+) -> None:
+    """The driver encrypts wherever the server can, whether or not it was asked to."""
+    monkeypatch.setattr(driver, "_READ_SECONDS", 0.3)
+    settings = tls_server if is_asked_for else replace(tls_server, tls=DatabaseTLS())
+    connection = driver.connect(settings)
+    cursor = connection.cursor()
+    cursor.execute("SHOW STATUS LIKE 'Ssl_version'")
+
+    assert "TLS" in str(cursor.fetchone())
+    with pytest.raises(pymysql.OperationalError, match="timed out"):
+        cursor.execute("SELECT SLEEP(5)")

@@ -1,10 +1,11 @@
 """Whether Koha's workers will hear of the records that are to be indexed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from koha_ill_sidecar.delivery.broker import connected
 from koha_ill_sidecar.errors import BrokerUnavailable
-from koha_ill_sidecar.services.doctor.findings import Finding, ok, warn
+from koha_ill_sidecar.services.doctor.findings import Finding, Verdict, failure, ok, warn
 from koha_ill_sidecar.services.doctor.koha import Patient
 from koha_ill_sidecar.services.records import workers_wait_to_be_told
 
@@ -26,5 +27,4 @@ def check(patient: Patient) -> Iterator[Finding]:
         with connected(settings):
             yield ok("broker", f"{settings.host}:{settings.port} takes our messages for {settings.namespace}")
     except BrokerUnavailable as error:
-        seen, _, advice = str(error).partition(". ")
-        yield warn("broker", seen, advice)
+        yield replace(failure("broker", error), verdict=Verdict.WARN)
