@@ -6,6 +6,8 @@ By default tests run against the newest version; those marked ``all_versions`` a
 """
 
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -38,6 +40,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("KOHA_VERSIONS", _DEFAULT_VERSIONS),
         help=f"versions for tests marked all_versions, comma-separated, or all (default: {_DEFAULT_VERSIONS})",
     )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Name the threads that keep the run from ending, and fail it."""
+    left = [
+        thread
+        for thread in threading.enumerate()
+        if not thread.daemon and thread is not threading.main_thread()
+    ]
+    if left:
+        sys.stderr.write(f"\nThreads left behind: {', '.join(thread.name for thread in left)}\n")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 5
 _RECEIPT_SECONDS = 10
+_GOODBYE_SECONDS = 1
 
 
 class Broker:
@@ -68,17 +69,30 @@ def connected(settings: BrokerSettings) -> Iterator[Broker]:
     listener = _Listener()
     connection.set_listener("sidecar", listener)
     try:
+        _sign_in(connection, listener, settings, where)
+        yield Broker(connection, listener, where)
+    finally:
+        _close(connection)
+
+
+def _sign_in(connection: "Connection12", listener: "_Listener", settings: BrokerSettings, where: str) -> None:
+    try:
         # The library's own waiting has no end.
         connection.connect(settings.user, settings.password.reveal(), wait=False)
     except _stomp_errors() as error:
         raise _unavailable(where, str(error) or "no connection") from error
-    try:
-        if problem := listener.wait_for_welcome():
-            raise _unavailable(where, problem)
-        yield Broker(connection, listener, where)
-    finally:
-        with suppress(*_stomp_errors()):
-            connection.disconnect()
+    if problem := listener.wait_for_welcome():
+        raise _unavailable(where, problem)
+
+
+def _close(connection: "Connection12") -> None:
+    """Say goodbye; a broker that does not answer that is left without, so that no thread stays with it."""
+    with suppress(*_stomp_errors()):
+        connection.disconnect()
+    if reader := connection.transport.io_thread:
+        reader.join(_GOODBYE_SECONDS)
+        if reader.is_alive():
+            connection.transport.disconnect_socket()
 
 
 class _Listener:

@@ -87,7 +87,7 @@ def test_a_broker_that_never_confirms_is_given_up(monkeypatch: pytest.MonkeyPatc
                 pass
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=welcome_and_say_no_more, args=(listening,))
+        thread = threading.Thread(target=welcome_and_say_no_more, args=(listening,), daemon=True)
         thread.start()
         silent = BrokerSettings(host="127.0.0.1", port=listening.getsockname()[1], namespace="koha_test")
         with (
@@ -96,3 +96,4 @@ def test_a_broker_that_never_confirms_is_given_up(monkeypatch: pytest.MonkeyPatc
         ):
             sender.send("koha_test-default", "{}")
         thread.join(5)
+        assert not thread.is_alive(), "the connection was left open"
