@@ -136,7 +136,7 @@ class _Expressions:
             case ListLiteral(items):
                 return f"[{', '.join(map(self.value, items))}]"
             case RangeLiteral(first, last):
-                return f"range_values({self.value(first)}, {self.value(last)}, c.limits.list_size)"
+                return f"range_values({self.value(first)}, {self.value(last)}, m.limits.list_size)"
             case HashLiteral(pairs):
                 return self._dictionary(pairs)
             case WholeDivision(quotient):
@@ -195,7 +195,7 @@ class _Expressions:
     def _concatenation(self, operands: tuple[Expression, ...]) -> str:
         if len(operands) == 1:
             return self.text(operands[0])
-        return f"c.join(({', '.join(map(self.text, operands))}))" if operands else "''"
+        return f"m.join(({', '.join(map(self.text, operands))}))" if operands else "''"
 
     def _variable(self, path: Path) -> str:
         names = [step.name.value for step in path if isinstance(step.name, Literal)]
@@ -284,11 +284,12 @@ class _Compiler:
         scopes, self._scopes = self._scopes, []
         with self._indented(f"def {name}(c):"):
             self._write("s = c.stash")
+            self._write("m = c.meter")
             if catches_return:
                 self._caught_body(body, 0)
             else:
                 self._buffered(body, 0)
-            self._write("return c.join(w0)")
+            self._write("return m.join(w0)")
         self._scopes = scopes
 
     def _open_buffer(self, buffer: int) -> None:
@@ -365,14 +366,14 @@ class _Compiler:
             case Capture(path, body):
                 inner = self._name()
                 self._buffered(body, inner)
-                self._write(f"assign(s, {self._expressions.path(path)}, c.join(w{inner}))")
+                self._write(f"assign(s, {self._expressions.path(path)}, m.join(w{inner}))")
             case Macro():
                 self._macro(node)
             case AnonymousBlock(body):
                 inner = self._name()
                 with self._leavable():
                     self._caught_body(body, inner)
-                self._write(f"a{buffer}(c.join(w{inner}))")
+                self._write(f"a{buffer}(m.join(w{inner}))")
             case _:
                 raise TypeError(f"no code for {type(node).__name__}")
 
@@ -439,7 +440,7 @@ class _Compiler:
             case "NEXT" if "loop" in self._scopes:
                 self._write("continue")
             case _:
-                self._write("break" if self._scopes else "return c.join(w0)")
+                self._write("break" if self._scopes else "return m.join(w0)")
 
     def _if(self, node: If, buffer: int) -> None:
         keyword = "if"
@@ -483,14 +484,14 @@ class _Compiler:
 
     def _while(self, node: While, buffer: int) -> None:
         name = self._name()
-        self._write(f"n{name} = c.limits.while_turns")
+        self._write(f"n{name} = m.limits.while_turns")
         with self._scope("loop"), self._indented("while True:"):
             self._write(f"n{name} -= 1")
             with self._indented(f"if n{name} <= 0:"):
-                self._write("raise while_error(c.limits.while_turns)")
+                self._write("raise while_error(m.limits.while_turns)")
             with self._indented(f"if not {self._expressions.condition(node.condition)}:"):
                 self._write("break")
-            self._write("c.turn()")
+            self._write("m.turn()")
             self._body(node.body, buffer)
 
     def _try(self, node: Try, buffer: int) -> None:
@@ -508,7 +509,7 @@ class _Compiler:
             self._body(node.final, inner)
         with self._indented(f"if e{inner} is not None:"):
             self._write(f"raise e{inner}")
-        self._write(f"a{buffer}(c.join(w{inner}))")
+        self._write(f"a{buffer}(m.join(w{inner}))")
 
     def _handlers(self, node: Try, inner: int) -> None:
         kinds = tuple(dict.fromkeys(kind for kind, _ in node.handlers if kind is not None))
@@ -534,7 +535,7 @@ class _Compiler:
             self._write(f"a{buffer}(f{inner}({self._expressions.text(node.body[0].expression)}))")
             return
         self._buffered(node.body, inner)
-        self._write(f"a{buffer}(f{inner}(c.join(w{inner})))")
+        self._write(f"a{buffer}(f{inner}(m.join(w{inner})))")
 
     def _filter_arguments(self, names: Named) -> Iterator[str]:
         yield self._expressions.value(names.names[0])
@@ -546,7 +547,7 @@ class _Compiler:
     def _wrapper(self, node: Wrapper, buffer: int) -> None:
         inner = self._name()
         self._buffered(node.body, inner)
-        self._write(f"r{inner} = c.join(w{inner})")
+        self._write(f"r{inner} = m.join(w{inner})")
         for name in reversed(node.names.names):
             variables = f"{{**{self._expressions.named(node.names)}, 'content': r{inner}}}"
             self._write(f"r{inner} = c.include({self._expressions.value(name)}, {variables})")

@@ -4,14 +4,13 @@ What a template has while it is rendered: its variables, blocks, filters and plu
 Plugins and filter factories are given the context; its public methods are theirs to use.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError, TemplateLimitError
 from koha_ill_sidecar.template_toolkit.filters import FilterFactory, FilterFunction
-from koha_ill_sidecar.template_toolkit.limits import Limits
+from koha_ill_sidecar.template_toolkit.limits import Limits, Meter
 from koha_ill_sidecar.template_toolkit.loops import Loop
 from koha_ill_sidecar.template_toolkit.stash import Stash, is_code
 from koha_ill_sidecar.template_toolkit.text_methods import trim
@@ -26,9 +25,6 @@ from koha_ill_sidecar.template_toolkit.values import (
 
 Block = Callable[["Context"], str]
 PluginFactory = Callable[["Context", list[Value]], Value]
-
-# The clock is looked at once in so many loop turns.
-_TURNS_PER_LOOK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ class Context:
 
     environment: Environment
     document: Document
-    limits: Limits
+    meter: Meter
     stash: Stash = field(init=False)
     _parents: list[Stash] = field(default_factory=list)
     _documents: list[Document] = field(default_factory=list)
@@ -103,64 +99,15 @@ class Context:
     _blocks: dict[str, Block] = field(default_factory=dict)
     _filters: dict[str, FilterFunction] = field(default_factory=dict)
     _depth: int = 0
-    _turns: int = 0
-    _deadline: float = 0.0
 
     @classmethod
     def begin(cls, environment: Environment, document: Document, variables: Mapping[str, Value]) -> "Context":
         """Prepare a rendering; the variables are copied, what they refer to is not."""
-        context = cls(environment, document, environment.limits)
+        context = cls(environment, document, Meter(environment.limits))
         first: dict[str, Value] = {"global": {}, **variables, "inc": _increment, "dec": _decrement}
-        context.stash = Stash(context, first | {"template": document, "component": document})
+        context.stash = Stash(context.meter, first | {"template": document, "component": document})
         context._documents.append(document)
-        context._deadline = time.monotonic() + environment.limits.seconds
         return context
-
-    # Limits.
-
-    def turn(self) -> None:
-        """Count one turn of a loop."""
-        self._turns += 1
-        if self._turns > self.limits.loop_turns:
-            raise TemplateLimitError(f"more than {self.limits.loop_turns} loop turns")
-        if self._turns % _TURNS_PER_LOOK == 0:
-            self.check_time()
-
-    def check_time(self) -> None:
-        """Stop a rendering that has taken too long."""
-        if time.monotonic() > self._deadline:
-            raise TemplateLimitError(f"longer than {self.limits.seconds:g} seconds")
-
-    def check_length(self, length: int) -> None:
-        """Stop before a text of *length* characters is made, if that is too long."""
-        if length > self.limits.output:
-            raise TemplateLimitError(f"text longer than {self.limits.output} characters")
-
-    def check_size(self, size: int) -> None:
-        """Stop before a list of *size* elements is made, if that is too many."""
-        if size > self.limits.list_size:
-            raise TemplateLimitError(f"list of more than {self.limits.list_size} elements")
-
-    def checked(self, value: str) -> str:
-        """Give *value*, if it is not too long."""
-        self.check_length(len(value))
-        return value
-
-    def checked_list(self, items: list[Value]) -> list[Value]:
-        """Give *items*, if they are not too many."""
-        self.check_size(len(items))
-        return items
-
-    def join(self, texts: Sequence[str]) -> str:
-        """Join what a block has rendered."""
-        if sum(map(len, texts)) > self.limits.output:
-            raise TemplateLimitError(f"text longer than {self.limits.output} characters")
-        return "".join(texts)
-
-    def join_texts(self, joint: str, texts: Sequence[str]) -> str:
-        """Join texts with *joint* between them."""
-        self.check_length(sum(map(len, texts)) + len(joint) * len(texts))
-        return joint.join(texts)
 
     # Variables.
 
@@ -177,7 +124,7 @@ class Context:
 
     def loop(self, items: Value) -> Loop:
         """Begin a FOREACH."""
-        return items if isinstance(items, Loop) else Loop(items, self.turn)
+        return items if isinstance(items, Loop) else Loop(items, self.meter.turn)
 
     # Blocks.
 
@@ -207,7 +154,7 @@ class Context:
             if source is None:
                 raise TemplateError("file", f"{name}: not found")
             found.append(source)
-        return self.join(found)
+        return self.meter.join(found)
 
     def evaluate(self, source: str) -> str:
         """Render a text as a template of its own, with the variables that are there."""
@@ -241,7 +188,7 @@ class Context:
             output = self._render(block)
             rendered.append(trim(output) if self.environment.trim else output)
         stash["component"] = component
-        return rendered[0] if len(rendered) == 1 else self.join(rendered)
+        return rendered[0] if len(rendered) == 1 else self.meter.join(rendered)
 
     def _render(self, block: "Block | Document") -> str:
         self._enter()
@@ -258,9 +205,9 @@ class Context:
 
     def _enter(self) -> None:
         self._depth += 1
-        if self._depth > self.limits.depth:
-            raise TemplateLimitError(f"blocks more than {self.limits.depth} deep inside each other")
-        self.check_time()
+        if self._depth > self.meter.limits.depth:
+            raise TemplateLimitError(f"blocks more than {self.meter.limits.depth} deep inside each other")
+        self.meter.seconds_left()
 
     def macro(self, block: Block, parameters: tuple[str, ...] | None) -> Callable[..., str]:
         """Make a function of a MACRO's block."""
@@ -301,8 +248,9 @@ class Context:
     def _named_filter(self, name: str, args: list[Value] | None) -> FilterFunction | None:
         if found := self.environment.filters.get(name):
             return found
-        factory = self.environment.filter_factories.get(name)
-        return None if factory is None else factory(self, args or [])
+        if factory := self.environment.filter_factories.get(name):
+            return factory(self.meter, args or [])
+        return self.evaluate if name in ("eval", "evaltt") else None
 
     def plugin(self, name: str, args: list[Value]) -> Value:
         """

@@ -130,7 +130,7 @@ class Engine:
             rendered = document.main(context)
         except TemplateError as error:
             if error.kind == "stop" and not isinstance(error, TemplateLimitError):
-                return context.join(error.output or [])
+                return context.meter.join(error.output or [])
             if error.line is None:
                 error.line = line_of(error.__traceback__)
             raise

@@ -1,8 +1,9 @@
 """
 The standard filters.
 
-A static filter takes a text and gives one. A factory takes the context and the arguments behind the filter's name,
-and gives such a function. Filters that write to files or run Perl are refused by name.
+A static filter takes a text and gives one. A factory takes the meter of the rendering and the arguments behind the
+filter's name, and gives such a function. Filters that write to files or run Perl are refused by name; `eval` is the
+context's own.
 
 Source: Template Toolkit 2.27, Template::Filters.
 """
@@ -10,11 +11,12 @@ Source: Template Toolkit 2.27, Template::Filters.
 import re
 from collections.abc import Callable
 from html.entities import codepoint2name
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from koha_ill_sidecar.template_toolkit import patterns
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.limits import Meter
+from koha_ill_sidecar.template_toolkit.sprintf import sprintf
 from koha_ill_sidecar.template_toolkit.text_methods import (
     argument,
     capitalise_first,
@@ -27,11 +29,8 @@ from koha_ill_sidecar.template_toolkit.text_methods import (
 )
 from koha_ill_sidecar.template_toolkit.values import Value, integer, text
 
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
-
 FilterFunction = Callable[[str], str]
-FilterFactory = Callable[["Context", list[Value]], FilterFunction]
+FilterFactory = Callable[[Meter, list[Value]], FilterFunction]
 
 _PARAGRAPHS = re.compile(r"(?:\r?\n){2,}")
 _PARAGRAPH_BREAK = re.compile(r"(\r?\n){2,}")
@@ -82,8 +81,8 @@ STATIC_FILTERS: dict[str, FilterFunction] = {
 }
 
 
-def _html_entity(context: "Context", args: list[Value]) -> FilterFunction:
-    del context, args
+def _html_entity(meter: Meter, args: list[Value]) -> FilterFunction:
+    del meter, args
     return lambda value: _NOT_PLAIN.sub(_entity, value)
 
 
@@ -95,20 +94,20 @@ def _entity(match: re.Match[str]) -> str:
     return f"&{name};" if name else f"&#x{code:X};"
 
 
-def _indent(context: "Context", args: list[Value]) -> FilterFunction:
+def _indent(meter: Meter, args: list[Value]) -> FilterFunction:
     given = argument(args, 0)
     pad = "    " if given is None else text(given)
     if re.fullmatch(r"\d+\n?", pad, re.ASCII):
-        pad = repeat(context, " ", pad)
+        pad = repeat(meter, " ", pad)
 
     def indent(value: str) -> str:
-        context.check_length(len(pad) * (value.count("\n") + 1))
+        meter.check_length(len(pad) * (value.count("\n") + 1))
         return _LINE_START.sub(lambda _: pad, value)
 
     return indent
 
 
-def _format(context: "Context", args: list[Value]) -> FilterFunction:
+def _format(meter: Meter, args: list[Value]) -> FilterFunction:
     given = argument(args, 0)
     pattern = "%s" if given is None else text(given)
 
@@ -116,32 +115,31 @@ def _format(context: "Context", args: list[Value]) -> FilterFunction:
         lines = value.split("\n")
         while lines and not lines[-1]:
             lines.pop()
-        context.check_length(len(pattern) * len(lines))
-        return "\n".join([patterns.sprintf(pattern, [line], context.limits.output) for line in lines])
+        meter.check_length(len(pattern) * len(lines))
+        return "\n".join([sprintf(pattern, [line], meter.limits.output) for line in lines])
 
     return apply
 
 
-def _repeat(context: "Context", args: list[Value]) -> FilterFunction:
+def _repeat(meter: Meter, args: list[Value]) -> FilterFunction:
     count = argument(args, 0)
     times = 1 if count is None or text(count) == "" else count
-    return lambda value: repeat(context, value, times)
+    return lambda value: repeat(meter, value, times)
 
 
-def _replace(context: "Context", args: list[Value]) -> FilterFunction:
+def _replace(meter: Meter, args: list[Value]) -> FilterFunction:
     pattern = patterns.compile_pattern(text(argument(args, 0)))
     replacement = text(argument(args, 1))
-    return lambda value: context.checked(pattern.sub(lambda _: replacement, value))
+    return lambda value: pattern.replace(lambda _: replacement, value, meter)
 
 
-def _remove(context: "Context", args: list[Value]) -> FilterFunction:
-    del context
+def _remove(meter: Meter, args: list[Value]) -> FilterFunction:
     pattern = patterns.compile_pattern(text(argument(args, 0)))
-    return lambda value: pattern.sub("", value)
+    return lambda value: pattern.replace(lambda _: "", value, meter)
 
 
-def _truncate(context: "Context", args: list[Value]) -> FilterFunction:
-    del context
+def _truncate(meter: Meter, args: list[Value]) -> FilterFunction:
+    del meter
     length = 32 if argument(args, 0) is None else integer(args[0])
     addition = "..." if argument(args, 1) is None else text(args[1])
     if length < len(addition):
@@ -154,22 +152,15 @@ def _truncate(context: "Context", args: list[Value]) -> FilterFunction:
     return truncate
 
 
-def _evaluate(context: "Context", args: list[Value]) -> FilterFunction:
-    del args
-    return context.evaluate
-
-
 def _refused(name: str, kind: str) -> FilterFactory:
-    def refuse(context: "Context", args: list[Value]) -> FilterFunction:
-        del context, args
+    def refuse(meter: Meter, args: list[Value]) -> FilterFunction:
+        del meter, args
         raise TemplateError(kind, f"filter {name} is refused by this engine")
 
     return refuse
 
 
 FILTER_FACTORIES: dict[str, FilterFactory] = {
-    "eval": _evaluate,
-    "evaltt": _evaluate,
     "format": _format,
     "html_entity": _html_entity,
     "indent": _indent,

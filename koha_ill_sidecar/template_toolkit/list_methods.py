@@ -4,10 +4,9 @@ Virtual methods of lists: `x.size`, `x.join(...)`, `x.sort` and so on.
 Source: Template Toolkit 2.27, Template::VMethods and Template::Stash::XS.
 """
 
-from typing import TYPE_CHECKING
-
 from koha_ill_sidecar.template_toolkit import patterns
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.limits import Meter
 from koha_ill_sidecar.template_toolkit.text_methods import Method, argument, lower
 from koha_ill_sidecar.template_toolkit.values import (
     MISSING,
@@ -21,9 +20,6 @@ from koha_ill_sidecar.template_toolkit.values import (
     truth,
 )
 
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
-
 _KEY_JOINT = "/*^unlikely^*/"
 
 
@@ -35,13 +31,13 @@ def _element(items: list[Value], index: int) -> Value:
     return items[index] if -len(items) <= index < len(items) else None
 
 
-def _item(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context
+def _item(meter: Meter, value: Value, args: list[Value]) -> Value:
+    del meter
     return _element(_items(value), integer(argument(args, 0)))
 
 
-def _hash(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context
+def _hash(meter: Meter, value: Value, args: list[Value]) -> Value:
+    del meter
     items = _items(value)
     if args:
         key = args[0] if truth(args[0]) else 0
@@ -54,34 +50,34 @@ def _hash(context: "Context", value: Value, args: list[Value]) -> Value:
     return {text(name): item for name, item in zip(padded[::2], padded[1::2], strict=True)}
 
 
-def _push(context: "Context", value: Value, args: list[Value]) -> Value:
+def _push(meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     items.extend(args)
-    context.checked_list(items)
+    meter.checked_list(items)
     return ""
 
 
-def _unshift(context: "Context", value: Value, args: list[Value]) -> Value:
+def _unshift(meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     items[:0] = args
-    context.checked_list(items)
+    meter.checked_list(items)
     return ""
 
 
-def _pop(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context, args
+def _pop(meter: Meter, value: Value, args: list[Value]) -> Value:
+    del meter, args
     items = _items(value)
     return items.pop() if items else None
 
 
-def _shift(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context, args
+def _shift(meter: Meter, value: Value, args: list[Value]) -> Value:
+    del meter, args
     items = _items(value)
     return items.pop(0) if items else None
 
 
-def _defined(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context
+def _defined(meter: Meter, value: Value, args: list[Value]) -> Value:
+    del meter
     if not args:
         return 1
     if not looks_like_number(args[0]):
@@ -89,36 +85,36 @@ def _defined(context: "Context", value: Value, args: list[Value]) -> Value:
     return 1 if _element(_items(value), integer(args[0])) is not None else ""
 
 
-def _first(context: "Context", value: Value, args: list[Value]) -> Value:
+def _first(meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     if not args:
         return _element(items, 0)
-    return _between(context, items, 0, integer(args[0]) - 1)
+    return _between(meter, items, 0, integer(args[0]) - 1)
 
 
-def _last(context: "Context", value: Value, args: list[Value]) -> Value:
+def _last(meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     if not args:
         return _element(items, -1)
-    return _between(context, items, -integer(args[0]), -1)
+    return _between(meter, items, -integer(args[0]), -1)
 
 
-def _between(context: "Context", items: list[Value], first: int, last: int) -> list[Value]:
+def _between(meter: Meter, items: list[Value], first: int, last: int) -> list[Value]:
     """Give the elements from *first* to *last*, None where the list has none, as Perl's slices do."""
-    context.check_size(last - first + 1)
+    meter.check_size(last - first + 1)
     return [_element(items, index) for index in range(first, last + 1)]
 
 
-def _slice(context: "Context", value: Value, args: list[Value]) -> Value:
+def _slice(meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     first = integer(argument(args, 0))
     last = len(items) - 1 if argument(args, 1) is None else integer(args[1])
     first += len(items) if first < 0 else 0
     last += len(items) if last < 0 else 0
-    return _between(context, items, first, last)
+    return _between(meter, items, first, last)
 
 
-def _splice(context: "Context", value: Value, args: list[Value]) -> Value:
+def _splice(meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     start = integer(argument(args, 0)) if args else 0
     if start < -len(items):
@@ -136,26 +132,24 @@ def _splice(context: "Context", value: Value, args: list[Value]) -> Value:
     removed = items[start:end]
     more = args[2:]
     items[start:end] = more[0] if len(more) == 1 and isinstance(more[0], list) else more
-    context.checked_list(items)
+    meter.checked_list(items)
     return removed
 
 
-def _grep(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context
-    pattern = argument(args, 0)
-    regex = patterns.compile_pattern(text(pattern) if truth(pattern) else "")
-    return [item for item in _items(value) if regex.search(text(item))]
+def _grep(meter: Meter, value: Value, args: list[Value]) -> Value:
+    given = argument(args, 0)
+    pattern = patterns.compile_pattern(text(given) if truth(given) else "")
+    return [item for item in _items(value) if pattern.search(text(item), meter)]
 
 
-def _join(context: "Context", value: Value, args: list[Value]) -> Value:
+def _join(meter: Meter, value: Value, args: list[Value]) -> Value:
     joint = " " if argument(args, 0) is None else text(args[0])
     items = _items(value)
-    context.check_length(len(joint) * len(items))
-    return context.join_texts(joint, [text(item) for item in items])
+    return meter.join([text(item) for item in items], joint)
 
 
-def _sort(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context
+def _sort(meter: Meter, value: Value, args: list[Value]) -> Value:
+    del meter
     items = _items(value)
     if len(items) <= 1:
         return items
@@ -163,8 +157,8 @@ def _sort(context: "Context", value: Value, args: list[Value]) -> Value:
     return sorted(items, key=lambda item: _sort_key(item, fields))
 
 
-def _nsort(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context
+def _nsort(meter: Meter, value: Value, args: list[Value]) -> Value:
+    del meter
     items = _items(value)
     if len(items) <= 1:
         return items
@@ -190,19 +184,19 @@ def _sort_key(item: Value, fields: list[str]) -> str:
     return lower(text(item))
 
 
-def _unique(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context, args
+def _unique(meter: Meter, value: Value, args: list[Value]) -> Value:
+    del meter, args
     return list({text(item): item for item in reversed(_items(value))}.values())[::-1]
 
 
-def _import(context: "Context", value: Value, args: list[Value]) -> Value:
+def _import(meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     items.extend(_lists(args))
-    return context.checked_list(items)
+    return meter.checked_list(items)
 
 
-def _merge(context: "Context", value: Value, args: list[Value]) -> Value:
-    return context.checked_list([*_items(value), *_lists(args)])
+def _merge(meter: Meter, value: Value, args: list[Value]) -> Value:
+    return meter.checked_list([*_items(value), *_lists(args)])
 
 
 def _lists(args: list[Value]) -> list[Value]:
@@ -211,7 +205,7 @@ def _lists(args: list[Value]) -> list[Value]:
 
 LIST_METHODS: dict[str, Method] = {
     "defined": _defined,
-    "empty": lambda _context, value, _args: 0 if _items(value) else 1,
+    "empty": lambda _meter, value, _args: 0 if _items(value) else 1,
     "first": _first,
     "grep": _grep,
     "hash": _hash,
@@ -219,15 +213,15 @@ LIST_METHODS: dict[str, Method] = {
     "item": _item,
     "join": _join,
     "last": _last,
-    "list": lambda _context, value, _args: _items(value),
-    "max": lambda _context, value, _args: len(_items(value)) - 1,
+    "list": lambda _meter, value, _args: _items(value),
+    "max": lambda _meter, value, _args: len(_items(value)) - 1,
     "merge": _merge,
     "nsort": _nsort,
     "pop": _pop,
     "push": _push,
-    "reverse": lambda _context, value, _args: _items(value)[::-1],
+    "reverse": lambda _meter, value, _args: _items(value)[::-1],
     "shift": _shift,
-    "size": lambda _context, value, _args: len(_items(value)),
+    "size": lambda _meter, value, _args: len(_items(value)),
     "slice": _slice,
     "sort": _sort,
     "splice": _splice,

@@ -10,10 +10,10 @@ Source: Template Toolkit 2.27, Template::Stash::XS.
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError, TemplateLimitError
 from koha_ill_sidecar.template_toolkit.hash_methods import HASH_METHODS
+from koha_ill_sidecar.template_toolkit.limits import Meter
 from koha_ill_sidecar.template_toolkit.list_methods import LIST_METHODS
 from koha_ill_sidecar.template_toolkit.text_methods import TEXT_METHODS
 from koha_ill_sidecar.template_toolkit.values import (
@@ -26,22 +26,19 @@ from koha_ill_sidecar.template_toolkit.values import (
     truth,
 )
 
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
-
 
 class Stash(dict[str, Value]):
     """The variables that a block sees. INCLUDE copies them, PROCESS shares them."""
 
-    __slots__ = ("context",)
+    __slots__ = ("meter",)
 
-    def __init__(self, context: "Context", variables: dict[str, Value]) -> None:
+    def __init__(self, meter: Meter, variables: dict[str, Value]) -> None:
         super().__init__(variables)
-        self.context = context
+        self.meter = meter
 
     def localise(self, more: dict[str, Value]) -> "Stash":
         """Give a copy, with *more* on top. The hash of a variable named `import` is spread out."""
-        clone = Stash(self.context, self)
+        clone = Stash(self.meter, self)
         clone.spread(more)
         return clone
 
@@ -165,11 +162,11 @@ def _dot_hash(
         root[key] = created
         return created
     if isinstance(root, Stash):
-        return HASH_METHODS["import"](stash.context, root, args) if key == "import" else None
+        return HASH_METHODS["import"](stash.meter, root, args) if key == "import" else None
     if method := HASH_METHODS.get(key):
-        return method(stash.context, root, args)
+        return method(stash.meter, root, args)
     if on_list := LIST_METHODS.get(key):
-        return on_list(stash.context, [root], args)
+        return on_list(stash.meter, [root], args)
     if isinstance(name, list):
         return [root[text(element)] for element in name if text(element) in root]
     return None
@@ -177,7 +174,7 @@ def _dot_hash(
 
 def _dot_list(stash: Stash, root: list[Value], name: Value, key: str, args: list[Value]) -> Value:
     if method := LIST_METHODS.get(key):
-        return method(stash.context, root, args)
+        return method(stash.meter, root, args)
     if looks_like_number(name):
         value = _element(root, name)
         return call(value, key, args) if is_code(value) else value
@@ -202,14 +199,14 @@ def _dot_object(stash: Stash, root: Value, key: str, args: list[Value]) -> Value
     if value is not MISSING:
         return value
     method = LIST_METHODS.get(key)
-    return None if method is None else method(stash.context, [root], args)
+    return None if method is None else method(stash.meter, [root], args)
 
 
 def _dot_text(stash: Stash, root: Value, key: str, args: list[Value]) -> Value:
     if method := TEXT_METHODS.get(key):
-        return method(stash.context, root, args)
+        return method(stash.meter, root, args)
     on_list = LIST_METHODS.get(key)
-    return None if on_list is None else on_list(stash.context, [root], args)
+    return None if on_list is None else on_list(stash.meter, [root], args)
 
 
 def is_code(value: Value) -> bool:
@@ -290,8 +287,8 @@ def _assign_index(stash: Stash, root: list[Value], name: Value, value: Value, *,
     if default and truth(_element(root, name)):
         return None
     index = integer(name)
-    if index >= stash.context.limits.list_size:
-        raise TemplateLimitError(f"list index {index} is beyond {stash.context.limits.list_size}")
+    if index >= stash.meter.limits.list_size:
+        raise TemplateLimitError(f"list index {index} is beyond {stash.meter.limits.list_size}")
     if index < -len(root):
         raise TemplateError(
             "undef", f"Modification of non-creatable array value attempted, subscript {index}"

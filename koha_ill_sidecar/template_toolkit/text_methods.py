@@ -6,16 +6,13 @@ Source: Template Toolkit 2.27, Template::VMethods.
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from koha_ill_sidecar.template_toolkit import patterns
-from koha_ill_sidecar.template_toolkit.errors import TemplateError, TemplateLimitError
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.limits import Meter
 from koha_ill_sidecar.template_toolkit.values import Value, integer, text, truth
 
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
-
-Method = Callable[["Context", Value, list[Value]], Value]
+Method = Callable[[Meter, Value, list[Value]], Value]
 
 # Perl's white space; Python's `str.strip` takes four control characters more.
 SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -66,89 +63,96 @@ def escape_xml(value: str) -> str:
     return value.translate(_XML)
 
 
-def repeat(context: "Context", value: str, count: Value) -> str:
+def repeat(meter: Meter, value: str, count: Value) -> str:
     """Give *value* *count* times."""
     times = max(0, integer(count))
-    if len(value) * times > context.limits.output:
-        raise TemplateLimitError(f"text longer than {context.limits.output} characters")
+    meter.check_length(len(value) * times)
     return value * times
 
 
-def replace(context: "Context", value: str, args: list[Value], *, everywhere: bool = True) -> str:
+def replace(meter: Meter, value: str, args: list[Value], *, everywhere: bool = True) -> str:
     """Replace what a pattern finds; `$1` and so on stand for what its groups found."""
     pattern = patterns.compile_pattern(text(argument(args, 0)))
     replacement = text(argument(args, 1))
     refers = re.search(r"\$\d+", replacement) is not None
     count = 0 if everywhere else 1
-    return context.checked(
-        pattern.sub(lambda match: _expand(match, replacement) if refers else replacement, value, count)
+    return pattern.replace(
+        lambda match: _expand(match, replacement) if refers else replacement, value, meter, count=count
     )
 
 
-def _expand(match: re.Match[str], replacement: str) -> str:
+def _expand(match: patterns.Match, replacement: str) -> str:
     def group(reference: re.Match[str]) -> str:
         if reference.group(1):
             return reference.group(1)
         index = int(reference.group(2)[:6])
-        if index == 0 or index > (match.re.groups or 0):
+        if index == 0 or index > len(match.groups()):
             return ""
         return match.group(index) or ""
 
     return re.sub(r"\\(\\|\$)|\$(\d+)", group, replacement)
 
 
-def _repeat(context: "Context", value: Value, args: list[Value]) -> Value:
+def _repeat(meter: Meter, value: Value, args: list[Value]) -> Value:
     count = argument(args, 0)
-    return repeat(context, text(value), count) if truth(count) else ""
+    return repeat(meter, text(value), count) if truth(count) else ""
 
 
-def _replace(context: "Context", value: Value, args: list[Value]) -> Value:
+def _replace(meter: Meter, value: Value, args: list[Value]) -> Value:
     everywhere = argument(args, 2)
-    return replace(context, text(value), args, everywhere=everywhere is None or truth(everywhere))
+    return replace(meter, text(value), args, everywhere=everywhere is None or truth(everywhere))
 
 
-def _remove(context: "Context", value: Value, args: list[Value]) -> Value:
+def _remove(meter: Meter, value: Value, args: list[Value]) -> Value:
     if argument(args, 0) is None:
         return value
-    return replace(context, text(value), args[:1])
+    return replace(meter, text(value), args[:1])
 
 
-def _match(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context
-    pattern = argument(args, 0)
-    if pattern is None:
+def _match(meter: Meter, value: Value, args: list[Value]) -> Value:
+    given = argument(args, 0)
+    if given is None:
         return value
-    regex = patterns.compile_pattern(text(pattern))
+    pattern = patterns.compile_pattern(text(given))
     if truth(argument(args, 1)):
         found: list[Value] = []
-        for match in regex.finditer(text(value)):
+        for match in pattern.find_all(text(value), meter):
             found.extend(match.groups() or (match.group(),))
+            meter.check_size(len(found))
         return found or ""
-    first = regex.search(text(value))
+    first = pattern.search(text(value), meter)
     if first is None:
         return ""
     return list(first.groups()) or [1]
 
 
-def _search(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context
+def _search(meter: Meter, value: Value, args: list[Value]) -> Value:
     pattern = argument(args, 0)
     if pattern is None:
         return value
-    return 1 if patterns.compile_pattern(text(pattern)).search(text(value)) else ""
+    found = patterns.compile_pattern(text(pattern)).search(text(value), meter)
+    if found is None:
+        return ""
+    # What the groups found is handed on, as Perl's stash in C does.
+    groups: list[Value] = list(found.groups())
+    return groups if len(groups) > 1 else (*groups, 1)[0]
 
 
-def _split(context: "Context", value: Value, args: list[Value]) -> Value:
-    pattern = argument(args, 0)
+def _split(meter: Meter, value: Value, args: list[Value]) -> Value:
+    given = argument(args, 0)
+    pattern = None if given is None else patterns.compile_pattern(_splitting(text(given)))
     limit = argument(args, 1)
-    fields = patterns.split(
-        None if pattern is None else text(pattern), text(value), integer(limit) if truth(limit) else 0
-    )
-    return context.checked_list(fields)
+    fields = patterns.split(pattern, text(value), integer(limit) if truth(limit) else 0, meter)
+    return meter.checked_list(fields)
 
 
-def _chunk(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context
+def _splitting(pattern: str) -> str:
+    """Give what splitting at a pattern means: `^` alone is the start of any line (Perl, perldoc -f split)."""
+    return "(?m)^" if pattern == "^" else pattern
+
+
+def _chunk(meter: Meter, value: Value, args: list[Value]) -> Value:
+    del meter
     size = integer(argument(args, 0)) or 1
     whole = text(value)
     chunks: list[Value] = []
@@ -163,8 +167,8 @@ def _chunk(context: "Context", value: Value, args: list[Value]) -> Value:
     return chunks
 
 
-def _substr(context: "Context", value: Value, args: list[Value]) -> Value:
-    del context
+def _substr(meter: Meter, value: Value, args: list[Value]) -> Value:
+    del meter
     whole = text(value)
     start = integer(argument(args, 0))
     start = start + len(whole) if start < 0 else start
@@ -191,28 +195,28 @@ def _escape_quotes(value: str, quote: str) -> str:
 
 
 def _on_text(function: Callable[[str], Value]) -> Method:
-    return lambda _context, value, _args: function(text(value))
+    return lambda _meter, value, _args: function(text(value))
 
 
 TEXT_METHODS: dict[str, Method] = {
     "chunk": _chunk,
     "collapse": _on_text(collapse),
-    "defined": lambda _context, _value, _args: 1,
+    "defined": lambda _meter, _value, _args: 1,
     "dquote": _on_text(lambda value: _escape_quotes(value, '"').replace("\n", "\\n")),
     "empty": _on_text(lambda value: 0 if value else 1),
-    "hash": lambda _context, value, _args: {"value": value},
+    "hash": lambda _meter, value, _args: {"value": value},
     "html": _on_text(escape_html),
-    "item": lambda _context, value, _args: value,
+    "item": lambda _meter, value, _args: value,
     "lcfirst": _on_text(lambda value: lower(value[:1]) + value[1:]),
     "length": _on_text(len),
-    "list": lambda _context, value, _args: [value],
+    "list": lambda _meter, value, _args: [value],
     "lower": _on_text(lower),
     "match": _match,
     "remove": _remove,
     "repeat": _repeat,
     "replace": _replace,
     "search": _search,
-    "size": lambda _context, _value, _args: 1,
+    "size": lambda _meter, _value, _args: 1,
     "split": _split,
     "squote": _on_text(lambda value: _escape_quotes(value, "'")),
     "substr": _substr,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from template_toolkit.perl_engine import TOO_MUCH
+from template_toolkit.perl_engine import TOO_MUCH, PerlEngine
 
 from koha_ill_sidecar.template_toolkit import Engine, Options, TemplateError, TemplateLimitError
 
@@ -41,3 +41,10 @@ def incomparable(perl: Mapping[str, str], ours: Mapping[str, str]) -> bool:
     if TOO_MUCH in (perl.get("error"), ours.get("error")):
         return True
     return _RECKONED.search(perl.get("output", "")) is not None
+
+
+def agree(engine: PerlEngine, source: str, variables: Mapping[str, Any]) -> None:
+    """Assert that both engines make the same of a template, or ran out of something."""
+    perl, ours = engine.render(source, variables), rendered(source, variables)
+    if not incomparable(perl, ours):
+        assert normal(ours) == normal(perl), (source, variables)

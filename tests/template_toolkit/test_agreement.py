@@ -1,38 +1,22 @@
 """Our engine and Perl's Template Toolkit give the same."""
 
-import os
-
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from template_toolkit.comparison import incomparable, normal, rendered
+from hypothesis import example, given
+from template_toolkit.comparison import agree, normal, rendered
 from template_toolkit.generated import VARIABLES, templates, token_soup
 from template_toolkit.perl_engine import PerlEngine
+from template_toolkit.profiles import profile
 
 from koha_ill_sidecar.template_toolkit import Options
 
-# The nightly run sets a larger number, and takes other templates each time.
-_EXAMPLES = os.environ.get("TEMPLATE_EXAMPLES")
-_PROFILE = settings(
-    max_examples=int(_EXAMPLES or "500"),
-    derandomize=_EXAMPLES is None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-)
 
-
-def _assert_agreement(engine: PerlEngine, source: str) -> None:
-    perl, ours = engine.render(source, VARIABLES), rendered(source, VARIABLES)
-    if not incomparable(perl, ours):
-        assert normal(ours) == normal(perl), source
-
-
-@_PROFILE
+@profile(1000)
 @given(source=templates())
 def test_templates_render_as_in_perl(perl_engine: PerlEngine, source: str) -> None:
-    _assert_agreement(perl_engine, source)
+    agree(perl_engine, source, VARIABLES)
 
 
-@_PROFILE
+@profile(1000)
 @given(source=token_soup())
 @example(source="[% 'a\\' %]")
 @example(source="[% 3 -1 %]")
@@ -40,7 +24,7 @@ def test_templates_render_as_in_perl(perl_engine: PerlEngine, source: str) -> No
 @example(source="[% 08 %]")
 @example(source='[% "$a." %]')
 def test_the_same_directives_are_errors(perl_engine: PerlEngine, source: str) -> None:
-    _assert_agreement(perl_engine, source)
+    agree(perl_engine, source, VARIABLES)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +59,7 @@ def test_the_same_directives_are_errors(perl_engine: PerlEngine, source: str) ->
     ],
 )
 def test_this_renders_as_in_perl(perl_engine: PerlEngine, source: str) -> None:
-    _assert_agreement(perl_engine, source)
+    agree(perl_engine, source, VARIABLES)
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_plugin_has_methods_and_filters() -> None:
 def test_filters_of_the_caller_stand_before_the_standard_ones() -> None:
     engine = Engine(
         filters={"html": lambda text: f"({text})"},
-        filter_factories={"upper": lambda _context, args: lambda text: f"{args}{text}"},
+        filter_factories={"upper": lambda _meter, args: lambda text: f"{args}{text}"},
     )
 
     assert engine.render("[% 'a' | html; 'b' | upper(1) %]", {}) == "(a)[1]b"
@@ -270,25 +270,3 @@ def test_truth_and_text_of_python_values() -> None:
 
 def test_html_entity_names_what_has_a_name() -> None:
     assert _render("[% x | html_entity %]", x="é<林'") == "&eacute;&lt;&#x6797;&#39;"
-
-
-def test_pattern_that_python_has_nothing_for_says_so() -> None:
-    assert "not supported" in str(_error(r"[% x.match('\p{Han}') %]", x="林").info)
-
-
-def test_pattern_that_is_wrong_is_an_error_of_the_template() -> None:
-    assert _error("[% x.match('(') %]", x="a").kind == "undef"
-
-
-@pytest.mark.parametrize(
-    ("pattern", "found"),
-    [
-        (r"[[:alpha:]]+", "ab"),
-        (r"[^[:space:][:digit:]]+", "ab"),
-        (r"\Aab\b", "ab"),
-        (r"(?<n>b)", "b"),
-        (r"\x{61}", "a"),
-    ],
-)
-def test_perl_notation_in_patterns(pattern: str, found: str) -> None:
-    assert _render("[% x.match(p).0 %]", x="ab 1", p=f"({pattern})") == found

@@ -1,19 +1,17 @@
 """Whatever is put in, the engine raises its own error or none."""
 
 import copy
-import os
 from contextlib import suppress
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from template_toolkit.generated import VARIABLES, Maker
+from template_toolkit.profiles import profile
 
 from koha_ill_sidecar.template_toolkit import Engine, Limits, TemplateError
 
-# The fuzzing profile sets a larger number.
-_EXAMPLES = int(os.environ.get("TEMPLATE_EXAMPLES", "500"))
 _PIECES = (
     *map(chr, range(32, 127)),
     *("\n", "é", "林", "\x00", "\x1c", "[%", "%]", "${", "|", "END", "FOREACH x IN l", "WHILE 1", "BLOCK q"),
@@ -42,24 +40,24 @@ def _survives(source: str) -> None:
         engine.render(source, copy.deepcopy(VARIABLES))
 
 
-_PROFILE = settings(
-    max_examples=_EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-)
-
-
-@_PROFILE
+@profile(10_000)
 @given(random=st.randoms(use_true_random=False))
 def test_mutated_templates(random: Random) -> None:
     _survives(_mutated(random))
 
 
-@_PROFILE
+@profile(10_000)
 @given(source=st.text(max_size=200))
 def test_any_text(source: str) -> None:
     _survives(source)
     _survives(f"[% {source} %]")
+
+
+@profile(2_000)
+@given(source=st.binary(max_size=200))
+def test_any_bytes(source: bytes) -> None:
+    _survives(source.decode(errors="surrogateescape"))
+    _survives(f"[% {source.decode(errors='surrogateescape')} %]")
 
 
 @pytest.mark.parametrize(
