@@ -12,7 +12,7 @@ from koha_ill_sidecar.template_toolkit.errors import TemplateError
 _VERTICAL = r"\n\x0b\f\r\x85\u2028\u2029"
 _HORIZONTAL = r"\t\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 # What both write alike. Any other letter behind a backslash is that letter.
-_COMMON = frozenset("AbBdDsSwWfnNrtapPGKRX")
+_COMMON = frozenset("AbBdDsSwWfnrtapPGKRX")
 _COMMON_IN_CLASS = frozenset("dDsSwWfnrtapP")
 _TRANSLATED = {
     "z": r"\Z",
@@ -42,9 +42,10 @@ _OCTAL_IN_CLASS = re.compile(r"\\(?P<octal>[0-7]{1,3})")
 _PROPERTY = re.compile(r"\\[pP](?:\{\^?[\w\s=:]+\}|[A-Z])|\\N\{[A-Z][A-Z0-9 -]*\}")
 _NUMBERED = re.compile(r"\\(?:g\{?(?P<relative>-)?(?P<number>\d+)\}?|(?P<plain>[1-9]\d*))")
 _NAMED = re.compile(r"\\(?:k\{(\w+)\}|k<(\w+)>|k'(\w+)'|g\{(\w+)\})")
+_NOT_SUPPORTED = re.compile(r"\\(?:[Ccgk]|[bB]\{|N\{(?!\d*,?\d*\}))")
 _QUANTIFIER = re.compile(r"[*+?]|\{(?P<least>\d+)?(?P<comma>,)?(?P<most>\d+)?\}")
 _GROUP = re.compile(
-    r"\((?:\?(?P<kind>#[^)]*\)|<?[=!]|[:>|]|P?<\w+>|P[=>]\w+\)|'\w+'|\((?:\w+|<\w+>)\)|&\w+\)|\d+\)|R\)))?"
+    r"\((?:\?(?P<kind><?[=!]|[:>|]|P?<\w+>|P[=>]\w+\)|'\w+'|\((?:\w+|<\w+>)\)|&\w+\)|\d+\)|R\)))?"
 )
 _FLAGS = re.compile(r"\(\?(?P<caret>\^?)(?P<on>[a-zA-Z]*)(?:-(?P<off>[a-zA-Z]*))?(?P<end>[:)])")
 _POSIX = re.compile(r"\[:\^?(\w+):\]")
@@ -178,10 +179,9 @@ class _Translation:
 
     def _letter(self) -> None:
         letter = self._pattern[self._at + 1 : self._at + 2]
-        braced = self._pattern[self._at + 2 : self._at + 3] == "{"
-        if letter in ("C", "c", "g", "k") or (letter in ("b", "B") and braced):
+        if _NOT_SUPPORTED.match(self._pattern, self._at):
             raise self._error(f"\\{letter} is not supported")
-        if letter in _TRANSLATED and not (letter == "N" and braced):
+        if letter in _TRANSLATED:
             self._put(_TRANSLATED[letter], 2, elements=1)
         elif letter == "0":
             octal = re.compile(r"[0-7]{1,3}").match(self._pattern, self._at + 1)
@@ -206,6 +206,9 @@ class _Translation:
     def _group(self) -> None:
         if self._pattern.startswith(("(?{", "(??{"), self._at):
             raise self._error("code in patterns is refused")
+        if self._pattern.startswith("(?#", self._at):
+            self._comment()
+            return
         if self._pattern.startswith("(*", self._at):
             verb = self._pattern[self._at : self._pattern.find(")", self._at) + 1]
             self._put(verb or "(*", len(verb) or 2)
@@ -221,13 +224,19 @@ class _Translation:
             raise self._error(f"{self._pattern[self._at : self._at + 3]} is not supported")
         opening = found.group() if found else "("
         if kind is not None and kind.endswith(")") and not kind.startswith("("):
-            self._put(opening, len(opening), elements=0 if kind.startswith("#") else 1)
+            self._put(opening, len(opening), elements=1)
             return
         if kind is None or kind[0] in "'P" or re.match(r"<\w", kind):
             self._captures += 1
         translated = f"(?<{kind[1:-1]}>" if kind is not None and kind.startswith("'") else opening
         self._put(translated, len(opening))
         self._begin()
+
+    def _comment(self) -> None:
+        end = self._pattern.find(")", self._at)
+        if end < 0:
+            raise self._error("a comment is not closed")
+        self._at = end + 1
 
     def _begin(self) -> None:
         self._open.append(_Open())
