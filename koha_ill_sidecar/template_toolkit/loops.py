@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.values import MISSING, Value, truth
 
 
@@ -53,17 +54,27 @@ class Loop:
         return self.index + 1 if self.started else 0
 
     def get_first(self) -> Value:
-        return next(iter(self), None)
+        iter(self)
+        return self.get_next()
 
     def get_next(self) -> Value:
-        return next(self, None) if self.started else None
+        if not self.started or self.index + 1 >= self.size:
+            raise _exhausted()
+        return next(self)
 
     def get_all(self) -> Value:
         if not self.started:
             iter(self)
         rest = self.data[self.index + 1 : self.size]
-        self.index = max(self.size - 1, -1)
-        return rest or None
+        if not rest:
+            raise _exhausted()
+        self.index = self.size - 1
+        return rest
+
+
+def _exhausted() -> TemplateError:
+    """Make the error that Template Toolkit's iterators end in: the number of their status "done"."""
+    return TemplateError("undef", 3)
 
 
 _FIELDS: dict[str, Callable[[Loop], Value]] = {

@@ -43,8 +43,15 @@ def incomparable(perl: Mapping[str, str], ours: Mapping[str, str]) -> bool:
     return _RECKONED.search(perl.get("output", "")) is not None
 
 
-def agree(engine: PerlEngine, source: str, variables: Mapping[str, Any]) -> None:
+def agree(
+    engine: PerlEngine,
+    source: str,
+    variables: Mapping[str, Any],
+    *,
+    perl_options: Mapping[str, object] | None = None,
+    options: Options | None = None,
+) -> None:
     """Assert that both engines make the same of a template, or ran out of something."""
-    perl, ours = engine.render(source, variables), rendered(source, variables)
+    perl, ours = engine.render(source, variables, perl_options), rendered(source, variables, options)
     if not incomparable(perl, ours):
-        assert normal(ours) == normal(perl), (source, variables)
+        assert normal(ours) == normal(perl), (source, options)

@@ -15,6 +15,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from koha_ill_sidecar.template_toolkit import Options
+
 VARIABLES: dict[str, Any] = {
     "a": "apple",
     "b": "Bär 林",
@@ -146,7 +148,27 @@ _DIRECTIVES = (
     "mac(a, b, z = 3)", "PROCESS $a", "name = 'two'; INCLUDE $name", "USE NoSuchPlugin", "error",
     "error.type", "loop.size", "y = \\l.join; y('+')", "inc(3)", "dec('3x')", "inc('Zz')",
     "global.g = 1; global.g", "template.name", "component.name", "import(single); name",
+    "INSERT one_block", "INSERT nosuch", "META title = 'T' x = 3", "template.title", "f = 'upper'; a | $f",
+    "FILTER e = indent('> '); a; END; b | e", "THROW mine 'info' 1 key = a", "error.info.key", "error.info.args.0",
+    "PROCESS two + wrap", "PROCESS two x = 1 y = n", "INCLUDE two x = 1, y = [1, 2]", "INCLUDE one_block/sub",
+    "BLOCK one_block/sub; 'sub'; END", "WRAPPER two; 'in'; RETURN; 'never'; END", "DEFAULT a = 1 q = 2; q",
+    "x.y.z = 5; x.y.z", "SET x = a y = b", "CALL l.push(1)", "l.size", "h.keys.sort.join", "TRY; 'x'; END",
+    "TRY; THROW mine a; CATCH; THROW other error.info; FINAL; 'F'; END", "TRY; RETURN; FINAL; 'F'; END",
+    "TRY; STOP; CATCH; 'C'; END", "FILTER upper; STOP; END", "FILTER upper; CLEAR; 'c'; END", "PERL; END",
+    "SWITCH n; CASE [1, 7]; 'seven'; CASE DEFAULT; 'other'; END", "TAGS star %][* n *][* TAGS default *][% n",
+    "x = BLOCK; n; END; x; x.length", "y = x.join('+') | upper; y", "hash = h; hash.k = 'set'; h.k",
+    "mac({ z => 'named' })", "a FILTER html FILTER upper", "n; # comment to the end\n a", "# comment\n; b",
+    "IF n; a; ELSIF b; c; ELSE; d; END", "x = n + 1 IF n; x", "a UNLESS zero; b IF zero", "\"$l.1 and ${l.size}\"",
 )  # fmt: skip
+_LOOP_FIELDS = (
+    "count", "index", "first", "last", "size", "max", "prev", "next", "number", "odd", "even", "parity", "nosuch",
+    "get_next", "get_all.join",
+)  # fmt: skip
+_TAG_STYLES = {
+    "default": ("[%", "%]"), "star": ("[*", "*]"), "asp": ("<%", "%>"), "php": ("<?", "?>"), "html": ("<!--", "-->"),
+    "mason": ("<%", ">"), "metatext": ("%%", "%%"), "template1": ("%%", "%%"), "outline": ("[%", "%]"),
+}  # fmt: skip
+_CHOMPS = ("", "-", "=", "~")
 _RANGE_STARTS = ("1", "3", "'a'", "'y'", "zero", "neg", "'08'")
 _RANGE_ENDS = ("3", "n", "'e'", "'ab'", "1", "'11'")
 _BLOCKS = "[% BLOCK two %]2:[% x %][% content %][% x = 'changed' %][% END %][% BLOCK wrap %]([% content %])[% END %]"
@@ -314,7 +336,7 @@ class Maker:
                 f"{self._body()}{self._end()}"
             ),
             lambda: (
-                f"[% FOR x IN {self._term()} %][% loop.count %]/[% loop.size %][% loop.last %]"
+                f"[% FOR x IN {self._term()} %][% loop.count %]/[% loop.{self._one(_LOOP_FIELDS)} %]"
                 f"{self._body()}{self._end()}"
             ),
             lambda: f"[% w = 0; WHILE w < {self._one(('3', 'n'))}; w = w + 1 %]{self._body()}{self._end()}",
@@ -354,6 +376,47 @@ class Maker:
 def templates() -> st.SearchStrategy[str]:
     """Templates that mostly make sense."""
     return st.randoms(use_true_random=False).map(lambda random: Maker(random).template())
+
+
+def options() -> st.SearchStrategy[tuple[dict[str, object], Options]]:
+    """Options of both engines that mean the same."""
+    return st.builds(
+        _options,
+        st.sampled_from(sorted(_TAG_STYLES)),
+        st.sampled_from(_CHOMPS),
+        st.sampled_from(_CHOMPS),
+        interpolate=st.booleans(),
+        anycase=st.booleans(),
+        trim=st.booleans(),
+    )
+
+
+def _options(
+    style: str, pre_chomp: str, post_chomp: str, *, interpolate: bool, anycase: bool, trim: bool
+) -> tuple[dict[str, object], Options]:
+    perl: dict[str, object] = {
+        "TAG_STYLE": style,
+        "PRE_CHOMP": _CHOMPS.index(pre_chomp),
+        "POST_CHOMP": _CHOMPS.index(post_chomp),
+        "INTERPOLATE": int(interpolate),
+        "ANYCASE": int(anycase),
+        "TRIM": int(trim),
+    }
+    ours = Options(
+        tag_style=style,
+        pre_chomp=pre_chomp,
+        post_chomp=post_chomp,
+        interpolate=interpolate,
+        anycase=anycase,
+        trim=trim,
+    )
+    return perl, ours
+
+
+def in_style(source: str, style: object) -> str:
+    """Write the tags of a template as a tag style wants them."""
+    opening, closing = _TAG_STYLES[str(style)]
+    return source.replace("[%", opening).replace("%]", closing)
 
 
 def token_soup() -> st.SearchStrategy[str]:

@@ -2,8 +2,8 @@
 
 import pytest
 from hypothesis import example, given
-from template_toolkit.comparison import agree, normal, rendered
-from template_toolkit.generated import VARIABLES, templates, token_soup
+from template_toolkit.comparison import agree
+from template_toolkit.generated import VARIABLES, in_style, options, templates, token_soup
 from template_toolkit.perl_engine import PerlEngine
 from template_toolkit.profiles import profile
 
@@ -62,26 +62,16 @@ def test_this_renders_as_in_perl(perl_engine: PerlEngine, source: str) -> None:
     agree(perl_engine, source, VARIABLES)
 
 
-@pytest.mark.parametrize(
-    ("perl_options", "options"),
-    [
-        ({"PRE_CHOMP": 1}, Options(pre_chomp="-")),
-        ({"POST_CHOMP": 2}, Options(post_chomp="=")),
-        ({"PRE_CHOMP": 3, "POST_CHOMP": 3}, Options(pre_chomp="~", post_chomp="~")),
-        ({"INTERPOLATE": 1}, Options(interpolate=True)),
-        ({"ANYCASE": 1}, Options(anycase=True)),
-        ({"TRIM": 1}, Options(trim=True)),
-        ({"TAG_STYLE": "asp"}, Options(tag_style="asp")),
-    ],
-)
+@profile(1000)
+@given(source=templates(), both_options=options())
 def test_options_mean_the_same(
-    perl_engine: PerlEngine, perl_options: dict[str, object], options: Options
+    perl_engine: PerlEngine, source: str, both_options: tuple[dict[str, object], Options]
 ) -> None:
-    source = (
-        "  $a and ${h.k} \\$5\n [% if n %] [% n %] [%+ INCLUDE b +%] \n [% END %] <% n %>"
-        "[% BLOCK b %] in [% END %] "
+    perl_options, options = both_options
+    agree(
+        perl_engine,
+        in_style(source, options.tag_style),
+        VARIABLES,
+        perl_options=perl_options,
+        options=options,
     )
-
-    perl = perl_engine.render(source, VARIABLES, perl_options)
-
-    assert normal(rendered(source, VARIABLES, options)) == normal(perl)
