@@ -9,6 +9,8 @@ BENCHMARKS: dict[str, str] = {
     "growth_callbacks": "callbacks",
     "delivery": "delivery",
     "growth_delivery": "delivery",
+    "notices": "notices",
+    "notices_compile": "notices",
     "idle_memory": "idle",
     "idle_cpu": "idle",
     "ready": "idle",
