@@ -12,6 +12,9 @@ from koha_ill_sidecar.template_toolkit import Engine, Options, TemplateError, Te
 # References print as their address, which filters may cut or change the case of.
 _ADDRESS = re.compile(r"(hash|array|code|object)\(0x?[0-9a-f]*(\)|\.*)", re.IGNORECASE)
 
+# Where a list stands for a name, Perl hands out the table of all variables.
+_REFUSED = "cannot be the name of a variable"
+
 # An address as a number, or the table of all variables, which ours does not hand out.
 _RECKONED = re.compile(r"9[34]\d{12}|template::stash::xs", re.IGNORECASE)
 
@@ -21,16 +24,16 @@ def rendered(source: str, variables: Mapping[str, Any], options: Options | None 
     try:
         return {"output": Engine(options=options).render(source, copy.deepcopy(dict(variables)))}
     except TemplateLimitError:
-        return {"error": TOO_MUCH}
+        return {"error": TOO_MUCH, "info": ""}
     except TemplateError as error:
-        return {"error": error.kind}
+        return {"error": error.kind, "info": str(error.info)}
 
 
 def normal(answer: Mapping[str, str]) -> tuple[str, str]:
     """Make answers comparable: an output without addresses, or the kind of an error."""
     if "output" in answer:
         return "output", _ADDRESS.sub("REFERENCE", answer["output"])
-    info = answer.get("info", "")
+    info = answer["info"]
     # What Perl cannot compile it reports as an error of the kind `file`; here such errors are of the kind `parse`.
     compiling = info.startswith("parse error") or "at input text line" in info
     return "error", "parse" if answer["error"] == "file" and compiling else answer["error"]
@@ -38,7 +41,7 @@ def normal(answer: Mapping[str, str]) -> tuple[str, str]:
 
 def incomparable(perl: Mapping[str, str], ours: Mapping[str, str]) -> bool:
     """Say whether an engine ran out of something (their bounds differ), or a template reckons with addresses."""
-    if TOO_MUCH in (perl.get("error"), ours.get("error")):
+    if TOO_MUCH in (perl.get("error"), ours.get("error")) or _REFUSED in ours.get("info", ""):
         return True
     return _RECKONED.search(perl.get("output", "")) is not None
 
