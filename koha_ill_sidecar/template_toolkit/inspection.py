@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.hash_methods import HASH_METHODS
 from koha_ill_sidecar.template_toolkit.list_methods import LIST_METHODS
 from koha_ill_sidecar.template_toolkit.nodes import (
@@ -137,7 +138,10 @@ def inspect_template(
     """
     tree = parse(source, options or Options())
     own = _OwnNames.of(tree, frozenset(given))
-    return _Inspector(own, Positions(source)).inspect(tree)
+    try:
+        return _Inspector(own, Positions(source)).inspect(tree)
+    except RecursionError as error:
+        raise TemplateError("parse", "nested too deeply") from error
 
 
 def _children(node: object) -> Iterator[object]:
