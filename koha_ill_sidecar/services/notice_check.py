@@ -34,6 +34,7 @@ from koha_ill_sidecar.services.notices import ENGINE
 from koha_ill_sidecar.storage.koha import letters
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import (
+    EACH,
     REFUSED_FILTERS,
     NameUse,
     Place,
@@ -92,10 +93,14 @@ def _findings(every: Sequence[Letter], names: NoticeNames) -> Iterator[Finding]:
     for (_, _, _, lang), found in checked.items():
         yield from found.findings()
         default = checked.get(_key(found.letter, DEFAULT_LANG))
-        if lang != DEFAULT_LANG and default is not None and found.is_readable and default.is_readable:
-            yield from notice_languages.differences(
-                found.letter, found.values(), default.letter, default.values()
-            )
+        if lang != DEFAULT_LANG and default is not None:
+            yield from _differences(found, default)
+
+
+def _differences(found: "_LetterCheck", default: "_LetterCheck") -> Iterator[Finding]:
+    if found.is_readable and default.is_readable:
+        yield from notice_languages.other_values(found.letter, found.values(), default.values())
+    yield from notice_languages.other_kind_of_text(found.letter, default.letter)
 
 
 def _key(letter: Letter, lang: str) -> tuple[str, str, str, str]:
@@ -326,7 +331,10 @@ def _is_readable(source: str) -> bool:
 def _lacks(unknown: UnknownName, name: str, use: NameUse) -> str:
     if not unknown.owner:
         return f"there is no variable {name}"
-    owner = ".".join(part for part in use.path[: unknown.position] if part.isidentifier())
+    before = use.path[: unknown.position]
+    owner = ".".join(part for part in before if part != EACH)
+    if before[-1] == EACH and unknown.owner in RECORDS:
+        owner = f"each of {owner}"
     match unknown.owner:
         case kind if kind in RECORDS or kind in SETS:
             return f"{owner} has no {name}"

@@ -10,8 +10,8 @@ Values = frozenset[tuple[str, ...]]
 """The values that a letter shows or asks for."""
 
 
-def differences(letter: Letter, values: Values, default: Letter, default_values: Values) -> Iterator[Finding]:
-    """Compare a letter with the one of the default language for the same library and transport."""
+def other_values(letter: Letter, values: Values, default_values: Values) -> Iterator[Finding]:
+    """Compare what a letter names with what the default letter of the same library and transport does."""
     if missing := default_values - values:
         yield finding_on(
             letter,
@@ -26,6 +26,10 @@ def differences(letter: Letter, values: Values, default: Letter, default_values:
             f"it names {_listed(additional)}, which the default letter does not",
             "Name it in the default letter, too, or leave it out here.",
         )
+
+
+def other_kind_of_text(letter: Letter, default: Letter) -> Iterator[Finding]:
+    """Compare whether a letter and the default one are HTML."""
     if letter.is_html != default.is_html:
         kinds = {True: "HTML", False: "plain text"}
         yield finding_on(

@@ -134,7 +134,7 @@ class TemplateParser(ExpressionParser):
 
     def _end_of_body(self) -> None:
         if self._type == "EOF":
-            raise self._error("unexpected end of input: what begins here has no END", self._begun[-1])
+            raise self._error("unexpected end of input, for what begins here has no END", self._begun[-1])
         self._expect("END")
 
     def _statement(self) -> Statement | None:

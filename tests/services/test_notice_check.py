@@ -148,7 +148,7 @@ class TestNames:
             ("[% illrequest.comments.first.coment %]", "has no coment; did you mean comment?", (1, 30)),
             (
                 "[% FOREACH c IN illrequest.comments %][% c.coment %][% END %]",
-                "did you mean comment?",
+                "each of illrequest.comments has no coment",
                 (1, 44),
             ),
             ("[% p = illrequest.patron %][% p.library.branchnam %]", "did you mean branchname?", (1, 41)),
@@ -297,12 +297,13 @@ class TestLanguages:
 
         assert finding.message == "it is plain text, the default letter is HTML"
 
-    def test_letters_that_cannot_be_read_are_not_compared(self, tx: Transaction) -> None:
+    def test_of_a_letter_that_cannot_be_read_the_variables_are_not_compared(self, tx: Transaction) -> None:
         add_letter(tx, "TRY", content="[% borrower.firstname %]")
 
-        finding = only(found(tx, "[% IF %]", lang="fr"))
+        other_kind, unreadable = found(tx, "[% IF %]", lang="fr", is_html=1)
 
-        assert "cannot be read" in finding.message
+        assert other_kind.message == "it is HTML, the default letter is plain text"
+        assert "cannot be read" in unreadable.message
 
     def test_only_letters_of_the_same_library_are_compared(self, tx: Transaction) -> None:
         add_letter(tx, "TRY", content="[% borrower.firstname %]")
