@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
-from koha_ill_sidecar.template_toolkit.hash_methods import HASH_METHODS
 from koha_ill_sidecar.template_toolkit.list_methods import LIST_METHODS
 from koha_ill_sidecar.template_toolkit.nodes import (
     Assignment,
@@ -50,9 +49,6 @@ TEXT_METHOD_NAMES = frozenset({*TEXT_METHODS, *LIST_METHODS})
 
 LIST_METHOD_NAMES = frozenset(LIST_METHODS)
 """Virtual methods of lists."""
-
-HASH_METHOD_NAMES = frozenset({*HASH_METHODS, *LIST_METHODS})
-"""Virtual methods of hashes."""
 
 REFUSED_FILTERS = frozenset({"evalperl", "file", "perl", "redirect", "stderr", "stdout"})
 """Filters that the engine knows and does not run."""
