@@ -1,6 +1,7 @@
-"""Commands on notices: install ours into Koha, preview one, render templates."""
+"""Commands on notices: install ours into Koha, check the letters there, preview one, render templates."""
 
 import difflib
+import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,17 +9,22 @@ from collections.abc import Iterable, Iterator, Sequence
 import click
 
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
-from koha_ill_sidecar.cli.output import json_option, print_json, print_table
+from koha_ill_sidecar.cli.output import display_width, json_option, print_json, print_table, printable
 from koha_ill_sidecar.domain.notices import EMAIL
-from koha_ill_sidecar.services import notice_templates
+from koha_ill_sidecar.services import notice_check, notice_templates
 from koha_ill_sidecar.services import notices as notice_service
+from koha_ill_sidecar.services.notice_check import NoticeCheck
+from koha_ill_sidecar.services.notice_findings import Finding, Severity
 from koha_ill_sidecar.services.notice_templates import LetterComparison, LetterState
 from koha_ill_sidecar.template_toolkit import Engine, TemplateError
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+_SHOWN = 90  # characters of a line, which in an HTML letter may be the whole letter
 
 
 @click.group()
 def notices() -> None:
-    """Install, preview and render notices."""
+    """Install, check, preview and render notices."""
 
 
 @notices.command()
@@ -95,6 +101,34 @@ def preview(
 
 
 @notices.command()
+@click.option("--code", "codes", multiple=True, help="Only letters with this code.")
+@click.option("--lang", "langs", multiple=True, help="Only letters in this language.")
+@json_option
+@click.pass_context
+@pass_context
+def check(
+    context: CommandContext,
+    ctx: click.Context,
+    codes: Sequence[str],
+    langs: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
+    """
+    Say what is wrong with the ILL letters in Koha; changes nothing.
+
+    Errors are what Koha or the sidecar fails on, so that nothing is sent; warnings what is hardly meant so. Exits with
+    1 if there is an error.
+    """
+    checked = context.database.transact(notice_check.check, codes=codes, langs=langs)
+    if as_json:
+        print_json(checked.findings)
+    else:
+        _print_report(checked)
+    ctx.exit(1 if checked.count(Severity.ERROR) else 0)
+
+
+@notices.command()
 @click.option("--jsonl", is_flag=True, required=True, help='Read lines {"template": "…", "vars": {…}}.')
 def render(*, jsonl: bool) -> None:  # noqa: ARG001  (the only form there is; named so that others may come)
     """
@@ -163,3 +197,55 @@ def _diff(found: LetterComparison) -> str:
         lineterm="",
     )
     return "".join(f"{line}\n" for line in lines)
+
+
+def _print_report(checked: NoticeCheck) -> None:
+    for name, findings in itertools.groupby(checked.findings, key=_letter_name):
+        first, *others = findings
+        click.echo(name)
+        for finding in (first, *others):
+            _print_finding(finding)
+        if first.address:
+            click.echo(f"  Mend it in Koha: {first.address}")
+        click.echo()
+    click.echo(_summary(checked))
+
+
+def _letter_name(finding: Finding) -> str:
+    library = f", library {finding.branchcode}" if finding.branchcode else ""
+    return printable(f"{finding.code} ({finding.transport}, {finding.lang}{library})")
+
+
+def _print_finding(finding: Finding) -> None:
+    severity = click.style(finding.severity.value.ljust(len(Severity.WARNING)), fg=_COLOURS[finding.severity])
+    part = f"{finding.part}: " if finding.part else ""
+    if finding.line is not None:
+        part = f"{finding.part}, line {finding.line}, column {finding.column}: "
+    click.echo(f"  {severity}  {part}{printable(finding.message)}")
+    for line in _pointer(finding):
+        click.echo(f"             {line}")
+    click.echo(f"           -> {printable(finding.advice)}")
+
+
+def _pointer(finding: Finding) -> Sequence[str]:
+    """Give the line of a finding, or the part of it around the place, and a caret under the place."""
+    if finding.source is None or finding.column is None:
+        return ()
+    before, behind = finding.source[: finding.column - 1], finding.source[finding.column - 1 :]
+    start = max(0, len(before) - _SHOWN // 2)
+    shown = printable(before[start:])
+    return f"{shown}{printable(behind[: _SHOWN - len(shown)])}", f"{' ' * display_width(shown)}^"
+
+
+def _summary(checked: NoticeCheck) -> str:
+    number = len(checked.letters)
+    if not number and not checked.findings:
+        return "There is no such letter."
+    letters = f"{number} letter{'' if number == 1 else 's'} checked"
+    if not checked.findings:
+        return f"{letters}, nothing found."
+    errors, warnings = checked.count(Severity.ERROR), checked.count(Severity.WARNING)
+    return (
+        f"{letters}: {errors} error{'' if errors == 1 else 's'}, "
+        f"{warnings} warning{'' if warnings == 1 else 's'}."
+    )

@@ -29,9 +29,9 @@ def print_table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]
     """
     headings = columns if isinstance(columns, Mapping) else {key: key for key in columns}
     table = [list(headings.values()), *([_cell(row.get(key)) for key in headings] for row in rows)]
-    widths = [max(_width(line[position]) for line in table) for position in range(len(headings))]
+    widths = [max(display_width(line[position]) for line in table) for position in range(len(headings))]
     for line in table:
-        cells = [cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)]
+        cells = [cell + " " * (width - display_width(cell)) for cell, width in zip(line, widths, strict=True)]
         click.echo("  ".join(cells).rstrip())
 
 
@@ -69,11 +69,15 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
-    # A control character from the database must not drive the terminal.
-    return "".join(character if character.isprintable() else " " for character in str(value))
+    return printable(str(value))
 
 
-def _width(text: str) -> int:
+def printable(text: str) -> str:
+    """Put spaces for control characters: what comes from the database must not drive the terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def display_width(text: str) -> int:
     """Count the columns that a text takes in a terminal: Chinese characters take two, accents none."""
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -34,7 +34,7 @@ _COMMANDS = {
     "web": _Command("run", "web", "Serve callbacks only."),
     "worker": _Command("run", "worker", "Run the jobs only."),
     "requests": _Command("requests", "requests", "Create, change and show requests."),
-    "notices": _Command("notices", "notices", "Install, preview and render notices."),
+    "notices": _Command("notices", "notices", "Install, check, preview and render notices."),
     "queue": _Command("queue", "queue", "Look at messages and their delivery."),
     "callbacks": _Command("callbacks", "callbacks", "Look at callbacks and replay them."),
     "doctor": _Command("doctor", "doctor", "Check the configuration, the database, Koha and the mail."),

@@ -16,10 +16,13 @@ SECRET_COLUMNS = frozenset({"password", "secret", "overdrive_auth_token"})
 """Columns of ``borrowers`` that no notice ever shows, whatever its template asks for."""
 
 _TOKEN = re.compile(r"<<([^<>|]+?)(\s*\|\s*dateonly\s*)?>>")
+_ANY_TOKEN = re.compile(r"<<([^<>]+)>>")
 _LEFT_OVER = re.compile(r"<<\S*>>")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2})?")
 _BIBLIO_TAG = re.compile(r"\[%\s*(biblio|biblioitem)\.(.*?)\s*%\]", re.DOTALL)
-_ATTRIBUTE = "borrower-attribute:"
+_WITH_FILTER = r"[% \1.\2 | $Remove_MARC_punctuation %]"
+ATTRIBUTE_PREFIX = "borrower-attribute:"
+"""Begins tokens that stand for an extended attribute of the patron."""
 
 Row = Mapping[str, str | None]
 """A row as text, the way Koha reads it; None for NULL."""
@@ -57,13 +60,38 @@ def substitute_content(content: str, values: LetterValues) -> str:
     return _LEFT_OVER.sub("", filled)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LetterToken:
+    """A token of a letter, whether it stands for something or not."""
+
+    name: str
+    offset: int
+    date_only: bool = False
+
+
+def tokens_in(text: str) -> Iterator[LetterToken]:
+    """Give what looks like a token, in order; what is behind a bar and not ``dateonly`` belongs to the name."""
+    for found in _ANY_TOKEN.finditer(text):
+        token = _TOKEN.fullmatch(found.group())
+        name = found.group(1) if token is None else token.group(1)
+        yield LetterToken(
+            name=name, offset=found.start(), date_only=token is not None and bool(token.group(2))
+        )
+
+
 def with_punctuation_filters(source: str) -> str:
     """
     Make tags of biblio and biblioitem lose ISBD's final punctuation.
 
     Source: Koha, C4/Letters.pm add_tt_filters.
     """
-    return _BIBLIO_TAG.sub(r"[% \1.\2 | $Remove_MARC_punctuation %]", source)
+    return _BIBLIO_TAG.sub(_WITH_FILTER, source)
+
+
+def with_one_punctuation_filter(source: str) -> Iterator[tuple[int, str]]:
+    """Give the offset of each tag that gets a filter, and the source in which it alone got one."""
+    for tag in _BIBLIO_TAG.finditer(source):
+        yield tag.start(), source[: tag.start()] + tag.expand(_WITH_FILTER) + source[tag.end() :]
 
 
 def _or_itself(token: re.Match[str], value: str | None) -> str:
@@ -76,8 +104,8 @@ def _content_value(token: re.Match[str], values: LetterValues) -> str | None:
         return values.opac_base_url
     if name == "today":
         return values.dates.date_and_time(parse_stored_date(values.now()))
-    if name.startswith(_ATTRIBUTE):
-        return values.patron_attribute(name.removeprefix(_ATTRIBUTE))
+    if name.startswith(ATTRIBUTE_PREFIX):
+        return values.patron_attribute(name.removeprefix(ATTRIBUTE_PREFIX))
     return _substitute_or_column(token, values)
 
 

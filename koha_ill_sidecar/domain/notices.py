@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
+from urllib.parse import urlencode
 
 MODULE = "ill"
 """Koha's module of all interlibrary loan letters."""
@@ -138,6 +139,21 @@ class Letter:
     content: str
     is_html: bool
     letter_id: int | None
+
+
+def mending_address(staff_base_url: str, code: str, branchcode: str) -> str | None:
+    """
+    Give the address of Koha's page on which a letter is worded, for all its transports and languages at once.
+
+    Args:
+        staff_base_url: The preference staffClientBaseURL; where it is empty, there is no address.
+
+    Source: Koha, tools/letter.pl.
+    """
+    if not staff_base_url:
+        return None
+    query = urlencode({"op": "add_form", "module": MODULE, "code": code, "branchcode": branchcode})
+    return f"{staff_base_url.rstrip('/')}/cgi-bin/koha/tools/letter.pl?{query}"
 
 
 def choose_letter(letters: Iterable[Letter], *, branchcode: str, lang: str) -> Letter | None:

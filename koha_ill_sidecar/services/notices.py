@@ -33,6 +33,7 @@ from koha_ill_sidecar.domain.notices import (
     QueuedNotice,
     RenderedNotice,
     fit_sms,
+    mending_address,
     staff_notice_enabled,
 )
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
@@ -317,13 +318,18 @@ class _Rendering:
         if "[%" not in source:
             return source
         try:
-            return _ENGINE.render(with_punctuation_filters(source), self._variables(source, substitutes))
+            return ENGINE.render(with_punctuation_filters(source), self._variables(source, substitutes))
         except TemplateError as error:
             library = f" of library {letter.branchcode}" if letter.branchcode else ""
             raise TemplateFailed(
                 f"The {part} of notice template {letter.code} ({letter.transport}, {letter.lang}){library} "
-                f"cannot be processed: {error}. Mend it in Koha under Tools, Notices and slips."
+                f"cannot be processed: {error}. Mend it in Koha{self._mending_place(letter)}"
             ) from error
+
+    def _mending_place(self, letter: Letter) -> str:
+        staff_base_url = self._tx.preferences.text("staffClientBaseURL")
+        address = mending_address(staff_base_url, letter.code, letter.branchcode)
+        return f": {address}" if address else " under Tools, Notices and slips."
 
     def _variables(self, source: str, substitutes: Mapping[str, str]) -> dict[str, object]:
         plugins = make_plugins(self._tx, self._actor)
@@ -395,7 +401,8 @@ def _plugin(name: str, context: Context, _args: list[object]) -> object:
     return plugins.get(name) if isinstance(plugins, dict) else None
 
 
-_ENGINE = Engine(plugins={name: functools.partial(_plugin, name) for name in PLUGIN_NAMES})
+ENGINE = Engine(plugins={name: functools.partial(_plugin, name) for name in PLUGIN_NAMES})
+"""Renders all notices."""
 
 
 def _patron_transports(

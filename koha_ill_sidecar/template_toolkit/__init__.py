@@ -12,6 +12,17 @@ from koha_ill_sidecar.template_toolkit.context import Context, PluginFactory
 from koha_ill_sidecar.template_toolkit.engine import Engine, Template
 from koha_ill_sidecar.template_toolkit.errors import TemplateError, TemplateLimitError
 from koha_ill_sidecar.template_toolkit.filters import FilterFactory, FilterFunction
+from koha_ill_sidecar.template_toolkit.inspection import (
+    EACH,
+    LIST_METHOD_NAMES,
+    REFUSED_FILTERS,
+    TEXT_METHOD_NAMES,
+    NameUse,
+    Place,
+    TemplateNames,
+    UseKind,
+    inspect_template,
+)
 from koha_ill_sidecar.template_toolkit.limits import Limits
 from koha_ill_sidecar.template_toolkit.source import Options
 from koha_ill_sidecar.template_toolkit.values import (
@@ -25,20 +36,29 @@ from koha_ill_sidecar.template_toolkit.values import (
 )
 
 __all__ = [
+    "EACH",
+    "LIST_METHOD_NAMES",
     "MISSING",
+    "REFUSED_FILTERS",
+    "TEXT_METHOD_NAMES",
     "Context",
     "Engine",
     "FilterFactory",
     "FilterFunction",
     "Limits",
+    "NameUse",
     "Options",
+    "Place",
     "PluginFactory",
     "Template",
     "TemplateError",
     "TemplateLimitError",
+    "TemplateNames",
     "TemplateObject",
     "TemplateText",
+    "UseKind",
     "Value",
+    "inspect_template",
     "split_arguments",
     "text",
     "truth",

@@ -117,11 +117,14 @@ class ExpressionParser:
             return True
         return False
 
-    def _line(self) -> int:
-        return self._positions.line(self._tokens[self._index].offset)
+    def _offset(self) -> int:
+        return self._tokens[self._index].offset
 
-    def _error(self, info: str) -> TemplateError:
-        offset = self._tokens[self._index].offset
+    def _line(self) -> int:
+        return self._positions.line(self._offset())
+
+    def _error(self, info: str, offset: int | None = None) -> TemplateError:
+        offset = self._offset() if offset is None else offset
         return TemplateError("parse", info, self._positions.line(offset), self._positions.column(offset))
 
     def _unexpected(self) -> TemplateError:
@@ -266,7 +269,7 @@ class ExpressionParser:
     def _variables(self, tokens: tuple[Token, ...]) -> list[Expression]:
         """Read the variables inside of an interpolated text, for which the row of tokens is changed a while."""
         saved = self._tokens, self._index, self._type
-        offset = self._tokens[self._index].offset
+        offset = self._offset()
         self._tokens = [*tokens, Token("EOF", "", tokens[-1].offset if tokens else offset)]
         self._index, self._type = 0, self._tokens[0].type
         found: list[Expression] = []
@@ -286,7 +289,11 @@ class ExpressionParser:
         steps = [self._step()]
         while self._take("."):
             if self._type == "NUMBER":
-                steps += [Step(Literal(str(self._index_number(part)))) for part in self._number_parts()]
+                offset = self._offset()
+                steps += [
+                    Step(Literal(str(self._index_number(part))), offset=offset)
+                    for part in self._number_parts()
+                ]
             else:
                 steps.append(self._step())
         return tuple(steps)
@@ -302,13 +309,14 @@ class ExpressionParser:
 
     def _step(self) -> Step:
         self._deeper()
+        offset = self._offset()
         name = self._item()
         arguments = None
         if self._take("("):
             arguments = self._arguments()
             self._expect(")")
         self._depth -= 1
-        return Step(name, arguments)
+        return Step(name, arguments, offset)
 
     def _item(self) -> Expression:
         if self._type == "IDENT":
@@ -318,11 +326,13 @@ class ExpressionParser:
             self._expect("}")
             return name
         if self._take("$"):
-            return Variable((Step(Literal(self._expect("IDENT").value)),))
+            offset = self._offset()
+            return Variable((Step(Literal(self._expect("IDENT").value), offset=offset),))
         raise self._unexpected()
 
     def _literal_path(self) -> Path:
-        return (Step(Literal(self._expect("LITERAL").value)),)
+        offset = self._offset()
+        return (Step(Literal(self._expect("LITERAL").value), offset=offset),)
 
     # Arguments and names.
 

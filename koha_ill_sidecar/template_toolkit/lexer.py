@@ -280,7 +280,8 @@ def _quoted(quoted: str, offset: int, options: Options) -> Token:
     # A backslash before a dollar sign stays for the interpolation to see.
     unescaped = re.sub(r"\\([^$nrt])", r"\1", inside, flags=re.DOTALL)
     unescaped = re.sub(r"\\([nrt])", lambda match: _ESCAPES[match.group(1)], unescaped)
-    return Token("QUOTED", unescaped, offset, tuple(_interpolate(unescaped, offset, options)))
+    # What was escaped is shorter now: the places of the variables behind it are a little too far to the left.
+    return Token("QUOTED", unescaped, offset, tuple(_interpolate(unescaped, offset + 1, options)))
 
 
 def _single_quoted(inside: str) -> str:
@@ -291,10 +292,11 @@ def _interpolate(text: str, offset: int, options: Options) -> Iterator[str | tup
     # What matches neither way is a dollar sign with no name behind it, and is lost, as in Template Toolkit.
     for match in _INTERPOLATED.finditer(text):
         plain = match.group("text")
-        variable = match.group("braced") or match.group("plain")
+        name = "plain" if match.group("braced") is None else "braced"
+        variable = match.group(name)
         if plain is not None:
             yield plain.replace("\\$", "$")
         elif variable and variable != "0":
-            yield tuple(directive_tokens(variable, offset, options))
+            yield tuple(directive_tokens(variable, offset + match.start(name), options))
         else:
             yield match.group("variable")

@@ -1,7 +1,8 @@
 """
 The tree that the parser makes of a template.
 
-Expressions have a value; statements have an effect or an output. A `line` is where a statement begins.
+Expressions have a value; statements have an effect or an output. A `line` is where a statement begins; an `offset`
+says where in the source a name stands, for those who look at a template without rendering it.
 """
 
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Step:
 
     name: "Expression"
     arguments: Arguments | None = None
+    offset: int = 0
 
 
 Path: TypeAlias = tuple[Step, ...]
@@ -162,9 +164,10 @@ Expression: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Names of blocks, filters or plugins with their arguments, and the alias before the `=`."""
+    """Names of blocks, filters or plugins with their *offsets* and arguments, and the alias before the `=`."""
 
     names: tuple[Expression, ...]
+    offsets: tuple[int, ...]
     arguments: Arguments
     alias: Expression | None = None
 
@@ -337,6 +340,7 @@ class Refused:
 
     directive: str
     line: int
+    offset: int
 
 
 Statement: TypeAlias = (

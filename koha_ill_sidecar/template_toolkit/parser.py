@@ -5,6 +5,7 @@ Written after Template Toolkit's grammar, with its surprises: `x = 10 IF y` capt
 becomes empty where y is false), while `SET x = 10 IF y` sets x only if y.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
@@ -62,6 +63,8 @@ class TemplateParser(ExpressionParser):
         self._block_names: list[str] = []
         self._metadata: dict[str, str] = {}
         self._nesting = 0
+        # Where the statements begin that are being read, one inside the other.
+        self._begun: list[int] = []
         self._compounds: dict[str, Callable[[], Statement]] = {
             "IF": self._if,
             "UNLESS": self._if,
@@ -123,11 +126,15 @@ class TemplateParser(ExpressionParser):
         line = self._line()
         if self._type == "TEXT":
             return Text(self._advance().value, line)
+        self._begun.append(self._offset())
         statement = self._statement()
+        self._begun.pop()
         self._expect(";")
         return statement
 
     def _end_of_body(self) -> None:
+        if self._type == "EOF":
+            raise self._error("unexpected end of input, for what begins here has no END", self._begun[-1])
         self._expect("END")
 
     def _statement(self) -> Statement | None:
@@ -160,10 +167,7 @@ class TemplateParser(ExpressionParser):
         """Read what may stand behind `x =` or MACRO: a block, or any directive but a plain expression."""
         if self._type == "BLOCK":
             self._advance()
-            self._expect(";")
-            body = self._body()
-            self._end_of_body()
-            return body
+            return self._closed_body()
         if directive := self._directive():
             return (directive,)
         if self._type not in _IDENTIFIER_STARTS | {"LITERAL", "QUOTED", "NUMBER", "(", "[", "{", "NOT", "\\"}:
@@ -348,18 +352,18 @@ class TemplateParser(ExpressionParser):
         return Try(body, tuple(handlers), final, line)
 
     def _perl(self) -> Statement:
-        line = self._line()
+        line, offset = self._line(), self._offset()
         directive = self._advance().type
         self._closed_body()
-        return Refused(directive, line)
+        return Refused(directive, line, offset)
 
     def _raw_perl(self) -> Statement:
-        line = self._line()
+        line, offset = self._line(), self._offset()
         directive = self._advance().type
         self._expect(";")
         self._expect("TEXT")
         self._end_of_body()
-        return Refused(directive, line)
+        return Refused(directive, line, offset)
 
     # Definitions.
 
@@ -423,7 +427,7 @@ class TemplateParser(ExpressionParser):
     def _aliased_names(self) -> Named:
         alias = self._alias()
         named = self._names()
-        return Named(named.names, named.arguments, alias)
+        return dataclasses.replace(named, alias=alias)
 
     def _alias(self) -> Expression | None:
         alias: Expression
@@ -439,17 +443,19 @@ class TemplateParser(ExpressionParser):
         return alias
 
     def _names(self) -> Named:
+        offsets = [self._offset()]
         if self._take("$"):
             path = self._dynamic_path()
-            return Named((Variable(path),), self._arguments())
+            return Named((Variable(path),), tuple(offsets), self._arguments())
         names = [self._name()]
         while self._take("+"):
+            offsets.append(self._offset())
             names.append(self._name())
         if self._take("("):
             arguments = self._arguments()
             self._expect(")")
-            return Named(tuple(names), arguments)
-        return Named(tuple(names), self._arguments())
+            return Named(tuple(names), tuple(offsets), arguments)
+        return Named(tuple(names), tuple(offsets), self._arguments())
 
     def _dynamic_path(self) -> tuple[Step, ...]:
         if self._type not in _IDENTIFIER_STARTS:

@@ -162,3 +162,123 @@ def test_render_answers_every_line_in_order(tmp_path: Path) -> None:
     ]
     assert all(len(answer) == 1 for answer in answers)
     assert "food" in answers[8]["error"]
+
+
+def add_letter(admin: Engine, **columns: Any) -> None:
+    values = {
+        "code": "TRY",
+        "branchcode": "",
+        "title": "A title",
+        "content": "A text",
+        "message_transport_type": "email",
+        "lang": "default",
+        **columns,
+    }
+    with admin.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO letter (module, name, code, branchcode, title, content, message_transport_type, lang)"
+                " VALUES ('ill', 'A notice', :code, :branchcode, :title, :content, :message_transport_type, :lang)"
+            ),
+            values,
+        )
+
+
+def test_check_of_our_letters_finds_nothing(config: Path) -> None:
+    run(config, "install")
+
+    checked = run(config, "check")
+
+    assert checked.returncode == 0
+    assert checked.stdout.decode() == "24 letters checked, nothing found.\n"
+
+
+def test_check_reports_letter_by_letter(config: Path, admin: Engine) -> None:
+    with admin.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE systempreferences SET value = 'https://staff.example.org'"
+                " WHERE variable = 'staffClientBaseURL'"
+            )
+        )
+    run(config, "install")
+    add_letter(admin, content="Dear\n館員[% borrower.firstnam %]\n<<nosuch>>")
+    add_letter(admin, branchcode="CPL", title="[% IF x y %]", message_transport_type="sms")
+
+    checked = run(config, "check")
+
+    assert checked.returncode == 1
+    assert checked.stdout.decode() == (
+        "TRY (email, default)\n"
+        "  error    content, line 2, column 15: borrower has no firstnam; did you mean firstname?\n"
+        "             館員[% borrower.firstnam %]\n"
+        "                             ^\n"
+        "           -> Write firstname instead of firstnam.\n"
+        "  warning  content, line 3, column 1: <<nosuch>> stands for nothing\n"
+        "             <<nosuch>>\n"
+        "             ^\n"
+        "           -> See “What a template can name” in the reference of notices (docs/reference/notices.md).\n"
+        "  Mend it in Koha: https://staff.example.org/cgi-bin/koha/tools/letter.pl"
+        "?op=add_form&module=ill&code=TRY&branchcode=\n"
+        "\n"
+        "TRY (sms, default, library CPL)\n"
+        "  error    title, line 1, column 9: the template cannot be read: unexpected token (y)\n"
+        "             [% IF x y %]\n"
+        "                     ^\n"
+        "           -> Correct the marked place; until then nothing is sent.\n"
+        "  Mend it in Koha: https://staff.example.org/cgi-bin/koha/tools/letter.pl"
+        "?op=add_form&module=ill&code=TRY&branchcode=CPL\n"
+        "\n"
+        "26 letters checked: 2 errors, 1 warning.\n"
+    )
+
+
+def test_check_gives_json(config: Path, admin: Engine) -> None:
+    run(config, "install")
+    add_letter(admin, content="[% borower.x %]")
+
+    checked = run(config, "check", "--json")
+
+    assert checked.returncode == 0
+    assert json.loads(checked.stdout) == [
+        {
+            "code": "TRY",
+            "transport": "email",
+            "lang": "default",
+            "branchcode": "",
+            "part": "content",
+            "line": 1,
+            "column": 4,
+            "source": "[% borower.x %]",
+            "severity": "warning",
+            "message": "there is no variable borower; did you mean borrower?",
+            "advice": "Write borrower instead of borower.",
+            "address": None,
+        }
+    ]
+
+
+def test_check_looks_at_what_it_is_asked_for(config: Path, admin: Engine) -> None:
+    add_letter(admin, code="ILL_PICKUP_READY", content="[% PERL %][% END %]")
+    add_letter(admin, code="ILL_PICKUP_READY", content="[% PERL %][% END %]", lang="fr")
+
+    french = run(config, "check", "--code", "ILL_PICKUP_READY", "--lang", "fr")
+    missing = json.loads(run(config, "check", "--json", "--code", "ILL_REQUEST_UNAVAIL").stdout)
+    nothing = run(config, "check", "--code", "NOSUCH")
+
+    assert french.stdout.decode().endswith("\n1 letter checked: 1 error, 0 warnings.\n")
+    assert [finding["message"] for finding in missing] == ["there is no such letter"]
+    assert (nothing.returncode, nothing.stdout.decode()) == (0, "There is no such letter.\n")
+
+
+def test_check_shows_of_a_long_line_what_is_around_the_place(config: Path, admin: Engine) -> None:
+    run(config, "install")
+    add_letter(admin, content=f"<p>{'before ' * 100}\t\x1b[1m[% borrower.firstnam %]{' behind' * 100}</p>")
+
+    lines = run(config, "check", "--code", "TRY").stdout.decode().splitlines()
+
+    (pointed,) = (line for line in lines if "firstnam %]" in line)
+    caret = lines[lines.index(pointed) + 1]
+    assert len(pointed) < 110
+    assert pointed[caret.index("^") :].startswith("firstnam %] behind")
+    assert "\x1b" not in pointed

@@ -13,6 +13,8 @@ from koha_ill_sidecar.domain.letter_syntax import (
     Row,
     substitute_content,
     substitute_title,
+    tokens_in,
+    with_one_punctuation_filter,
     with_punctuation_filters,
 )
 
@@ -146,3 +148,23 @@ def test_no_text_is_too_odd(content: str) -> None:
 )
 def test_tags_of_records_lose_isbd_punctuation(source: str, filtered: str) -> None:
     assert with_punctuation_filters(source) == filtered
+
+
+def test_everything_that_looks_like_a_token_is_found_with_its_place() -> None:
+    found = tokens_in("Dear <<firstname>>, <<placed | dateonly>>\n<<two words>> <<x | upper>> <b>>")
+
+    assert [(token.name, token.date_only, token.offset) for token in found] == [
+        ("firstname", False, 5),
+        ("placed", True, 20),
+        ("two words", False, 42),
+        ("x | upper", False, 56),
+    ]
+
+
+def test_tags_of_the_record_get_their_filters_one_by_one() -> None:
+    source = "[% biblio.title %] [% x %] [% biblioitem.isbn %]"
+
+    assert list(with_one_punctuation_filter(source)) == [
+        (0, "[% biblio.title | $Remove_MARC_punctuation %] [% x %] [% biblioitem.isbn %]"),
+        (27, "[% biblio.title %] [% x %] [% biblioitem.isbn | $Remove_MARC_punctuation %]"),
+    ]

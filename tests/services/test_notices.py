@@ -330,6 +330,19 @@ class TestRendering:
             render_notice(tx, a_request(tx), READY, "email")
 
         assert "did you mean surname?" in str(raised.value)
+        assert str(raised.value).endswith("Mend it in Koha under Tools, Notices and slips.")
+
+    def test_of_a_template_that_fails_links_to_where_it_can_be_mended(self, tx: Transaction) -> None:
+        add_letter(tx, READY, branchcode=ADA, content="[% borrower.surnam %]")
+        then = with_preferences(tx, staffClientBaseURL="https://staff.example.org")
+
+        with pytest.raises(TemplateFailed) as raised:
+            render_notice(then, a_request(tx), READY, "email")
+
+        assert str(raised.value).endswith(
+            ". Mend it in Koha: https://staff.example.org/cgi-bin/koha/tools/letter.pl"
+            f"?op=add_form&module=ill&code={READY}&branchcode={ADA}"
+        )
 
     def test_of_an_unknown_request_is_refused(self, tx: Transaction) -> None:
         with pytest.raises(RequestNotFound):

@@ -47,6 +47,14 @@ def row(tx: Transaction, table: str, key: str | int) -> TextRow | None:
     return None if found is None else _as_text(found)
 
 
+def columns(tx: Transaction) -> dict[str, frozenset[str]]:
+    """Name the columns of the tables whose rows are read whole. One query."""
+    found = tx.connection.execute(_COLUMNS, {"tables": list(_KEYS)}).all()
+    return {
+        table: frozenset(each.column_name for each in found if each.table_name == table) for table in _KEYS
+    }
+
+
 def comments(tx: Transaction, illrequest_id: int) -> tuple[TextRow, ...]:
     """Read the comments on a request, oldest first."""
     rows = tx.connection.execute(_select_comments(tx.koha), {"illrequest_id": illrequest_id}).mappings()
@@ -69,6 +77,11 @@ def patron_attributes(tx: Transaction, borrowernumber: int) -> tuple[PatronAttri
         PatronAttribute(code=row.code, attribute=row.attribute or "", description=row.description or "")
         for row in rows
     )
+
+
+def patron_attribute_codes(tx: Transaction) -> frozenset[str]:
+    """Name the extended attributes that patrons can have."""
+    return frozenset(tx.connection.scalars(_PATRON_ATTRIBUTE_CODES))
 
 
 def authorised_value(tx: Transaction, category: str, code: str, *, opac: bool = False) -> str | None:
@@ -121,6 +134,11 @@ _PATRON_ATTRIBUTES = text(
     " AND description.authorised_value = value.attribute"
     " WHERE value.borrowernumber = :borrowernumber ORDER BY value.code, value.attribute"
 )
+_PATRON_ATTRIBUTE_CODES = text("SELECT code FROM borrower_attribute_types")
+_COLUMNS = text(
+    "SELECT table_name AS table_name, column_name AS column_name FROM information_schema.columns"
+    " WHERE table_schema = DATABASE() AND table_name IN :tables"
+).bindparams(bindparam("tables", expanding=True))
 _PREFERENCE = text("SELECT value FROM systempreferences WHERE variable = :name")
 
 

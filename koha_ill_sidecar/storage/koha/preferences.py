@@ -53,6 +53,7 @@ NAMES = (
     "autoControlNumber",
     "dateformat",
     "marcflavour",
+    "staffClientBaseURL",
     "timeformat",
 )
 """Every preference that the sidecar reads."""

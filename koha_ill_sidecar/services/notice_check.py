@@ -1,0 +1,353 @@
+"""
+Check the ILL letters without sending one: what Koha or the sidecar would fail on, and what is hardly meant so.
+
+Names are checked as far as the text of a template tells them; what depends on the request is left to the rendering.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from koha_ill_sidecar.domain.letter_syntax import (
+    LetterToken,
+    tokens_in,
+    with_one_punctuation_filter,
+    with_punctuation_filters,
+)
+from koha_ill_sidecar.domain.notices import DEFAULT_LANG, Letter, mending_address
+from koha_ill_sidecar.services import notice_languages
+from koha_ill_sidecar.services.notice_findings import Finding, Severity, finding_on
+from koha_ill_sidecar.services.notice_names import (
+    PLUGIN,
+    PLUGIN_METHODS,
+    RECORDS,
+    ROOTS,
+    SETS,
+    TEXT,
+    NoticeNames,
+    UnknownName,
+    nearest,
+)
+from koha_ill_sidecar.services.notice_plugins import AUTOMATIC
+from koha_ill_sidecar.services.notices import ENGINE
+from koha_ill_sidecar.storage.koha import letters
+from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.template_toolkit import (
+    EACH,
+    REFUSED_FILTERS,
+    NameUse,
+    Place,
+    TemplateError,
+    TemplateNames,
+    UseKind,
+    inspect_template,
+)
+
+_SEE = "See “What a template can name” in the reference of notices (docs/reference/notices.md)."
+_COMMENT = re.compile(r"\[%#.*?%\]", re.DOTALL)
+_PARTS = ("title", "content")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoticeCheck:
+    """What came of a check."""
+
+    letters: tuple[Letter, ...]
+    findings: tuple[Finding, ...]
+
+    def count(self, severity: Severity) -> int:
+        """Count the findings of a severity."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+
+def check(tx: Transaction, *, codes: Collection[str] = (), langs: Collection[str] = ()) -> NoticeCheck:
+    """
+    Check all letters of the module, or those of some codes and languages; three queries.
+
+    Findings are in the order of code, transport, language and library, within a letter in that of their places.
+    """
+    every = letters.all_of_module(tx)
+    names = NoticeNames.read(tx)
+    findings = sorted(_findings(every, names), key=_order)
+    staff_base_url = tx.preferences.text("staffClientBaseURL")
+
+    def wanted(found: Letter | Finding) -> bool:
+        return (not codes or found.code in codes) and (not langs or found.lang in langs)
+
+    return NoticeCheck(
+        letters=tuple(filter(wanted, every)),
+        findings=tuple(
+            dataclasses.replace(
+                finding, address=mending_address(staff_base_url, finding.code, finding.branchcode)
+            )
+            for finding in filter(wanted, findings)
+        ),
+    )
+
+
+def _findings(every: Sequence[Letter], names: NoticeNames) -> Iterator[Finding]:
+    yield from notice_languages.missing_notices(every)
+    yield from notice_languages.missing_transports(every)
+    checked = {_key(letter, letter.lang): _LetterCheck(letter, names) for letter in every}
+    for (_, _, _, lang), found in checked.items():
+        yield from found.findings()
+        default = checked.get(_key(found.letter, DEFAULT_LANG))
+        if lang != DEFAULT_LANG and default is not None:
+            yield from _differences(found, default)
+
+
+def _differences(found: "_LetterCheck", default: "_LetterCheck") -> Iterator[Finding]:
+    if found.is_readable and default.is_readable:
+        yield from notice_languages.other_values(found.letter, found.values(), default.values())
+    yield from notice_languages.other_kind_of_text(found.letter, default.letter)
+
+
+def _key(letter: Letter, lang: str) -> tuple[str, str, str, str]:
+    return letter.code, letter.transport, letter.branchcode, lang
+
+
+def _order(finding: Finding) -> tuple[object, ...]:
+    part = -1 if finding.part is None else _PARTS.index(finding.part)
+    letter = finding.code, finding.transport, finding.lang, finding.branchcode
+    return (*letter, part, finding.line or 0, finding.column or 0)
+
+
+class _LetterCheck:
+    """One letter, both of its parts."""
+
+    def __init__(self, letter: Letter, names: NoticeNames) -> None:
+        self.letter = letter
+        self._parts = [
+            _PartCheck(letter, part, source, names)
+            for part, source in zip(_PARTS, (letter.title, letter.content), strict=True)
+        ]
+
+    @property
+    def is_readable(self) -> bool:
+        """Both parts can be read as templates."""
+        return all(part.names is not None for part in self._parts)
+
+    def findings(self) -> Iterator[Finding]:
+        for part in self._parts:
+            yield from part.findings()
+
+    def values(self) -> notice_languages.Values:
+        return frozenset(value for part in self._parts for value in part.values())
+
+
+class _PartCheck:
+    """The title or the content of a letter."""
+
+    def __init__(self, letter: Letter, part: str, source: str, known: NoticeNames) -> None:
+        self._letter = letter
+        self._part = part
+        self._source = source
+        self._known = known
+        self._is_template = "[%" in source
+        self._error: TemplateError | None = None
+        self.names: TemplateNames | None = None
+        try:
+            self.names = inspect_template(source if self._is_template else "", given=ROOTS)
+        except TemplateError as error:
+            self._error = error
+        self._checks: dict[UseKind, Callable[[NameUse, TemplateNames], Finding | None]] = {
+            UseKind.VARIABLE: self._variable,
+            UseKind.FILTER: self._filter,
+            UseKind.FILTER_OBJECT: self._filter_object,
+            UseKind.PLUGIN: self._plugin,
+            UseKind.BLOCK: self._block,
+            UseKind.FILE: self._file,
+            UseKind.REFUSED: self._refused,
+        }
+
+    def findings(self) -> Iterator[Finding]:
+        if self._error is not None:
+            yield self._syntax_error(self._error)
+        elif self._is_template and (unfit := self._unfit()) is not None:
+            yield unfit
+        names = self.names or TemplateNames(uses=(), own=frozenset())
+        for use in names.uses:
+            if (finding := self._checks[use.kind](use, names)) is not None:
+                yield finding
+        yield from self._tokens()
+
+    def values(self) -> Iterator[tuple[str, ...]]:
+        """Give the values that it shows or asks for, in either syntax."""
+        for use in self.names.uses if self.names else ():
+            if use.kind is UseKind.VARIABLE and (value := self._known.value(use.path)) is not None:
+                yield value
+        for token in self._found_tokens():
+            if (value := self._known.value_of_token(token, self._part)) is not None:
+                yield value
+
+    # Syntax.
+
+    def _syntax_error(self, error: TemplateError) -> Finding:
+        return self._finding(
+            None if error.line is None else Place(error.line, error.column or 1),
+            f"the template cannot be read: {error.info}",
+            "Correct the marked place; until then nothing is sent.",
+        )
+
+    def _unfit(self) -> Finding | None:
+        """Find what only what Koha adds to the template makes unreadable, and what is too much for the engine."""
+        try:
+            ENGINE.compile(with_punctuation_filters(self._source))
+        except TemplateError as error:
+            for offset, source in with_one_punctuation_filter(self._source):
+                if not _is_readable(source):
+                    return self._finding(
+                        self._place(offset),
+                        "the tag cannot be read, for Koha adds a filter to tags that begin with biblio",
+                        "Begin the tag with something else, such as [%- or GET.",
+                    )
+            return self._finding(None, f"the template cannot be used: {error.info}", "Make it simpler.")
+        return None
+
+    def _place(self, offset: int) -> Place:
+        line_start = self._source.rfind("\n", 0, offset) + 1
+        return Place(self._source.count("\n", 0, offset) + 1, offset - line_start + 1)
+
+    # Names.
+
+    def _variable(self, use: NameUse, names: TemplateNames) -> Finding | None:
+        unknown = self._known.unknown(use.path, names.own)
+        if unknown is None:
+            return None
+        name = use.path[unknown.position]
+        severity = Severity.ERROR if unknown.fails and not use.is_caught else Severity.WARNING
+        return self._finding(
+            use.places[unknown.position],
+            f"{_lacks(unknown, name, use)}{_did_you_mean(unknown.near)}",
+            _write(unknown.near, name),
+            severity,
+        )
+
+    def _filter(self, use: NameUse, names: TemplateNames) -> Finding | None:
+        name = use.path[0]
+        if name in REFUSED_FILTERS:
+            return self._of(use, f"the filter {name} is refused", "Leave it out: a letter runs no programs.")
+        if name in ENGINE.filters or name in ENGINE.filter_factories:
+            return None
+        plugins = {f"${plugin}" for plugin in ENGINE.plugins if plugin not in PLUGIN_METHODS}
+        known = ({*ENGINE.filters, *ENGINE.filter_factories} - REFUSED_FILTERS) | names.own | plugins
+        near = f"${name}" if f"${name}" in plugins else nearest(name, known)
+        return self._of(use, f"there is no filter {name}{_did_you_mean(near)}", _write(near, name))
+
+    def _filter_object(self, use: NameUse, names: TemplateNames) -> Finding | None:
+        name = use.path[0]
+        if name in PLUGIN_METHODS:
+            return self._of(use, f"the plugin {name} is no filter", _SEE)
+        if name not in ENGINE.plugins:
+            near = nearest(name, ENGINE.plugins.keys() - PLUGIN_METHODS.keys())
+            return self._of(
+                use, f"there is no filter ${name}{_did_you_mean(near and f'${near}')}", _write(near, name)
+            )
+        loaded = {each.path[0] for each in names.uses if each.kind is UseKind.PLUGIN}
+        if name in AUTOMATIC or name in loaded:
+            return None
+        return self._of(use, f"the plugin {name} is not loaded", f"Write [% USE {name} %] at the beginning.")
+
+    def _plugin(self, use: NameUse, names: TemplateNames) -> Finding | None:
+        del names
+        name = use.path[0]
+        if len(use.path) == 1:
+            if name in ENGINE.plugins:
+                return None
+            near = nearest(name, ENGINE.plugins)
+            advice = _write(near, name) if near else _SEE
+            return self._of(
+                use, f"there is no plugin {name} that the sidecar knows{_did_you_mean(near)}", advice
+            )
+        member = use.path[1]
+        known = PLUGIN_METHODS.get(name)
+        if known is None or member in known:
+            return None
+        near = nearest(member, known)
+        return self._of(
+            use, f"{name} has no {member} here{_did_you_mean(near)}", _write(near, member), use.places[1]
+        )
+
+    def _block(self, use: NameUse, names: TemplateNames) -> Finding:
+        name = use.path[0]
+        return self._of(
+            use,
+            f"there is no block {name} in this letter{_did_you_mean(nearest(name, names.own))}",
+            f"Put it into the letter itself ([% BLOCK {name} %] … [% END %]): the sidecar has no files of Koha's.",
+        )
+
+    def _file(self, use: NameUse, names: TemplateNames) -> Finding:
+        del names
+        return self._of(use, "INSERT finds no file here", "Put the text into the letter itself.")
+
+    def _refused(self, use: NameUse, names: TemplateNames) -> Finding:
+        del names
+        return self._of(use, f"{use.path[0]} is refused", "Leave it out: a letter runs no programs.")
+
+    # The older syntax.
+
+    def _found_tokens(self) -> Iterator[LetterToken]:
+        """Give the tokens, but for those in comments and those that the template puts together first."""
+        uncommented = _COMMENT.sub(lambda comment: " " * len(comment.group()), self._source)
+        return (token for token in tokens_in(uncommented) if "[%" not in token.name)
+
+    def _tokens(self) -> Iterator[Finding]:
+        for token in self._found_tokens():
+            if self._known.value_of_token(token, self._part) is not None:
+                continue
+            near = self._known.near_token(token, self._part)
+            yield self._finding(
+                self._place(token.offset),
+                f"<<{token.name}>> stands for nothing{_did_you_mean(near and f'<<{near}>>')}",
+                _write(near and f"<<{near}>>", f"<<{token.name}>>"),
+                Severity.WARNING,
+            )
+
+    # Findings.
+
+    def _of(self, use: NameUse, message: str, advice: str, place: Place | None = None) -> Finding:
+        severity = Severity.WARNING if use.is_caught else Severity.ERROR
+        return self._finding(place or use.place, message, advice, severity)
+
+    def _finding(
+        self, place: Place | None, message: str, advice: str, severity: Severity = Severity.ERROR
+    ) -> Finding:
+        whole = dataclasses.replace(finding_on(self._letter, severity, message, advice), part=self._part)
+        if place is None:
+            return whole
+        line = self._source.split("\n")[place.line - 1].removesuffix("\r")
+        return dataclasses.replace(whole, line=place.line, column=place.column, source=line)
+
+
+def _is_readable(source: str) -> bool:
+    try:
+        inspect_template(source)
+    except TemplateError:
+        return False
+    return True
+
+
+def _lacks(unknown: UnknownName, name: str, use: NameUse) -> str:
+    if not unknown.owner:
+        return f"there is no variable {name}"
+    before = use.path[: unknown.position]
+    owner = ".".join(part for part in before if part != EACH)
+    if before[-1] == EACH and unknown.owner in RECORDS:
+        owner = f"each of {owner}"
+    match unknown.owner:
+        case kind if kind in RECORDS or kind in SETS:
+            return f"{owner} has no {name}"
+        case _ if unknown.owner == TEXT:
+            return f"{owner} is a text and has no {name}"
+        case _ if unknown.owner == PLUGIN:
+            return f"{owner} is a filter and has no {name} here"
+    return f"{owner} is a list and has no {name}"
+
+
+def _did_you_mean(near: str | None) -> str:
+    return f"; did you mean {near}?" if near else ""
+
+
+def _write(near: str | None, name: str) -> str:
+    return f"Write {near} instead of {name}." if near else _SEE

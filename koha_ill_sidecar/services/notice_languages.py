@@ -1,0 +1,104 @@
+"""What differs between the languages of a letter, and which letters there are not."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, Letter, NoticeCode
+from koha_ill_sidecar.services.notice_findings import Finding, Severity, finding_on
+
+Values = frozenset[tuple[str, ...]]
+"""The values that a letter shows or asks for."""
+
+
+def other_values(letter: Letter, values: Values, default_values: Values) -> Iterator[Finding]:
+    """Compare what a letter names with what the default letter of the same library and transport does."""
+    if missing := default_values - values:
+        yield finding_on(
+            letter,
+            Severity.WARNING,
+            f"it does not name {_listed(missing)}, which the default letter does",
+            "Name it in this language, too, if its readers should be told.",
+        )
+    if additional := values - default_values:
+        yield finding_on(
+            letter,
+            Severity.WARNING,
+            f"it names {_listed(additional)}, which the default letter does not",
+            "Name it in the default letter, too, or leave it out here.",
+        )
+
+
+def other_kind_of_text(letter: Letter, default: Letter) -> Iterator[Finding]:
+    """Compare whether a letter and the default one are HTML."""
+    if letter.is_html != default.is_html:
+        kinds = {True: "HTML", False: "plain text"}
+        yield finding_on(
+            letter,
+            Severity.WARNING,
+            f"it is {kinds[letter.is_html]}, the default letter is {kinds[default.is_html]}",
+            "Set “HTML message” alike in both languages.",
+        )
+
+
+def missing_transports(letters: Sequence[Letter]) -> Iterator[Finding]:
+    """Find the languages that lack a transport which another language of the same letter has."""
+    by_library: dict[tuple[str, str], dict[str, dict[str, Letter]]] = defaultdict(lambda: defaultdict(dict))
+    for letter in letters:
+        by_library[letter.code, letter.branchcode][letter.lang][letter.transport] = letter
+    for (code, branchcode), by_lang in by_library.items():
+        general = by_library.get((code, ""), {}) if branchcode else {}
+        # A library may have its own letter in one language only; the general letters must cover the default.
+        langs = sorted({*by_lang, *([] if branchcode else [DEFAULT_LANG])})
+        for lang in langs:
+            found = {*by_lang.get(lang, ()), *general.get(lang, ())}
+            instead = {*by_lang.get(DEFAULT_LANG, ()), *general.get(DEFAULT_LANG, ())}
+            for transport, other in _of_others(by_lang, found).items():
+                yield _missing_transport(other, lang, default_is_sent=transport in instead)
+
+
+def missing_notices(letters: Sequence[Letter]) -> Iterator[Finding]:
+    """Find the notices of Koha's core that there is no email letter for."""
+    found = {letter.code for letter in letters if letter.transport == EMAIL}
+    for code in NoticeCode:
+        if code not in found:
+            yield Finding(
+                code=code.value,
+                transport=EMAIL,
+                lang=DEFAULT_LANG,
+                branchcode="",
+                severity=Severity.ERROR,
+                message="there is no such letter",
+                advice="Run `koha-ill-sidecar notices install`, or add it in Koha.",
+            )
+
+
+def _of_others(by_lang: Mapping[str, Mapping[str, Letter]], found: Collection[str]) -> dict[str, Letter]:
+    """Give a letter for each transport that is not among those found."""
+    return {
+        transport: letter
+        for lang in sorted(by_lang, reverse=True)
+        for transport, letter in sorted(by_lang[lang].items())
+        if transport not in found
+    }
+
+
+def _missing_transport(other: Letter, lang: str, *, default_is_sent: bool) -> Finding:
+    sent = "the default letter" if default_is_sent else "nothing that way"
+    return Finding(
+        code=other.code,
+        transport=other.transport,
+        lang=lang,
+        branchcode=other.branchcode,
+        severity=Severity.WARNING,
+        message=f"there is no such letter, while there is one in {_language(other.lang)}: "
+        f"its readers are sent {sent}",
+        advice="Add it in Koha, on the tab of the language.",
+    )
+
+
+def _language(lang: str) -> str:
+    return "the default language" if lang == DEFAULT_LANG else lang
+
+
+def _listed(values: Collection[tuple[str, ...]]) -> str:
+    return ", ".join(sorted(".".join(path) for path in values))
