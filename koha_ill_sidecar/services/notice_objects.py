@@ -227,6 +227,7 @@ _REQUEST = Kind(
         "library": _one("branch", lambda it: it.objects.library(it.column("branchcode"))),
         "metadata": _value(lambda it: dict(item.metadata(it.objects.attributes()))),
         "patron": _one("borrower", lambda it: it.objects.patron(it.column("borrowernumber"))),
+        "requested_partners": _value(lambda it: it.objects.attribute_value(item.REQUESTED_PARTNERS)),
         "statusalias": _one("authorised value", _status_alias),
     },
 )

@@ -43,6 +43,7 @@ Queries = Callable[[], AbstractContextManager[list[str]]]
         ("[% illrequest.library.branchname %]", "Ada Lovelace Library"),
         ("[% illrequest.biblio.title %][% biblio.title %]", ""),
         ("[% illrequest.get_type %]", "article"),
+        ("[[% illrequest.requested_partners %]]", "[]"),
         ("[% illrequest.metadata.Volume %]", "7"),
         ("[% illrequest.extended_attributes.count %]", "3"),
         ("[% illrequest.extended_attributes.find({ type => 'volume' }).value %]", "7"),
