@@ -36,6 +36,7 @@ GRANT SELECT ON `koha_library`.`borrowers` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`branches` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`categories` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`items` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT ON `koha_library`.`itemtypes` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`marc_subfield_structure` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`message_attributes` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`message_transports` TO 'koha_ill_sidecar'@'localhost';
@@ -48,6 +49,16 @@ GRANT SELECT ON `koha_library`.`userflags` TO 'koha_ill_sidecar'@'localhost';
 SET @grant_statement = IF(EXISTS(SELECT 1 FROM information_schema.tables
   WHERE table_schema = 'koha_library' AND table_name = 'background_jobs'),
   'GRANT SELECT, INSERT ON `koha_library`.`background_jobs` TO ''koha_ill_sidecar''@''localhost''', 'DO 0');
+PREPARE grant_statement FROM @grant_statement;
+EXECUTE grant_statement;
+SET @grant_statement = IF(EXISTS(SELECT 1 FROM information_schema.tables
+  WHERE table_schema = 'koha_library' AND table_name = 'currency'),
+  'GRANT SELECT ON `koha_library`.`currency` TO ''koha_ill_sidecar''@''localhost''', 'DO 0');
+PREPARE grant_statement FROM @grant_statement;
+EXECUTE grant_statement;
+SET @grant_statement = IF(EXISTS(SELECT 1 FROM information_schema.tables
+  WHERE table_schema = 'koha_library' AND table_name = 'illbatch_statuses'),
+  'GRANT SELECT ON `koha_library`.`illbatch_statuses` TO ''koha_ill_sidecar''@''localhost''', 'DO 0');
 PREPARE grant_statement FROM @grant_statement;
 EXECUTE grant_statement;
 SET @grant_statement = IF(EXISTS(SELECT 1 FROM information_schema.tables

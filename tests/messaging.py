@@ -5,6 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
 
+from cast import ADA, CLARA
+from factories import make_request
+from koha_ill_sidecar.domain.actors import Actor, Interface
+from koha_ill_sidecar.services.notices import render_notice
+from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -81,3 +86,16 @@ def add_letter(tx: Transaction, code: str = "ILL_PICKUP_READY", **columns: Any) 
 def with_preferences(tx: Transaction, **values: str) -> Transaction:
     """Give the same transaction under other system preferences; those not named are unset."""
     return dataclasses.replace(tx, preferences=Preferences(values))
+
+
+BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
+
+
+def rendered(tx: Transaction, template: str, *, actor: Actor | None = BY_CLARA, **columns: Any) -> str:
+    """Make a request and give what a template says of it; the columns are the request's."""
+    with tx.connection.begin_nested() as savepoint:
+        add_letter(tx, "TRY", content=template)
+        ill_request = requests.get(tx, make_request(tx.connection, tx.koha, **columns))
+        content = render_notice(tx, ill_request, "TRY", "email", actor=actor).content
+        savepoint.rollback()
+    return content

@@ -17,6 +17,7 @@ from email.utils import format_datetime
 from enum import StrEnum
 from functools import lru_cache
 from html import escape
+from typing import TypeAlias
 
 from koha_ill_sidecar.delivery.addresses import Address
 from koha_ill_sidecar.delivery.html_text import text_of
@@ -38,6 +39,23 @@ class Content(StrEnum):
     MIME = "mime"  # header fields and body of a whole MIME entity
 
 
+@dataclass(frozen=True, slots=True)
+class StyleLink:
+    """The address of a style sheet."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class StyleText:
+    """A style sheet itself."""
+
+    css: str
+
+
+Style: TypeAlias = StyleLink | StyleText
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mail:
     """
@@ -48,7 +66,7 @@ class Mail:
         bcc: Recipients that no header names.
         message_id: With its angle brackets; the same at every attempt.
         date: Aware; the same at every attempt.
-        stylesheet: Address of a style sheet for HTML.
+        styles: Style sheets for HTML, in the order in which they count.
         headers: More header fields; ASCII names.
     """
 
@@ -63,7 +81,7 @@ class Mail:
     content: Content = Content.TEXT
     message_id: str
     date: datetime
-    stylesheet: str = ""
+    styles: tuple[Style, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -212,21 +230,28 @@ _WHOLE_PAGE = re.compile(r"\s*(?:<!doctype\s|<html[\s>])", re.IGNORECASE)
 
 def _page(mail: Mail) -> str:
     """
-    Wrap a fragment of HTML as Koha does: a page with the subject as its title and a link to the style sheet.
+    Wrap a fragment of HTML as Koha does: a page with the subject as its title and the style sheets.
 
-    Source: Koha, C4/Letters.pm _wrap_html and preference NoticeCSS.
+    Koha wraps a whole page again; here it stays as it is.
+
+    Source: Koha, C4/Letters.pm _wrap_html.
     """
     if _WHOLE_PAGE.match(mail.body):
         return mail.body
-    link = (
-        f'<link rel="stylesheet" type="text/css" href="{escape(mail.stylesheet)}">\n'
-        if mail.stylesheet
-        else ""
-    )
+    styles = "".join(f"{_style_element(style)}\n" for style in mail.styles)
     return (
         '<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n'
-        f"<title>{escape(_one_line(mail.subject))}</title>\n{link}</head>\n<body>\n{mail.body}\n</body>\n</html>\n"
+        f"<title>{escape(_one_line(mail.subject))}</title>\n{styles}</head>\n<body>\n{mail.body}\n</body>\n</html>\n"
     )
+
+
+def _style_element(style: Style) -> str:
+    match style:
+        case StyleLink(address):
+            return f'<link rel="stylesheet" type="text/css" href="{escape(address)}">'
+        case StyleText(css):
+            kept_inside = css.replace("</", r"<\/")  # the same in CSS, and in HTML no end of the element
+            return f'<style type="text/css">{kept_inside}</style>'
 
 
 _ANY_FIELD = re.compile(r"[!-9;-~]+[ \t]*:")

@@ -1,10 +1,11 @@
 """How Koha writes dates, prices and bibliographic values in notices."""
 
+import calendar
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import datetime, timedelta
 
 _DATES = {
     "us": "{:%m/%d/%Y}",
@@ -13,11 +14,22 @@ _DATES = {
     "iso": "{:%Y-%m-%d}",
 }
 _STORED_DATE = re.compile(
-    r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2})(?::(\d{2})(?:\.\d+)?)?(?: ?([AP]M))?)?(?:Z|[+-]\d{2}:?\d{2})?"
+    r"(\d{4}-\d{2}-\d{2})(?:[Tt]?\s*(\d{2}:\d{2})(?::(\d{2})(?:\.\d+)?)?(?: ?([AP]M))?)?(?:[Zz]|[+-]\d{2}:?(?:\d{2})?)?"
 )
 _PRICE_SEPARATORS = {"US": (",", "."), "FR": (" ", ","), "CH": ("'", ".")}  # thousands, decimal
-_LARGEST_AMOUNT = Decimal(10) ** 15
+_LARGEST_AMOUNT = 2**53 / 100  # beyond it Koha leaves an amount as it is
 _LEADING_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
+_MONTHS: Mapping[str, int] = {"years": 12, "months": 1}
+_SPANS: Mapping[str, timedelta] = {
+    "weeks": timedelta(weeks=1),
+    "days": timedelta(days=1),
+    "hours": timedelta(hours=1),
+    "minutes": timedelta(minutes=1),
+    "seconds": timedelta(seconds=1),
+}
+
+SPANS = (*_MONTHS, *_SPANS)
+"""Units in which a date can be moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,47 +54,142 @@ class DateStyle:
         return self.date(moment) if end_of_day else self.date_and_time(moment)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CurrencySymbol:
+    """The sign of a currency, and where it stands by an amount."""
+
+    symbol: str
+    precedes: bool = True
+    separated_by_space: bool = False
+
+
+def is_null_date(value: str) -> bool:
+    """Tell whether a value is the date that stands for none (Koha, Koha/DateUtils.pm dt_from_string)."""
+    return value.startswith("0000-0")
+
+
 def parse_stored_date(value: str) -> datetime:
     """
     Read a date or date with time as MariaDB writes it, such as ``2026-03-09 14:05:00``, as wall-clock.
 
-    Koha's variable ``today`` may have the time as ``02:05 PM``.
+    Koha's variable ``today`` may have the time as ``02:05 PM``; its day 00 of a month is the first.
 
     Raises:
         ValueError: It is no such date.
+
+    Source: Koha, Koha/DateUtils.pm dt_from_string.
     """
     found = _STORED_DATE.fullmatch(value.strip())
     if found is None:
         raise ValueError(f"{value!r} is not a date such as 2026-03-09 or 2026-03-09 14:05:00")
     day, minutes, seconds, half = found.groups()
+    day = re.sub("-00$", "-01", day)
     moment = datetime.fromisoformat(f"{day} {minutes or '00:00'}:{seconds or '00'}")
     return moment if half is None else moment.replace(hour=moment.hour % 12 + (12 if half == "PM" else 0))
 
 
-def format_price(value: str, currency_format: str, *, for_editing: bool = False) -> str:
+def moved(moment: datetime, unit: str, amount: int) -> datetime:
+    """
+    Give the moment so many of a unit later, or earlier for a negative amount, by the wall-clock.
+
+    Months end differently: forwards, the 31st of a month with 30 days is the first of the next; backwards, a day
+    that the month lacks is its last, and the last day of a month stays the last.
+
+    Args:
+        unit: One of ``SPANS``.
+
+    Raises:
+        ValueError: That is beyond the years 1 to 9999.
+
+    Source: Perl's DateTime, "Adding a Duration to a DateTime", which Koha's KohaDates uses.
+    """
+    try:
+        if unit in _MONTHS:
+            return _months_moved(moment, amount * _MONTHS[unit])
+        return moment + amount * _SPANS[unit]
+    except OverflowError as error:
+        raise ValueError(f"{amount} {unit} from {moment:%Y-%m-%d} is beyond all calendars") from error
+
+
+def _months_moved(moment: datetime, months: int) -> datetime:
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    first = moment.replace(year=year, month=month + 1, day=1)
+    if months >= 0:
+        return first + timedelta(days=moment.day - 1)
+    last_day = calendar.monthrange(first.year, first.month)[1]
+    was_last = moment.day == calendar.monthrange(moment.year, moment.month)[1]
+    return first.replace(day=last_day if was_last else min(moment.day, last_day))
+
+
+def format_time(value: str, timeformat: str) -> str:
+    """
+    Write a time of day such as ``14:05:00`` to the minute, in the style of the preference ``TimeFormat``.
+
+    Source: Koha, Koha/Template/Plugin/KohaTimes.pm.
+    """
+    hours, _, rest = value.partition(":")
+    minutes = rest.partition(":")[0]
+    if timeformat != "12hr":
+        return f"{hours}:{minutes}"
+    hour = int(_amount(hours))
+    return f"{(hour - 12 if hour > 12 else hour or 12):02d}:{minutes} {'pm' if hour >= 12 else 'am'}"
+
+
+def format_price(value: str, currency_format: str, currency: CurrencySymbol | None = None) -> str:
     """
     Write an amount with two decimals, in the style of the preference ``CurrencyFormat``.
 
-    Text is taken as Perl takes it for a number: its leading digits, or 0.
+    Text is taken as Perl takes it for a number: its leading digits, or 0. An amount beyond all money stays as it
+    is. The sign of a negative amount stands before the currency's, whatever the currency says, and a space between.
 
-    Raises:
-        ValueError: The amount is too large to be one.
-
-    Source: Koha, Koha/Number/Price.pm.
+    Source: Koha, Koha/Number/Price.pm format; Number::Format, format_price, in the locale C.
     """
-    thousands, decimal = _PRICE_SEPARATORS.get(currency_format, _PRICE_SEPARATORS["US"])
-    found = _LEADING_NUMBER.match(value)
-    amount = Decimal(found.group(1)) if found else Decimal(0)
+    amount = _amount(value)
     if abs(amount) > _LARGEST_AMOUNT:
-        raise ValueError(f"{value[:30]!r} is too large for a price")
-    text = f"{amount.quantize(Decimal('0.01'), ROUND_HALF_UP):,.2f}"
-    if for_editing:
-        return text.replace(",", "")
-    return text.translate(str.maketrans(",.", thousands + decimal))
+        return value
+    thousands, decimal = _PRICE_SEPARATORS.get(currency_format, _PRICE_SEPARATORS["US"])
+    text = _two_decimals(amount, thousands, decimal)
+    symbol = currency.symbol if currency else ""
+    if amount < 0:
+        return f"-{symbol} {text}" if symbol else f"-{text}"
+    if currency is None or not symbol:
+        return text
+    space = " " if currency.separated_by_space else ""
+    return f"{symbol}{space}{text}" if currency.precedes else f"{text}{space}{symbol}"
+
+
+def price_for_editing(value: str) -> str:
+    """
+    Write an amount with two decimals for a form: a point, and nothing between the thousands.
+
+    Source: Koha, Koha/Number/Price.pm format_for_editing.
+    """
+    amount = _amount(value)
+    if abs(amount) > _LARGEST_AMOUNT:
+        return value
+    return ("-" if amount < 0 else "") + _two_decimals(amount, "", ".")
+
+
+def _amount(value: str) -> float:
+    found = _LEADING_NUMBER.match(value)
+    return float(found.group(1)) if found else 0.0
+
+
+def _two_decimals(amount: float, thousands: str, decimal: str) -> str:
+    """Write the amount without its sign, rounded half up on what the double holds, as Number::Format does."""
+    rounded = int(abs(amount) * 100 + 0.5 + 1e-14) / 100
+    whole, _, fraction = f"{rounded:.15g}".partition(".")
+    return f"{int(whole):,}".replace(",", thousands) + decimal + fraction.ljust(2, "0")
 
 
 def without_final_punctuation(value: str) -> str:
-    """Drop one punctuation character from the end, where cataloguers put ISBD's."""
-    if value and unicodedata.category(value[-1]).startswith("P"):
-        return value[:-1]
+    """
+    Drop one punctuation character from the end, where cataloguers put ISBD's.
+
+    A line break at the end stays, as Perl's ``$`` has it. Source: Koha,
+    Koha/Template/Plugin/Remove_MARC_punctuation.pm.
+    """
+    text, end = (value[:-1], "\n") if value.endswith("\n") else (value, "")
+    if text and unicodedata.category(text[-1]).startswith("P"):
+        return text[:-1] + end
     return value

@@ -10,7 +10,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from koha_ill_sidecar.domain.formats import DateStyle, parse_stored_date, without_final_punctuation
+from koha_ill_sidecar.domain.formats import (
+    DateStyle,
+    is_null_date,
+    parse_stored_date,
+    without_final_punctuation,
+)
 
 SECRET_COLUMNS = frozenset({"password", "secret", "overdrive_auth_token"})
 """Columns of ``borrowers`` that no notice ever shows, whatever its template asks for."""
@@ -99,7 +104,9 @@ def _or_itself(token: re.Match[str], value: str | None) -> str:
 
 
 def _content_value(token: re.Match[str], values: LetterValues) -> str | None:
-    name = token.group(1)
+    name, date_only = token.groups()
+    if date_only:
+        return _substitute_or_column(token, values)
     if name == "OPACBaseURL":
         return values.opac_base_url
     if name == "today":
@@ -136,7 +143,7 @@ def _column_text(table: str, column: str, value: str, values: LetterValues) -> s
         return ""
     if table == "borrowers" and column == "streettype":
         return values.street_type(value)
-    if table == "borrowers" and column == "dateexpiry" and value:
+    if table == "borrowers" and column == "dateexpiry" and value and not is_null_date(value):
         return values.dates.date(parse_stored_date(value))
     return without_final_punctuation(value) if "biblio" in table else value
 

@@ -1,122 +1,30 @@
 """
-Koha's objects as notice templates see them: ``borrower``, ``branch``, ``illrequest`` and what hangs on them.
+Koha's objects as notice templates see them: ``borrower``, ``branch``, ``biblio``, ``illrequest``, and what hangs on
+them.
 
-A row is read when a template first asks for one of its columns, and once in a notice, however often it is named.
-What Koha's object would have and ours has not is an error that says so, as Koha's own unknown methods are: a
-notice with a silent gap would be worse.
+A row is read once in a notice, however often and in whichever syntax it is named. ``KINDS`` tells what every kind of
+record answers beyond its columns, and where that leads.
+
+Sources: Koha, Koha/Patron.pm, Koha/Library.pm, Koha/Biblio.pm, Koha/ILL/Request.pm, Koha/ILL/Batch.pm,
+Koha/ILL/Comment.pm, Koha/Patron/Attribute.pm, Koha/AuthorisedValue.pm.
 """
 
-import difflib
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from koha_ill_sidecar.domain import attributes as item
-from koha_ill_sidecar.domain.letter_syntax import SECRET_COLUMNS
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
-from koha_ill_sidecar.services.library_addresses import addresses_of
-from koha_ill_sidecar.storage.koha import notice_tables, schema
+from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
+from koha_ill_sidecar.services.notice_records import Accessor, Kind, KohaRecord, KohaRecords
+from koha_ill_sidecar.services.patron_addresses import first_valid_email_address, notice_email_address
+from koha_ill_sidecar.storage.koha import notice_tables
 from koha_ill_sidecar.storage.koha.notice_tables import PatronAttribute, TextRow
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.template_toolkit import MISSING, TemplateError
 
-Accessor = Callable[[Sequence[object]], object]
-"""Given the arguments in the template, gives text, a record, records, a hash, or None."""
-
-
-class KohaRecord:
-    """One object of Koha's: the columns of its row, and accessors that lead on to other objects."""
-
-    def __init__(
-        self,
-        kind: str,
-        row: Callable[[], TextRow],
-        accessors: Mapping[str, Accessor] | None = None,
-        *,
-        table: str | None = None,
-    ) -> None:
-        self._kind = kind
-        self._row = row
-        self._accessors = accessors or {}
-        self._table = table
-
-    def template_get(self, name: str, args: Sequence[object]) -> object:
-        """Give a column or what an accessor leads to."""
-        if name in self._accessors:
-            return self._accessors[name](args)
-        if name in SECRET_COLUMNS:
-            return ""
-        row = self._row()
-        if name in row:
-            return row[name]
-        if self._is_column_of_another_version(name):
-            return None
-        if name == "as_list":  # asked by FOREACH, which then takes the object for the only one
-            return MISSING
-        raise TemplateError("undef", f"{self._kind} has no {name}{self._nearest(name, row)}")
-
-    def column(self, name: str) -> str | None:
-        """Give a column, for searching among records."""
-        return self._row().get(name)
-
-    def _is_column_of_another_version(self, name: str) -> bool:
-        return self._table is not None and name in schema.TABLES[self._table].optional
-
-    def _nearest(self, name: str, row: TextRow) -> str:
-        near = difflib.get_close_matches(name, [*self._accessors, *row.keys() - SECRET_COLUMNS], n=1)
-        return f"; did you mean {near[0]}?" if near else " that the sidecar knows"
-
-
-class KohaRecords:
-    """A set of objects of Koha's, which templates loop over, count and search."""
-
-    def __init__(self, kind: str, records: Callable[[], Sequence[KohaRecord]]) -> None:
-        self._kind = kind
-        self._load = records
-        self._records: Sequence[KohaRecord] | None = None
-        self._position = 0
-
-    def template_get(self, name: str, args: Sequence[object]) -> object:
-        """Do what Koha's sets can do: as_list, count, next, last, search, find, reset."""
-        match name:
-            case "as_list":
-                return list(self._all())
-            case "count" | "size":
-                return len(self._all())
-            case "first":
-                return self._at(0)
-            case "last":
-                return self._at(len(self._all()) - 1)
-            case "next":
-                self._position += 1
-                return self._at(self._position - 1)
-            case "reset":
-                self._position = 0
-                return self
-            case "search":
-                return KohaRecords(self._kind, lambda: self._matching(args))
-            case "find":
-                return next(iter(self._matching(args)), None)
-            case _:
-                raise TemplateError("undef", f"{self._kind} has no {name} that the sidecar knows")
-
-    def _all(self) -> Sequence[KohaRecord]:
-        if self._records is None:
-            self._records = self._load()
-        return self._records
-
-    def _at(self, position: int) -> KohaRecord | None:
-        return self._all()[position] if 0 <= position < len(self._all()) else None
-
-    def _matching(self, args: Sequence[object]) -> list[KohaRecord]:
-        wanted = args[0] if args else {}
-        if not isinstance(wanted, Mapping):
-            raise TemplateError("undef", f"{self._kind} are searched by columns: {{ column => value }}")
-        return [
-            record
-            for record in self._all()
-            if all(record.column(str(name)) == str(value) for name, value in wanted.items())
-        ]
+_NO_END = "9999"  # the year that stands for "for ever"
+_LONGEST_NOTICE_DAYS = 36_525  # a century: what a date can bear, whatever somebody typed
 
 
 class KohaObjects:
@@ -129,183 +37,437 @@ class KohaObjects:
         *,
         attributes: Callable[[], Sequence[Attribute]],
     ) -> None:
-        self._tx = tx
+        self.tx = tx
+        self.attributes = attributes
         self._ill_request = ill_request
-        self._attributes = attributes
         self._request_row = _request_row(ill_request)
         self._rows: dict[tuple[str, str], TextRow | None] = {}
+        self._lists: dict[str, Sequence[TextRow]] = {}
+        self._authorised_values: dict[tuple[str, str], TextRow | None] = {}
         self._patron_attributes: dict[str, tuple[PatronAttribute, ...]] = {}
+        self._preferences: dict[str, str | None] = {}
 
     def row(self, table: str, key: str | int | None) -> TextRow | None:
-        """Read a row of biblio, biblioitems, borrowers, branches, categories or illrequests, once."""
+        """Read a row of a table that notices lead to, once."""
         if key is None or key == "":
             return None
         if table == "illrequests":
             return self._request_row
         known = (table, str(key))
         if known not in self._rows:
-            self._rows[known] = notice_tables.row(self._tx, table, key)
+            self._rows[known] = notice_tables.row(self.tx, table, key)
         return self._rows[known]
+
+    def rows(self, table: str) -> Sequence[TextRow]:
+        """Read all of ``branches`` or ``categories`` by name, once."""
+        if table not in self._lists:
+            self._lists[table] = notice_tables.rows(self.tx, table)
+        return self._lists[table]
+
+    def authorised_value_row(self, category: str, code: str) -> TextRow | None:
+        """Read an authorised value, once."""
+        known = (category, code)
+        if known not in self._authorised_values:
+            self._authorised_values[known] = notice_tables.authorised_value(self.tx, category, code)
+        return self._authorised_values[known]
 
     def patron_attributes(self, borrowernumber: str | int) -> tuple[PatronAttribute, ...]:
         """Read the extended attributes of a patron, once."""
         known = str(borrowernumber)
         if known not in self._patron_attributes:
-            self._patron_attributes[known] = notice_tables.patron_attributes(self._tx, int(borrowernumber))
+            self._patron_attributes[known] = notice_tables.patron_attributes(self.tx, int(borrowernumber))
         return self._patron_attributes[known]
+
+    def preference(self, name: str) -> str | None:
+        """Read any preference, once."""
+        if name not in self._preferences:
+            self._preferences[name] = notice_tables.preference(self.tx, name)
+        return self._preferences[name]
+
+    def is_superlibrarian(self, borrowernumber: int) -> bool:
+        """Tell whether a staff member may everything."""
+        return int((self.row("borrowers", borrowernumber) or {}).get("flags") or 0) % 2 == 1
+
+    @functools.cached_property
+    def now(self) -> str:
+        """The present time of the library, as ``YYYY-MM-DD HH:MM:SS``."""
+        return notice_tables.now(self.tx)
+
+    @property
+    def today(self) -> str:
+        """The present day of the library, as ``YYYY-MM-DD``."""
+        return self.now[:10]
 
     def request(self) -> KohaRecord:
         """Give ``illrequest``."""
-        ill_request = self._ill_request
-        return KohaRecord(
-            "illrequest",
-            lambda: self._request_row,
-            {
-                "patron": lambda _: self.patron(ill_request.borrowernumber),
-                "library": lambda _: self.library(ill_request.branchcode),
-                "biblio": lambda _: self.biblio(ill_request.biblio_id),
-                "extended_attributes": lambda _: self._request_attributes(),
-                "illrequestattributes": lambda _: self._request_attributes(),
-                "comments": lambda _: self._comments(),
-                "illcomments": lambda _: self._comments(),
-                "batch": lambda _: self._batch(),
-                "illbatch": lambda _: self._batch(),
-                "statusalias": lambda _: self._status_alias(),
-                "metadata": lambda _: dict(item.metadata(self._attributes())),
-                "id_prefix": lambda _: self._tx.site.id_prefix(ill_request.branchcode),
-                "get_type": lambda _: self._attribute_value("type"),
-            },
-            table="illrequests",
-        )
+        return KohaRecord(KINDS["illrequest"], self, lambda: self._request_row)
 
     def patron(self, borrowernumber: str | int | None) -> KohaRecord | None:
         """Give ``borrower``; None where the request has no patron."""
-        if borrowernumber is None:
-            return None
-
-        def row() -> TextRow:
-            return self.row("borrowers", borrowernumber) or {}
-
-        return KohaRecord(
-            "borrower",
-            row,
-            {
-                "library": lambda _: self.library(row().get("branchcode")),
-                "category": lambda _: self._category(row().get("categorycode")),
-                "extended_attributes": lambda _: self._patron_attribute_records(borrowernumber),
-                "get_extended_attribute": lambda args: self._patron_attribute_records(
-                    borrowernumber
-                ).template_get("find", [{"code": args[0] if args else ""}]),
-            },
-            table="borrowers",
-        )
+        return self._lazy("borrower", "borrowers", borrowernumber)
 
     def library(self, branchcode: str | None) -> KohaRecord | None:
         """Give ``branch``."""
-        if not branchcode:
-            return None
-
-        def row() -> TextRow:
-            return self.row("branches", branchcode) or {}
-
-        return KohaRecord(
-            "branch",
-            row,
-            {
-                "from_email_address": lambda _: addresses_of(row(), self._tx.preferences).sender,
-                "inbound_email_address": lambda _: addresses_of(row(), self._tx.preferences).inbound,
-                "inbound_ill_address": lambda _: addresses_of(row(), self._tx.preferences).inbound_ill,
-            },
-            table="branches",
-        )
+        return self._lazy("branch", "branches", branchcode)
 
     def biblio(self, biblionumber: str | int | None) -> KohaRecord | None:
         """Give ``biblio``; None also where the record is gone (up to 22.11 nothing tells the request so)."""
-        row = self.row("biblio", biblionumber)
-        if row is None:
+        return self._existing("biblio", "biblio", biblionumber)
+
+    def biblioitem(self, biblionumber: str | int | None) -> KohaRecord | None:
+        """Give the publication data of a record."""
+        return self._existing("biblioitem", "biblioitems", biblionumber)
+
+    def items(self, biblionumber: str | None) -> list[KohaRecord]:
+        """Give the items of a record."""
+        found = notice_tables.items(self.tx, biblionumber) if biblionumber else ()
+        return [self.record("item", row) for row in found]
+
+    def category(self, categorycode: str | None) -> KohaRecord | None:
+        """Give a patron category."""
+        return self._existing("category", "categories", categorycode)
+
+    def batch(self, batch_id: str | None) -> KohaRecord | None:
+        """Give a batch of requests; None also where this Koha has none."""
+        return self._existing("batch", "illbatches", batch_id)
+
+    def batch_status(self, code: str | None) -> KohaRecord | None:
+        """Give what a batch's status is called."""
+        return self._existing("batch status", "illbatch_statuses", code)
+
+    def authorised_value(self, category: str | None, code: str | None) -> KohaRecord | None:
+        """Give an authorised value; None where there is no such value."""
+        row = self.authorised_value_row(category, code) if category and code else None
+        return None if row is None else self.record("authorised value", row)
+
+    def comments(self, illrequest_id: int) -> list[KohaRecord]:
+        """Give the comments on a request, oldest first."""
+        return [self.record("comment", row) for row in notice_tables.comments(self.tx, illrequest_id)]
+
+    def attribute_value(self, kind: str) -> str | None:
+        """Give one thing that is known of the wanted item."""
+        return next((one.value for one in self.attributes() if one.type == kind), None)
+
+    def record(self, kind: str, row: TextRow) -> KohaRecord:
+        """Make a record of a row that was read."""
+        return KohaRecord(KINDS[kind], self, lambda: row)
+
+    def _lazy(self, kind: str, table: str, key: str | int | None) -> KohaRecord | None:
+        """Make a record whose row a foreign key promises, so that it need not be read to know that it is there."""
+        if key is None or key == "":
             return None
-        return KohaRecord(
-            "biblio",
-            lambda: row,
-            {"biblioitem": lambda _: self._biblioitem(biblionumber)},
+        return KohaRecord(KINDS[kind], self, lambda: self.row(table, key))
+
+    def _existing(self, kind: str, table: str, key: str | int | None) -> KohaRecord | None:
+        row = self.row(table, key)
+        return None if row is None else self.record(kind, row)
+
+
+def _value(find: Callable[[KohaRecord], object]) -> Accessor:
+    return Accessor(lambda record, _: find(record))
+
+
+def _one(kind: str, find: Callable[[KohaRecord], KohaRecord | None]) -> Accessor:
+    return Accessor(lambda record, _: find(record), leads_to=kind)
+
+
+def _many(kind: str, name: str, find: Callable[[KohaRecord], Sequence[KohaRecord]]) -> Accessor:
+    return Accessor(
+        lambda record, _: KohaRecords(KINDS[kind], f"{record.kind.name}.{name}", lambda: find(record)),
+        leads_to=kind,
+        is_set=True,
+    )
+
+
+def _request_attributes(record: KohaRecord) -> list[KohaRecord]:
+    number = record.column("illrequest_id")
+    return [
+        record.objects.record(
+            "request attribute",
+            {
+                "illrequest_id": number,
+                "type": attribute.type,
+                "value": attribute.value,
+                "readonly": str(int(attribute.readonly)),
+                "backend": attribute.backend,
+            },
+        )
+        for attribute in record.objects.attributes()
+    ]
+
+
+def _request_comments(record: KohaRecord) -> list[KohaRecord]:
+    return record.objects.comments(int(record.column("illrequest_id") or 0))
+
+
+def _request_batch(record: KohaRecord) -> KohaRecord | None:
+    return record.objects.batch(record.column("batch_id"))
+
+
+def _status_alias(record: KohaRecord) -> KohaRecord | None:
+    category = record.objects.tx.koha.status_alias_category
+    return record.objects.authorised_value(category, record.column("status_alias"))
+
+
+_REQUEST = Kind(
+    name="illrequest",
+    key="illrequest_id",
+    table="illrequests",
+    accessors={
+        "batch": _one("batch", _request_batch),
+        "biblio": _one("biblio", lambda it: it.objects.biblio(it.column("biblio_id"))),
+        "comments": _many("comment", "comments", _request_comments),
+        "extended_attributes": _many("request attribute", "extended_attributes", _request_attributes),
+        "get_type": _value(lambda it: it.objects.attribute_value("type")),
+        "id_prefix": _value(lambda it: it.objects.tx.site.id_prefix(it.column("branchcode"))),
+        "ill_batch": _one("batch", _request_batch),  # its name in newer versions
+        "illbatch": _one("batch", _request_batch),
+        "illcomments": _many("comment", "illcomments", _request_comments),
+        "illrequestattributes": _many("request attribute", "illrequestattributes", _request_attributes),
+        "library": _one("branch", lambda it: it.objects.library(it.column("branchcode"))),
+        "metadata": _value(lambda it: dict(item.metadata(it.objects.attributes()))),
+        "patron": _one("borrower", lambda it: it.objects.patron(it.column("borrowernumber"))),
+        "requested_partners": _value(lambda it: it.objects.attribute_value(item.REQUESTED_PARTNERS)),
+        "statusalias": _one("authorised value", _status_alias),
+    },
+)
+
+
+def _patron_attribute_records(record: KohaRecord) -> list[KohaRecord]:
+    number = record.column("borrowernumber")
+    found = record.objects.patron_attributes(number) if number else ()
+    return [
+        record.objects.record(
+            "patron attribute",
+            {
+                "borrowernumber": number,
+                "code": one.code,
+                "attribute": one.attribute,
+                "description": one.description,
+            },
+        )
+        for one in found
+    ]
+
+
+def _extended_attribute(record: KohaRecord, args: Sequence[object]) -> KohaRecord | None:
+    """Answer ``get_extended_attribute(code, value)``, whose value may be left out."""
+    code, value, *_ = (*args, None, None)
+    wanted = {"code": code} if value is None else {"code": code, "attribute": value}
+    attributes = KohaRecords(
+        KINDS["patron attribute"],
+        "borrower.get_extended_attribute",
+        lambda: _patron_attribute_records(record),
+    )
+    return attributes.find([wanted])
+
+
+def _attribute_type(record: KohaRecord) -> KohaRecord:
+    stored = _stored_attribute(record)
+    return record.objects.record(
+        "patron attribute type",
+        {
+            "code": stored.code,
+            "description": stored.type_description,
+            "authorised_value_category": stored.category,
+        },
+    )
+
+
+def _attribute_value(record: KohaRecord) -> KohaRecord | None:
+    stored = _stored_attribute(record)
+    return record.objects.authorised_value(stored.category, stored.attribute)
+
+
+def _stored_attribute(record: KohaRecord) -> PatronAttribute:
+    row = record.row()
+    stored = record.objects.patron_attributes(row["borrowernumber"] or "")
+    return next(one for one in stored if (one.code, one.attribute) == (row["code"], row["attribute"]))
+
+
+def _is_expired(record: KohaRecord, *, days_ahead: int = 0) -> int:
+    expiry = record.column("dateexpiry") or ""
+    if not expiry or expiry.startswith(_NO_END):
+        return 0
+    limit = date.fromisoformat(record.objects.today) + timedelta(days=days_ahead)
+    return int(expiry[:10] < limit.isoformat())
+
+
+def _is_going_to_expire(record: KohaRecord) -> int:
+    days = min(_number(record.objects.preference("NotifyBorrowerDeparture")), _LONGEST_NOTICE_DAYS)
+    return _is_expired(record, days_ahead=days) if days else 0
+
+
+def _is_debarred(record: KohaRecord) -> str | None:
+    """Answer until when the patron is restricted, if they are."""
+    until = record.column("debarred") or ""
+    return until if until.startswith(_NO_END) or until > record.objects.today else None
+
+
+def _age(record: KohaRecord) -> int | None:
+    born, today = record.column("dateofbirth"), record.objects.today
+    if not born:
+        return None
+    return int(today[:4]) - int(born[:4]) - (born[5:10] > today[5:10])
+
+
+def _category_type(record: KohaRecord) -> str:
+    category = record.objects.category(record.column("categorycode"))
+    return (category.column("category_type") if category else None) or ""
+
+
+_PATRON = Kind(
+    name="borrower",
+    key="borrowernumber",
+    table="borrowers",
+    accessors={
+        "category": _one("category", lambda it: it.objects.category(it.column("categorycode"))),
+        "extended_attributes": _many("patron attribute", "extended_attributes", _patron_attribute_records),
+        "first_valid_email_address": _value(
+            lambda it: first_valid_email_address(it.row(), it.objects.tx.preferences) or ""
+        ),
+        "get_age": _value(_age),
+        "get_extended_attribute": Accessor(_extended_attribute, leads_to="patron attribute"),
+        "is_adult": _value(lambda it: int(_category_type(it) in {"A", "I", "S"})),
+        "is_child": _value(lambda it: int(_category_type(it) == "C")),
+        "is_debarred": _value(_is_debarred),
+        "is_expired": _value(_is_expired),
+        "is_going_to_expire": _value(_is_going_to_expire),
+        "library": _one("branch", lambda it: it.objects.library(it.column("branchcode"))),
+        "notice_email_address": _value(
+            lambda it: notice_email_address(it.row(), it.objects.tx.preferences) or ""
+        ),
+    },
+)
+
+
+def _addresses(record: KohaRecord) -> LibraryAddresses:
+    return addresses_of(record.row(), record.objects.tx.preferences)
+
+
+_LIBRARY = Kind(
+    name="branch",
+    key="branchcode",
+    table="branches",
+    accessors={
+        "from_email_address": _value(lambda it: _addresses(it).sender),
+        "get_effective_marcorgcode": _value(
+            lambda it: it.column("marcorgcode") or it.objects.preference("MARCOrgCode")
+        ),
+        "inbound_email_address": _value(lambda it: _addresses(it).inbound),
+        "inbound_ill_address": _value(lambda it: _addresses(it).inbound_ill),
+    },
+)
+
+
+def _biblioitem_of(record: KohaRecord) -> KohaRecord | None:
+    return record.objects.biblioitem(record.column("biblionumber"))
+
+
+def _biblio_of(record: KohaRecord) -> KohaRecord | None:
+    return record.objects.biblio(record.column("biblionumber"))
+
+
+def _item_type(record: KohaRecord) -> str | None:
+    biblioitem = _biblioitem_of(record)
+    return biblioitem.column("itemtype") if biblioitem else None
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        _REQUEST,
+        _PATRON,
+        _LIBRARY,
+        Kind(
+            name="biblio",
+            key="biblionumber",
             table="biblio",
-        )
-
-    def _biblioitem(self, biblionumber: str | int | None) -> KohaRecord | None:
-        row = self.row("biblioitems", biblionumber)
-        return None if row is None else KohaRecord("biblioitem", lambda: row, table="biblioitems")
-
-    def _category(self, categorycode: str | None) -> KohaRecord | None:
-        row = self.row("categories", categorycode)
-        return None if row is None else KohaRecord("category", lambda: row, table="categories")
-
-    def _batch(self) -> KohaRecord | None:
-        batch_id = self._ill_request.batch_id
-        row = None if batch_id is None else notice_tables.batch(self._tx, batch_id)
-        return None if row is None else KohaRecord("batch", lambda: row, table="illbatches")
-
-    def _status_alias(self) -> KohaRecord | None:
-        code = self._ill_request.status_alias
-        category = self._tx.koha.status_alias_category
-        if not code:
-            return None
-        staff = notice_tables.authorised_value(self._tx, category, code)
-        opac = notice_tables.authorised_value(self._tx, category, code, opac=True)
-        row = {"category": category, "authorised_value": code, "lib": staff, "lib_opac": opac}
-        return None if staff is None else KohaRecord("statusalias", lambda: row)
-
-    def _request_attributes(self) -> KohaRecords:
-        return KohaRecords(
-            "illrequest.extended_attributes",
-            lambda: [_attribute_record(attribute) for attribute in self._attributes()],
-        )
-
-    def _patron_attribute_records(self, borrowernumber: str | int) -> KohaRecords:
-        return KohaRecords(
-            "borrower.extended_attributes",
-            lambda: [
-                _patron_attribute_record(attribute) for attribute in self.patron_attributes(borrowernumber)
-            ],
-        )
-
-    def _comments(self) -> KohaRecords:
-        return KohaRecords(
-            "illrequest.comments",
-            lambda: [
-                self._comment(row)
-                for row in notice_tables.comments(self._tx, self._ill_request.illrequest_id)
-            ],
-        )
-
-    def _comment(self, row: TextRow) -> KohaRecord:
-        return KohaRecord(
-            "comment",
-            lambda: row,
-            {"patron": lambda _: self.patron(row["borrowernumber"])},
+            accessors={
+                "biblioitem": _one("biblioitem", _biblioitem_of),
+                "items": _many("item", "items", lambda it: it.objects.items(it.column("biblionumber"))),
+                "itemtype": _value(_item_type),
+            },
+        ),
+        Kind(
+            name="biblioitem",
+            key="biblioitemnumber",
+            table="biblioitems",
+            accessors={"biblio": _one("biblio", _biblio_of)},
+        ),
+        Kind(
+            name="item",
+            key="itemnumber",
+            table="items",
+            accessors={
+                "biblio": _one("biblio", _biblio_of),
+                "biblioitem": _one("biblioitem", _biblioitem_of),
+                "holding_branch": _one("branch", lambda it: it.objects.library(it.column("holdingbranch"))),
+                "home_branch": _one("branch", lambda it: it.objects.library(it.column("homebranch"))),
+            },
+        ),
+        Kind(name="category", key="categorycode", table="categories"),
+        Kind(
+            name="comment",
+            key="illcomment_id",
             table="illcomments",
-        )
+            accessors={"patron": _one("borrower", lambda it: it.objects.patron(it.column("borrowernumber")))},
+        ),
+        Kind(
+            name="batch",
+            key="ill_batch_id",
+            table="illbatches",
+            accessors={
+                "library": _one("branch", lambda it: it.objects.library(it.column("library_id"))),
+                "patron": _one("borrower", lambda it: it.objects.patron(it.column("patron_id"))),
+                "status": _one("batch status", lambda it: it.objects.batch_status(it.column("status_code"))),
+            },
+        ),
+        Kind(name="batch status", key="id", table="illbatch_statuses"),
+        Kind(
+            name="authorised value",
+            key="id",
+            table="authorised_values",
+            accessors={"opac_description": _value(lambda it: it.column("lib_opac") or it.column("lib"))},
+        ),
+        Kind(
+            name="request attribute",
+            key="illrequest_id",
+            columns=("illrequest_id", "type", "value", "readonly", "backend"),
+        ),
+        Kind(
+            name="patron attribute",
+            key="code",
+            columns=("borrowernumber", "code", "attribute", "description"),
+            accessors={
+                "authorised_value": _one("authorised value", _attribute_value),
+                "type": _one("patron attribute type", _attribute_type),
+            },
+        ),
+        Kind(
+            name="patron attribute type",
+            key="code",
+            columns=("code", "description", "authorised_value_category"),
+        ),
+    )
+}
+"""Every kind of record that a template can come to, by its name."""
 
-    def _attribute_value(self, kind: str) -> str | None:
-        return next((attribute.value for attribute in self._attributes() if attribute.type == kind), None)
+VARIABLES: Mapping[str, str] = {
+    "biblio": "biblio",
+    "borrower": "borrower",
+    "branch": "branch",
+    "illrequest": "illrequest",
+}
+"""The variables that are records, and their kinds."""
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.strip().isdecimal() else 0
 
 
 def _request_row(ill_request: ILLRequest) -> TextRow:
     return {field.name: _text(getattr(ill_request, field.name)) for field in fields(ill_request)}
-
-
-def _attribute_record(attribute: Attribute) -> KohaRecord:
-    row = {
-        "type": attribute.type,
-        "value": attribute.value,
-        "readonly": str(int(attribute.readonly)),
-        "backend": attribute.backend,
-    }
-    return KohaRecord("attribute", lambda: row)
-
-
-def _patron_attribute_record(attribute: PatronAttribute) -> KohaRecord:
-    row = {"code": attribute.code, "attribute": attribute.attribute, "description": attribute.description}
-    return KohaRecord("attribute", lambda: row)
 
 
 def _text(value: object) -> str | None:

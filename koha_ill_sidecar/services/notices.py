@@ -41,14 +41,13 @@ from koha_ill_sidecar.errors import LetterMissing, TemplateFailed
 from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
 from koha_ill_sidecar.services.metadata import Metadata, notice_metadata
 from koha_ill_sidecar.services.notice_objects import KohaObjects
-from koha_ill_sidecar.services.notice_plugins import AUTOMATIC, PLUGIN_NAMES, date_style, make_plugins
+from koha_ill_sidecar.services.notice_plugins import AUTOMATIC, PLUGINS, Plugin, date_style, make_plugins
 from koha_ill_sidecar.storage.koha import (
     action_logs,
     attributes,
     letters,
     message_queue,
     messaging_preferences,
-    notice_tables,
     requests,
 )
 from koha_ill_sidecar.storage.koha.message_queue import QueuedMessage
@@ -217,13 +216,13 @@ class _Rendering:
         return attributes.find(self._tx, self._request.illrequest_id)
 
     @functools.cached_property
-    def _now(self) -> str:
-        return notice_tables.now(self._tx)
+    def _plugins(self) -> Mapping[str, Plugin]:
+        return make_plugins(self._objects, self._actor)
 
     def _today(self) -> str:
         """Give Koha's variable of that name: an ISO date, and the time as the preference has it."""
         style = DateStyle("iso", self._tx.preferences.text("timeformat", "24hr"))
-        return style.date_and_time(parse_stored_date(self._now))
+        return style.date_and_time(parse_stored_date(self._objects.now))
 
     def library_addresses(self) -> LibraryAddresses:
         row = self._objects.row("branches", self._request.branchcode) or {}
@@ -283,8 +282,7 @@ class _Rendering:
         actor = self._actor
         if not (actor and actor.borrowernumber and self._tx.preferences.flag("IndependentBranches")):
             return own
-        flags = int((self._objects.row("borrowers", actor.borrowernumber) or {}).get("flags") or 0)
-        return own if flags & 1 else actor.branchcode or own
+        return own if self._objects.is_superlibrarian(actor.borrowernumber) else actor.branchcode or own
 
     def _patron_lang(self) -> str:
         if not self._tx.preferences.flag("TranslateNotices"):
@@ -318,7 +316,7 @@ class _Rendering:
         if "[%" not in source:
             return source
         try:
-            return ENGINE.render(with_punctuation_filters(source), self._variables(source, substitutes))
+            return ENGINE.render(with_punctuation_filters(source), self._variables(substitutes))
         except TemplateError as error:
             library = f" of library {letter.branchcode}" if letter.branchcode else ""
             raise TemplateFailed(
@@ -331,22 +329,19 @@ class _Rendering:
         address = mending_address(staff_base_url, letter.code, letter.branchcode)
         return f": {address}" if address else " under Tools, Notices and slips."
 
-    def _variables(self, source: str, substitutes: Mapping[str, str]) -> dict[str, object]:
-        plugins = make_plugins(self._tx, self._actor)
-        given: dict[str, object] = {
+    def _variables(self, substitutes: Mapping[str, str]) -> dict[str, object]:
+        """Give what a template can name; what would cost a query is a function, called when it is named."""
+        return {
             **substitutes,
-            **{name: plugins[name] for name in AUTOMATIC},
+            **{name: self._plugins[name] for name in AUTOMATIC},
             "illrequest": self._objects.request(),
             "borrower": self._objects.patron(self._request.borrowernumber),
             "branch": self._objects.library(self._request.branchcode),
+            "biblio": lambda *_: self._objects.biblio(self._request.biblio_id),
             "illrequestattributes": dict(self._metadata.attributes),
-            _PLUGINS: plugins,
+            "today": lambda *_: self._today(),
+            _PLUGINS: dict(self._plugins),
         }
-        if "biblio" in source:
-            given["biblio"] = self._objects.biblio(self._request.biblio_id)
-        if "today" in source:
-            given["today"] = self._today()
-        return given
 
     def _substitutes(self, letter: Letter) -> Mapping[str, str]:
         text = self._additional_text
@@ -379,10 +374,13 @@ class _Rendering:
             ],
             opac_base_url=self._tx.preferences.text("OPACBaseURL"),
             dates=date_style(self._tx),
-            now=lambda: self._now,
-            street_type=lambda code: notice_tables.authorised_value(self._tx, "ROADTYPE", code) or "",
+            now=lambda: self._objects.now,
+            street_type=self._street_type,
             patron_attribute=self._patron_attribute,
         )
+
+    def _street_type(self, code: str) -> str:
+        return (self._objects.authorised_value_row("ROADTYPE", code) or {}).get("lib") or ""
 
     def _patron_attribute(self, code: str) -> str | None:
         if self._request.borrowernumber is None:
@@ -401,7 +399,7 @@ def _plugin(name: str, context: Context, _args: list[object]) -> object:
     return plugins.get(name) if isinstance(plugins, dict) else None
 
 
-ENGINE = Engine(plugins={name: functools.partial(_plugin, name) for name in PLUGIN_NAMES})
+ENGINE = Engine(plugins={name: functools.partial(_plugin, name) for name in PLUGINS})
 """Renders all notices."""
 
 

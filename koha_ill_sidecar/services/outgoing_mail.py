@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from koha_ill_sidecar.delivery.addresses import Address, AddressRole, is_address, read_address, read_addresses
-from koha_ill_sidecar.delivery.mail import Content, Mail
+from koha_ill_sidecar.delivery.addresses import Address, AddressRole, read_address, read_addresses
+from koha_ill_sidecar.delivery.mail import Content, Mail, Style, StyleLink, StyleText
 from koha_ill_sidecar.errors import InvalidAddress
+from koha_ill_sidecar.services.patron_addresses import ADDRESS_COLUMNS, notice_email_address
 from koha_ill_sidecar.storage.koha.outgoing_messages import OutgoingMessage
 from koha_ill_sidecar.storage.koha.preferences import Preferences
-
-_PATRON_COLUMNS = ("email", "emailpro", "B_email")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def compose(
             content=content_kind(message.content_type),
             message_id=mail_message_id,
             date=date,
-            stylesheet=preferences.text("NoticeCSS"),
+            styles=tuple(_styles(preferences)),
             headers=dict(_headers(message)),
         )
     except InvalidAddress as error:
@@ -77,25 +76,6 @@ def content_kind(content_type: str | None) -> Content:
     return Content.HTML if "html" in content_type.lower() else Content.TEXT
 
 
-def notice_email_address(message: OutgoingMessage, preferences: Preferences) -> str | None:
-    """
-    Give the patron's address for notices, several joined by commas, as the preferences say.
-
-    Source: Koha, Koha/Patron.pm notice_email_address, first_valid_email_address.
-    """
-    patron = {column: getattr(message, column) or "" for column in _PATRON_COLUMNS}
-    # AutoEmailPrimaryAddress is the name up to 22.05.
-    chosen = preferences.text("EmailFieldPrimary") or preferences.text("AutoEmailPrimaryAddress") or "OFF"
-    match chosen:
-        case "OFF":
-            order = preferences.words("EmailFieldPrecedence") or _PATRON_COLUMNS
-            return next((patron[column] for column in order if is_address(patron.get(column, ""))), None)
-        case "MULTI":
-            selected = (patron.get(column, "") for column in preferences.words("EmailFieldSelection"))
-            return ",".join(address for address in selected if address) or None
-    return patron.get(chosen) or None
-
-
 def _recipients(message: OutgoingMessage, preferences: Preferences) -> tuple[Address, ...] | Undeliverable:
     text = _mobile_address(message) if message.message_transport_type == "sms" else message.to_address
     if isinstance(text, Undeliverable):
@@ -106,7 +86,8 @@ def _recipients(message: OutgoingMessage, preferences: Preferences) -> tuple[Add
                 "INVALID_BORNUMBER",
                 "There is neither an address nor a patron. Give it an address with set-address.",
             )
-        text = notice_email_address(message, preferences)
+        patron = {column: getattr(message, column) for column in ADDRESS_COLUMNS}
+        text = notice_email_address(patron, preferences)
         if not text:
             return Undeliverable(
                 "NO_EMAIL", "The patron has no email address. Enter one in Koha and resend it."
@@ -157,6 +138,24 @@ def _blind_copies(preferences: Preferences) -> tuple[Address, ...]:
 
 def _optional(text: str, role: AddressRole) -> tuple[Address, ...]:
     return read_addresses(text, role) if text.strip() else ()
+
+
+def _styles(preferences: Preferences) -> Iterator[Style]:
+    """
+    Yield the style sheets of HTML notices, those for every transport before those for mail.
+
+    Source: Koha, C4/Letters.pm _wrap_html; Koha/Notice/Message.pm stylesheets, after bug 35267, which also gave
+    NoticeCSS the name EmailNoticeStylesheet.
+    """
+    for address, css in (
+        ("AllNoticeStylesheet", "AllNoticeCSS"),
+        ("EmailNoticeStylesheet", "EmailNoticeCSS"),
+        ("NoticeCSS", ""),
+    ):
+        if preferences.text(address):
+            yield StyleLink(preferences.text(address))
+        if css and preferences.text(css):
+            yield StyleText(preferences.text(css))
 
 
 def _headers(message: OutgoingMessage) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koha_ill_sidecar.delivery.addresses import Address, AddressRole, read_address, read_addresses
-from koha_ill_sidecar.delivery.mail import LONGEST_LINE, Content, Mail, as_bytes
+from koha_ill_sidecar.delivery.mail import LONGEST_LINE, Content, Mail, StyleLink, StyleText, as_bytes
 
 ADA = Address("desk@ada.example.org", "Ada Lovelace Library")
 SAM = Address("sam.page@example.org")
@@ -154,7 +154,10 @@ def test_html_comes_as_page_with_a_plain_alternative() -> None:
         content=Content.HTML,
         subject="Cats & <dogs>",
         body='<p>Dear Sam,</p><p>see <a href="https://koha.example.org/x">your account</a>.</p><ul><li>One<li>Two</ul>',
-        stylesheet="https://koha.example.org/notice.css?a=1&b=2",
+        styles=(
+            StyleText("p { color: red } </style><b>"),
+            StyleLink("https://koha.example.org/notice.css?a=1&b=2"),
+        ),
     )
 
     message = parsed(value)
@@ -165,7 +168,10 @@ def test_html_comes_as_page_with_a_plain_alternative() -> None:
     assert message.get_content_type() == "multipart/alternative"
     assert text_in(plain) == "Dear Sam,\n\nsee your account <https://koha.example.org/x>.\n\n- One\n- Two\n"
     assert "<title>Cats &amp; &lt;dogs&gt;</title>" in text_in(page)
-    assert 'href="https://koha.example.org/notice.css?a=1&amp;b=2"' in text_in(page)
+    assert (
+        '<style type="text/css">p { color: red } <\\/style><b></style>\n'
+        '<link rel="stylesheet" type="text/css" href="https://koha.example.org/notice.css?a=1&amp;b=2">\n</head>'
+    ) in text_in(page)
     assert value.body in text_in(page)
 
 

@@ -1,15 +1,20 @@
 """Dates, prices and punctuation come out as Koha writes them."""
 
 from datetime import datetime
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from koha_ill_sidecar.domain.formats import (
+    CurrencySymbol,
     DateStyle,
     format_price,
+    format_time,
+    moved,
     parse_stored_date,
+    price_for_editing,
     without_final_punctuation,
 )
 
@@ -57,7 +62,10 @@ def test_what_is_no_date_is_refused(value: str) -> None:
     [
         ("1234.5", "US", "1,234.50"),
         ("7", "US", "7.00"),
-        ("1234567.005", "FR", "1 234 567,01"),
+        ("1234567.006", "FR", "1 234 567,01"),
+        ("1.005", "US", "1.01"),
+        ("0.994", "US", "0.99"),
+        ("-0.001", "US", "-0.00"),
         ("1234.5", "CH", "1'234.50"),
         ("12 EUR", "US", "12.00"),
         ("free", "US", "0.00"),
@@ -70,9 +78,37 @@ def test_prices_follow_the_preference(value: str, currency_format: str, written:
 
 
 @pytest.mark.parametrize("value", ["1e16", "-1e999999", "9" * 40])
-def test_a_price_beyond_all_money_is_refused(value: str) -> None:
-    with pytest.raises(ValueError, match="too large"):
-        format_price(value, "US")
+def test_a_price_beyond_all_money_stays_as_it_is(value: str) -> None:
+    assert format_price(value, "US", CurrencySymbol(symbol="€")) == value
+    assert price_for_editing(value) == value
+
+
+@given(st.decimals(min_value=0, max_value=10**10, places=2))
+def test_cents_survive_every_style(amount: Decimal) -> None:
+    written = format_price(f"{amount:f}", "FR")
+
+    assert Decimal(written.replace(" ", "").replace(",", ".")) == amount
+
+
+@given(st.text(max_size=20), st.sampled_from(["US", "FR", "CH"]))
+def test_any_text_is_some_price(value: str, currency_format: str) -> None:
+    assert format_price(value, currency_format)
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "written"),
+    [
+        ("5", CurrencySymbol(symbol="$"), "$5.00"),
+        ("5", CurrencySymbol(symbol="€", precedes=False, separated_by_space=True), "5.00 €"),
+        ("5", CurrencySymbol(symbol="kr", precedes=True, separated_by_space=True), "kr 5.00"),
+        ("-5", CurrencySymbol(symbol="€", precedes=False), "-€ 5.00"),
+        ("5", CurrencySymbol(symbol=""), "5.00"),
+    ],
+)
+def test_the_sign_of_a_currency_stands_where_the_currency_says(
+    value: str, currency: CurrencySymbol, written: str
+) -> None:
+    assert format_price(value, "US", currency) == written
 
 
 @pytest.mark.parametrize(
@@ -82,8 +118,63 @@ def test_half_days_are_read_back(value: str, hour: int) -> None:
     assert parse_stored_date(value).hour == hour
 
 
+def test_day_nought_is_the_first_of_its_month() -> None:
+    assert parse_stored_date("2026-03-00") == datetime(2026, 3, 1)  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("day", "unit", "amount", "then"),
+    [
+        ("2026-03-09", "days", 14, "2026-03-23"),
+        ("2026-03-09", "weeks", -1, "2026-03-02"),
+        ("2026-01-31", "months", 1, "2026-03-03"),
+        ("2026-01-15", "months", 12, "2027-01-15"),
+        ("2024-02-29", "years", 1, "2025-03-01"),
+        ("2026-03-31", "months", -1, "2026-02-28"),
+        ("2026-03-30", "months", -1, "2026-02-28"),
+        ("2026-02-28", "months", -1, "2026-01-31"),
+        ("2026-01-10", "months", -1, "2025-12-10"),
+        ("2024-02-29", "years", -1, "2023-02-28"),
+    ],
+)
+def test_dates_move_as_perls_do(day: str, unit: str, amount: int, then: str) -> None:
+    assert moved(datetime.fromisoformat(day), unit, amount) == datetime.fromisoformat(then)
+
+
+def test_times_move_past_midnight() -> None:
+    assert moved(AFTERNOON, "hours", 10) == datetime(2026, 3, 10, 0, 5)  # noqa: DTZ001
+
+
+@given(
+    st.datetimes(),
+    st.sampled_from(["years", "months", "weeks", "days", "hours", "minutes", "seconds"]),
+    st.integers(),
+)
+def test_a_date_moves_or_is_refused(moment: datetime, unit: str, amount: int) -> None:
+    try:
+        then = moved(moment, unit, amount)
+    except ValueError:
+        return
+
+    assert (then > moment) - (then < moment) == (amount > 0) - (amount < 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "timeformat", "written"),
+    [
+        ("14:05:00", "24hr", "14:05"),
+        ("14:05:00", "12hr", "02:05 pm"),
+        ("00:05", "12hr", "12:05 am"),
+        ("12:05:00", "12hr", "12:05 pm"),
+        ("9:30", "24hr", "9:30"),
+    ],
+)
+def test_times_of_day_follow_the_preference(value: str, timeformat: str, written: str) -> None:
+    assert format_time(value, timeformat) == written
+
+
 def test_a_price_for_editing_has_no_thousands() -> None:
-    assert format_price("1234.5", "FR", for_editing=True) == "1234.50"
+    assert price_for_editing("1234.5") == "1234.50"
 
 
 @pytest.mark.parametrize(
@@ -94,6 +185,8 @@ def test_a_price_for_editing_has_no_thousands() -> None:
         ("書：", "書"),
         ("C++", "C++"),
         ("", ""),
+        (".", ""),
+        ("Last line.\n", "Last line\n"),
     ],
 )
 def test_one_final_punctuation_character_goes(value: str, bare: str) -> None:

@@ -74,11 +74,22 @@ def row_of(row: Row | None) -> Callable[[], Row | None]:
         ("[<<borrower-attribute:NONE>>]", "[]"),
         ("Before <<nosuch.field>> <<gone>> <<two words>> after", "Before   <<two words>> after"),
         ("<<gone>>,<<away>>", ""),
+        ("<<items.content>> <<biblioitems.isbn>> <<isbn>>", "  "),
+        ("<<ill_bib_title | dateonly>>", "<<ill_bib_title | dateonly>>"),
+        ("<<today | dateonly>> <<today|dateonly>>", "<<today | dateonly>> "),
+        ("<<borrowers.surname | dateonly>>", "<<borrowers.surname | dateonly>>"),
+        ("<< surname >>", "<< surname >>"),
         ("a < b << c", "a < b << c"),
     ],
 )
 def test_a_token_becomes_what_koha_makes_of_it(content: str, filled: str) -> None:
     assert substitute_content(content, values()) == filled
+
+
+def test_a_date_that_stands_for_none_is_empty() -> None:
+    without = {**PATRON, "dateexpiry": "0000-00-00", "dateofbirth": "0000-00-00"}
+
+    assert substitute_content("[<<dateexpiry>>][<<dateofbirth>>]", values(borrowers=without)) == "[][]"
 
 
 def test_a_title_keeps_what_stands_for_nothing() -> None:
@@ -144,6 +155,8 @@ def test_no_text_is_too_odd(content: str) -> None:
         ("[% biblio.title %]", "[% biblio.title | $Remove_MARC_punctuation %]"),
         ("[%biblioitem.isbn%]", "[% biblioitem.isbn | $Remove_MARC_punctuation %]"),
         ("[% borrower.surname %]", "[% borrower.surname %]"),
+        ("[% biblio.title | html %]", "[% biblio.title | html | $Remove_MARC_punctuation %]"),
+        ("[%- biblio.title -%]", "[%- biblio.title -%]"),
     ],
 )
 def test_tags_of_records_lose_isbd_punctuation(source: str, filtered: str) -> None:

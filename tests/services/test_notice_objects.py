@@ -1,9 +1,8 @@
-"""What templates can name: objects, their accessors, and Koha's plugins."""
+"""What templates can name: objects, their columns and accessors."""
 
 import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,23 +12,23 @@ from sqlalchemy import Engine, text
 from cast import ADA, CLARA, SAM
 from factories import make_request
 from koha_ill_sidecar.config.settings import IllSite
-from koha_ill_sidecar.domain.actors import Actor, Interface
+from koha_ill_sidecar.domain.requests import Attribute
 from koha_ill_sidecar.errors import TemplateFailed
+from koha_ill_sidecar.services.notice_objects import KINDS, VARIABLES, KohaObjects
+from koha_ill_sidecar.services.notice_records import KohaRecord, KohaRecords
 from koha_ill_sidecar.services.notices import render_notice
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.transaction import Transaction
-from messaging import add_letter, with_preferences
+from messaging import add_letter, rendered
+
+TOMORROW = "DATE_ADD(CURDATE(), INTERVAL 1 DAY)"
+BIRTHDAY = "DATE_SUB(CURDATE(), INTERVAL 30 YEAR)"
+DAY_AFTER_BIRTHDAY = "DATE_ADD(DATE_SUB(CURDATE(), INTERVAL 30 YEAR), INTERVAL 1 DAY)"
 
 Queries = Callable[[], AbstractContextManager[list[str]]]
 
 
-def rendered(tx: Transaction, template: str, **columns: Any) -> str:
-    add_letter(tx, "TRY", content=template)
-    number = make_request(tx.connection, tx.koha, **columns)
-    actor = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
-    return render_notice(tx, requests.get(tx, number), "TRY", "email", actor=actor).content
-
-
+@pytest.mark.all_versions
 @pytest.mark.parametrize(
     ("template", "expected"),
     [
@@ -44,6 +43,7 @@ def rendered(tx: Transaction, template: str, **columns: Any) -> str:
         ("[% illrequest.library.branchname %]", "Ada Lovelace Library"),
         ("[% illrequest.biblio.title %][% biblio.title %]", ""),
         ("[% illrequest.get_type %]", "article"),
+        ("[[% illrequest.requested_partners %]]", "[]"),
         ("[% illrequest.metadata.Volume %]", "7"),
         ("[% illrequest.extended_attributes.count %]", "3"),
         ("[% illrequest.extended_attributes.find({ type => 'volume' }).value %]", "7"),
@@ -59,22 +59,27 @@ def rendered(tx: Transaction, template: str, **columns: Any) -> str:
         ("[% borrower.sort1 %]", ""),
         ("[% borrower.extended_attributes.count %]", "0"),
         ("[% borrower.password %]<<borrowers.password>>", ""),
-        ("[% branch.inbound_ill_address %]", "ill@ada.example.org"),
+        ("[% branch.inbound_email_address %]", "desk@ada.example.org"),
         ("[% branch.from_email_address %]", "desk@ada.example.org"),
         ("[% borrower.dateexpiry | $KohaDates %]", "2099-12-31"),
-        ("[% USE KohaDates %][% '2026-03-09 14:05:00' | $KohaDates with_hours => 1 %]", "2026-03-09 14:05"),
-        ("[% '2026-03-09 23:59:00' | $KohaDates as_due_date => 1 %]", "2026-03-09"),
-        ("[% '' | $KohaDates %]", ""),
-        ("[% USE Price %][% illrequest.cost | $Price %]", "12.50"),
-        ("[% USE Branches %][% Branches.GetName('MPL') %][% Branches.GetName('NO') %]", "Riverside"),
-        ("[% USE Branches %][% Branches.GetLoggedInBranchcode %]", "CPL"),
-        (
-            "[% USE AuthorisedValues %][% AuthorisedValues.GetByCode('ILL_STATUS_ALIAS', 'CHASED', 1) %]",
-            "Waiting",
-        ),
-        ("[% USE Koha %][% Koha.Preference('dateformat') %]", "iso"),
-        ("[% USE raw %][% '<b>' | $raw %]", "<b>"),
-        ("[% 'Title /' | $Remove_MARC_punctuation %]", "Title "),
+        ("[% borrower.id %] [% illrequest.library.id %]", "5 CPL"),
+        ("[% borrower.unblessed.surname %][% borrower.unblessed.password %]", "Page"),
+        ("[% borrower.get_column('surname') %][% borrower.get_column('password') %]", "Page"),
+        ("[% borrower.notice_email_address %]", "sam.page@example.org"),
+        ("[% borrower.first_valid_email_address %]", "sam.page@example.org"),
+        ("[% borrower.is_expired %][% borrower.is_going_to_expire %]", "00"),
+        ("[% borrower.is_adult %][% borrower.is_child %]", "10"),
+        ("[% IF borrower.is_debarred %]restricted[% END %]", ""),
+        ("[% borrower.get_age %]", ""),
+        ("[% borrower.extended_attributes.next.attribute %]", ""),
+        ("[% branch.get_effective_marcorgcode %]", ""),
+        ("[% illrequest.statusalias.opac_description %]", "Waiting"),
+        ("[% illrequest.ill_batch.status.name %]", ""),
+        ("[% illrequest.extended_attributes.get_column('type').join(' ') %]", "title type volume"),
+        ("[% illrequest.extended_attributes.search({ type => ['title', 'volume'] }).count %]", "2"),
+        ("[% illrequest.extended_attributes.search({ 'me.type' => 'title' }).single.value %]", "Dune"),
+        ("[% illrequest.extended_attributes.unblessed.0.type %]", "title"),
+        ("[% biblioitem.isbn %][% items.content %]", ""),
     ],
 )
 def test_templates_can_name_what_koha_names(tx: Transaction, template: str, expected: str) -> None:
@@ -89,11 +94,12 @@ def test_templates_can_name_what_koha_names(tx: Transaction, template: str, expe
         ("[% borrower.nosuch %]", "borrower has no nosuch that the sidecar knows"),
         ("[% illrequest.statu %]", "illrequest has no statu; did you mean status?"),
         ("[% illrequest.comments.delete %]", "illrequest.comments has no delete"),
-        ("[% USE Branches %][% Branches.all %]", "Branches has no all here"),
-        ("[% USE NoSuchThing %]", "NoSuchThing"),
-        ("[% 'tomorrow' | $KohaDates %]", "KohaDates"),
-        ("[% USE Price %][% '1e99' | $Price %]", "too large"),
-        ("[% USE Price %][% 7 | $Price with_symbol => 1 %]", "with_symbol"),
+        ("[% illrequest.comments.search({ nosuch => 1 }, { order_by => 'x' }).count %]", "by columns alone"),
+        (
+            "[% illrequest.extended_attributes.search({ type => { '!=' => 'x' } }).count %]",
+            "for values alone",
+        ),
+        ("[% illrequest.extended_attributes.search({ typ => 'x' }).count %]", "did you mean type?"),
     ],
 )
 def test_what_koha_has_and_the_sidecar_lacks_is_an_error(tx: Transaction, template: str, error: str) -> None:
@@ -129,12 +135,15 @@ def test_a_request_without_patron_has_no_borrower(tx: Transaction) -> None:
 def test_an_object_costs_nothing_until_it_is_used(tx: Transaction, queries: Queries) -> None:
     with queries() as unused:
         rendered(tx, "[% IF borrower && branch %]here[% END %]")
-    tx.connection.rollback()  # takes back the first letter
     with queries() as used:
         rendered(tx, "[% IF borrower && branch %][% borrower.category.description %][% END %]")
 
     assert [statement for statement in unused if "borrowers" in statement] == []
     assert len(used) == len(unused) + 2
+
+
+def test_a_library_tells_where_answers_about_loans_go(tx: Transaction) -> None:
+    assert rendered(tx, "[% branch.inbound_ill_address %]") == "ill@ada.example.org"
 
 
 def test_the_id_prefix_is_that_of_the_library(tx: Transaction) -> None:
@@ -143,10 +152,178 @@ def test_the_id_prefix_is_that_of_the_library(tx: Transaction) -> None:
     assert rendered(tx, "[% illrequest.id_prefix %]7") == "ADA-7"
 
 
-def test_dates_follow_the_preferences(tx: Transaction) -> None:
-    us = with_preferences(tx, dateformat="us", timeformat="12hr")
+def test_what_is_read_is_read_once(tx: Transaction, queries: Queries) -> None:
+    """The letter, the item, the patron, the category, the library, and the clock; not again for what is named twice."""
+    twice = (
+        "[% borrower.is_expired %][% borrower.get_age %][% borrower.category.description %][% borrower.is_child %]"
+        "[% branch.branchname %][% illrequest.patron.library.branchname %]<<borrowers.surname>>[% today %]<<today>>"
+    )
+    add_letter(tx, "TRY", title="[% borrower.category.description %]", content=twice + twice)
+    ill_request = requests.get(tx, make_request(tx.connection, tx.koha))
 
-    assert rendered(us, "[% '2026-03-09 14:05:00' | $KohaDates with_hours => 1 %]") == "03/09/2026 02:05 PM"
+    with queries() as seen:
+        render_notice(tx, ill_request, "TRY", "email")
+
+    assert len(seen) == 6, seen
+
+
+def test_a_record_is_read_only_if_it_is_named(tx: Transaction, queries: Queries) -> None:
+    add_letter(tx, "TRY", content="[% illrequest.biblio_id %] <<illrequests.biblio_id>>")
+    ill_request = requests.get(tx, make_request(tx.connection, tx.koha))
+
+    with queries() as seen:
+        render_notice(tx, ill_request, "TRY", "email")
+
+    assert [statement for statement in seen if "FROM biblio" in statement] == []
+
+
+def test_the_record_its_data_and_its_items_are_named(admin: Engine, tx: Transaction) -> None:
+    with admin.begin() as connection:
+        number = connection.execute(
+            text(
+                "INSERT INTO biblio (frameworkcode, title, author, datecreated)"
+                " VALUES ('', 'Dune /', 'Herbert, F.', CURDATE())"
+            )
+        ).lastrowid
+        item_number = connection.execute(
+            text("INSERT INTO biblioitems (biblionumber, isbn, itemtype) VALUES (:number, '9780', 'BK')"),
+            {"number": number},
+        ).lastrowid
+        connection.execute(
+            text(
+                "INSERT INTO items (biblionumber, biblioitemnumber, barcode, homebranch, holdingbranch, itype)"
+                " VALUES (:number, :item_number, '39', 'CPL', 'MPL', 'BK')"
+            ),
+            {"number": number, "item_number": item_number},
+        )
+
+    content = (
+        "[% biblio.title %]|[% biblio.author | html %]|[% illrequest.biblio.biblioitem.isbn %]|[% biblio.itemtype %]|"
+        "[% FOREACH one IN biblio.items %][% one.barcode %] [% one.home_branch.branchname %]"
+        " [% one.holding_branch.branchname %] [% one.biblio.biblionumber == biblio.id %][% END %]|<<biblio.title>>"
+    )
+    assert rendered(tx, content, biblio_id=number) == (
+        "Dune |Herbert, F|9780|BK|39 Ada Lovelace Library Riverside 1|Dune "
+    )
+
+
+@pytest.mark.all_versions
+def test_a_batch_leads_to_its_library_and_status_where_koha_has_batches(
+    admin: Engine, tx: Transaction
+) -> None:
+    content = "[% illrequest.batch.name %] [% illrequest.batch.status.name %] [% illrequest.batch.library.branchname %]"
+    if not tx.koha.has("illbatches"):
+        assert rendered(tx, content) == "  "
+        return
+    with admin.begin() as connection:
+        connection.execute(
+            text("INSERT INTO illbatch_statuses (name, code) VALUES ('Waiting for all', 'WAITALL')")
+        )
+        number = connection.execute(
+            text(
+                "INSERT INTO illbatches (name, backend, patron_id, library_id, status_code)"
+                f" VALUES ('Thesis', 'Standard', {SAM}, 'MPL', 'WAITALL')"
+            )
+        ).lastrowid
+
+    assert rendered(tx, content, batch_id=number) == "Thesis Waiting for all Riverside"
+
+
+def test_comments_lead_to_who_wrote_them(tx: Transaction) -> None:
+    number = make_request(tx.connection, tx.koha)
+    for author in (CLARA, None):
+        tx.connection.execute(
+            tx.koha.table("illcomments").insert(),
+            {"illrequest_id": number, "borrowernumber": author, "comment": "Asked again"},
+        )
+    add_letter(
+        tx,
+        "TRY",
+        content="[% FOREACH c IN illrequest.comments %][% c.comment %] ([% c.patron.surname %]) [% END %]",
+    )
+
+    notice = render_notice(tx, requests.get(tx, number), "TRY", "email")
+
+    assert notice.content == "Asked again (Birchwood) Asked again () "
+
+
+@pytest.mark.parametrize(
+    ("columns", "template", "expected"),
+    [
+        ({"dateexpiry": "2020-01-01"}, "[% borrower.is_expired %]", "1"),
+        ({"dateexpiry": "9999-12-31"}, "[% borrower.is_expired %]", "0"),
+        ({"dateexpiry": None}, "[% borrower.is_expired %]", "0"),
+        ({"dateexpiry": TOMORROW}, "[% borrower.is_expired %][% borrower.is_going_to_expire %]", "01"),
+        ({"debarred": "9999-12-31"}, "[% borrower.is_debarred %]", "9999-12-31"),
+        ({"debarred": TOMORROW}, "[% borrower.is_debarred == borrower.debarred %]", "1"),
+        ({"debarred": "2020-01-01"}, "[[% borrower.is_debarred %]]", "[]"),
+        ({"dateofbirth": BIRTHDAY}, "[% borrower.get_age %]", "30"),
+        ({"dateofbirth": DAY_AFTER_BIRTHDAY}, "[% borrower.get_age %]", "29"),
+    ],
+)
+def test_what_dates_mean_for_a_patron(
+    admin: Engine, tx: Transaction, columns: dict[str, str | None], template: str, expected: str
+) -> None:
+    settings = ", ".join(
+        f"{name} = {'NULL' if value is None else value if '(' in value else repr(value)}"
+        for name, value in columns.items()
+    )
+    with admin.begin() as connection:
+        connection.execute(text(f"UPDATE borrowers SET {settings} WHERE borrowernumber = {SAM}"))
+        connection.execute(
+            text("INSERT INTO systempreferences (variable, value) VALUES ('NotifyBorrowerDeparture', '30')")
+        )
+
+    assert rendered(tx, template) == expected
+
+
+def test_a_row_that_is_gone_stands_for_nothing(admin: Engine, tx: Transaction) -> None:
+    with admin.begin() as connection:
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
+        connection.execute(text("DELETE FROM branches WHERE branchcode = 'MPL'"))
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
+    objects = KohaObjects(tx, requests.get(tx, make_request(tx.connection, tx.koha)), attributes=lambda: ())
+
+    library = objects.library("MPL")
+
+    assert library is not None
+    assert [library.template_get(name, []) for name in ("branchname", "id", "nosuch", "unblessed")] == [
+        None,
+        None,
+        None,
+        {},
+    ]
+
+
+def test_every_accessor_answers_with_the_kind_that_it_promises(tx: Transaction) -> None:
+    """What lists the names that templates may use relies on it."""
+    number = make_request(tx.connection, tx.koha, status_alias="WAITING", attributes={"title": "Dune"})
+    objects = KohaObjects(
+        tx, requests.get(tx, number), attributes=lambda: [Attribute(type="title", value="Dune")]
+    )
+    waiting: list[object] = [objects.request(), *objects.items("1")]
+    seen = set()
+    while waiting:
+        record = waiting.pop()
+        assert isinstance(record, KohaRecord)
+        if record.kind.name in seen:
+            continue
+        seen.add(record.kind.name)
+        assert record.kind.table is not None or set(record.kind.columns) == record.row().keys()
+        for accessor in record.kind.accessors.values():
+            answer = accessor.answer(record, [])
+            assert isinstance(answer, KohaRecords) == accessor.is_set
+            found = answer.all() if isinstance(answer, KohaRecords) else [answer]
+            for one in found:
+                assert (one.kind.name if isinstance(one, KohaRecord) else None) in {accessor.leads_to, None}
+                waiting += [one] if isinstance(one, KohaRecord) else []
+
+    assert seen >= {"illrequest", "borrower", "branch", "category", "authorised value", "request attribute"}
+    assert {accessor.leads_to for kind in KINDS.values() for accessor in kind.accessors.values()} <= {
+        *KINDS,
+        None,
+    }
+    assert set(VARIABLES.values()) <= KINDS.keys()
 
 
 def test_attributes_of_a_patron_are_named_in_the_older_syntax(admin: Engine, tx: Transaction) -> None:
@@ -161,8 +338,46 @@ def test_attributes_of_a_patron_are_named_in_the_older_syntax(admin: Engine, tx:
             )
         )
 
-    content = "<<borrower-attribute:ROOM>> [% borrower.get_extended_attribute('ROOM').attribute %]"
-    assert rendered(tx, content) == "12,7 12."
+    content = (
+        "<<borrower-attribute:ROOM>> [% borrower.get_extended_attribute('ROOM').attribute %]"
+        " [% borrower.get_extended_attribute('ROOM', '7').description %]"
+        "[% borrower.get_extended_attribute('ROOM', '8').description %]"
+        " [% FOREACH one IN borrower.extended_attributes %][% one.type.description %]=[% one.attribute %];[% END %]"
+        "[% borrower.extended_attributes.next.authorised_value.lib %]"
+    )
+    assert rendered(tx, content) == "12,7 12. 7 Room=12.;Room=7;"
+
+
+def test_a_patrons_attribute_that_is_no_authorised_value_is_not_described(
+    admin: Engine, tx: Transaction
+) -> None:
+    with admin.begin() as connection:
+        connection.execute(text("INSERT INTO authorised_value_categories (category_name) VALUES ('DEPTS')"))
+        connection.execute(
+            text(
+                "INSERT INTO borrower_attribute_types (code, description, authorised_value_category)"
+                " VALUES ('DEPT', 'Department', 'DEPTS')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO authorised_values (category, authorised_value, lib) VALUES ('DEPTS', 'H', 'History')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO borrower_attributes (borrowernumber, code, attribute)"
+                f" VALUES ({SAM}, 'DEPT', 'GONE'), ({SAM}, 'DEPT', 'H')"
+            )
+        )
+
+    content = (
+        "<<borrower-attribute:DEPT>>:"
+        "[% FOREACH one IN borrower.extended_attributes %]"
+        "[% one.description %]/[% one.authorised_value.lib %];"
+        "[% END %]"
+    )
+    assert rendered(tx, content) == "History:/;History/History;"
 
 
 NAMES = st.sampled_from(
@@ -192,6 +407,16 @@ NAMES = st.sampled_from(
         "Koha",
         "KohaDates",
         "Price",
+        "Categories",
+        "To",
+        "json",
+        "all",
+        "Get",
+        "unblessed",
+        "get_column",
+        "items",
+        "is_going_to_expire",
+        "get_age",
         "GetName",
         "GetByCode",
         "Preference",
@@ -225,6 +450,10 @@ FILTERS = st.sampled_from(
         " | $Remove_MARC_punctuation",
         " | $borrower",
         " | $KohaDates as_due_date => 1",
+        " | $KohaDates add_months => borrower.cost, subtract_days => 'x'",
+        " | $Price with_symbol => 1",
+        " | $To",
+        " | $HtmlTags tag => borrower.surname",
     ]
 )
 DIRECTIVES = st.one_of(
@@ -242,6 +471,7 @@ DIRECTIVES = st.one_of(
 def test_whatever_a_letter_says_the_action_goes_on(tx: Transaction, pieces: list[str]) -> None:
     """A letter comes out or fails with our error; nothing else ever reaches the action that sends it."""
     plugins = "[% USE Branches %][% USE AuthorisedValues %][% USE Koha %][% USE Price %]"
+    plugins += "[% USE Categories %][% USE To %][% USE HtmlTags %]"
     with tx.connection.begin_nested() as savepoint:
         with contextlib.suppress(TemplateFailed):
             rendered(tx, plugins + "".join(pieces), status_alias="WAITING")

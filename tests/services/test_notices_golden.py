@@ -43,7 +43,7 @@ def rendering(admin: Engine, tx: Transaction) -> _Rendering:
     )
     substitute = RECORDED["substitute"]
     rendering = _Rendering(then, requests.get(tx, number), additional_text=substitute["additional_text"])
-    vars(rendering)["_now"] = "2026-11-23 21:05:40"
+    vars(rendering._objects)["now"] = "2026-11-23 21:05:40"
     vars(rendering)["_metadata"] = Metadata(
         title=substitute["ill_bib_title"],
         author=substitute["ill_bib_author"],

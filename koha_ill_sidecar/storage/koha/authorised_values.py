@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from sqlalchemy import func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
 
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
@@ -29,19 +31,13 @@ def find(tx: Transaction, category: str, *, branchcode: str | None = None) -> li
     """
     Give the values of a category that are visible at a library, by staff's name; None: all of them.
 
-    A value that is limited to no library is visible at every one. Source: Koha,
-    Koha/Objects/Limit/Library.pm search_with_library_limits.
     """
     table = tx.koha.table("authorised_values")
-    limits = tx.koha.table("authorised_values_branches")
     statement = select(table.c.authorised_value, table.c.lib, table.c.lib_opac).where(
         table.c.category == category
     )
     if branchcode is not None:
-        of_value = select(limits.c.av_id).where(limits.c.av_id == table.c.id)
-        statement = statement.where(
-            or_(~of_value.exists(), of_value.where(limits.c.branchcode == branchcode).exists())
-        )
+        statement = statement.where(visible_at(tx.koha, branchcode))
     rows = tx.connection.execute(statement.order_by(func.lower(table.c.lib), table.c.id))
     return [
         AuthorisedValue(
@@ -51,3 +47,14 @@ def find(tx: Transaction, category: str, *, branchcode: str | None = None) -> li
         )
         for row in rows
     ]
+
+
+def visible_at(koha: InstalledKoha, branchcode: str) -> ColumnElement[bool]:
+    """
+    Give the condition that an authorised value is visible at a library: limited to none, or to this one too.
+
+    Source: Koha, Koha/Objects/Limit/Library.pm search_with_library_limits.
+    """
+    table, limits = koha.table("authorised_values"), koha.table("authorised_values_branches")
+    of_value = select(limits.c.av_id).where(limits.c.av_id == table.c.id)
+    return or_(~of_value.exists(), of_value.where(limits.c.branchcode == branchcode).exists())

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, select, text
 from sqlalchemy.engine import RowMapping
 
+from koha_ill_sidecar.storage.koha.authorised_values import visible_at
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -21,6 +22,13 @@ _KEYS = {
     "borrowers": "borrowernumber",
     "branches": "branchcode",
     "categories": "categorycode",
+    "illbatch_statuses": "code",
+    "illbatches": "ill_batch_id",
+    "itemtypes": "itemtype",
+}
+_LISTS = {
+    "branches": "ORDER BY branchname, branchcode",
+    "categories": "ORDER BY description, categorycode",
 }
 
 
@@ -31,6 +39,17 @@ class PatronAttribute:
     code: str
     attribute: str
     description: str  # of the authorised value, where the attribute's type has a category; else the value
+    type_description: str  # what the attribute is called
+    category: str | None  # of authorised values, where the type has one
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActiveCurrency:
+    """The currency that the library reckons in."""
+
+    symbol: str
+    precedes: bool | None  # None where this Koha does not say
+    separated_by_space: bool
 
 
 def row(tx: Transaction, table: str, key: str | int) -> TextRow | None:
@@ -38,11 +57,13 @@ def row(tx: Transaction, table: str, key: str | int) -> TextRow | None:
     Read one row with all columns of the installed version, also those that the sidecar knows nothing of.
 
     Args:
-        table: biblio, biblioitems, borrowers, branches or categories; KeyError for any other.
+        table: One that notices lead to, KeyError for any other; of a table that this Koha lacks there is no row.
         key: The number or code by which notices name the row; biblioitems go by biblionumber.
     """
     # The names come from the table above, never from a template.
     statement = text(f"SELECT * FROM {table} WHERE {_KEYS[table]} = :key")  # noqa: S608
+    if not tx.koha.has(table):
+        return None
     found = tx.connection.execute(statement, {"key": key}).mappings().first()
     return None if found is None else _as_text(found)
 
@@ -55,27 +76,53 @@ def columns(tx: Transaction) -> dict[str, frozenset[str]]:
     }
 
 
+def rows(tx: Transaction, table: str) -> tuple[TextRow, ...]:
+    """Read all of branches or categories with all columns, by name; KeyError for any other table."""
+    found = tx.connection.execute(text(f"SELECT * FROM {table} {_LISTS[table]}")).mappings()  # noqa: S608
+    return tuple(_as_text(row) for row in found)
+
+
+def items(tx: Transaction, biblionumber: str | int) -> tuple[TextRow, ...]:
+    """Read the items of a record with all columns, in the order in which they came."""
+    found = tx.connection.execute(_ITEMS, {"biblionumber": biblionumber}).mappings()
+    return tuple(_as_text(row) for row in found)
+
+
+def active_currency(tx: Transaction) -> ActiveCurrency | None:
+    """
+    Read the active currency; None where no currency is active. KeyError where the table cannot be read.
+
+    Source: Koha, Koha/Acquisition/Currencies.pm get_active; ``p_cs_precedes`` came with bug 37511.
+    """
+    found = tx.connection.execute(_select_active_currency(tx.koha)).mappings().first()
+    if found is None:
+        return None
+    precedes = found.get("p_cs_precedes")
+    return ActiveCurrency(
+        symbol=found["symbol"] or "",
+        precedes=None if precedes is None else bool(precedes),
+        separated_by_space=bool(found.get("p_sep_by_space")),
+    )
+
+
 def comments(tx: Transaction, illrequest_id: int) -> tuple[TextRow, ...]:
     """Read the comments on a request, oldest first."""
-    rows = tx.connection.execute(_select_comments(tx.koha), {"illrequest_id": illrequest_id}).mappings()
-    return tuple(_as_text(row) for row in rows)
-
-
-def batch(tx: Transaction, batch_id: int) -> TextRow | None:
-    """Read the batch of a request; None also where this Koha has no batches."""
-    if not tx.koha.has("illbatches"):
-        return None
-    table = tx.koha.table("illbatches")
-    found = tx.connection.execute(select(table).where(table.c.ill_batch_id == batch_id)).mappings().first()
-    return None if found is None else _as_text(found)
+    found = tx.connection.execute(_select_comments(tx.koha), {"illrequest_id": illrequest_id}).mappings()
+    return tuple(_as_text(row) for row in found)
 
 
 def patron_attributes(tx: Transaction, borrowernumber: int) -> tuple[PatronAttribute, ...]:
     """Read a patron's extended attributes with the staff description of each."""
-    rows = tx.connection.execute(_PATRON_ATTRIBUTES, {"borrowernumber": borrowernumber})
+    found = tx.connection.execute(_PATRON_ATTRIBUTES, {"borrowernumber": borrowernumber})
     return tuple(
-        PatronAttribute(code=row.code, attribute=row.attribute or "", description=row.description or "")
-        for row in rows
+        PatronAttribute(
+            code=row.code,
+            attribute=row.attribute or "",
+            description=row.description or "",
+            type_description=row.type_description or "",
+            category=row.category or None,
+        )
+        for row in found
     )
 
 
@@ -84,15 +131,33 @@ def patron_attribute_codes(tx: Transaction) -> frozenset[str]:
     return frozenset(tx.connection.scalars(_PATRON_ATTRIBUTE_CODES))
 
 
-def authorised_value(tx: Transaction, category: str, code: str, *, opac: bool = False) -> str | None:
-    """Describe an authorised value, for staff or for the OPAC; None where there is no such value."""
+def authorised_value(tx: Transaction, category: str, code: str) -> TextRow | None:
+    """Read an authorised value, of several the first; None where there is no such value."""
     found = tx.connection.execute(
         _select_authorised_value(tx.koha), {"category": category, "code": code}
-    ).first()
-    if found is None:
-        return None
-    # Koha, Koha/AuthorisedValue.pm opac_description: staff's words where the OPAC has none.
-    return (found.lib_opac or found.lib or "") if opac else (found.lib or "")
+    ).mappings()
+    first = found.first()
+    return None if first is None else _as_text(first)
+
+
+def authorised_values(tx: Transaction, category: str, branchcode: str | None) -> tuple[TextRow, ...]:
+    """
+    Read the values of a category that are visible at a library, by staff's name; None: all of them.
+
+    Source: Koha, C4/Koha.pm GetAuthorisedValues.
+    """
+    table = tx.koha.table("authorised_values")
+    statement = select(table).where(table.c.category == category)
+    if branchcode:
+        statement = statement.where(visible_at(tx.koha, branchcode))
+    found = tx.connection.execute(statement.order_by(table.c.lib, table.c.lib_opac, table.c.id)).mappings()
+    return tuple(_as_text(row) for row in found)
+
+
+def authorised_value_categories(tx: Transaction) -> tuple[str, ...]:
+    """Give the names of the categories that have values."""
+    table = tx.koha.table("authorised_values")
+    return tuple(tx.connection.scalars(select(table.c.category).distinct().order_by(table.c.category)))
 
 
 def preference(tx: Transaction, name: str) -> str | None:
@@ -119,16 +184,25 @@ def _select_comments(koha: InstalledKoha) -> Select[Any]:
 def _select_authorised_value(koha: InstalledKoha) -> Select[Any]:
     table = koha.table("authorised_values")
     return (
-        select(table.c.lib, table.c.lib_opac)
+        select(table)
         .where(table.c.category == bindparam("category"), table.c.authorised_value == bindparam("code"))
         .order_by(table.c.id)
         .limit(1)
     )
 
 
-# Koha, Koha/Patron/Attribute.pm description.
+@functools.cache
+def _select_active_currency(koha: InstalledKoha) -> Select[Any]:
+    table = koha.table("currency")
+    return select(table).where(table.c.active == 1).order_by(table.c.currency).limit(1)
+
+
+_ITEMS = text("SELECT * FROM items WHERE biblionumber = :biblionumber ORDER BY itemnumber")
+# Koha, Koha/Patron/Attribute.pm description: of a code that is no authorised value there is none.
 _PATRON_ATTRIBUTES = text(
-    "SELECT value.code, value.attribute, COALESCE(description.lib, value.attribute) AS description"
+    "SELECT value.code, value.attribute, type.description AS type_description,"
+    " type.authorised_value_category AS category,"
+    " IF(type.authorised_value_category <> '', description.lib, value.attribute) AS description"
     " FROM borrower_attributes AS value JOIN borrower_attribute_types AS type ON type.code = value.code"
     " LEFT JOIN authorised_values AS description ON description.category = type.authorised_value_category"
     " AND description.authorised_value = value.attribute"

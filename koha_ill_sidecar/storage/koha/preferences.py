@@ -12,6 +12,8 @@ from sqlalchemy import Connection, bindparam, text
 
 NAMES = (
     "ActionLogsTraceDepth",
+    "AllNoticeCSS",
+    "AllNoticeStylesheet",
     "AutoEmailPrimaryAddress",
     "AutoILLBackendPriority",
     "CataloguingLog",
@@ -21,6 +23,8 @@ NAMES = (
     "EmailFieldPrecedence",
     "EmailFieldPrimary",
     "EmailFieldSelection",
+    "EmailNoticeCSS",
+    "EmailNoticeStylesheet",
     "EmailSMSSendDriverFromAddress",
     "ILLDefaultStaffEmail",
     "ILLHiddenRequestStatuses",

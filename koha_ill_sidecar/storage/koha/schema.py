@@ -26,7 +26,7 @@ TABLES: dict[str, KohaTable] = {
     "action_logs": _table(
         "action_id timestamp user module action object info interface", "script trace diff"
     ),
-    "authorised_values": _table("id category authorised_value lib lib_opac"),
+    "authorised_values": _table("id category authorised_value lib lib_opac imageurl"),
     "authorised_values_branches": _table("av_id branchcode"),
     "background_jobs": _table(
         "id status progress size borrowernumber type queue data enqueued_on", "context", optional_table=True
@@ -40,7 +40,7 @@ TABLES: dict[str, KohaTable] = {
     "biblioitems": _table(
         "biblioitemnumber biblionumber isbn issn itemtype publishercode publicationyear cn_sort timestamp"
     ),
-    "borrower_attribute_types": _table("code authorised_value_category"),
+    "borrower_attribute_types": _table("code description authorised_value_category"),
     "borrower_attributes": _table("borrowernumber code attribute"),
     "borrower_message_preferences": _table(
         "borrower_message_preference_id borrowernumber categorycode message_attribute_id days_in_advance"
@@ -64,6 +64,8 @@ TABLES: dict[str, KohaTable] = {
         "categorycode description category_type",
         "can_place_ill_in_opac BlockExpiredPatronOpacActions",
     ),
+    "currency": _table("currency symbol active", "p_sep_by_space p_cs_precedes", optional_table=True),
+    "illbatch_statuses": _table("id name code", optional_table=True),
     "illbatches": _table("ill_batch_id name backend patron_id library_id status_code", optional_table=True),
     "illcomments": _table("illcomment_id illrequest_id borrowernumber comment timestamp"),
     "illrequestattributes": _table("illrequest_id type value readonly", "backend"),
@@ -73,6 +75,7 @@ TABLES: dict[str, KohaTable] = {
         "managedby deleted_biblio_id due_date batch_id",
     ),
     "items": _table("itemnumber biblionumber biblioitemnumber barcode itype homebranch holdingbranch"),
+    "itemtypes": _table("itemtype description", "parent_type", optional_table=True),
     "letter": _table(
         "module code branchcode name is_html title content message_transport_type lang", "id updated_on style"
     ),

@@ -63,9 +63,25 @@ def test_patron_attributes_are_described(admin: Engine, tx: Transaction) -> None
 def test_authorised_values_are_described_for_staff_and_opac(tx: Transaction) -> None:
     category = tx.koha.status_alias_category
 
-    assert notice_tables.authorised_value(tx, category, "WAITING") == "Waiting for supplier"
-    assert notice_tables.authorised_value(tx, category, "WAITING", opac=True) == "Waiting"
+    waiting = notice_tables.authorised_value(tx, category, "WAITING") or {}
+
+    assert (waiting["lib"], waiting["lib_opac"]) == ("Waiting for supplier", "Waiting")
     assert notice_tables.authorised_value(tx, category, "NOPE") is None
+
+
+@pytest.mark.all_versions
+def test_every_row_that_notices_lead_to_can_be_asked_for(tx: Transaction) -> None:
+    for table in notice_tables._KEYS:
+        assert notice_tables.row(tx, table, "0") is None
+
+
+@pytest.mark.all_versions
+def test_libraries_and_categories_come_by_name(tx: Transaction) -> None:
+    libraries = [row["branchname"] for row in notice_tables.rows(tx, "branches")]
+    categories = [row["description"] for row in notice_tables.rows(tx, "categories")]
+
+    assert libraries == ["Ada Lovelace Library", "Riverside"]
+    assert categories == ["In-house use", "Interlibrary loan", "Patron", "Staff"]
 
 
 def test_comments_come_oldest_first(tx: Transaction) -> None:

@@ -1,0 +1,208 @@
+"""
+How Koha's objects behave in a notice template: one record, and a set of records.
+
+A row is read when a template first asks for one of its columns. What Koha's object would have and ours has not is
+an error that says so, as Koha's own unknown methods are: a notice with a silent gap would be worse. What there is
+of each kind of record, :mod:`koha_ill_sidecar.services.notice_objects` lists.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from koha_ill_sidecar.domain.letter_syntax import SECRET_COLUMNS
+from koha_ill_sidecar.storage.koha import schema
+from koha_ill_sidecar.storage.koha.notice_tables import TextRow
+from koha_ill_sidecar.template_toolkit import MISSING, TemplateError
+
+if TYPE_CHECKING:
+    from koha_ill_sidecar.services.notice_objects import KohaObjects
+
+
+@dataclass(frozen=True, slots=True)
+class Accessor:
+    """
+    What a kind of record answers beyond its columns.
+
+    Attributes:
+        answer: Given the record and the arguments in the template, gives text, a hash, a record, records, or None.
+        leads_to: The kind of the record or of the records; None where it answers neither.
+        is_set: It answers records.
+    """
+
+    answer: Callable[["KohaRecord", Sequence[object]], object]
+    leads_to: str | None = None
+    is_set: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """
+    A class of Koha's, as far as notices can see it.
+
+    Attributes:
+        name: As error messages call its records.
+        key: The column that Koha calls ``id``.
+        table: Where its columns are; None where they are not those of one table, but *columns*.
+    """
+
+    name: str
+    key: str
+    table: str | None = None
+    columns: tuple[str, ...] = ()
+    accessors: Mapping[str, Accessor] = field(default_factory=dict)
+
+
+class KohaRecord:
+    """One object of Koha's: the columns of its row, and accessors that lead on to other objects."""
+
+    def __init__(self, kind: Kind, objects: "KohaObjects", row: Callable[[], TextRow | None]) -> None:
+        self.kind = kind
+        self.objects = objects
+        self._row = row
+
+    def row(self) -> TextRow:
+        """Give its row; one without columns where the database has none."""
+        return self._row() or {}
+
+    def column(self, name: str) -> str | None:
+        """Give a column; None where it is NULL or there is no such row."""
+        return self.row().get(name)
+
+    def template_get(self, name: str, args: Sequence[object]) -> object:
+        """Give a column or what an accessor leads to."""
+        if name in self.kind.accessors:
+            return self.kind.accessors[name].answer(self, args)
+        if name in RECORD_METHODS:
+            return RECORD_METHODS[name](self, args)
+        if name == "as_list":  # asked by FOREACH, which then takes the object for the only one
+            return MISSING
+        return self.visible(name)
+
+    def visible(self, name: str) -> object:
+        """
+        Give what a template may see of a column; nothing of a secret one, and of a row that does not exist.
+
+        Raises:
+            TemplateError: No version of Koha has this column, as far as is known.
+        """
+        if name in SECRET_COLUMNS:
+            return ""
+        row = self._row()
+        if row is None:
+            return None
+        if name in row:
+            return row[name]
+        if self._is_column_of_another_version(name):
+            return None
+        raise TemplateError("undef", f"{self.kind.name} has no {name}{self._nearest(name, row)}")
+
+    def _is_column_of_another_version(self, name: str) -> bool:
+        return self.kind.table is not None and name in schema.TABLES[self.kind.table].optional
+
+    def _nearest(self, name: str, row: TextRow) -> str:
+        near = difflib.get_close_matches(name, [*self.kind.accessors, *row.keys() - SECRET_COLUMNS], n=1)
+        return f"; did you mean {near[0]}?" if near else " that the sidecar knows"
+
+
+class KohaRecords:
+    """A set of objects of Koha's, which templates loop over, count and search."""
+
+    def __init__(self, kind: Kind, name: str, records: Callable[[], Sequence[KohaRecord]]) -> None:
+        self._kind = kind
+        self._name = name
+        self._load = records
+        self._records: Sequence[KohaRecord] | None = None
+        self._position = 0
+
+    def template_get(self, name: str, args: Sequence[object]) -> object:
+        """Do what Koha's sets can do."""
+        if name not in SET_METHODS:
+            raise TemplateError(
+                "undef", f"{self._name} has no {name} here; it has {', '.join(sorted(SET_METHODS))}"
+            )
+        return SET_METHODS[name](self, args)
+
+    def all(self) -> Sequence[KohaRecord]:
+        """Give the records, read once."""
+        if self._records is None:
+            self._records = self._load()
+        return self._records
+
+    def at(self, position: int) -> KohaRecord | None:
+        """Give one record; None beyond the end."""
+        return self.all()[position] if 0 <= position < len(self.all()) else None
+
+    def step(self) -> KohaRecord | None:
+        """Give the next record of a walk; None after the last."""
+        self._position += 1
+        return self.at(self._position - 1)
+
+    def rewind(self) -> "KohaRecords":
+        """Begin the walk anew."""
+        self._position = 0
+        return self
+
+    def search(self, args: Sequence[object]) -> "KohaRecords":
+        """Give those that have certain values in their columns."""
+        return KohaRecords(self._kind, self._name, lambda: self._matching(args))
+
+    def find(self, args: Sequence[object]) -> KohaRecord | None:
+        """Give the first that has certain values in its columns, or the one with an id."""
+        if args and not isinstance(args[0], Mapping):
+            args = [{self._kind.key: args[0]}]
+        return next(iter(self._matching(args)), None)
+
+    def values(self, args: Sequence[object]) -> list[object]:
+        """Give one column of each."""
+        return [record.visible(_name(args)) for record in self.all()]
+
+    def _matching(self, args: Sequence[object]) -> list[KohaRecord]:
+        wanted = args[0] if args else {}
+        if not isinstance(wanted, Mapping) or any(args[1:]):
+            raise TemplateError("undef", f"{self._name} is searched by columns alone: {{ column => value }}")
+        conditions = {str(name).removeprefix("me."): value for name, value in wanted.items()}
+        if any(isinstance(value, Mapping) for value in conditions.values()):
+            raise TemplateError("undef", f"{self._name} is searched for values alone: {{ column => value }}")
+        return [
+            record
+            for record in self.all()
+            if all(_is_one_of(record.visible(name), value) for name, value in conditions.items())
+        ]
+
+
+RecordMethod = Callable[[KohaRecord, Sequence[object]], object]
+SetMethod = Callable[[KohaRecords, Sequence[object]], object]
+
+RECORD_METHODS: Mapping[str, RecordMethod] = {
+    "get_column": lambda record, args: record.visible(_name(args)),
+    "id": lambda record, _: record.column(record.kind.key),
+    "unblessed": lambda record, _: {name: record.visible(name) for name in record.row()},
+}
+"""What every record answers (Koha, Koha/Object.pm)."""
+
+SET_METHODS: Mapping[str, SetMethod] = {
+    "as_list": lambda records, _: list(records.all()),
+    "count": lambda records, _: len(records.all()),
+    "find": lambda records, args: records.find(args),
+    "first": lambda records, _: records.at(0),
+    "get_column": lambda records, args: records.values(args),
+    "last": lambda records, _: records.at(len(records.all()) - 1),
+    "next": lambda records, _: records.step(),
+    "reset": lambda records, _: records.rewind(),
+    "search": lambda records, args: records.search(args),
+    "single": lambda records, _: records.at(0),
+    "size": lambda records, _: len(records.all()),
+    "unblessed": lambda records, _: [RECORD_METHODS["unblessed"](record, ()) for record in records.all()],
+}
+"""What every set of records answers (Koha, Koha/Objects.pm)."""
+
+
+def _name(args: Sequence[object]) -> str:
+    return str(args[0]) if args else ""
+
+
+def _is_one_of(found: object, wanted: object) -> bool:
+    values = wanted if isinstance(wanted, list) else [wanted]
+    return any(found is None if value is None else found == str(value) for value in values)
