@@ -24,7 +24,7 @@ GRANT SELECT, INSERT ON `koha_library`.`biblio_metadata` TO 'koha_ill_sidecar'@'
 GRANT SELECT, INSERT ON `koha_library`.`zebraqueue` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, UPDATE ON `koha_library`.`reserves` TO 'koha_ill_sidecar'@'localhost';
 
--- Read only.
+-- Read only, but for the count of wrong passwords.
 GRANT SELECT ON `koha_library`.`authorised_values` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`authorised_values_branches` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`biblio_framework` TO 'koha_ill_sidecar'@'localhost';
@@ -32,7 +32,7 @@ GRANT SELECT ON `koha_library`.`borrower_attribute_types` TO 'koha_ill_sidecar'@
 GRANT SELECT ON `koha_library`.`borrower_attributes` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`borrower_message_preferences` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`borrower_message_transport_preferences` TO 'koha_ill_sidecar'@'localhost';
-GRANT SELECT ON `koha_library`.`borrowers` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, UPDATE (login_attempts) ON `koha_library`.`borrowers` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`branches` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`categories` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`items` TO 'koha_ill_sidecar'@'localhost';
@@ -41,8 +41,10 @@ GRANT SELECT ON `koha_library`.`marc_subfield_structure` TO 'koha_ill_sidecar'@'
 GRANT SELECT ON `koha_library`.`message_attributes` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`message_transports` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`plugin_methods` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT ON `koha_library`.`sessions` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`sms_providers` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`systempreferences` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT ON `koha_library`.`user_permissions` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`userflags` TO 'koha_ill_sidecar'@'localhost';
 
 -- Tables that only some versions of Koha have: granted where they exist, for a grant on a missing table is an error.
@@ -86,5 +88,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`il
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_migrations` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_outbox` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_partner_enquiries` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_person_settings` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_receipts` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_requests` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_sessions` TO 'koha_ill_sidecar'@'localhost';

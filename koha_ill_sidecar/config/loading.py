@@ -28,6 +28,7 @@ from koha_ill_sidecar.config.settings import (
     PartnerSettings,
     SchedulerSettings,
     Settings,
+    StaffSettings,
     WebSettings,
 )
 from koha_ill_sidecar.config.values import Secret
@@ -71,6 +72,7 @@ class _Document:
 
     koha: _KohaSection = field(default_factory=_KohaSection)
     web: WebSettings = field(default_factory=WebSettings)
+    staff: StaffSettings = field(default_factory=StaffSettings)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     partners: PartnerSettings = field(default_factory=PartnerSettings)
     backends: Mapping[str, BackendSettings] = field(default_factory=dict)

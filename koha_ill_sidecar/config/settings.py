@@ -265,6 +265,34 @@ class WebSettings:
             yield "public_url", "write it as https://ill.example.org, without a slash at the end"
 
 
+class LoginMethod(StrEnum):
+    """How staff sign in."""
+
+    KOHA_SESSION = "koha-session"
+    PASSWORD = "password"  # noqa: S105  (the name of a method)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StaffSettings:
+    """
+    The staff interface.
+
+    Attributes:
+        enabled: Whether it is there.
+        login: The ways to sign in; with several, the first that lets somebody in counts.
+        login_attempts: So many attempts a minute are taken from one address.
+    """
+
+    enabled: bool = True
+    login: tuple[LoginMethod, ...] = (LoginMethod.KOHA_SESSION, LoginMethod.PASSWORD)
+    login_attempts: int = field(default=20, metadata=_between(1, 10_000))
+
+    def mistakes(self) -> Mistakes:
+        """Find a house without a door."""
+        if self.enabled and not self.login:
+            yield "login", "names no way to sign in; set `enabled: false` to have no staff interface"
+
+
 class Transport(StrEnum):
     """A way to reach a patron that the sidecar delivers itself; `message_queue.message_transport_type`."""
 
@@ -641,6 +669,7 @@ class Settings:
 
     koha: KohaSettings
     web: WebSettings = field(default_factory=WebSettings)
+    staff: StaffSettings = field(default_factory=StaffSettings)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     partners: PartnerSettings = field(default_factory=PartnerSettings)
     backends: Mapping[str, BackendSettings] = field(default_factory=dict)

@@ -6,7 +6,7 @@ sidecar's own are missing.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,10 +22,13 @@ _GRANT = re.compile(
     re.DOTALL,
 )
 _CONDITIONAL_GRANT = re.compile(r"GRANT (?:[^']|'')+", re.DOTALL)
-_COLUMN_LIST = re.compile(r"\s*\([^)]*\)")
+_PRIVILEGE = re.compile(r"(?P<name>[A-Za-z][A-Za-z ]*[A-Za-z])\s*(?:\((?P<columns>[^)]*)\))?")
 
 Privileges = Mapping[str, frozenset[str]]
-"""What may be done with each table, in capitals; the table ``*`` stands for the whole database."""
+"""
+What may be done with each table: ``UPDATE``, or ``UPDATE (column)`` where it is on a column only. The table ``*`` stands
+for the whole database.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,8 +126,7 @@ def parse_grants(lines: Sequence[str], database: str) -> Held:
         found = _GRANT.match(line)
         if not found:
             continue
-        listed = _COLUMN_LIST.sub("", found["privileges"])
-        privileges = {part.strip().upper() for part in listed.split(",")} - {"USAGE"}
+        privileges = set(_privileges(found["privileges"])) - {"USAGE"}
         scope, table = _unquoted(found["database"]), _unquoted(found["table"])
         if not privileges:
             continue
@@ -139,6 +141,15 @@ def parse_grants(lines: Sequence[str], database: str) -> Held:
         tables={table: frozenset(privileges) for table, privileges in tables.items()},
         elsewhere=frozenset(elsewhere),
     )
+
+
+def _privileges(listed: str) -> Iterator[str]:
+    for found in _PRIVILEGE.finditer(listed):
+        name = found["name"].upper()
+        if found["columns"] is None:
+            yield name
+        else:
+            yield from (f"{name} ({column.strip(' `')})" for column in found["columns"].split(","))
 
 
 def letters(connection: Connection, codes: Collection[str]) -> frozenset[tuple[str, str]]:

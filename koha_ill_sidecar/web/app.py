@@ -8,9 +8,10 @@ import time
 from flask import Flask, Response, g, request
 
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.web import health, problems
+from koha_ill_sidecar.web import health, pages, problems
 from koha_ill_sidecar.web.callbacks import routes as callbacks
 from koha_ill_sidecar.web.proxies import TRUSTED
+from koha_ill_sidecar.web.staff import interface as staff
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ _SECURITY_HEADERS = (
 
 def create_app(runtime: Runtime) -> Flask:
     """
-    Make the application: callbacks, health and numbers.
+    Make the application: callbacks, health and numbers, and the staff interface.
 
     Nothing is connected to yet. Whether a proxy is to be believed, the server around it says
     (:class:`~koha_ill_sidecar.web.proxies.TrustedProxies`).
@@ -43,6 +44,8 @@ def create_app(runtime: Runtime) -> Flask:
     problems.install(app)
     health.install(app, runtime)
     callbacks.install(app, settings, runtime.database)
+    pages.install(app)
+    staff.install(app, runtime)
     return app
 
 
@@ -59,7 +62,8 @@ def _request_id() -> str:
 
 
 def _finish(response: Response) -> Response:
-    response.headers.extend((*_SECURITY_HEADERS, ("X-Request-Id", g.request_id)))
+    for name, value in (*_SECURITY_HEADERS, ("X-Request-Id", g.request_id)):
+        response.headers.setdefault(name, value)
     rule = request.url_rule
     # The rule and not the path: people put tokens into addresses.
     logger.log(

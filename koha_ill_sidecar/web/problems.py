@@ -75,13 +75,14 @@ def respond(
 
 def install(app: Flask) -> None:
     """Make the application answer every error with a problem document."""
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(DatabaseError, _database_error)
     app.register_error_handler(SidecarError, _internal_error)
     app.register_error_handler(Exception, _internal_error)
 
 
-def _http_error(error: HTTPException) -> Response:
+def http_error(error: HTTPException) -> Response:
+    """Answer what the framework raises."""
     status = error.code or Problem.INTERNAL_ERROR.status
     problem = _BY_STATUS.get(status)
     if problem is None:  # whatever else the framework raises: the phrase of the status says it

@@ -19,7 +19,10 @@ def test_what_a_user_holds_where() -> None:
     )
 
     assert held.everywhere == frozenset()
-    assert held.tables == {"letter": {"SELECT", "INSERT"}, "borrowers": {"SELECT", "UPDATE"}}
+    assert held.tables == {
+        "letter": {"SELECT", "INSERT"},
+        "borrowers": {"SELECT (a)", "SELECT (b)", "UPDATE (c)"},
+    }
     assert held.elsewhere == {"other"}
 
 

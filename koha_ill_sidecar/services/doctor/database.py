@@ -152,7 +152,9 @@ def _missing(held: inspection.Held, needed: inspection.Privileges, tables: froze
         for table, privileges in needed.items()
         # Without a privilege on it we cannot see a table, so one that some versions lack is given the benefit.
         if table in tables or not _may_be_absent(table)
-        for privilege in sorted(privileges - everywhere - held.tables.get(table, frozenset()))
+        for privilege in sorted(privileges)
+        # Who may do it to the whole table may do it to a column.
+        if not {privilege, privilege.partition(" (")[0]} & {*everywhere, *held.tables.get(table, ())}
     ]
 
 

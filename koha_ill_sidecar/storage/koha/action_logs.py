@@ -19,6 +19,8 @@ from koha_ill_sidecar.storage.direct import note
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
+_LONGEST_NAME = 75  # borrowers.userid
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogRow:
@@ -66,6 +68,17 @@ def add_biblio(tx: Transaction, biblionumber: int, *, actor: Actor) -> None:
     """
     if tx.preferences.flag("CataloguingLog"):
         _add(tx, "CATALOGUING", "ADD", biblionumber, "biblio", actor)
+
+
+def add_sign_in(tx: Transaction, borrowernumber: int, *, succeeded: bool, name: str, actor: Actor) -> None:
+    """
+    Log that somebody signed in, or failed to; whether that is to be logged, the caller knows.
+
+    Source: Koha, C4/Auth.pm checkpw: module AUTH, the patron's number or 0, a text that names the login.
+    """
+    outcome = "signed in" if succeeded else "could not sign in"
+    info = f"{name[:_LONGEST_NAME]} {outcome} to the ILL sidecar"
+    _add(tx, "AUTH", "SUCCESS" if succeeded else "FAILURE", borrowernumber, info, actor)
 
 
 def find_for_request(tx: Transaction, illrequest_id: int) -> list[LogRow]:

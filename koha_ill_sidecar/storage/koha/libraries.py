@@ -14,6 +14,15 @@ def find_code(tx: Transaction, branchcode: str) -> str | None:
     return found
 
 
+def names(tx: Transaction) -> dict[str, str]:
+    """Give what all libraries are called, by code, in the order of their names."""
+    table = tx.koha.table("branches")
+    statement = select(table.c.branchcode, table.c.branchname).order_by(
+        table.c.branchname, table.c.branchcode
+    )
+    return {row.branchcode: row.branchname or row.branchcode for row in tx.connection.execute(statement)}
+
+
 def codes(tx: Transaction) -> list[str]:
     """Give the codes of all libraries."""
     table = tx.koha.table("branches")

@@ -14,6 +14,9 @@ NAMES = (
     "ActionLogsTraceDepth",
     "AllNoticeCSS",
     "AllNoticeStylesheet",
+    "AnonymousPatron",
+    "AuthFailureLog",
+    "AuthSuccessLog",
     "AutoEmailPrimaryAddress",
     "AutoILLBackendPriority",
     "CataloguingLog",
@@ -26,6 +29,7 @@ NAMES = (
     "EmailNoticeCSS",
     "EmailNoticeStylesheet",
     "EmailSMSSendDriverFromAddress",
+    "FailedLoginAttempts",
     "ILLDefaultStaffEmail",
     "ILLHiddenRequestStatuses",
     "ILLModule",
@@ -51,7 +55,9 @@ NAMES = (
     "SMSSendMaxChar",
     "SearchEngine",
     "SendAllEmailsTo",
+    "SessionRestrictionByIP",
     "TranslateNotices",
+    "TwoFactorAuthentication",
     "UNIMARCField100Language",
     "Version",
     "autoControlNumber",
@@ -59,6 +65,7 @@ NAMES = (
     "marcflavour",
     "staffClientBaseURL",
     "timeformat",
+    "timeout",
 )
 """Every preference that the sidecar reads."""
 

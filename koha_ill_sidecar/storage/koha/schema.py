@@ -52,7 +52,7 @@ TABLES: dict[str, KohaTable] = {
         " mobile smsalertnumber sms_provider_id branchcode categorycode dateenrolled dateexpiry debarred lost"
         " gonenoaddress userid password flags lang login_attempts address address2 city state zipcode country"
         " dateofbirth",
-        "preferred_name middle_name",
+        "preferred_name middle_name password_expiration_date auth_method",
     ),
     "branches": _table(
         "branchcode branchname branchaddress1 branchaddress2 branchaddress3 branchzip branchcity branchstate"
@@ -92,6 +92,7 @@ TABLES: dict[str, KohaTable] = {
     ),
     "plugin_methods": _table("plugin_class plugin_method"),
     "reserves": _table("reserve_id borrowernumber biblionumber"),
+    "sessions": _table("id a_session"),
     "smtp_servers": _table(
         "id name host port timeout ssl_mode user_name password", "is_default", optional_table=True
     ),
@@ -101,6 +102,7 @@ TABLES: dict[str, KohaTable] = {
         "categorycode interface illrequest_id",
     ),
     "systempreferences": _table("variable value"),
+    "user_permissions": _table("borrowernumber module_bit code"),
     "userflags": _table("bit flag flagdesc defaulton"),
     "zebraqueue": _table("id biblio_auth_number operation server done time"),
 }

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.types import TypeDecorator
 
-VERSION = 2
+VERSION = 4
 """Number of the newest migration that this program knows."""
 
 
@@ -182,4 +182,23 @@ marks = Table(
     Column("name", String(64), primary_key=True),
     Column("position", BigInteger, nullable=False),
     Column("moved_at", UTCDateTime, nullable=False),
+)
+
+sessions = Table(
+    "ill_sidecar_sessions",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("borrowernumber", Integer, nullable=False),
+    Column("branchcode", String(10), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("last_used_at", UTCDateTime, nullable=False),
+)
+
+person_settings = Table(
+    "ill_sidecar_person_settings",
+    metadata,
+    Column("borrowernumber", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("changed_at", UTCDateTime, nullable=False),
 )

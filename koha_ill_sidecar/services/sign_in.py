@@ -1,0 +1,199 @@
+"""
+Signing in to the staff interface with a Koha account: by Koha's own session, or by its password.
+
+A password is checked as Koha checks it, its failures are counted where Koha counts them, and Koha's log is told. What
+Koha leaves to others (LDAP, CAS, Shibboleth, a second factor) works through Koha's session only.
+
+Source: Koha, C4/Auth.pm checkauth, check_cookie_auth, checkpw, and Koha/Patron.pm account_locked.
+"""
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import func, select
+
+from koha_ill_sidecar.domain import passwords
+from koha_ill_sidecar.domain.actors import Actor, Interface
+from koha_ill_sidecar.domain.staff import Permission, StaffMember, session_seconds
+from koha_ill_sidecar.storage.koha import action_logs, libraries, staff_accounts
+from koha_ill_sidecar.storage.koha import sessions as koha_sessions
+from koha_ill_sidecar.storage.koha.staff_accounts import StaffAccount
+from koha_ill_sidecar.storage.sidecar import sessions
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_STAFF_INTERFACE = "intranet"
+
+
+class Refusal(StrEnum):
+    """Why somebody is not let in."""
+
+    NOT_SIGNED_IN = "not_signed_in"
+    SESSION_EXPIRED = "session_expired"
+    OTHER_ADDRESS = "other_address"  # SessionRestrictionByIP
+    NO_PATRON = "no_patron"  # the database's administrator
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105
+    LOCKED = "locked"
+    PASSWORD_EXPIRED = "password_expired"  # noqa: S105
+    SECOND_FACTOR = "second_factor"
+    NO_STAFF_ACCESS = "no_staff_access"
+    NO_ILL_PERMISSION = "no_ill_permission"
+    NOT_AT_LIBRARY = "not_at_library"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignedIn:
+    """
+    Somebody who was let in.
+
+    Attributes:
+        token: What their cookie is to hold; with Koha's session it holds that already.
+        libraries: What all libraries are called, by code.
+    """
+
+    member: StaffMember
+    token: str
+    libraries: Mapping[str, str]
+
+
+def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn | Refusal:
+    """
+    Let in who is signed in to Koha's staff interface; four queries.
+
+    Args:
+        session_id: What Koha's cookie holds.
+        address: Where the request comes from.
+    """
+    session = koha_sessions.find(tx, session_id)
+    if session is None or session.interface != _STAFF_INTERFACE or session.waits_for_second_factor:
+        return Refusal.NOT_SIGNED_IN
+    if session.last_used < time.time() - session_seconds(tx.preferences.text("timeout")):
+        return Refusal.SESSION_EXPIRED
+    if tx.preferences.flag("SessionRestrictionByIP", default=True) and session.address != address:
+        return Refusal.OTHER_ADDRESS
+    if not session.borrowernumber:
+        return Refusal.NO_PATRON
+    account = staff_accounts.find_by_number(tx, session.borrowernumber)
+    if account is None:
+        return Refusal.NOT_SIGNED_IN
+    return _let_in(tx, account, session_id, branchcode=session.branchcode)
+
+
+def by_token(tx: Transaction, token: str) -> SignedIn | Refusal:
+    """Let in who signed in here before; four queries."""
+    lasts = session_seconds(tx.preferences.text("timeout"))
+    session = sessions.find(tx, token, lasts_seconds=lasts)
+    if session is None:
+        return Refusal.SESSION_EXPIRED
+    account = staff_accounts.find_by_number(tx, session.borrowernumber)
+    if account is None:
+        return Refusal.SESSION_EXPIRED
+    if _is_locked(tx, account):
+        return Refusal.LOCKED
+    return _let_in(tx, account, token, branchcode=session.branchcode)
+
+
+def by_password(tx: Transaction, name: str, password: str, branchcode: str = "") -> SignedIn | Refusal:
+    """
+    Sign in with userid or card number, and password.
+
+    Whatever comes of it, the transaction is to be committed: failures are counted.
+
+    Args:
+        branchcode: The library to work at; empty means one's own.
+    """
+    accounts = staff_accounts.find_for_sign_in(tx, name)
+    if not accounts:
+        passwords.matches(None, password)
+        return _failed(tx, None, name, Refusal.WRONG_PASSWORD)
+    right = next((account for account in accounts if passwords.matches(account.password, password)), None)
+    account = right or accounts[0]
+    if _is_locked(tx, account):
+        return _failed(tx, account, name, Refusal.LOCKED)
+    if right is None:
+        staff_accounts.add_failed_attempt(tx, account.borrowernumber)
+        return _failed(tx, account, name, Refusal.WRONG_PASSWORD)
+    if refusal := _further_conditions(tx, account):
+        return _failed(tx, account, name, refusal)
+    staff_accounts.forget_failed_attempts(tx, account.borrowernumber)
+    signed_in = _let_in(tx, account, secrets.token_urlsafe(32), branchcode=branchcode)
+    if isinstance(signed_in, Refusal):
+        return _failed(tx, account, name, signed_in)
+    if not _may_work_at(tx, signed_in.member, account.branchcode):
+        return Refusal.NOT_AT_LIBRARY
+    _begin(tx, signed_in)
+    return signed_in
+
+
+def work_at(tx: Transaction, signed_in: SignedIn, branchcode: str) -> Refusal | None:
+    """Let somebody who signed in here work at another library."""
+    account = staff_accounts.find_by_number(tx, signed_in.member.borrowernumber)
+    if account is None or branchcode not in signed_in.libraries:
+        return Refusal.NOT_AT_LIBRARY
+    moved = staff_accounts.as_staff_member(account, signed_in.libraries, branchcode)
+    if not _may_work_at(tx, moved, account.branchcode):
+        return Refusal.NOT_AT_LIBRARY
+    sessions.work_at(tx, signed_in.token, branchcode)
+    return None
+
+
+def sign_out(tx: Transaction, token: str) -> None:
+    """End a session that was begun here."""
+    sessions.end(tx, token)
+
+
+def _begin(tx: Transaction, signed_in: SignedIn) -> None:
+    member = signed_in.member
+    sessions.begin(tx, signed_in.token, borrowernumber=member.borrowernumber, branchcode=member.branchcode)
+    if tx.preferences.flag("AuthSuccessLog"):
+        action_logs.add_sign_in(
+            tx, member.borrowernumber, succeeded=True, name=member.userid, actor=member.actor
+        )
+
+
+def _further_conditions(tx: Transaction, account: StaffAccount) -> Refusal | None:
+    """Find what keeps out somebody whose password is right."""
+    today = tx.connection.scalars(select(func.curdate())).one()
+    if account.password_expiration_date is not None and account.password_expiration_date < today:
+        return Refusal.PASSWORD_EXPIRED
+    if str(account.borrowernumber) == tx.preferences.text("AnonymousPatron"):
+        return Refusal.WRONG_PASSWORD
+    mode = tx.preferences.text("TwoFactorAuthentication", "disabled")
+    if mode == "enforced" or (mode in ("enabled", "1") and account.auth_method == "two-factor"):
+        return Refusal.SECOND_FACTOR
+    return None
+
+
+def _is_locked(tx: Transaction, account: StaffAccount) -> bool:
+    most = tx.preferences.number("FailedLoginAttempts") or 0
+    return account.login_attempts < 0 or 0 < most <= account.login_attempts
+
+
+def _let_in(tx: Transaction, account: StaffAccount, token: str, *, branchcode: str) -> SignedIn | Refusal:
+    names = libraries.names(tx)
+    member = staff_accounts.as_staff_member(account, names, branchcode)
+    if not member.may(Permission.CATALOGUE):
+        return Refusal.NO_STAFF_ACCESS
+    if not member.may(Permission.ILL):
+        return Refusal.NO_ILL_PERMISSION
+    return SignedIn(member=member, token=token, libraries=names)
+
+
+def _may_work_at(tx: Transaction, member: StaffMember, own_branchcode: str) -> bool:
+    """
+    Tell whether somebody may work at the library that they have chosen.
+
+    Source: Koha, C4/Auth.pm checkauth: with IndependentBranches only one's own, but for superlibrarians.
+    """
+    is_bound = tx.preferences.flag("IndependentBranches") and not member.is_superlibrarian
+    return member.branchcode == own_branchcode or not is_bound
+
+
+def _failed(tx: Transaction, account: StaffAccount | None, name: str, refusal: Refusal) -> Refusal:
+    if tx.preferences.flag("AuthFailureLog"):
+        number = account.borrowernumber if account else 0
+        actor = Actor(interface=Interface.INTRANET)
+        action_logs.add_sign_in(tx, number, succeeded=False, name=name, actor=actor)
+    return refusal

@@ -1,0 +1,72 @@
+"""Sessions of people who signed in here with their password. Only a hash of what their cookie holds is kept."""
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, insert, select, text, update
+
+from koha_ill_sidecar.storage.sidecar.schema import sessions, utc_now
+from koha_ill_sidecar.storage.transaction import Transaction
+
+# A sign of life is written down once in so many seconds.
+_PRECISION_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnSession:
+    """Who is signed in, and for which library they work."""
+
+    borrowernumber: int
+    branchcode: str
+
+
+def begin(tx: Transaction, token: str, *, borrowernumber: int, branchcode: str) -> None:
+    """Keep a new session."""
+    tx.connection.execute(
+        insert(sessions).values(
+            token_sha256=_hash(token),
+            borrowernumber=borrowernumber,
+            branchcode=branchcode,
+            created_at=utc_now(),
+            last_used_at=utc_now(),
+        )
+    )
+
+
+def find(tx: Transaction, token: str, *, lasts_seconds: int) -> OwnSession | None:
+    """Give a session that was used within so many seconds, and note that it is used."""
+    idle = func.timestampdiff(text("SECOND"), sessions.c.last_used_at, utc_now())
+    row = tx.connection.execute(
+        select(sessions.c.borrowernumber, sessions.c.branchcode, idle.label("idle")).where(
+            sessions.c.token_sha256 == _hash(token)
+        )
+    ).first()
+    if row is None or row.idle > lasts_seconds:
+        return None
+    if row.idle > _PRECISION_SECONDS:
+        tx.connection.execute(
+            update(sessions).where(sessions.c.token_sha256 == _hash(token)).values(last_used_at=utc_now())
+        )
+    return OwnSession(borrowernumber=row.borrowernumber, branchcode=row.branchcode)
+
+
+def work_at(tx: Transaction, token: str, branchcode: str) -> None:
+    """Let a session be at another library."""
+    tx.connection.execute(
+        update(sessions).where(sessions.c.token_sha256 == _hash(token)).values(branchcode=branchcode)
+    )
+
+
+def end(tx: Transaction, token: str) -> None:
+    """End a session."""
+    tx.connection.execute(delete(sessions).where(sessions.c.token_sha256 == _hash(token)))
+
+
+def remove_unused(tx: Transaction, *, seconds: int) -> int:
+    """Remove the sessions that nobody used for so long; tells how many."""
+    idle = func.timestampdiff(text("SECOND"), sessions.c.last_used_at, utc_now())
+    return tx.connection.execute(delete(sessions).where(idle > seconds)).rowcount
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,97 @@
+"""What all pages for people share: templates, languages, formats, styles, and the headers that keep them safe."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+
+from flask import Flask, Response, g, make_response, render_template, request, send_from_directory, url_for
+from jinja2 import StrictUndefined
+
+from koha_ill_sidecar.domain.formats import DateStyle, format_price
+from koha_ill_sidecar.web import i18n
+
+_DIRECTORY = Path(__file__).parent
+_STATIC = _DIRECTORY / "static"
+
+_CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        *("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:"),
+        *("connect-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"),
+    )
+)
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+def install(app: Flask) -> None:
+    """Give the application templates, languages and static files."""
+    app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    app.template_folder = str(_DIRECTORY / "templates")
+    environment = app.jinja_env
+    environment.add_extension("jinja2.ext.i18n")
+    environment.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["day"] = _day
+    environment.filters["moment"] = _moment
+    environment.filters["money"] = _money
+    environment.globals["static"] = _static_address
+    environment.globals["languages"] = i18n.LANGUAGES
+    app.before_request(_begin)
+    app.add_url_rule("/static/<version>/<path:name>", "static", _static_file)
+
+
+def page(template: str, status: int = 200, /, **values: object) -> Response:
+    """Render a page."""
+    response = make_response(render_template(template, **values), status)
+    response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
+
+
+def use_formats(date_style: DateStyle, currency_format: str) -> None:
+    """Show dates and money of this request as Koha's preferences say."""
+    g.date_style, g.currency_format = date_style, currency_format
+
+
+def here(**changes: object) -> str:
+    """Give the address of this page with other values in its query; None takes one out."""
+    values: dict[str, object] = {**request.args.to_dict(flat=False), **changes}
+    kept: Mapping[str, object] = {name: value for name, value in values.items() if value is not None}
+    return url_for(request.endpoint or "", **(request.view_args or {}), **kept)  # type: ignore[arg-type]
+
+
+def _begin() -> None:
+    g.language = i18n.choose_language()
+    g.date_style, g.currency_format = DateStyle("iso", "24hr"), "US"
+
+
+def _day(value: date | None) -> str:
+    return "" if value is None else g.date_style.date(datetime(value.year, value.month, value.day))  # noqa: DTZ001
+
+
+def _moment(value: datetime | None) -> str:
+    return "" if value is None else g.date_style.date_and_time(value)
+
+
+def _money(value: object) -> str:
+    text = "" if value is None else str(value)
+    try:
+        return format_price(text, g.currency_format) if text else ""
+    except ValueError:
+        return text  # Koha's column takes any text
+
+
+def _static_address(name: str) -> str:
+    return url_for("static", version=_version(name), name=name)
+
+
+def _static_file(version: str, name: str) -> Response:
+    response = send_from_directory(_STATIC, name)
+    response.headers["Cache-Control"] = _FOREVER if version == _version(name) else "no-cache"
+    return response
+
+
+def _version(name: str) -> str:
+    path = _STATIC / name
+    if not path.is_relative_to(_STATIC) or not path.is_file():
+        return "none"
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,156 @@
+"""
+Who is at the staff interface: cookies, sessions, and the proof that a form is ours.
+
+The token against forged requests (CSRF) is an HMAC under the session's own secret, which only the browser of its
+owner holds: nothing needs to be kept for it, and any host can check it.
+"""
+
+import hashlib
+import hmac
+import secrets
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, abort, g, redirect, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from koha_ill_sidecar.config.settings import LoginMethod
+from koha_ill_sidecar.domain.formats import DateStyle
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import sign_in
+from koha_ill_sidecar.services.sign_in import Refusal, SignedIn
+from koha_ill_sidecar.storage.koha.sessions import COOKIE as KOHA_COOKIE
+from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.web import pages
+
+COOKIE = "koha_ill_sidecar_session"
+_VISITOR_COOKIE = "koha_ill_sidecar_visitor"
+_CSRF_FIELD = "csrf_token"
+_CSRF_CONTEXT = b"koha-ill-sidecar form"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OPEN = "_open_to_all"
+
+
+def open_to_all[View](view: View) -> View:
+    """Let a view be seen by who is not signed in."""
+    setattr(view, _OPEN, True)
+    return view
+
+
+class Access:
+    """Guards the staff interface's views."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._methods = runtime.settings.staff.login
+
+    def guard(self, blueprint: Blueprint) -> None:
+        """Let nobody to the blueprint's views who may not, and no form from elsewhere."""
+        blueprint.before_request(self._check)
+        blueprint.after_request(_remember_visitor)
+
+    def identify(self) -> SignedIn | Refusal:
+        """Find out who asks; of several reasons why not, the one that says most."""
+        refusal = Refusal.NOT_SIGNED_IN
+        for outcome in self._runtime.database.transact(self._outcomes):
+            if isinstance(outcome, SignedIn):
+                return outcome
+            if refusal is Refusal.NOT_SIGNED_IN:
+                refusal = outcome
+        return refusal
+
+    def set_cookie(self, response: BaseResponse, token: str) -> None:
+        """Let the browser remember who signed in here."""
+        response.set_cookie(COOKIE, token, httponly=True, secure=self.is_secure, samesite="Lax", path=_path())
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach us by HTTPS only."""
+        return request.is_secure or (self._runtime.settings.web.public_url or "").startswith("https:")
+
+    def _outcomes(self, tx: Transaction) -> list[SignedIn | Refusal]:
+        style = DateStyle(tx.preferences.text("dateformat", "us"), tx.preferences.text("timeformat", "24hr"))
+        pages.use_formats(style, tx.preferences.text("CurrencyFormat", "US"))
+        g.koha_url = tx.preferences.text("staffClientBaseURL").rstrip("/")
+        found: list[SignedIn | Refusal] = []
+        own, kohas = request.cookies.get(COOKIE), request.cookies.get(KOHA_COOKIE)
+        if LoginMethod.PASSWORD in self._methods and own:
+            found.append(sign_in.by_token(tx, own))
+        if LoginMethod.KOHA_SESSION in self._methods and kohas and not _any_let_in(found):
+            found.append(sign_in.by_koha_session(tx, kohas, request.remote_addr or ""))
+        return found
+
+    def _check(self) -> BaseResponse | None:
+        outcome = self.identify()
+        g.signed_in = outcome if isinstance(outcome, SignedIn) else None
+        g.refusal = outcome if isinstance(outcome, Refusal) else None
+        g.secret = g.signed_in.token if g.signed_in else _visitor()
+        if request.method not in _SAFE_METHODS:
+            _require_own_form()
+        view = _view()
+        if g.signed_in is None and not getattr(view, _OPEN, False):
+            return _to_sign_in()
+        return None
+
+
+def current() -> SignedIn:
+    """Give who is signed in; for views that are not open to all."""
+    signed_in = g.signed_in
+    if not isinstance(signed_in, SignedIn):
+        abort(401)
+    return signed_in
+
+
+def csrf_token() -> str:
+    """Give what every form of ours carries."""
+    return hmac.new(g.secret.encode(), _CSRF_CONTEXT, hashlib.sha256).hexdigest()
+
+
+def safe_target(target: str | None) -> str | None:
+    """Give where to go on, if it is a page of ours."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return None
+    parts = urlsplit(target)
+    return None if parts.scheme or parts.netloc else target
+
+
+def _any_let_in(found: list[SignedIn | Refusal]) -> bool:
+    return any(isinstance(outcome, SignedIn) for outcome in found)
+
+
+def _require_own_form() -> None:
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    given = request.form.get(_CSRF_FIELD, "")
+    if site not in ("same-origin", "none") or not hmac.compare_digest(given.encode(), csrf_token().encode()):
+        g.log["refused"] = "csrf"
+        abort(400, "stale-form")
+
+
+def _visitor() -> str:
+    """Give the secret of somebody who is not signed in; made when they come."""
+    known = request.cookies.get(_VISITOR_COOKIE, "")
+    if not known:
+        g.new_visitor = known = secrets.token_urlsafe(24)
+    return known
+
+
+def _remember_visitor(response: Response) -> Response:
+    if new := g.pop("new_visitor", None):
+        response.set_cookie(
+            _VISITOR_COOKIE, new, httponly=True, secure=request.is_secure, samesite="Strict", path=_path()
+        )
+    return response
+
+
+def _to_sign_in() -> BaseResponse:
+    target = request.full_path.rstrip("?") if request.method in _SAFE_METHODS else None
+    return redirect(url_for("staff.sign_in_form", next=target), 303)
+
+
+def _view() -> object:
+    from flask import current_app  # noqa: PLC0415
+
+    return current_app.view_functions.get(request.endpoint or "")
+
+
+def _path() -> str:
+    return request.script_root or "/"
