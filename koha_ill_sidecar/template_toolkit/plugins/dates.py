@@ -14,6 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.plugins.joining import join
 from koha_ill_sidecar.template_toolkit.text_methods import argument
 from koha_ill_sidecar.template_toolkit.values import MISSING, Value, integer, split_arguments, text, truth
 
@@ -36,7 +37,7 @@ class Date:
     """Writes times; the named arguments of USE hold wherever a call has none."""
 
     def __init__(self, context: "Context", defaults: dict[str, Value]) -> None:
-        self._context = context
+        self.context = context
         self._defaults = defaults
 
     def template_get(self, name: str, args: list[Value]) -> Value:
@@ -67,7 +68,7 @@ class Date:
         return named[name] if truth(named.get(name)) else self._defaults.get(name)
 
     def _strftime(self, pattern: str, fields: time.struct_time) -> str:
-        self._context.check_length(len(pattern) * _BUFFER_FACTOR)
+        self.context.check_length(len(pattern) * _BUFFER_FACTOR)
         # To C a text ends at its first zero.
         try:
             return time.strftime(pattern.partition("\0")[0], fields)
@@ -137,8 +138,8 @@ def _zone(known: tuple[int, ...]) -> tuple[str, int]:
     return local.tm_zone, local.tm_gmtoff
 
 
-def _throw(args: list[Value]) -> Value:
-    raise TemplateError("date", ", ".join(map(text, args)))
+def _throw(context: "Context", args: list[Value]) -> Value:
+    raise TemplateError("date", join(context, ", ", map(text, args)))
 
 
 def _refuse(module: str) -> Value:
@@ -146,11 +147,11 @@ def _refuse(module: str) -> Value:
 
 
 _METHODS: dict[str, Callable[[Date, list[Value]], Value]] = {
-    "calc": lambda _date, _args: _refuse("Date::Calc"),
+    "calc": lambda _plugin, _args: _refuse("Date::Calc"),
     "format": Date.format,
-    "manip": lambda _date, _args: _refuse("Date::Manip"),
-    "now": lambda _date, _args: _now(),
-    "throw": lambda _date, args: _throw(args),
+    "manip": lambda _plugin, _args: _refuse("Date::Manip"),
+    "now": lambda _plugin, _args: _now(),
+    "throw": lambda plugin, args: _throw(plugin.context, args),
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.plugins.joining import join
 from koha_ill_sidecar.template_toolkit.text_methods import argument, escape_html
 from koha_ill_sidecar.template_toolkit.values import MISSING, Value, split_arguments, text, truth
 
@@ -55,9 +56,8 @@ class HTML:
         if not isinstance(attributes, dict):
             return ""
         names = sorted(attributes) if self._is_sorted else list(attributes)
-        return self._context.join_texts(
-            " ", [f'{name}="{escape_html(text(attributes[name]))}"' for name in names]
-        )
+        written = (f'{name}="{escape_html(text(attributes[name]))}"' for name in names)
+        return join(self._context, " ", written)
 
     def add(self, args: list[Value]) -> None:
         """Add attributes; what is there already gets a further word."""

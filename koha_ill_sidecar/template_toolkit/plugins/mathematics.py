@@ -33,8 +33,6 @@ _OCTAL = re.compile(r"o?((?:_?[0-7])*)", re.IGNORECASE)
 _LEADING_SPACE = " \t\n\x0b\f\r"
 _WHOLE = re.compile(r"[ \t\n\x0b\f\r]*[+-]?(\d+)(?:\.\d*)?[ \t\n\x0b\f\r]*", re.ASCII)
 _LARGEST_SEED = 2**64 - 1
-# Up to here a double holds all whole numbers.
-_EXACT = 2**53
 # The generator of drand48, which is Perl's own: its factor, its addend, its bits and its start.
 _FACTOR, _ADDEND, _MODULUS, _START = 0x5DEECE66D, 0xB, 2**48, 0x330E
 
@@ -72,7 +70,7 @@ class Math:
     def srand(self, seed: str) -> Value:
         """Choose the sequence of `rand`, the one that Perl gives for *seed*; give the seed that counts."""
         match = _WHOLE.fullmatch(seed)
-        chosen = min(int(match.group(1)[:25]), _LARGEST_SEED) if match else _LARGEST_SEED
+        chosen = min(int(match.group(1).lstrip("0")[:25] or 0), _LARGEST_SEED) if match else _LARGEST_SEED
         self._state = _START + (chosen % 2**32 << 16)
         return chosen or "0 but true"
 
@@ -119,11 +117,6 @@ _FROM_TEXT = {"hex": _hexadecimal, "oct": _octal}
 
 
 # Perl's own functions.
-
-
-def _abs(value: Number) -> Number:
-    # Perl makes an integer of a text of such a number.
-    return abs(int(value) if _EXACT < abs(value) < _LARGEST_SEED else value)
 
 
 def _log(value: float) -> float:
@@ -249,7 +242,7 @@ def _coth(value: float) -> float:
 
 
 _FUNCTIONS: dict[str, Callable[[float], Number]] = {
-    "abs": _abs,
+    "abs": abs,
     "acos": _acos,
     "acos_real": lambda value: _acos(max(-1, min(1, value))),
     "acosec": _acsc,

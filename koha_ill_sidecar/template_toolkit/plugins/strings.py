@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from koha_ill_sidecar.template_toolkit import patterns, text_methods
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.plugins.formats import sprintf
+from koha_ill_sidecar.template_toolkit.plugins.joining import join
 from koha_ill_sidecar.template_toolkit.text_methods import argument
 from koha_ill_sidecar.template_toolkit.values import (
     MISSING,
@@ -68,7 +69,8 @@ class String:
             if text(error.info).endswith(": filter not found"):
                 raise TemplateError("String", error.info) from error
             raise
-        return apply(value)
+        self.context.turn()
+        return self.context.checked(apply(value))
 
     def add_filters(self, given: Value) -> str:
         """
@@ -116,8 +118,12 @@ def _either(named: Mapping[str, Value], first: str, second: str) -> Value:
 # Methods that change the text: each gives the new one, or None to leave it as it is.
 
 
-def _join(args: list[Value]) -> str:
-    return "".join(map(text, args))
+def _append(string: String, args: list[Value]) -> str:
+    return join(string.context, "", map(text, [string.value, *args]))
+
+
+def _prepend(string: String, args: list[Value]) -> str:
+    return join(string.context, "", map(text, [*args, string.value]))
 
 
 def _cut(string: String, args: list[Value], before: str, after: str) -> str | None:
@@ -153,7 +159,16 @@ def _repeat(string: String, args: list[Value]) -> str | None:
 
 
 def _replace(string: String, pattern: Value, replacement: Value) -> str:
-    return patterns.compile_pattern(text(pattern)).sub(lambda _: text(replacement), string.value)
+    replaces = text(replacement)
+    length = 0
+
+    def put(_match: re.Match[str]) -> str:
+        nonlocal length
+        length += len(replaces)
+        string.context.check_length(length)
+        return replaces
+
+    return patterns.compile_pattern(text(pattern)).sub(put, string.value)
 
 
 def _format(string: String, args: list[Value]) -> str:
@@ -166,7 +181,7 @@ def _capital(value: str) -> str:
 
 
 _CHANGES: dict[str, Callable[[String, list[Value]], str | None]] = {
-    "append": lambda string, args: string.value + _join(args),
+    "append": _append,
     "capital": lambda string, _: _capital(string.value),
     "center": _center,
     "centre": _center,
@@ -177,8 +192,8 @@ _CHANGES: dict[str, Callable[[String, list[Value]], str | None]] = {
     "left": lambda string, args: string.value + " " * _missing_width(string, args),
     "lower": lambda string, _: text_methods.lower(string.value),
     "pop": lambda string, args: _cut(string, args, "", "$"),
-    "prepend": lambda string, args: _join(args) + string.value,
-    "push": lambda string, args: string.value + _join(args),
+    "prepend": _prepend,
+    "push": _append,
     "remove": lambda string, args: _replace(string, argument(args, 0), ""),
     "repeat": _repeat,
     "replace": lambda string, args: (
@@ -188,7 +203,7 @@ _CHANGES: dict[str, Callable[[String, list[Value]], str | None]] = {
     "shift": lambda string, args: _cut(string, args, "^", ""),
     "trim": lambda string, _: text_methods.trim(string.value),
     "truncate": _truncate,
-    "unshift": lambda string, args: _join(args) + string.value,
+    "unshift": _prepend,
     "upper": lambda string, _: string.value.upper(),
 }
 
@@ -226,8 +241,8 @@ def _substr(string: String, args: list[Value]) -> Value:
     return part
 
 
-def _throw(args: list[Value]) -> Value:
-    raise TemplateError("String", _join(args))
+def _throw(string: String, args: list[Value]) -> Value:
+    raise TemplateError("String", join(string.context, "", map(text, args)))
 
 
 _METHODS: dict[str, Callable[[String, list[Value]], Value]] = {
@@ -241,5 +256,5 @@ _METHODS: dict[str, Callable[[String, list[Value]], Value]] = {
     "split": _split,
     "substr": _substr,
     "text": lambda string, _: string.template_text(),
-    "throw": lambda _, args: _throw(args),
+    "throw": _throw,
 }

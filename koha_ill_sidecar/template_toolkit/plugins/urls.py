@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.plugins.joining import join
 from koha_ill_sidecar.template_toolkit.text_methods import argument
 from koha_ill_sidecar.template_toolkit.values import Value, text, truth
 
@@ -31,7 +32,7 @@ def make_url(context: "Context", args: list[Value]) -> Callable[..., Value]:
     def url(*given: Value) -> Value:
         rest = list(given)
         own_base = None if rest and isinstance(rest[0], dict) else argument([rest.pop(0)] if rest else [], 0)
-        query = context.join_texts(_JOINT, list(_query({**_hash(parameters), **_hash(argument(rest, 0))})))
+        query = join(context, _JOINT, _query({**_hash(parameters), **_hash(argument(rest, 0))}))
         stem = own_base if truth(own_base) else base if truth(base) else ""
         if not query:
             return stem

@@ -8,7 +8,7 @@ Source: Template Toolkit 2.27, Template::Plugin::Wrap; Perl 5.36, Text::Wrap and
 """
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,7 @@ def _wrap(context: "Context", value: str, options: list[Value]) -> str | None:
 class _Lines:
     """Breaks a text into lines and keeps what is left of it."""
 
-    def __init__(self, context: "Context", clusters: list[str]) -> None:
+    def __init__(self, context: "Context", clusters: Sequence[str]) -> None:
         self._context = context
         self._clusters = clusters
         self._position = 0
@@ -136,7 +136,7 @@ class _Lines:
         return last
 
     def _is_carriage_return(self, index: int) -> bool:
-        return self._clusters[index : index + 2] == ["\r", "\n"]
+        return "".join(self._clusters[index : index + 2]) == "\r\n"
 
 
 def _is_space(cluster: str) -> bool:
@@ -147,9 +147,9 @@ def _is_mark(character: str) -> bool:
     return unicodedata.category(character).startswith("M")
 
 
-def _clusters(value: str) -> list[str]:
-    if value.isascii():
-        return list(value)
+def _clusters(value: str) -> Sequence[str]:
+    if value.isascii() or not any(map(_is_mark, value)):
+        return value
     clusters: list[str] = []
     for character in value:
         if clusters and _is_mark(character):
