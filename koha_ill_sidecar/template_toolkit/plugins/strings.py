@@ -5,6 +5,7 @@ Source: Template Toolkit 2.27, Template::Plugin::String.
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -80,11 +81,11 @@ class String:
             given: Names in a text, a list of names with a list of arguments behind those that have some, or a hash
                 of names and arguments.
         """
-        pending = _filter_list(given)
+        pending = deque(_filter_list(given))
         while pending:
-            name = pending.pop(0)
+            name = pending.popleft()
             has_arguments = pending and (is_reference(pending[0]) or text(pending[0]) == "")
-            args = pending.pop(0) if has_arguments else None
+            args = pending.popleft() if has_arguments else None
             self._filters.append((name, args if isinstance(args, list) else [args] if truth(args) else []))
         return ""
 
@@ -226,8 +227,10 @@ def _search(string: String, args: list[Value]) -> Value:
 
 
 def _split(string: String, args: list[Value]) -> Value:
-    pattern, limit = argument(args, 0), argument(args, 1)
-    fields = patterns.split(r"\s+" if pattern is None else text(pattern), string.value, integer(limit))
+    given, limit = argument(args, 0), argument(args, 1)
+    pattern = r"\s+" if given is None else text(given)
+    # A single space means any white space to Perl, without an empty field at the start.
+    fields = patterns.split(None if pattern == " " else pattern, string.value, integer(limit))
     return string.context.checked_list(fields)
 
 
