@@ -15,6 +15,7 @@ from koha_ill_sidecar.template_toolkit.filters import (
 )
 from koha_ill_sidecar.template_toolkit.limits import Limits
 from koha_ill_sidecar.template_toolkit.parser import parse
+from koha_ill_sidecar.template_toolkit.plugins import PLUGIN_FILTERS, STANDARD_PLUGINS
 from koha_ill_sidecar.template_toolkit.source import Options
 from koha_ill_sidecar.template_toolkit.text_methods import trim
 from koha_ill_sidecar.template_toolkit.values import Value
@@ -57,7 +58,7 @@ class Engine:
     Args:
         filters: Further static filters, or replacements of the standard ones, by name.
         filter_factories: Further filters with arguments, by name.
-        plugins: What USE finds, by name.
+        plugins: What USE finds besides the standard plugins, or in their place, by name.
         limits: How much a template may do.
         options: How templates are read.
         loader: Gives the source of templates that INCLUDE, PROCESS, WRAPPER and INSERT name and that are no blocks;
@@ -80,8 +81,12 @@ class Engine:
         # A factory of the caller's stands before a standard static filter of the same name.
         standard = {name: function for name, function in STATIC_FILTERS.items() if name not in own_factories}
         self.filters: Mapping[str, FilterFunction] = {**standard, **(filters or {})}
-        self.filter_factories: Mapping[str, FilterFactory] = {**FILTER_FACTORIES, **own_factories}
-        self.plugins: Mapping[str, PluginFactory] = dict(plugins or {})
+        self.filter_factories: Mapping[str, FilterFactory] = {
+            **FILTER_FACTORIES,
+            **PLUGIN_FILTERS,
+            **own_factories,
+        }
+        self.plugins: Mapping[str, PluginFactory] = {**STANDARD_PLUGINS, **(plugins or {})}
         self.limits = limits or Limits()
         self.options = options or Options()
         self.trim = self.options.trim

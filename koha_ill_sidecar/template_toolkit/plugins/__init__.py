@@ -1,0 +1,50 @@
+"""
+The standard plugins: what USE finds without the caller's doing.
+
+Those of Template Toolkit's that need neither Perl, files nor a database. They follow Perl's to the letter of their
+output, and keep within the limits of the rendering.
+
+Source: Template Toolkit 2.27, Template::Plugins and Template::Plugin::*.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from koha_ill_sidecar.template_toolkit.context import PluginFactory
+from koha_ill_sidecar.template_toolkit.filters import FilterFactory
+from koha_ill_sidecar.template_toolkit.plugins.dates import make_date
+from koha_ill_sidecar.template_toolkit.plugins.formats import make_format
+from koha_ill_sidecar.template_toolkit.plugins.iterators import make_iterator
+from koha_ill_sidecar.template_toolkit.plugins.lookups import make_assert, make_scalar
+from koha_ill_sidecar.template_toolkit.plugins.markup import make_html
+from koha_ill_sidecar.template_toolkit.plugins.mathematics import make_math
+from koha_ill_sidecar.template_toolkit.plugins.strings import make_string
+from koha_ill_sidecar.template_toolkit.plugins.tables import make_table
+from koha_ill_sidecar.template_toolkit.plugins.urls import make_url
+from koha_ill_sidecar.template_toolkit.plugins.wrapping import make_wrap, wrap_filter
+
+_IN_ANY_CASE: Mapping[str, PluginFactory] = {
+    "Assert": make_assert,
+    "Date": make_date,
+    "Format": make_format,
+    "HTML": make_html,
+    "Iterator": make_iterator,
+    "Scalar": make_scalar,
+    "Table": make_table,
+    "URL": make_url,
+    "Wrap": make_wrap,
+}
+# Template::Plugins does not list these, so Perl finds them by the name of their file alone.
+_AS_WRITTEN: Mapping[str, PluginFactory] = {"Math": make_math, "String": make_string}
+
+
+def _spellings(name: str) -> Iterator[str]:
+    yield from (name, name.lower(), name.upper(), name.capitalize())
+
+
+STANDARD_PLUGINS: Mapping[str, PluginFactory] = {
+    spelling: factory for name, factory in _IN_ANY_CASE.items() for spelling in _spellings(name)
+} | dict(_AS_WRITTEN)
+"""What USE finds, by name. Perl's takes any mixture of cases; here are the four that people write."""
+
+PLUGIN_FILTERS: Mapping[str, FilterFactory] = {"wrap": wrap_filter}
+"""The filters that Perl's plugins define when they are used; here they are always there."""

@@ -1,0 +1,47 @@
+"""
+The plugin Format: functions that format as `sprintf` does.
+
+Source: Template Toolkit 2.27, Template::Plugin::Format.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from koha_ill_sidecar.template_toolkit import patterns
+from koha_ill_sidecar.template_toolkit.text_methods import argument
+from koha_ill_sidecar.template_toolkit.values import Value, text
+
+if TYPE_CHECKING:
+    from koha_ill_sidecar.template_toolkit.context import Context
+
+Formatter = Callable[..., str]
+
+
+def make_format(context: "Context", args: list[Value]) -> Formatter | Callable[..., Formatter]:
+    """Give the formatter of the format that stands first in *args*; without one, a function that makes formatters."""
+
+    def formatter(*given: Value) -> Formatter:
+        pattern = argument(list(given), 0)
+        return _formatter(context, "%s" if pattern is None else text(pattern))
+
+    return formatter if argument(args, 0) is None else formatter(*args)
+
+
+def _formatter(context: "Context", pattern: str) -> Formatter:
+    return lambda *args: sprintf(context, pattern, list(args) or [""])
+
+
+def sprintf(context: "Context", pattern: str, args: list[Value]) -> str:
+    """
+    Format within the limits of a rendering.
+
+    Raises:
+        TemplateLimitError: The result could be too long.
+        TemplateError: A width is out of proportion.
+    """
+    conversions = pattern.count("%")
+    longest = max((len(text(value)) for value in args), default=0)
+    context.check_length(len(pattern) + conversions * longest)
+    # All widths together stay within the limit if each keeps to its share of it.
+    share = context.limits.output // max(conversions, 1)
+    return context.checked(patterns.sprintf(pattern, args, share))

@@ -1,0 +1,263 @@
+"""
+The plugin String: a text that its methods change.
+
+Source: Template Toolkit 2.27, Template::Plugin::String.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from koha_ill_sidecar.template_toolkit import patterns, text_methods
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.plugins.formats import sprintf
+from koha_ill_sidecar.template_toolkit.plugins.joining import join
+from koha_ill_sidecar.template_toolkit.text_methods import argument
+from koha_ill_sidecar.template_toolkit.values import (
+    MISSING,
+    Value,
+    integer,
+    is_reference,
+    number,
+    split_arguments,
+    subtract,
+    text,
+    truth,
+)
+
+if TYPE_CHECKING:
+    from koha_ill_sidecar.template_toolkit.context import Context
+
+_NAMES = re.compile(r"\s*\W+\s*")
+
+
+class String:
+    """A text, and the filters that it goes through whenever it is read."""
+
+    def __init__(self, context: "Context", value: str) -> None:
+        self.context = context
+        self.value = value
+        self._filters: list[tuple[Value, list[Value]]] = []
+
+    def template_get(self, name: str, args: list[Value]) -> Value:
+        """Call a method; those that change the text answer with the object itself."""
+        if change := _CHANGES.get(name):
+            changed = change(self, args)
+            if changed is not None:
+                self.value = self.context.checked(changed)
+            return self
+        method = _METHODS.get(name)
+        return MISSING if method is None else method(self, args)
+
+    def template_text(self) -> str:
+        """Give the text as its output filters make it."""
+        filtered = self.value
+        for name, args in self._filters:
+            filtered = self.filtered(filtered, name, args)
+        return filtered
+
+    def filtered(self, value: str, name: Value, args: list[Value]) -> str:
+        """
+        Send a text through a filter.
+
+        Raises:
+            TemplateError: Of the kind `String` where there is no such filter.
+        """
+        try:
+            apply = self.context.filter(name, args)
+        except TemplateError as error:
+            if text(error.info).endswith(": filter not found"):
+                raise TemplateError("String", error.info) from error
+            raise
+        self.context.turn()
+        return self.context.checked(apply(value))
+
+    def add_filters(self, given: Value) -> str:
+        """
+        Add output filters.
+
+        Args:
+            given: Names in a text, a list of names with a list of arguments behind those that have some, or a hash
+                of names and arguments.
+        """
+        pending = deque(_filter_list(given))
+        while pending:
+            name = pending.popleft()
+            has_arguments = pending and (is_reference(pending[0]) or text(pending[0]) == "")
+            args = pending.popleft() if has_arguments else None
+            self._filters.append((name, args if isinstance(args, list) else [args] if truth(args) else []))
+        return ""
+
+
+def _filter_list(given: Value) -> list[Value]:
+    if isinstance(given, dict):
+        return [element for pair in given.items() for element in pair]
+    if isinstance(given, list):
+        return list(given)
+    names: list[Value] = [*_NAMES.split(text(given))]
+    while names and not names[-1]:
+        names.pop()
+    return names
+
+
+def make_string(context: "Context", args: list[Value]) -> String:
+    """Make a String of a text or of the argument `text`, with output filters of `filter` or `filters`."""
+    positional, named = split_arguments(args)
+    given = named.get("text")
+    string = String(context, text(argument(positional, 0) if given is None else given))
+    filters = _either(named, "filter", "filters")
+    if truth(filters):
+        string.add_filters(filters)
+    return string
+
+
+def _either(named: Mapping[str, Value], first: str, second: str) -> Value:
+    return named[first] if truth(named.get(first)) else named.get(second)
+
+
+# Methods that change the text: each gives the new one, or None to leave it as it is.
+
+
+def _append(string: String, args: list[Value]) -> str:
+    return join(string.context, "", map(text, [string.value, *args]))
+
+
+def _prepend(string: String, args: list[Value]) -> str:
+    return join(string.context, "", map(text, [*args, string.value]))
+
+
+def _cut(string: String, args: list[Value], before: str, after: str) -> str | None:
+    pattern = argument(args, 0)
+    if not truth(pattern):
+        return None
+    return patterns.compile_pattern(f"{before}{text(pattern)}{after}").sub("", string.value, count=1)
+
+
+def _missing_width(string: String, args: list[Value]) -> int:
+    width = number(argument(args, 0))
+    missing = integer(subtract(width, len(string.value))) if width > len(string.value) else 0
+    string.context.check_length(missing)
+    return missing
+
+
+def _center(string: String, args: list[Value]) -> str:
+    missing = _missing_width(string, args)
+    return " " * (missing // 2) + string.value + " " * (missing - missing // 2)
+
+
+def _truncate(string: String, args: list[Value]) -> str | None:
+    length, suffix = argument(args, 0), argument(args, 1)
+    if length is None or len(string.value) <= number(length):
+        return None
+    end = text(suffix) if truth(suffix) else ""
+    return string.value[: integer(subtract(length, len(end)))] + end
+
+
+def _repeat(string: String, args: list[Value]) -> str | None:
+    times = argument(args, 0)
+    return None if times is None else text_methods.repeat(string.context, string.value, times)
+
+
+def _replace(string: String, pattern: Value, replacement: Value) -> str:
+    replaces = text(replacement)
+    length = 0
+
+    def put(_match: re.Match[str]) -> str:
+        nonlocal length
+        length += len(replaces)
+        string.context.check_length(length)
+        return replaces
+
+    return patterns.compile_pattern(text(pattern)).sub(put, string.value)
+
+
+def _format(string: String, args: list[Value]) -> str:
+    pattern = argument(args, 0)
+    return sprintf(string.context, "%s" if pattern is None else text(pattern), [string.value])
+
+
+def _capital(value: str) -> str:
+    return value[:1].upper() + value[1:]
+
+
+_CHANGES: dict[str, Callable[[String, list[Value]], str | None]] = {
+    "append": _append,
+    "capital": lambda string, _: _capital(string.value),
+    "center": _center,
+    "centre": _center,
+    "chomp": lambda string, _: string.value.removesuffix("\n"),
+    "chop": lambda string, _: string.value[:-1],
+    "collapse": lambda string, _: text_methods.collapse(string.value),
+    "format": _format,
+    "left": lambda string, args: string.value + " " * _missing_width(string, args),
+    "lower": lambda string, _: text_methods.lower(string.value),
+    "pop": lambda string, args: _cut(string, args, "", "$"),
+    "prepend": _prepend,
+    "push": _append,
+    "remove": lambda string, args: _replace(string, argument(args, 0), ""),
+    "repeat": _repeat,
+    "replace": lambda string, args: (
+        None if argument(args, 0) is None else _replace(string, args[0], argument(args, 1))
+    ),
+    "right": lambda string, args: " " * _missing_width(string, args) + string.value,
+    "shift": lambda string, args: _cut(string, args, "^", ""),
+    "trim": lambda string, _: text_methods.trim(string.value),
+    "truncate": _truncate,
+    "unshift": _prepend,
+    "upper": lambda string, _: string.value.upper(),
+}
+
+
+# Methods with an answer of their own.
+
+
+def _search(string: String, args: list[Value]) -> Value:
+    """Answer with what the groups of a pattern found, or with 1 if it has none."""
+    match = patterns.compile_pattern(text(argument(args, 0))).search(string.value)
+    if match is None:
+        return None
+    groups: list[Value] = list(match.groups()) or [1]
+    if len(groups) == 1:
+        return groups[0]
+    if groups[0] is None:
+        # Template Toolkit takes a list that begins with nothing for an error and its message.
+        raise TemplateError("undef", text(groups[1]))
+    return groups
+
+
+def _split(string: String, args: list[Value]) -> Value:
+    given, limit = argument(args, 0), argument(args, 1)
+    pattern = r"\s+" if given is None else text(given)
+    # A single space means any white space to Perl, without an empty field at the start.
+    fields = patterns.split(None if pattern == " " else pattern, string.value, integer(limit))
+    return string.context.checked_list(fields)
+
+
+def _substr(string: String, args: list[Value]) -> Value:
+    """Answer with a part of the text, in whose place the third argument comes."""
+    length, replacement = argument(args, 1), argument(args, 2)
+    part = text_methods.TEXT_METHODS["substr"](string.context, string.value, args[:2])
+    if length is not None and replacement is not None:
+        changed = text_methods.TEXT_METHODS["substr"](string.context, string.value, args[:3])
+        string.value = string.context.checked(text(changed))
+    return part
+
+
+def _throw(string: String, args: list[Value]) -> Value:
+    raise TemplateError("String", join(string.context, "", map(text, args)))
+
+
+_METHODS: dict[str, Callable[[String, list[Value]], Value]] = {
+    "copy": lambda string, _: String(string.context, string.value),
+    "equals": lambda string, args: 1 if string.value == text(argument(args, 0)) else "",
+    "filter": lambda string, args: string.filtered(string.value, argument(args, 0), args[1:]),
+    "length": lambda string, _: len(string.value),
+    "new": lambda string, args: make_string(string.context, args),
+    "output_filter": lambda string, args: string.add_filters(argument(args, 0)),
+    "search": _search,
+    "split": _split,
+    "substr": _substr,
+    "text": lambda string, _: string.template_text(),
+    "throw": _throw,
+}

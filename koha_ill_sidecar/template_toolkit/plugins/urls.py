@@ -1,0 +1,63 @@
+"""
+The plugin URL: a function that makes addresses with queries.
+
+Source: Template Toolkit 2.27, Template::Plugin::URL.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.plugins.joining import join
+from koha_ill_sidecar.template_toolkit.text_methods import argument
+from koha_ill_sidecar.template_toolkit.values import Value, text, truth
+
+if TYPE_CHECKING:
+    from koha_ill_sidecar.template_toolkit.context import Context
+
+_JOINT = "&amp;"
+_UNSAFE = re.compile(rb"[^a-zA-Z0-9_.-]")
+
+
+def make_url(context: "Context", args: list[Value]) -> Callable[..., Value]:
+    """
+    Give a function `(base, parameters)` that makes an address.
+
+    The base and the parameters of *args* are what a call is added to. The parameters come sorted by name, those
+    without a value are left out, and a list makes one for each element.
+    """
+    base, parameters = argument(args, 0), argument(args, 1)
+
+    def url(*given: Value) -> Value:
+        rest = list(given)
+        own_base = None if rest and isinstance(rest[0], dict) else argument([rest.pop(0)] if rest else [], 0)
+        query = join(context, _JOINT, _query({**_hash(parameters), **_hash(argument(rest, 0))}))
+        stem = own_base if truth(own_base) else base if truth(base) else ""
+        if not query:
+            return stem
+        return context.checked(f"{text(stem)}?{query}" if text(stem) else query)
+
+    return url
+
+
+def _hash(value: Value) -> dict[str, Value]:
+    if not truth(value):
+        return {}
+    if isinstance(value, dict):
+        return value
+    raise TemplateError("undef", "URL: the parameters are not named")
+
+
+def _query(parameters: dict[str, Value]) -> Iterator[str]:
+    for name in sorted(parameters):
+        value = parameters[name]
+        if isinstance(value, list):
+            yield from (f"{_escape(name)}={_escape(element)}" for element in value)
+        elif text(value):
+            yield f"{_escape(name)}={_escape(value)}"
+
+
+def _escape(value: Value) -> str:
+    encoded = text(value).encode(errors="surrogatepass")
+    return _UNSAFE.sub(lambda match: b"%%%02X" % match.group()[0], encoded).decode("ascii")

@@ -1,0 +1,191 @@
+"""
+The plugin Wrap: text broken into lines of a width.
+
+A column is a character together with the combining marks behind it. Tabs stand every eight columns: they become
+spaces before the text is broken, and runs of spaces that end at such a column become tabs afterwards, as in Perl.
+
+Source: Template Toolkit 2.27, Template::Plugin::Wrap; Perl 5.36, Text::Wrap and Text::Tabs 2021.0814.
+"""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from itertools import chain, repeat
+from typing import TYPE_CHECKING
+
+from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.text_methods import argument
+from koha_ill_sidecar.template_toolkit.values import Number, Value, number, subtract, text, truth
+
+if TYPE_CHECKING:
+    from koha_ill_sidecar.template_toolkit.context import Context
+
+_TAB = 8
+_WIDTH = 72
+# The largest number of repetitions in a pattern of Perl's, with which it counts columns.
+_LARGEST_ROOM = 65_534
+# Python takes these for white space, Perl does not.
+_SEPARATORS = "\x1c\x1d\x1e\x1f"
+
+
+def make_wrap(context: "Context", args: list[Value]) -> Callable[..., Value]:
+    """Give a function `(text, width, first indent, further indents)`; the plugin itself takes no arguments."""
+    del args
+
+    def wrap(*given: Value) -> Value:
+        value, *options = given or ("",)
+        wrapped = _wrap(context, text(value), options)
+        # Perl hands back what it was given where there is no room for a character.
+        return [*_indents(options), value] if wrapped is None else wrapped
+
+    return wrap
+
+
+def wrap_filter(context: "Context", args: list[Value]) -> Callable[[str], str]:
+    """Give the filter `wrap(width, first indent, further indents)`."""
+
+    def wrap(value: str) -> str:
+        wrapped = _wrap(context, value, args)
+        # The number of arguments that Perl hands back.
+        return "3" if wrapped is None else wrapped
+
+    return wrap
+
+
+def _indents(options: list[Value]) -> tuple[str, str]:
+    return text(argument(options, 1)), text(argument(options, 2))
+
+
+def _wrap(context: "Context", value: str, options: list[Value]) -> str | None:
+    width = argument(options, 0)
+    first, further = _indents(options)
+    columns = number(width if truth(width) else _WIDTH)
+    further_width = _columns(_expand(context, further))
+    room = subtract(columns, further_width + 1)
+    if room <= 0 and further:
+        columns, room = further_width + 2, 1
+    first_room = max(0, subtract(columns, _columns(_expand(context, first)) + 1))
+    lines = _Lines(context, _clusters(_expand(context, value)))
+    return lines.broken((first, first_room), (further, room), gives_up=columns < 2)
+
+
+class _Lines:
+    """Breaks a text into lines and keeps what is left of it."""
+
+    def __init__(self, context: "Context", clusters: Sequence[str]) -> None:
+        self._context = context
+        self._clusters = clusters
+        self._position = 0
+        self._empty_at = -1
+        # White space at the end is cut off.
+        self._end = len(clusters)
+        while self._end and _is_space(clusters[self._end - 1]):
+            self._end -= 1
+
+    def broken(self, first: tuple[str, Number], further: tuple[str, Number], *, gives_up: bool) -> str | None:
+        """
+        Give the lines; None where no character fits into one and Perl *gives_up*.
+
+        Raises:
+            TemplateError: As None, but where Perl dies of it.
+        """
+        lines: list[str] = []
+        length = 0
+        separator = ""
+        for indent, room in chain((first,), repeat(further)):
+            if self._position >= self._end:
+                break
+            taken = self._take(room)
+            if taken is None and gives_up:
+                return None
+            if taken is None:
+                raise TemplateError("undef", "wrap: a line takes no whole number of columns")
+            line, separator = taken
+            lines.append(_unexpand(self._context, indent + line))
+            length += len(lines[-1]) + 1
+            self._context.check_length(length)
+            self._context.check_time()
+        return "\n".join(lines) + separator
+
+    def _take(self, room: Number) -> tuple[str, str] | None:
+        """Take a line from the text, and what stands for its end if it is the last one."""
+        if not isinstance(room, int) or room < 0:
+            return None
+        if room > _LARGEST_ROOM:
+            raise TemplateError("undef", f"wrap: more than {_LARGEST_ROOM + 2} columns")
+        start, stop = self._position, self._stop(room)
+        for end in range(stop, start - 1, -1):
+            if end == len(self._clusters) or _is_space(self._clusters[end]):
+                self._position = end + (2 if self._is_carriage_return(end) else 1)
+                return "".join(self._clusters[start:end]), "".join(self._clusters[end : self._position])
+        if stop == start:
+            # Perl takes an empty line once at each place.
+            if room or self._empty_at == start:
+                return None
+            self._empty_at = start
+        self._position = stop
+        return "".join(self._clusters[start:stop]), "\n"
+
+    def _stop(self, room: int) -> int:
+        last = min(self._position + room, len(self._clusters))
+        if _is_mark(self._clusters[self._position][0]):
+            # Nothing stands before it that it could be part of.
+            return self._position
+        for index in range(self._position, last):
+            if self._clusters[index].startswith("\n"):
+                return index
+        return last
+
+    def _is_carriage_return(self, index: int) -> bool:
+        return "".join(self._clusters[index : index + 2]) == "\r\n"
+
+
+def _is_space(cluster: str) -> bool:
+    return cluster[0].isspace() and cluster[0] not in _SEPARATORS
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character).startswith("M")
+
+
+def _clusters(value: str) -> Sequence[str]:
+    if value.isascii() or not any(map(_is_mark, value)):
+        return value
+    clusters: list[str] = []
+    for character in value:
+        if clusters and _is_mark(character):
+            clusters[-1] += character
+        else:
+            clusters.append(character)
+    return clusters
+
+
+def _columns(value: str) -> int:
+    return len(value) if value.isascii() else sum(not _is_mark(character) for character in value)
+
+
+def _expand(context: "Context", value: str) -> str:
+    context.check_length(len(value) + value.count("\t") * _TAB)
+    lines = []
+    for line in value.split("\n"):
+        *fields, last = line.split("\t")
+        lines.append("".join([*(field + " " * (_TAB - _columns(field) % _TAB) for field in fields), last]))
+    return "\n".join(lines)
+
+
+def _unexpand(context: "Context", value: str) -> str:
+    return "\n".join(map(_with_tabs, _expand(context, value).split("\n")))
+
+
+def _with_tabs(line: str) -> str:
+    unmarked = 0
+    while unmarked < len(line) and _is_mark(line[unmarked]):
+        unmarked += 1
+    clusters = _clusters(line[unmarked:])
+    whole = len(clusters) // _TAB * _TAB
+    stretches = ["".join(clusters[start : start + _TAB]) for start in range(0, whole, _TAB)]
+    return line[:unmarked] + "".join([*map(_ends_in_tab, stretches), *clusters[whole:]])
+
+
+def _ends_in_tab(stretch: str) -> str:
+    without = stretch.rstrip(" ")
+    return without + "\t" if len(stretch) - len(without) > 1 else stretch
