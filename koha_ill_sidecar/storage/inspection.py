@@ -26,8 +26,8 @@ _PRIVILEGE = re.compile(r"(?P<name>[A-Za-z][A-Za-z ]*[A-Za-z])\s*(?:\((?P<column
 
 Privileges = Mapping[str, frozenset[str]]
 """
-What may be done with each table: ``UPDATE``, or ``UPDATE (column)`` where it is on a column only. The table ``*`` stands
-for the whole database.
+What may be done with each table: ``UPDATE``, or ``UPDATE (column)`` where it is on a column only. The table ``*``
+stands for the whole database.
 """
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
-from koha_ill_sidecar.template_toolkit.values import MISSING, Value, truth
+from koha_ill_sidecar.template_toolkit.values import Value, truth
 
 
 class Loop:
@@ -38,14 +38,17 @@ class Loop:
         return self.data[index] if index < len(self.data) else None
 
     def template_get(self, name: str, args: list[object]) -> object:
-        """Answer `loop.count` and its like; nothing before the first element."""
+        """
+        Answer `loop.count` and its like; nothing before the first element, and nothing for what it does not know.
+
+        Raises:
+            TemplateError: There are no more elements to get.
+        """
         del args
         if name in _METHODS:
             return _METHODS[name](self)
-        if not self.started:
-            return MISSING
         field = _FIELDS.get("count" if "number" in name.lower() else name.lower())
-        return MISSING if field is None else field(self)
+        return field(self) if field is not None and self.started else None
 
     def at(self, index: int) -> Value:
         return self.data[index] if 0 <= index < len(self.data) else None
@@ -63,12 +66,18 @@ class Loop:
         return next(self)
 
     def get_all(self) -> Value:
+        rest = self.rest()
+        if not rest:
+            raise _exhausted()
+        return rest
+
+    def rest(self) -> list[Value]:
+        """Take the elements that are left."""
         if not self.started:
             iter(self)
         rest = self.data[self.index + 1 : self.size]
-        if not rest:
-            raise _exhausted()
-        self.index = self.size - 1
+        if rest:
+            self.index = self.size - 1
         return rest
 
 

@@ -46,10 +46,14 @@ def _convert(match: re.Match[str], args: list[Value], rest: Iterator[Value], lon
     if max(width or 0, precision or 0) > longest:
         raise TemplateError("undef", f"sprintf: more than {longest} characters")
     index = match.group("index")
-    value = args[int(index[:-1]) - 1] if index and 0 < int(index[:-1]) <= len(args) else next(rest, None)
+    value = _argument(args, int(index[:-1][:9])) if index else next(rest, None)
     return _pad(
         _formatted(kind, flags, precision, value), flags, width or 0, zero=_zero_pads(kind, precision)
     )
+
+
+def _argument(args: list[Value], number: int) -> Value:
+    return args[number - 1] if 0 < number <= len(args) else None
 
 
 def _size(spec: str | None, rest: Iterator[Value]) -> int | None:

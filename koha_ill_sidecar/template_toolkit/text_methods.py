@@ -140,13 +140,13 @@ def _search(meter: Meter, value: Value, args: list[Value]) -> Value:
 
 def _split(meter: Meter, value: Value, args: list[Value]) -> Value:
     given = argument(args, 0)
-    pattern = None if given is None else patterns.compile_pattern(_splitting(text(given)))
+    pattern = None if given is None else patterns.compile_pattern(splitting(text(given)))
     limit = argument(args, 1)
     fields = patterns.split(pattern, text(value), integer(limit) if truth(limit) else 0, meter)
     return meter.checked_list(fields)
 
 
-def _splitting(pattern: str) -> str:
+def splitting(pattern: str) -> str:
     """Give what splitting at a pattern means: `^` alone is the start of any line (Perl, perldoc -f split)."""
     return "(?m)^" if pattern == "^" else pattern
 

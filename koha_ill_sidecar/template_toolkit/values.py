@@ -111,7 +111,7 @@ def truth(value: Value) -> bool:
         return False
     if isinstance(value, int | float):
         return value != 0
-    return True
+    return text(value) not in ("", "0") if hasattr(value, "template_text") else True
 
 
 def number(value: Value) -> Number:
@@ -122,6 +122,8 @@ def number(value: Value) -> Number:
         return value
     if isinstance(value, str):
         return text_number(value)
+    if hasattr(value, "template_text"):
+        return text_number(text(value))
     return id(value) if is_reference(value) else 0
 
 

@@ -362,7 +362,7 @@ class TestKohaSession:
     def test_others_are_not(
         self, database: Database, admin: Engine, values: dict[str, object], refusal: Refusal
     ) -> None:
-        _koha_session(admin, **values)
+        _koha_session(admin, **values)  # type: ignore[arg-type]
 
         assert self._enter(database) is refusal
 

@@ -68,7 +68,7 @@ class Date:
         return named[name] if truth(named.get(name)) else self._defaults.get(name)
 
     def _strftime(self, pattern: str, fields: time.struct_time) -> str:
-        self.context.check_length(len(pattern) * _BUFFER_FACTOR)
+        self.context.meter.check_length(len(pattern) * _BUFFER_FACTOR)
         # To C a text ends at its first zero.
         try:
             return time.strftime(pattern.partition("\0")[0], fields)
@@ -139,7 +139,7 @@ def _zone(known: tuple[int, ...]) -> tuple[str, int]:
 
 
 def _throw(context: "Context", args: list[Value]) -> Value:
-    raise TemplateError("date", join(context, ", ", map(text, args)))
+    raise TemplateError("date", join(context.meter, ", ", map(text, args)))
 
 
 def _refuse(module: str) -> Value:

@@ -7,7 +7,7 @@ Source: Template Toolkit 2.27, Template::Plugin::Format.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from koha_ill_sidecar.template_toolkit import patterns
+from koha_ill_sidecar.template_toolkit import sprintf as perl
 from koha_ill_sidecar.template_toolkit.text_methods import argument
 from koha_ill_sidecar.template_toolkit.values import Value, text
 
@@ -41,7 +41,7 @@ def sprintf(context: "Context", pattern: str, args: list[Value]) -> str:
     """
     conversions = pattern.count("%")
     longest = max((len(text(value)) for value in args), default=0)
-    context.check_length(len(pattern) + conversions * longest)
+    context.meter.check_length(len(pattern) + conversions * longest)
     # All widths together stay within the limit if each keeps to its share of it.
-    share = context.limits.output // max(conversions, 1)
-    return context.checked(patterns.sprintf(pattern, args, share))
+    share = context.meter.limits.output // max(conversions, 1)
+    return context.meter.checked(perl.sprintf(pattern, args, share))

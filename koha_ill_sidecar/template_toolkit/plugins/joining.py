@@ -1,13 +1,11 @@
 """Joins texts within the limits of a rendering."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
+from koha_ill_sidecar.template_toolkit.limits import Meter
 
 
-def join(context: "Context", joint: str, texts: Iterable[str]) -> str:
+def join(meter: Meter, joint: str, texts: Iterable[str]) -> str:
     """
     Join texts with *joint* between them, taking them one by one.
 
@@ -20,6 +18,6 @@ def join(context: "Context", joint: str, texts: Iterable[str]) -> str:
     length = 0
     for piece in texts:
         length += len(piece) + len(joint)
-        context.check_length(length)
+        meter.check_length(length)
         taken.append(piece)
     return joint.join(taken)

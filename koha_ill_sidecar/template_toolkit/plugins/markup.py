@@ -47,7 +47,7 @@ class HTML:
         if text(name) == "":
             return ""
         written = self.attributes([attributes])
-        return self._context.checked(f"<{text(name)}{written and ' '}{written}{end}")
+        return self._context.meter.checked(f"<{text(name)}{written and ' '}{written}{end}")
 
     def attributes(self, args: list[Value]) -> str:
         """Write attributes: those of a hash, or the plugin's own."""
@@ -57,13 +57,15 @@ class HTML:
             return ""
         names = sorted(attributes) if self._is_sorted else list(attributes)
         written = (f'{name}="{escape_html(text(attributes[name]))}"' for name in names)
-        return join(self._context, " ", written)
+        return join(self._context.meter, " ", written)
 
     def add(self, args: list[Value]) -> None:
         """Add attributes; what is there already gets a further word."""
         for name, value in _named(args):
             own = self._own()
-            own[name] = self._context.checked(f"{text(own[name])} {text(value)}") if name in own else value
+            own[name] = (
+                self._context.meter.checked(f"{text(own[name])} {text(value)}") if name in own else value
+            )
 
     def replace(self, args: list[Value]) -> None:
         """Set attributes."""

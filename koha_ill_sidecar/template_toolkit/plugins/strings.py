@@ -45,7 +45,7 @@ class String:
         if change := _CHANGES.get(name):
             changed = change(self, args)
             if changed is not None:
-                self.value = self.context.checked(changed)
+                self.value = self.context.meter.checked(changed)
             return self
         method = _METHODS.get(name)
         return MISSING if method is None else method(self, args)
@@ -70,8 +70,8 @@ class String:
             if text(error.info).endswith(": filter not found"):
                 raise TemplateError("String", error.info) from error
             raise
-        self.context.turn()
-        return self.context.checked(apply(value))
+        self.context.meter.turn()
+        return self.context.meter.checked(apply(value))
 
     def add_filters(self, given: Value) -> str:
         """
@@ -120,24 +120,25 @@ def _either(named: Mapping[str, Value], first: str, second: str) -> Value:
 
 
 def _append(string: String, args: list[Value]) -> str:
-    return join(string.context, "", map(text, [string.value, *args]))
+    return join(string.context.meter, "", map(text, [string.value, *args]))
 
 
 def _prepend(string: String, args: list[Value]) -> str:
-    return join(string.context, "", map(text, [*args, string.value]))
+    return join(string.context.meter, "", map(text, [*args, string.value]))
 
 
 def _cut(string: String, args: list[Value], before: str, after: str) -> str | None:
     pattern = argument(args, 0)
     if not truth(pattern):
         return None
-    return patterns.compile_pattern(f"{before}{text(pattern)}{after}").sub("", string.value, count=1)
+    compiled = patterns.compile_pattern(f"{before}{text(pattern)}{after}")
+    return compiled.replace(lambda _: "", string.value, string.context.meter, count=1)
 
 
 def _missing_width(string: String, args: list[Value]) -> int:
     width = number(argument(args, 0))
     missing = integer(subtract(width, len(string.value))) if width > len(string.value) else 0
-    string.context.check_length(missing)
+    string.context.meter.check_length(missing)
     return missing
 
 
@@ -156,20 +157,14 @@ def _truncate(string: String, args: list[Value]) -> str | None:
 
 def _repeat(string: String, args: list[Value]) -> str | None:
     times = argument(args, 0)
-    return None if times is None else text_methods.repeat(string.context, string.value, times)
+    return None if times is None else text_methods.repeat(string.context.meter, string.value, times)
 
 
 def _replace(string: String, pattern: Value, replacement: Value) -> str:
     replaces = text(replacement)
-    length = 0
-
-    def put(_match: re.Match[str]) -> str:
-        nonlocal length
-        length += len(replaces)
-        string.context.check_length(length)
-        return replaces
-
-    return patterns.compile_pattern(text(pattern)).sub(put, string.value)
+    return patterns.compile_pattern(text(pattern)).replace(
+        lambda _: replaces, string.value, string.context.meter
+    )
 
 
 def _format(string: String, args: list[Value]) -> str:
@@ -214,7 +209,8 @@ _CHANGES: dict[str, Callable[[String, list[Value]], str | None]] = {
 
 def _search(string: String, args: list[Value]) -> Value:
     """Answer with what the groups of a pattern found, or with 1 if it has none."""
-    match = patterns.compile_pattern(text(argument(args, 0))).search(string.value)
+    pattern = patterns.compile_pattern(text(argument(args, 0)))
+    match = pattern.search(string.value, string.context.meter)
     if match is None:
         return None
     groups: list[Value] = list(match.groups()) or [1]
@@ -230,22 +226,23 @@ def _split(string: String, args: list[Value]) -> Value:
     given, limit = argument(args, 0), argument(args, 1)
     pattern = r"\s+" if given is None else text(given)
     # A single space means any white space to Perl, without an empty field at the start.
-    fields = patterns.split(None if pattern == " " else pattern, string.value, integer(limit))
-    return string.context.checked_list(fields)
+    compiled = None if pattern == " " else patterns.compile_pattern(text_methods.splitting(pattern))
+    fields = patterns.split(compiled, string.value, integer(limit), string.context.meter)
+    return string.context.meter.checked_list(fields)
 
 
 def _substr(string: String, args: list[Value]) -> Value:
     """Answer with a part of the text, in whose place the third argument comes."""
     length, replacement = argument(args, 1), argument(args, 2)
-    part = text_methods.TEXT_METHODS["substr"](string.context, string.value, args[:2])
+    part = text_methods.TEXT_METHODS["substr"](string.context.meter, string.value, args[:2])
     if length is not None and replacement is not None:
-        changed = text_methods.TEXT_METHODS["substr"](string.context, string.value, args[:3])
-        string.value = string.context.checked(text(changed))
+        changed = text_methods.TEXT_METHODS["substr"](string.context.meter, string.value, args[:3])
+        string.value = string.context.meter.checked(text(changed))
     return part
 
 
 def _throw(string: String, args: list[Value]) -> Value:
-    raise TemplateError("String", join(string.context, "", map(text, args)))
+    raise TemplateError("String", join(string.context.meter, "", map(text, args)))
 
 
 _METHODS: dict[str, Callable[[String, list[Value]], Value]] = {

@@ -100,7 +100,7 @@ class Table:
         """Give the elements of a row; None where there is no such row."""
         if number(which) >= number(self._rows) or number(which) < 0:
             return None
-        self._context.check_size(_count(self._columns))
+        self._context.meter.check_size(_count(self._columns))
         elements: list[Value] = []
         index = number(which)
         for _ in range(_count(self._columns)):
@@ -120,7 +120,7 @@ class Table:
             return None
         end = max(start, subtract(add(start, self._rows), 1))
         blanks = max(0, integer(add(subtract(end, self._size), 1))) if end >= self._size else 0
-        self._context.check_size(blanks)
+        self._context.meter.check_size(blanks)
         last = min(end, self._size - 1)
         elements = [self._element(index) for index in range(integer(start), integer(last) + 1)]
         return elements + [None] * blanks if self._pads else elements
@@ -128,13 +128,13 @@ class Table:
     def rows(self) -> list[Value]:
         """Give all rows."""
         count = _last(self._rows)
-        self._context.check_size(count * max(1, _count(self._columns)))
+        self._context.meter.check_size(count * max(1, _count(self._columns)))
         return [self.row(index) for index in range(count)]
 
     def columns(self) -> list[Value]:
         """Give all columns that have elements."""
         count = _last(self._columns)
-        self._context.check_size(count * max(1, _count(self._rows)))
+        self._context.meter.check_size(count * max(1, _count(self._rows)))
         found = (self.column(index) for index in range(count))
         return [column for column in found if column is not None]
 
@@ -161,8 +161,8 @@ def make_table(context: "Context", args: list[Value]) -> Table:
     """
     data, options = argument(args, 0), argument(args, 1)
     if isinstance(data, Loop):
-        data = data.get_all()
-        if data is None:
+        data = data.rest()
+        if not data:
             raise _failed("iterator failed to provide data for table")
     if not isinstance(data, list):
         raise _failed("invalid table data, expecting a list")

@@ -32,11 +32,11 @@ def make_url(context: "Context", args: list[Value]) -> Callable[..., Value]:
     def url(*given: Value) -> Value:
         rest = list(given)
         own_base = None if rest and isinstance(rest[0], dict) else argument([rest.pop(0)] if rest else [], 0)
-        query = join(context, _JOINT, _query({**_hash(parameters), **_hash(argument(rest, 0))}))
+        query = join(context.meter, _JOINT, _query({**_hash(parameters), **_hash(argument(rest, 0))}))
         stem = own_base if truth(own_base) else base if truth(base) else ""
         if not query:
             return stem
-        return context.checked(f"{text(stem)}?{query}" if text(stem) else query)
+        return context.meter.checked(f"{text(stem)}?{query}" if text(stem) else query)
 
     return url
 

@@ -13,6 +13,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.limits import Meter
 from koha_ill_sidecar.template_toolkit.text_methods import argument
 from koha_ill_sidecar.template_toolkit.values import Number, Value, number, subtract, text, truth
 
@@ -33,18 +34,18 @@ def make_wrap(context: "Context", args: list[Value]) -> Callable[..., Value]:
 
     def wrap(*given: Value) -> Value:
         value, *options = given or ("",)
-        wrapped = _wrap(context, text(value), options)
+        wrapped = _wrap(context.meter, text(value), options)
         # Perl hands back what it was given where there is no room for a character.
         return [*_indents(options), value] if wrapped is None else wrapped
 
     return wrap
 
 
-def wrap_filter(context: "Context", args: list[Value]) -> Callable[[str], str]:
+def wrap_filter(meter: Meter, args: list[Value]) -> Callable[[str], str]:
     """Give the filter `wrap(width, first indent, further indents)`."""
 
     def wrap(value: str) -> str:
-        wrapped = _wrap(context, value, args)
+        wrapped = _wrap(meter, value, args)
         # The number of arguments that Perl hands back.
         return "3" if wrapped is None else wrapped
 
@@ -55,24 +56,24 @@ def _indents(options: list[Value]) -> tuple[str, str]:
     return text(argument(options, 1)), text(argument(options, 2))
 
 
-def _wrap(context: "Context", value: str, options: list[Value]) -> str | None:
+def _wrap(meter: Meter, value: str, options: list[Value]) -> str | None:
     width = argument(options, 0)
     first, further = _indents(options)
     columns = number(width if truth(width) else _WIDTH)
-    further_width = _columns(_expand(context, further))
+    further_width = _columns(_expand(meter, further))
     room = subtract(columns, further_width + 1)
     if room <= 0 and further:
         columns, room = further_width + 2, 1
-    first_room = max(0, subtract(columns, _columns(_expand(context, first)) + 1))
-    lines = _Lines(context, _clusters(_expand(context, value)))
+    first_room = max(0, subtract(columns, _columns(_expand(meter, first)) + 1))
+    lines = _Lines(meter, _clusters(_expand(meter, value)))
     return lines.broken((first, first_room), (further, room), gives_up=columns < 2)
 
 
 class _Lines:
     """Breaks a text into lines and keeps what is left of it."""
 
-    def __init__(self, context: "Context", clusters: Sequence[str]) -> None:
-        self._context = context
+    def __init__(self, meter: Meter, clusters: Sequence[str]) -> None:
+        self._meter = meter
         self._clusters = clusters
         self._position = 0
         self._empty_at = -1
@@ -100,10 +101,10 @@ class _Lines:
             if taken is None:
                 raise TemplateError("undef", "wrap: a line takes no whole number of columns")
             line, separator = taken
-            lines.append(_unexpand(self._context, indent + line))
+            lines.append(_unexpand(self._meter, indent + line))
             length += len(lines[-1]) + 1
-            self._context.check_length(length)
-            self._context.check_time()
+            self._meter.check_length(length)
+            self._meter.seconds_left()
         return "\n".join(lines) + separator
 
     def _take(self, room: Number) -> tuple[str, str] | None:
@@ -163,8 +164,8 @@ def _columns(value: str) -> int:
     return len(value) if value.isascii() else sum(not _is_mark(character) for character in value)
 
 
-def _expand(context: "Context", value: str) -> str:
-    context.check_length(len(value) + value.count("\t") * _TAB)
+def _expand(meter: Meter, value: str) -> str:
+    meter.check_length(len(value) + value.count("\t") * _TAB)
     lines = []
     for line in value.split("\n"):
         *fields, last = line.split("\t")
@@ -172,8 +173,8 @@ def _expand(context: "Context", value: str) -> str:
     return "\n".join(lines)
 
 
-def _unexpand(context: "Context", value: str) -> str:
-    return "\n".join(map(_with_tabs, _expand(context, value).split("\n")))
+def _unexpand(meter: Meter, value: str) -> str:
+    return "\n".join(map(_with_tabs, _expand(meter, value).split("\n")))
 
 
 def _with_tabs(line: str) -> str:

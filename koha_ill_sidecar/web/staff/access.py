@@ -8,9 +8,10 @@ owner holds: nothing needs to be kept for it, and any host can check it.
 import hashlib
 import hmac
 import secrets
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, abort, g, redirect, request, url_for
+from flask import Blueprint, Response, abort, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from koha_ill_sidecar.config.settings import LoginMethod
@@ -30,7 +31,10 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN = "_open_to_all"
 
 
-def open_to_all[View](view: View) -> View:
+_View = TypeVar("_View")
+
+
+def open_to_all(view: _View) -> _View:
     """Let a view be seen by who is not signed in."""
     setattr(view, _OPEN, True)
     return view
@@ -147,8 +151,6 @@ def _to_sign_in() -> BaseResponse:
 
 
 def _view() -> object:
-    from flask import current_app  # noqa: PLC0415
-
     return current_app.view_functions.get(request.endpoint or "")
 
 

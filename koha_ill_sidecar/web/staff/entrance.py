@@ -1,5 +1,7 @@
 """Signing in and out, and the library to work at."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, g, redirect, request, url_for
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -9,8 +11,9 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.config.settings import LoginMethod
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import sign_in
-from koha_ill_sidecar.services.sign_in import Refusal, SignedIn
+from koha_ill_sidecar.services.sign_in import Refusal
 from koha_ill_sidecar.web import i18n
+from koha_ill_sidecar.web.i18n import N_
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
@@ -125,28 +128,28 @@ class _Entrance:
         return safe_target(given) or url_for("staff.home")
 
 
+_REFUSALS: Mapping[Refusal, str] = {
+    Refusal.SESSION_EXPIRED: N_("Your session has ended. Please sign in again."),
+    Refusal.OTHER_ADDRESS: N_("Your session belongs to another network address. Please sign in again."),
+    Refusal.NO_PATRON: N_(
+        "The database administrator account cannot work here. Sign in with a staff account."
+    ),
+    Refusal.WRONG_PASSWORD: N_("The user name or the password is not right."),
+    Refusal.LOCKED: N_(
+        "This account is locked after too many wrong passwords. Have the password reset in Koha."
+    ),
+    Refusal.PASSWORD_EXPIRED: N_("The password has expired. Set a new one in Koha."),
+    Refusal.SECOND_FACTOR: N_("This account has a second factor. Sign in to Koha, then come back here."),
+    Refusal.NO_STAFF_ACCESS: N_(
+        "This account may not use the staff interface: it lacks Koha's permission catalogue."
+    ),
+    Refusal.NO_ILL_PERMISSION: N_(
+        "This account may not work with ILL requests: it lacks Koha's permission ill."
+    ),
+    Refusal.NOT_AT_LIBRARY: N_("You may not work at that library."),
+}
+
+
 def refusal_text(refusal: Refusal | None) -> str:
-    """Say why somebody is not let in, and what to do."""
-    match refusal:
-        case None | Refusal.NOT_SIGNED_IN:
-            return ""
-        case Refusal.SESSION_EXPIRED:
-            return _("Your session has ended. Please sign in again.")
-        case Refusal.OTHER_ADDRESS:
-            return _("Your session belongs to another network address. Please sign in again.")
-        case Refusal.NO_PATRON:
-            return _("The database administrator account cannot work here. Sign in with a staff account.")
-        case Refusal.WRONG_PASSWORD:
-            return _("The user name or the password is not right.")
-        case Refusal.LOCKED:
-            return _("This account is locked after too many wrong passwords. Have the password reset in Koha.")
-        case Refusal.PASSWORD_EXPIRED:
-            return _("The password has expired. Set a new one in Koha.")
-        case Refusal.SECOND_FACTOR:
-            return _("This account has a second factor. Sign in to Koha, then come back here.")
-        case Refusal.NO_STAFF_ACCESS:
-            return _("This account may not use the staff interface: it lacks Koha's permission catalogue.")
-        case Refusal.NO_ILL_PERMISSION:
-            return _("This account may not work with ILL requests: it lacks Koha's permission ill.")
-        case Refusal.NOT_AT_LIBRARY:
-            return _("You may not work at that library.")
+    """Say why somebody is not let in, and what to do; nothing where there is nothing to say."""
+    return _(_REFUSALS.get(refusal, "")) if refusal else ""

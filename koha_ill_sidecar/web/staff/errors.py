@@ -6,7 +6,13 @@ from flask import Blueprint, g
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.errors import ActionNotAllowed, DatabaseError, RequestNotFound, RequestRefused, SidecarError
+from koha_ill_sidecar.errors import (
+    ActionNotAllowed,
+    DatabaseError,
+    RequestNotFound,
+    RequestRefused,
+    SidecarError,
+)
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 
@@ -28,7 +34,9 @@ def install(blueprint: Blueprint) -> None:
 
 def not_found_page() -> Response:
     """Make the page for an address at which there is nothing."""
-    return _error(404, _("There is nothing here"), _("Check the address, or go back to the list of requests."))
+    return _error(
+        404, _("There is nothing here"), _("Check the address, or go back to the list of requests.")
+    )
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -62,7 +70,9 @@ def _not_allowed(error: Exception) -> Response:
     return _error(
         409,
         _("The request has changed meanwhile"),
-        _("Somebody else changed it, and what you wanted to do is not possible any more. Nothing was changed."),
+        _(
+            "Somebody else changed it, and what you wanted to do is not possible any more. Nothing was changed."
+        ),
     )
 
 

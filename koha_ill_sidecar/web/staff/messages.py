@@ -1,7 +1,7 @@
 """
 What is told on the next page: "The request was confirmed."
 
-It travels in a cookie: whoever could set that could as well write to the page, and what it says is escaped like all else.
+It travels in a cookie: whoever could set that could as well write to the page, and it is escaped like all else.
 """
 
 import base64
@@ -64,7 +64,9 @@ def _read(value: str) -> list[Message]:
             Message(
                 document["kind"] if document["kind"] in ("done", "warning", "error") else "done",
                 str(document["text"]),
-                str(document["link"]) if str(document["link"]).startswith(("https://", "http://", "/")) else "",
+                str(document["link"])
+                if str(document["link"]).startswith(("https://", "http://", "/"))
+                else "",
             )
             for document in documents
         ]
