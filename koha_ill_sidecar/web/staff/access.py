@@ -83,17 +83,28 @@ class Access:
             found.append(sign_in.by_koha_session(tx, kohas, request.remote_addr or ""))
         return found
 
-    def _check(self) -> BaseResponse | None:
+    def recognise(self) -> None:
+        """Let the page know who asks."""
+        g.secret = _visitor()
         outcome = self.identify()
-        g.signed_in = outcome if isinstance(outcome, SignedIn) else None
-        g.refusal = outcome if isinstance(outcome, Refusal) else None
-        g.secret = g.signed_in.token if g.signed_in else _visitor()
+        if isinstance(outcome, SignedIn):
+            g.signed_in, g.secret = outcome, outcome.token
+        else:
+            g.refusal = outcome
+
+    def _check(self) -> BaseResponse | None:
+        self.recognise()
         if request.method not in _SAFE_METHODS:
             _require_own_form()
         view = _view()
         if g.signed_in is None and not getattr(view, _OPEN, False):
             return _to_sign_in()
         return None
+
+
+def nobody() -> None:
+    """Begin a request without knowing who asks."""
+    g.signed_in, g.refusal, g.secret, g.koha_url = None, None, "", ""
 
 
 def current() -> SignedIn:

@@ -1,14 +1,20 @@
 """The staff interface, put together."""
 
+import functools
+from contextlib import suppress
+
 from flask import Blueprint, Flask, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
+from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import problems
+from koha_ill_sidecar.web.i18n import N_
 from koha_ill_sidecar.web.staff import entrance, errors, messages
-from koha_ill_sidecar.web.staff.access import Access, csrf_token
+from koha_ill_sidecar.web.staff.access import COOKIE, Access, csrf_token, nobody
 
+_NAVIGATION = (("staff.requests", N_("Requests")),)
 _FOR_PROGRAMS = ("/api/", "/callbacks/", "/iso18626")
 
 
@@ -22,17 +28,31 @@ def install(app: Flask, runtime: Runtime) -> None:
     errors.install(blueprint)
     entrance.install(blueprint, runtime, access)
     blueprint.add_url_rule("/", "home", _home)
+    blueprint.add_url_rule("/requests", "requests", lambda: ("soon", 200))
     blueprint.after_request(messages.keep)
     app.register_blueprint(blueprint)
-    app.register_error_handler(404, _nothing_there)
-    app.jinja_env.globals.update(csrf_token=csrf_token, waiting_messages=messages.waiting)
+    app.before_request(nobody)
+    app.register_error_handler(404, functools.partial(_nothing_there, access))
+    app.jinja_env.globals.update(
+        csrf_token=csrf_token,
+        here_for_next=_here,
+        navigation=lambda: _NAVIGATION,
+        own_session=lambda: COOKIE in request.cookies,
+        waiting_messages=messages.waiting,
+    )
+
+
+def _here() -> str:
+    return request.full_path.rstrip("?") if request.method == "GET" else url_for("staff.home")
 
 
 def _home() -> Response:
     return redirect(url_for("staff.requests"), 303)
 
 
-def _nothing_there(error: NotFound) -> Response:
+def _nothing_there(access: Access, error: NotFound) -> Response:
     if request.path.startswith(_FOR_PROGRAMS) or not request.accept_mimetypes.accept_html:
         return problems.http_error(error)
+    with suppress(SidecarError):
+        access.recognise()
     return errors.not_found_page()
