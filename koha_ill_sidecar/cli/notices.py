@@ -11,11 +11,12 @@ import click
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import display_width, json_option, print_json, print_table, printable
 from koha_ill_sidecar.domain.notices import EMAIL
-from koha_ill_sidecar.services import notice_check, notice_templates
-from koha_ill_sidecar.services import notices as notice_service
-from koha_ill_sidecar.services.notice_check import NoticeCheck
-from koha_ill_sidecar.services.notice_findings import Finding, Severity
-from koha_ill_sidecar.services.notice_templates import LetterComparison, LetterState
+from koha_ill_sidecar.services.notices import check as notice_check
+from koha_ill_sidecar.services.notices import templates as notice_templates
+from koha_ill_sidecar.services.notices.check import NoticeCheck
+from koha_ill_sidecar.services.notices.findings import Finding, Severity
+from koha_ill_sidecar.services.notices.sending import preview_notice
+from koha_ill_sidecar.services.notices.templates import LetterComparison, LetterState
 from koha_ill_sidecar.template_toolkit import Engine, TemplateError
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
@@ -82,7 +83,7 @@ def preview(
 ) -> None:
     """Show the notice CODE as it would be queued for a request now; nothing is queued."""
     notice = context.database.transact(
-        notice_service.preview_notice,
+        preview_notice,
         illrequest_id,
         code,
         transport,

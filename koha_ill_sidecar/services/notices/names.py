@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 
 from koha_ill_sidecar.domain.letter_syntax import ATTRIBUTE_PREFIX, SECRET_COLUMNS, LetterToken
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.services.notice_plugins import AUTOMATIC
+from koha_ill_sidecar.services.notices.plugins import AUTOMATIC
 from koha_ill_sidecar.storage.koha import notice_tables, schema
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import EACH, LIST_METHOD_NAMES, TEXT_METHOD_NAMES

@@ -3,7 +3,7 @@ How Koha's objects behave in a notice template: one record, and a set of records
 
 A row is read when a template first asks for one of its columns. What Koha's object would have and ours has not is
 an error that says so, as Koha's own unknown methods are: a notice with a silent gap would be worse. What there is
-of each kind of record, :mod:`koha_ill_sidecar.services.notice_objects` lists.
+of each kind of record, :mod:`koha_ill_sidecar.services.notices.objects` lists.
 """
 
 import difflib
@@ -17,7 +17,7 @@ from koha_ill_sidecar.storage.koha.notice_tables import TextRow
 from koha_ill_sidecar.template_toolkit import MISSING, TemplateError
 
 if TYPE_CHECKING:
-    from koha_ill_sidecar.services.notice_objects import KohaObjects
+    from koha_ill_sidecar.services.notices.objects import KohaObjects
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.errors import LetterMissing, RequestNotFound, TemplateFailed
 from koha_ill_sidecar.resources import notice_templates
 from koha_ill_sidecar.services import statuses
-from koha_ill_sidecar.services.notices import (
+from koha_ill_sidecar.services.notices.sending import (
     preview_notice,
     render_notice,
     send_patron_notice,

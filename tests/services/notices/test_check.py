@@ -13,9 +13,9 @@ from factories import make_request
 from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.errors import TemplateFailed
 from koha_ill_sidecar.resources import notice_templates
-from koha_ill_sidecar.services.notice_check import NoticeCheck, check
-from koha_ill_sidecar.services.notice_findings import Finding, Severity
-from koha_ill_sidecar.services.notices import render_notice
+from koha_ill_sidecar.services.notices.check import NoticeCheck, check
+from koha_ill_sidecar.services.notices.findings import Finding, Severity
+from koha_ill_sidecar.services.notices.sending import render_notice
 from koha_ill_sidecar.storage.koha import comments, letters, requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import add_letter, with_preferences

@@ -14,9 +14,9 @@ from factories import make_request
 from koha_ill_sidecar.config.settings import IllSite
 from koha_ill_sidecar.domain.requests import Attribute
 from koha_ill_sidecar.errors import TemplateFailed
-from koha_ill_sidecar.services.notice_objects import KINDS, VARIABLES, KohaObjects
-from koha_ill_sidecar.services.notice_records import KohaRecord, KohaRecords
-from koha_ill_sidecar.services.notices import render_notice
+from koha_ill_sidecar.services.notices.objects import KINDS, VARIABLES, KohaObjects
+from koha_ill_sidecar.services.notices.records import KohaRecord, KohaRecords
+from koha_ill_sidecar.services.notices.sending import render_notice
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import add_letter, rendered

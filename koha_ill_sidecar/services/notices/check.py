@@ -16,9 +16,9 @@ from koha_ill_sidecar.domain.letter_syntax import (
     with_punctuation_filters,
 )
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, Letter, mending_address
-from koha_ill_sidecar.services import notice_languages
-from koha_ill_sidecar.services.notice_findings import Finding, Severity, finding_on
-from koha_ill_sidecar.services.notice_names import (
+from koha_ill_sidecar.services.notices import languages
+from koha_ill_sidecar.services.notices.findings import Finding, Severity, finding_on
+from koha_ill_sidecar.services.notices.names import (
     PLUGIN,
     PLUGIN_METHODS,
     RECORDS,
@@ -29,8 +29,8 @@ from koha_ill_sidecar.services.notice_names import (
     UnknownName,
     nearest,
 )
-from koha_ill_sidecar.services.notice_plugins import AUTOMATIC
-from koha_ill_sidecar.services.notices import ENGINE
+from koha_ill_sidecar.services.notices.plugins import AUTOMATIC
+from koha_ill_sidecar.services.notices.sending import ENGINE
 from koha_ill_sidecar.storage.koha import letters
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import (
@@ -87,8 +87,8 @@ def check(tx: Transaction, *, codes: Collection[str] = (), langs: Collection[str
 
 
 def _findings(every: Sequence[Letter], names: NoticeNames) -> Iterator[Finding]:
-    yield from notice_languages.missing_notices(every)
-    yield from notice_languages.missing_transports(every)
+    yield from languages.missing_notices(every)
+    yield from languages.missing_transports(every)
     checked = {_key(letter, letter.lang): _LetterCheck(letter, names) for letter in every}
     for (_, _, _, lang), found in checked.items():
         yield from found.findings()
@@ -99,8 +99,8 @@ def _findings(every: Sequence[Letter], names: NoticeNames) -> Iterator[Finding]:
 
 def _differences(found: "_LetterCheck", default: "_LetterCheck") -> Iterator[Finding]:
     if found.is_readable and default.is_readable:
-        yield from notice_languages.other_values(found.letter, found.values(), default.values())
-    yield from notice_languages.other_kind_of_text(found.letter, default.letter)
+        yield from languages.other_values(found.letter, found.values(), default.values())
+    yield from languages.other_kind_of_text(found.letter, default.letter)
 
 
 def _key(letter: Letter, lang: str) -> tuple[str, str, str, str]:
@@ -132,7 +132,7 @@ class _LetterCheck:
         for part in self._parts:
             yield from part.findings()
 
-    def values(self) -> notice_languages.Values:
+    def values(self) -> languages.Values:
         return frozenset(value for part in self._parts for value in part.values())
 
 

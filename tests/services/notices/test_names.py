@@ -10,7 +10,7 @@ from cast import ADA, SAM
 from factories import make_request
 from koha_ill_sidecar.domain.letter_syntax import LetterToken
 from koha_ill_sidecar.domain.notices import Letter
-from koha_ill_sidecar.services.notice_names import (
+from koha_ill_sidecar.services.notices.names import (
     HASH,
     PLUGIN_METHODS,
     RECORDS,
@@ -23,9 +23,9 @@ from koha_ill_sidecar.services.notice_names import (
     NoticeNames,
     nearest,
 )
-from koha_ill_sidecar.services.notice_objects import KohaRecord, KohaRecords
-from koha_ill_sidecar.services.notice_plugins import PLUGIN_NAMES, MethodPlugin, make_plugins
-from koha_ill_sidecar.services.notices import _Rendering
+from koha_ill_sidecar.services.notices.objects import KohaRecord, KohaRecords
+from koha_ill_sidecar.services.notices.plugins import PLUGIN_NAMES, MethodPlugin, make_plugins
+from koha_ill_sidecar.services.notices.sending import _Rendering
 from koha_ill_sidecar.storage.koha import comments, requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import EACH, MISSING, TemplateError

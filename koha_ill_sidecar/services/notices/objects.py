@@ -17,7 +17,7 @@ from datetime import date, datetime, timedelta
 from koha_ill_sidecar.domain import attributes as item
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
 from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
-from koha_ill_sidecar.services.notice_records import Accessor, Kind, KohaRecord, KohaRecords
+from koha_ill_sidecar.services.notices.records import Accessor, Kind, KohaRecord, KohaRecords
 from koha_ill_sidecar.services.patron_addresses import first_valid_email_address, notice_email_address
 from koha_ill_sidecar.storage.koha import notice_tables
 from koha_ill_sidecar.storage.koha.notice_tables import PatronAttribute, TextRow

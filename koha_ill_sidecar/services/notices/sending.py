@@ -40,8 +40,8 @@ from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
 from koha_ill_sidecar.errors import LetterMissing, TemplateFailed
 from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
 from koha_ill_sidecar.services.metadata import Metadata, notice_metadata
-from koha_ill_sidecar.services.notice_objects import KohaObjects
-from koha_ill_sidecar.services.notice_plugins import AUTOMATIC, PLUGINS, Plugin, date_style, make_plugins
+from koha_ill_sidecar.services.notices.objects import KohaObjects
+from koha_ill_sidecar.services.notices.plugins import AUTOMATIC, PLUGINS, Plugin, date_style, make_plugins
 from koha_ill_sidecar.storage.koha import (
     action_logs,
     attributes,
