@@ -1,6 +1,6 @@
-"""What the check of letters takes for known is what notices really know."""
+"""What is told of names before a letter is filled in is what they then stand for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -10,30 +10,34 @@ from cast import ADA, SAM
 from factories import make_request
 from koha_ill_sidecar.domain.letter_syntax import LetterToken
 from koha_ill_sidecar.domain.notices import Letter
-from koha_ill_sidecar.services.notices.names import (
-    HASH,
-    PLUGIN_METHODS,
-    RECORDS,
-    ROOTS,
+from koha_ill_sidecar.services.notices.names import NoticeNames, nearest
+from koha_ill_sidecar.services.notices.objects import KINDS, VARIABLES
+from koha_ill_sidecar.services.notices.records import (
+    RECORD_METHODS,
     SET_METHODS,
-    SETS,
-    TEXT,
-    TOKEN_TABLES,
-    TOKEN_TEXTS,
-    NoticeNames,
-    nearest,
+    Kind,
+    KohaRecord,
+    KohaRecords,
+    Promise,
+    Shape,
 )
-from koha_ill_sidecar.services.notices.objects import KohaRecord, KohaRecords
-from koha_ill_sidecar.services.notices.plugins import PLUGIN_NAMES, MethodPlugin, make_plugins
 from koha_ill_sidecar.services.notices.sending import _Rendering
 from koha_ill_sidecar.storage.koha import comments, requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import EACH, MISSING, TemplateError
 
-ARGUMENTS: dict[str, list[object]] = {
+Path = tuple[str, ...]
+
+ARGUMENTS: Mapping[str, list[object]] = {
     "find": [{}],
     "get_extended_attribute": ["SHOE"],
     "search": [{}],
+}
+TOKEN_ROOTS = {
+    "illrequests": "illrequest",
+    "borrowers": "borrower",
+    "biblio": "biblio",
+    "branches": "branch",
 }
 LETTER = Letter(
     code="TRY",
@@ -49,20 +53,32 @@ LETTER = Letter(
 
 
 @pytest.fixture
-def everything(admin: Engine) -> int:
-    """The number of a record; what else a request can lead to is there as well."""
+def biblionumber(admin: Engine) -> int:
+    """A record with an item; the patron has an attribute whose value is an authorised one."""
     with admin.begin() as connection:
-        for statement in (
-            "INSERT INTO borrower_attribute_types (code, description) VALUES ('SHOE', 'Shoe size')",
-            f"INSERT INTO borrower_attributes (borrowernumber, code, attribute) VALUES ({SAM}, 'SHOE', '42')",
+        for table_and_columns, values in (
+            ("authorised_value_categories (category_name)", "'SHOES'"),
+            ("authorised_values (category, authorised_value, lib)", "'SHOES', '42', 'Large'"),
+            (
+                "borrower_attribute_types (code, description, authorised_value_category)",
+                "'SHOE', '', 'SHOES'",
+            ),
+            ("borrower_attributes (borrowernumber, code, attribute)", f"{SAM}, 'SHOE', '42'"),
         ):
-            connection.execute(text(statement))
-        record = connection.execute(
+            connection.execute(text(f"INSERT INTO {table_and_columns} VALUES ({values})"))
+        number = connection.execute(
             text("INSERT INTO biblio (title, frameworkcode, datecreated) VALUES ('Dune', '', NOW())")
+        ).lastrowid
+        item_number = connection.execute(
+            text(f"INSERT INTO biblioitems (biblionumber) VALUES ({number})")
+        ).lastrowid
+        connection.execute(
+            text(
+                "INSERT INTO items (biblionumber, biblioitemnumber, homebranch, holdingbranch)"
+                f" VALUES ({number}, {item_number}, '{ADA}', '{ADA}')"
+            )
         )
-        number = int(record.lastrowid)
-        connection.execute(text(f"INSERT INTO biblioitems (biblionumber) VALUES ({number})"))
-    return number
+    return int(number)
 
 
 @pytest.fixture
@@ -70,117 +86,210 @@ def batch(admin: Engine, koha_version: str) -> int | None:
     if float(koha_version) < 23.11:
         return None
     with admin.begin() as connection:
+        connection.execute(text("INSERT INTO illbatch_statuses (name, code) VALUES ('Waiting', 'WAITALL')"))
         added = connection.execute(
             text(
-                "INSERT INTO illbatches (name, backend, patron_id, library_id)"
-                f" VALUES ('Batch', 'Standard', {SAM}, '{ADA}')"
+                "INSERT INTO illbatches (name, backend, patron_id, library_id, status_code)"
+                f" VALUES ('Batch', 'Standard', {SAM}, '{ADA}', 'WAITALL')"
             )
         )
         return int(added.lastrowid)
 
 
 @pytest.fixture
-def rendering(everything: int, batch: int | None, tx: Transaction) -> _Rendering:
+def rendering(biblionumber: int, batch: int | None, tx: Transaction) -> _Rendering:
+    """The rendering of a letter on a request that leads to a record of every kind."""
     columns: dict[str, Any] = {} if batch is None else {"batch_id": batch}
-    number = make_request(tx.connection, tx.koha, biblio_id=everything, status_alias="WAITING", **columns)
+    number = make_request(
+        tx.connection,
+        tx.koha,
+        biblio_id=biblionumber,
+        status_alias="WAITING",
+        attributes={"title": "Dune"},
+        **columns,
+    )
     comments.add(tx, number, borrowernumber=SAM, comment="Asked again")
     return _Rendering(tx, requests.get(tx, number))
 
 
-def objects(rendering: _Rendering) -> Iterator[tuple[str, KohaRecord | KohaRecords]]:
-    """Give an object of each kind, found by what the tables say leads to it."""
-    request = rendering._objects.request()
-    waiting: list[tuple[str, Any]] = [("illrequest", request)]
-    seen: set[str] = set()
+def variables(rendering: _Rendering) -> dict[str, object]:
+    """Give what a template of a letter can name; what is looked up when it is named, is."""
+    given = rendering._variables(rendering._substitutes(LETTER))
+    return {
+        name: value() if callable(value) else value
+        for name, value in given.items()
+        if not name.startswith("_")
+    }
+
+
+def objects(rendering: _Rendering) -> Iterator[tuple[Path, KohaRecord | KohaRecords]]:
+    """Give a record and a set of each kind, and the path by which a template comes to it."""
+    waiting: list[tuple[Path, object]] = [((name,), value) for name, value in variables(rendering).items()]
+    seen = set()
     while waiting:
-        kind, found = waiting.pop()
-        if kind in (TEXT, HASH) or kind in seen or found is None:
+        path, found = waiting.pop(0)
+        if not isinstance(found, KohaRecord | KohaRecords):
             continue
-        seen.add(kind)
-        yield kind, found
-        if kind in SETS:
-            waiting.append((SETS[kind], found.template_get("first", [])))
-        else:
-            for name, following in RECORDS[kind].leads_to.items():
-                waiting.append((following, found.template_get(name, ARGUMENTS.get(name, []))))
+        known = (type(found), kind_of(found).name)
+        if known in seen:
+            continue
+        seen.add(known)
+        yield path, found
+        names = found.kind.accessors if isinstance(found, KohaRecord) else ["first"]
+        waiting += [((*path, name), asked(found, name)) for name in names]
+
+
+def kind_of(found: KohaRecord | KohaRecords) -> Kind:
+    return found.kind if isinstance(found, KohaRecord) else found._kind
+
+
+def asked(found: KohaRecord | KohaRecords, name: str) -> object:
+    arguments: Mapping[str, list[object]] = {**ARGUMENTS, "get_column": [kind_of(found).key]}
+    return found.template_get(name, arguments.get(name, []))
 
 
 def answers(found: KohaRecord | KohaRecords, name: str) -> bool:
     try:
-        return found.template_get(name, ARGUMENTS.get(name, [])) is not MISSING
+        return asked(found, name) is not MISSING
     except TemplateError:
         return False
 
 
+def promises(found: KohaRecord | KohaRecords) -> dict[str, Promise]:
+    if isinstance(found, KohaRecords):
+        return {name: method.promise(kind_of(found).name) for name, method in SET_METHODS.items()}
+    return {name: accessor.gives for name, accessor in {**RECORD_METHODS, **found.kind.accessors}.items()}
+
+
+def is_kept(promise: Promise, answer: object) -> bool:
+    match answer:
+        case None:
+            return promise.shape in {Shape.TEXT, Shape.RECORD}
+        case str() | int():
+            return promise == Promise(Shape.TEXT)
+        case KohaRecord():
+            return promise == Promise(Shape.RECORD, answer.kind.name)
+        case KohaRecords():
+            return promise == Promise(Shape.SET, kind_of(answer).name)
+        case [KohaRecord() as first, *_]:
+            return promise == Promise(Shape.LIST, first.kind.name)
+        case _:
+            return promise == Promise(Shape.ANYTHING)
+
+
 @pytest.mark.all_versions
-def test_the_known_names_of_each_kind_are_those_that_its_objects_have(
-    rendering: _Rendering, tx: Transaction, batch: int | None
+def test_what_a_name_gives_is_what_it_promises(rendering: _Rendering, batch: int | None) -> None:
+    met = set()
+    for path, found in objects(rendering):
+        met.add(kind_of(found).name)
+        for name, promise in promises(found).items():
+            assert is_kept(promise, asked(found, name)), (path, name)
+
+    assert met == KINDS.keys() - ({"batch", "batch status"} if batch is None else set())
+
+
+@pytest.mark.all_versions
+def test_a_name_is_known_where_an_object_answers_to_it_and_nowhere_else(
+    rendering: _Rendering, tx: Transaction
 ) -> None:
-    names = NoticeNames.read(tx)
-    members = {kind: names.members(kind) for kind in RECORDS} | {kind: SET_METHODS.keys() for kind in SETS}
-    every = {name for known in members.values() for name in known} | {"0", "delete", "nosuch"}
+    known = NoticeNames.read(tx)
+    met = list(objects(rendering))
+    columns = [found.row() for _, found in met if isinstance(found, KohaRecord)]
+    members = [*columns, *(kind.accessors for kind in KINDS.values()), RECORD_METHODS, SET_METHODS]
+    every = {name for names in members for name in names} | {"0", "delete", "nosuch", "password"}
 
-    met = dict(objects(rendering))
-
-    assert met.keys() == members.keys() - ({"batch"} if batch is None else set())
-    for kind, found in met.items():
-        assert {name for name in every if answers(found, name)} == set(members[kind]), kind
-        if isinstance(found, KohaRecord):
-            assert found._accessors.keys() == RECORDS[kind].leads_to.keys(), kind
-            assert found._row().keys() <= members[kind], kind
+    for path, found in met:
+        mistaken = {name for name in every if (known.unknown((*path, name)) is None) != answers(found, name)}
+        assert mistaken == set(), path
 
 
 @pytest.mark.all_versions
-def test_accessors_lead_to_the_kinds_that_the_tables_say(rendering: _Rendering) -> None:
-    for kind, found in objects(rendering):
-        leads_to = RECORDS[kind].leads_to if kind in RECORDS else {}
-        for name, following in leads_to.items():
-            led_to = found.template_get(name, ARGUMENTS.get(name, []))
-            if led_to is None:
-                continue
-            expected = {TEXT: str, HASH: dict}.get(following) or (
-                KohaRecords if following in SETS else KohaRecord
-            )
-            assert isinstance(led_to, expected), (kind, name)
+def test_every_variable_that_a_notice_is_given_is_known(rendering: _Rendering, tx: Transaction) -> None:
+    known = NoticeNames.read(tx)
+    given = variables(rendering)
 
-
-def test_what_sets_give_is_what_the_table_says(rendering: _Rendering) -> None:
-    found = rendering._objects.request().template_get("comments", [])
-    assert isinstance(found, KohaRecords)
-
-    kinds = {"element": KohaRecord, "list": list, "set": KohaRecords, TEXT: int}
-    for name, given in SET_METHODS.items():
-        found.template_get("reset", [])
-        assert isinstance(found.template_get(name, ARGUMENTS.get(name, [])), kinds[given]), name
-
-
-def test_the_variables_are_those_that_a_notice_is_given(rendering: _Rendering) -> None:
-    given = rendering._variables("biblio today", rendering._substitutes(LETTER))
-
-    assert {name for name in given if not name.startswith("_")} == ROOTS.keys()
+    assert [name for name in given if known.unknown((name,)) is not None] == []
+    for name, promise in VARIABLES.items():
+        assert is_kept(promise, given[name]), name
 
 
 @pytest.mark.all_versions
-def test_the_tokens_are_those_that_a_notice_is_given(rendering: _Rendering, tx: Transaction) -> None:
-    names = NoticeNames.read(tx)
+def test_the_tokens_that_stand_for_something_are_known(rendering: _Rendering, tx: Transaction) -> None:
+    known = NoticeNames.read(tx)
     values = rendering._letter_values(rendering._substitutes(LETTER))
 
-    assert values.substitutes.keys() == TOKEN_TEXTS
-    assert [table.name for table in values.tables] == list(TOKEN_TABLES)
+    def shown(name: str) -> Path | None:
+        return known.value_of_token(LetterToken(name=name, offset=0), "title")
+
+    assert [shown(name) for name in values.substitutes] == [(name,) for name in values.substitutes]
+    met: dict[str, Path] = {}
     for table in values.tables:
         for column in table.row() or {}:
-            token = LetterToken(name=f"{table.name}.{column}", offset=0)
-            assert names.value_of_token(token, "content") == (TOKEN_TABLES[table.name], column)
+            path = (TOKEN_ROOTS[table.name], column)
+            assert shown(f"{table.name}.{column}") == path
+            assert shown(column) == met.setdefault(column, path)
 
 
-def test_the_plugins_have_the_methods_that_the_table_says(tx: Transaction) -> None:
-    plugins = make_plugins(tx, None)
+@pytest.mark.parametrize(
+    ("path", "position", "near"),
+    [
+        (["borrower", "firstnam"], 1, "firstname"),
+        (["borrower", "unbless"], 1, "unblessed"),
+        (["borrower", "overdrive_auth_tokn"], 1, None),
+        (["illrequest", "pattron", "surname"], 1, "patron"),
+        (["illrequest", "patron", "categry"], 2, "category"),
+        (["illrequest", "comments", "frist"], 2, "first"),
+        (["illrequest", "comments", "search", "last", "coment"], 4, "comment"),
+        (["illrequest", "statusalias", "opac_describtion"], 2, "opac_description"),
+        (["biblio", "items", EACH, "homebranch", "branchname"], 4, None),
+        (["biblio", "items", "as_list", "0", "barcod"], 4, "barcode"),
+        (["today", "lenght"], 1, "length"),
+        (["bransh"], 0, "branch"),
+        (["emailpro"], 0, "borrower.emailpro"),
+        (["greting"], 0, "greeting"),
+    ],
+)
+def test_of_an_unknown_name_the_nearest_is_told(
+    tx: Transaction, path: Sequence[str], position: int, near: str | None
+) -> None:
+    unknown = NoticeNames.read(tx).unknown(tuple(path), own={"greeting"})
 
-    methods = {
-        name: plugin._methods.keys() for name, plugin in plugins.items() if isinstance(plugin, MethodPlugin)
-    }
-    assert methods == PLUGIN_METHODS
-    assert set(plugins) == set(PLUGIN_NAMES)
+    assert unknown is not None
+    assert (unknown.position, unknown.near) == (position, near)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ["borrower", "id"],
+        ["borrower", "unblessed", "whatever"],
+        ["borrower", "get_extended_attribute", "type", "description"],
+        ["biblio", "items", EACH, "home_branch", "branchname"],
+        ["illrequest", "ill_batch", "status", "name"],
+        ["illrequest", "comments", "as_list", "reverse", "0", "patron", "surname", "upper"],
+        ["illrequest", "extended_attributes", "get_column", "join"],
+        ["illrequestattributes", "whatever", "length"],
+        ["KohaDates"],
+    ],
+)
+def test_what_a_letter_can_come_to_is_known(tx: Transaction, path: Sequence[str]) -> None:
+    assert NoticeNames.read(tx).unknown(tuple(path)) is None
+
+
+@pytest.mark.all_versions
+def test_the_columns_of_the_installed_version_are_known_and_those_of_others_are_empty(
+    admin: Engine, tx: Transaction
+) -> None:
+    with admin.begin() as connection:
+        connection.execute(text("ALTER TABLE items ADD COLUMN shelf_colour int"))
+    try:
+        known = NoticeNames.read(tx)
+    finally:
+        with admin.begin() as connection:
+            connection.execute(text("ALTER TABLE items DROP COLUMN shelf_colour"))
+
+    assert known.unknown(("biblio", "items", EACH, "shelf_colour")) is None
+    assert known.unknown(("illrequest", "due_date")) is None
 
 
 @pytest.mark.parametrize(
@@ -193,6 +302,7 @@ def test_the_plugins_have_the_methods_that_the_table_says(tx: Transaction) -> No
         (["illrequest", "comments", EACH, "patron", "surname"], "illrequest.comments.[].patron.surname"),
         (["illrequestattributes", "doi", "length"], "illrequestattributes.doi"),
         (["ill_bib_title", "length"], "ill_bib_title"),
+        (["borrower", "unblessed", "surname"], "borrower.unblessed.surname"),
         (["illrequest"], None),
         (["illrequest", "comments"], None),
         (["borrower", "nosuch"], None),
