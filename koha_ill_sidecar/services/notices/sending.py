@@ -52,7 +52,7 @@ from koha_ill_sidecar.storage.koha import (
 )
 from koha_ill_sidecar.storage.koha.message_queue import QueuedMessage
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.template_toolkit import Context, Engine, TemplateError
+from koha_ill_sidecar.template_toolkit import Context, Engine, Limits, TemplateError
 
 logger = logging.getLogger(__name__)
 
@@ -399,7 +399,11 @@ def _plugin(name: str, context: Context, _args: list[object]) -> object:
     return plugins.get(name) if isinstance(plugins, dict) else None
 
 
-ENGINE = Engine(plugins={name: functools.partial(_plugin, name) for name in PLUGINS})
+ENGINE = Engine(
+    plugins={name: functools.partial(_plugin, name) for name in PLUGINS},
+    # The transaction that sends a notice holds the request's row meanwhile.
+    limits=Limits(seconds=2, output=1_000_000),
+)
 """Renders all notices."""
 
 
