@@ -119,14 +119,17 @@ def check(
     Say what is wrong with the ILL letters in Koha; changes nothing.
 
     Errors are what Koha or the sidecar fails on, so that nothing is sent; warnings what is hardly meant so. Exits with
-    1 if there is an error.
+    1 if there is an error, or no letter with a code that was asked for.
     """
     checked = context.database.transact(notice_check.check, codes=codes, langs=langs)
+    missing = _missing(checked, codes)
     if as_json:
         print_json(checked.findings)
-    else:
+    elif checked.letters or checked.findings:
         _print_report(checked)
-    ctx.exit(1 if checked.count(Severity.ERROR) else 0)
+    if missing:
+        click.echo(missing, err=as_json)
+    ctx.exit(1 if missing or checked.count(Severity.ERROR) else 0)
 
 
 @notices.command()
@@ -200,6 +203,15 @@ def _diff(found: LetterComparison) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def _missing(checked: NoticeCheck, codes: Sequence[str]) -> str | None:
+    """Tell what was asked for in vain: in a cron job, a mistyped code must not look like letters without fault."""
+    known = {letter.code for letter in checked.letters} | {finding.code for finding in checked.findings}
+    if not known:
+        return "There is no such letter."
+    missing = [printable(code) for code in codes if code not in known]
+    return f"There is no such letter: {', '.join(missing)}." if missing else None
+
+
 def _print_report(checked: NoticeCheck) -> None:
     for name, findings in itertools.groupby(checked.findings, key=_letter_name):
         first, *others = findings
@@ -240,8 +252,6 @@ def _pointer(finding: Finding) -> Sequence[str]:
 
 def _summary(checked: NoticeCheck) -> str:
     number = len(checked.letters)
-    if not number and not checked.findings:
-        return "There is no such letter."
     letters = f"{number} letter{'' if number == 1 else 's'} checked"
     if not checked.findings:
         return f"{letters}, nothing found."
