@@ -11,11 +11,12 @@ import click
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import display_width, json_option, print_json, print_table, printable
 from koha_ill_sidecar.domain.notices import EMAIL
-from koha_ill_sidecar.services import notice_check, notice_templates
-from koha_ill_sidecar.services import notices as notice_service
-from koha_ill_sidecar.services.notice_check import NoticeCheck
-from koha_ill_sidecar.services.notice_findings import Finding, Severity
-from koha_ill_sidecar.services.notice_templates import LetterComparison, LetterState
+from koha_ill_sidecar.services.notices import check as notice_check
+from koha_ill_sidecar.services.notices import templates as notice_templates
+from koha_ill_sidecar.services.notices.check import NoticeCheck
+from koha_ill_sidecar.services.notices.findings import Finding, Severity
+from koha_ill_sidecar.services.notices.sending import preview_notice
+from koha_ill_sidecar.services.notices.templates import LetterComparison, LetterState
 from koha_ill_sidecar.template_toolkit import Engine, TemplateError
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
@@ -82,7 +83,7 @@ def preview(
 ) -> None:
     """Show the notice CODE as it would be queued for a request now; nothing is queued."""
     notice = context.database.transact(
-        notice_service.preview_notice,
+        preview_notice,
         illrequest_id,
         code,
         transport,
@@ -118,14 +119,17 @@ def check(
     Say what is wrong with the ILL letters in Koha; changes nothing.
 
     Errors are what Koha or the sidecar fails on, so that nothing is sent; warnings what is hardly meant so. Exits with
-    1 if there is an error.
+    1 if there is an error, or no letter with a code that was asked for.
     """
     checked = context.database.transact(notice_check.check, codes=codes, langs=langs)
+    missing = _missing(checked, codes)
     if as_json:
         print_json(checked.findings)
-    else:
+    elif checked.letters or checked.findings:
         _print_report(checked)
-    ctx.exit(1 if checked.count(Severity.ERROR) else 0)
+    if missing:
+        click.echo(missing, err=as_json)
+    ctx.exit(1 if missing or checked.count(Severity.ERROR) else 0)
 
 
 @notices.command()
@@ -199,6 +203,15 @@ def _diff(found: LetterComparison) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def _missing(checked: NoticeCheck, codes: Sequence[str]) -> str | None:
+    """Tell what was asked for in vain: in a cron job, a mistyped code must not look like letters without fault."""
+    known = {letter.code for letter in checked.letters} | {finding.code for finding in checked.findings}
+    if not known:
+        return "There is no such letter."
+    missing = [printable(code) for code in codes if code not in known]
+    return f"There is no such letter: {', '.join(missing)}." if missing else None
+
+
 def _print_report(checked: NoticeCheck) -> None:
     for name, findings in itertools.groupby(checked.findings, key=_letter_name):
         first, *others = findings
@@ -239,8 +252,6 @@ def _pointer(finding: Finding) -> Sequence[str]:
 
 def _summary(checked: NoticeCheck) -> str:
     number = len(checked.letters)
-    if not number and not checked.findings:
-        return "There is no such letter."
     letters = f"{number} letter{'' if number == 1 else 's'} checked"
     if not checked.findings:
         return f"{letters}, nothing found."

@@ -29,8 +29,9 @@ from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.status_reports import StatusReport
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import InvalidReport, NotStrictJSON, ReceiptNotReplayable, RequestNotFound
-from koha_ill_sidecar.services import notices, statuses
 from koha_ill_sidecar.services import requests as request_services
+from koha_ill_sidecar.services import statuses
+from koha_ill_sidecar.services.notices.sending import send_patron_notice
 from koha_ill_sidecar.storage.koha import comments, requests
 from koha_ill_sidecar.storage.koha.installed import cut
 from koha_ill_sidecar.storage.sidecar import partner_enquiries, progress, receipts
@@ -430,7 +431,7 @@ def _follow(tx: Transaction, target: _Target, report: StatusReport, decision: De
     if decision.comment is not None:
         comments.add(tx, ill_request.illrequest_id, borrowernumber=None, comment=decision.comment)
     if decision.notice is not None:
-        notices.send_patron_notice(
+        send_patron_notice(
             tx, ill_request, decision.notice, _ACTOR, additional_text=partial(additional_text, report)
         )
     return supplied.too_long

@@ -9,7 +9,7 @@ from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import ActionNotAllowed
-from koha_ill_sidecar.services.notices import send_staff_notice
+from koha_ill_sidecar.services.notices.sending import send_staff_notice
 from koha_ill_sidecar.services.statuses import available_actions, set_status
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import history

@@ -17,7 +17,7 @@ from koha_ill_sidecar.domain.statuses import Action, Status
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services import checks
 from koha_ill_sidecar.services.library_addresses import LibraryAddresses, library_addresses
-from koha_ill_sidecar.services.notices import render_notice
+from koha_ill_sidecar.services.notices.sending import render_notice
 from koha_ill_sidecar.services.statuses import require, set_status
 from koha_ill_sidecar.storage.koha import attributes, message_queue, patrons, requests
 from koha_ill_sidecar.storage.koha.installed import KohaVersion

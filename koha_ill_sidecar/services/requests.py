@@ -20,7 +20,7 @@ from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, Status
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services import checks
-from koha_ill_sidecar.services.notices import send_patron_notice
+from koha_ill_sidecar.services.notices.sending import send_patron_notice
 from koha_ill_sidecar.services.statuses import require, set_status, set_status_alias
 from koha_ill_sidecar.storage.koha import attributes, comments, patrons, requests, statistics
 from koha_ill_sidecar.storage.koha.comments import Comment

@@ -14,7 +14,7 @@ from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, Status, StatusGraph, StatusNode, status_graph
 from koha_ill_sidecar.errors import RequestRefused
-from koha_ill_sidecar.services.notices import send_staff_notice
+from koha_ill_sidecar.services.notices.sending import send_staff_notice
 from koha_ill_sidecar.storage.direct import together
 from koha_ill_sidecar.storage.koha import action_logs, authorised_values, requests
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha, KohaVersion

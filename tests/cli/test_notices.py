@@ -264,11 +264,33 @@ def test_check_looks_at_what_it_is_asked_for(config: Path, admin: Engine) -> Non
 
     french = run(config, "check", "--code", "ILL_PICKUP_READY", "--lang", "fr")
     missing = json.loads(run(config, "check", "--json", "--code", "ILL_REQUEST_UNAVAIL").stdout)
-    nothing = run(config, "check", "--code", "NOSUCH")
 
     assert french.stdout.decode().endswith("\n1 letter checked: 1 error, 0 warnings.\n")
     assert [finding["message"] for finding in missing] == ["there is no such letter"]
-    assert (nothing.returncode, nothing.stdout.decode()) == (0, "There is no such letter.\n")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "printed"),
+    [
+        (["--code", "NOSUCH"], "There is no such letter.\n"),
+        (["--code", "TRY", "--lang", "fr"], "There is no such letter.\n"),
+        (
+            ["--code", "TRY", "--code", "NOSUCH"],
+            "1 letter checked, nothing found.\nThere is no such letter: NOSUCH.\n",
+        ),
+    ],
+)
+def test_check_fails_where_there_is_no_letter_of_what_it_is_asked_for(
+    config: Path, admin: Engine, chosen: list[str], printed: str
+) -> None:
+    add_letter(admin, content="Dear patron")
+
+    checked = run(config, "check", *chosen)
+    as_json = run(config, "check", "--json", *chosen)
+
+    assert (checked.returncode, checked.stdout.decode()) == (1, printed)
+    assert (as_json.returncode, json.loads(as_json.stdout)) == (1, [])
+    assert as_json.stderr.decode() == f"{printed.splitlines()[-1]}\n"
 
 
 def test_check_shows_of_a_long_line_what_is_around_the_place(config: Path, admin: Engine) -> None:

@@ -26,6 +26,7 @@ _KEYS = {
     "illbatches": "ill_batch_id",
     "itemtypes": "itemtype",
 }
+_WHOLE = [*_KEYS, "items"]
 _LISTS = {
     "branches": "ORDER BY branchname, branchcode",
     "categories": "ORDER BY description, categorycode",
@@ -70,9 +71,9 @@ def row(tx: Transaction, table: str, key: str | int) -> TextRow | None:
 
 def columns(tx: Transaction) -> dict[str, frozenset[str]]:
     """Name the columns of the tables whose rows are read whole. One query."""
-    found = tx.connection.execute(_COLUMNS, {"tables": list(_KEYS)}).all()
+    found = tx.connection.execute(_COLUMNS, {"tables": _WHOLE}).all()
     return {
-        table: frozenset(each.column_name for each in found if each.table_name == table) for table in _KEYS
+        table: frozenset(each.column_name for each in found if each.table_name == table) for table in _WHOLE
     }
 
 

@@ -16,21 +16,17 @@ from koha_ill_sidecar.domain.letter_syntax import (
     with_punctuation_filters,
 )
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, Letter, mending_address
-from koha_ill_sidecar.services import notice_languages
-from koha_ill_sidecar.services.notice_findings import Finding, Severity, finding_on
-from koha_ill_sidecar.services.notice_names import (
-    PLUGIN,
-    PLUGIN_METHODS,
-    RECORDS,
+from koha_ill_sidecar.services.notices import languages
+from koha_ill_sidecar.services.notices.findings import Finding, Severity, finding_on
+from koha_ill_sidecar.services.notices.names import (
     ROOTS,
-    SETS,
-    TEXT,
     NoticeNames,
     UnknownName,
     nearest,
 )
-from koha_ill_sidecar.services.notice_plugins import AUTOMATIC
-from koha_ill_sidecar.services.notices import ENGINE
+from koha_ill_sidecar.services.notices.plugins import AUTOMATIC, PLUGINS
+from koha_ill_sidecar.services.notices.records import Shape
+from koha_ill_sidecar.services.notices.sending import ENGINE
 from koha_ill_sidecar.storage.koha import letters
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import (
@@ -47,6 +43,7 @@ from koha_ill_sidecar.template_toolkit import (
 _SEE = "See “What a template can name” in the reference of notices (docs/reference/notices.md)."
 _COMMENT = re.compile(r"\[%#.*?%\]", re.DOTALL)
 _PARTS = ("title", "content")
+_PLUGIN_FILTERS = frozenset(name for name, plugin in PLUGINS.items() if plugin.filter is not None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +84,8 @@ def check(tx: Transaction, *, codes: Collection[str] = (), langs: Collection[str
 
 
 def _findings(every: Sequence[Letter], names: NoticeNames) -> Iterator[Finding]:
-    yield from notice_languages.missing_notices(every)
-    yield from notice_languages.missing_transports(every)
+    yield from languages.missing_notices(every)
+    yield from languages.missing_transports(every)
     checked = {_key(letter, letter.lang): _LetterCheck(letter, names) for letter in every}
     for (_, _, _, lang), found in checked.items():
         yield from found.findings()
@@ -99,8 +96,8 @@ def _findings(every: Sequence[Letter], names: NoticeNames) -> Iterator[Finding]:
 
 def _differences(found: "_LetterCheck", default: "_LetterCheck") -> Iterator[Finding]:
     if found.is_readable and default.is_readable:
-        yield from notice_languages.other_values(found.letter, found.values(), default.values())
-    yield from notice_languages.other_kind_of_text(found.letter, default.letter)
+        yield from languages.other_values(found.letter, found.values(), default.values())
+    yield from languages.other_kind_of_text(found.letter, default.letter)
 
 
 def _key(letter: Letter, lang: str) -> tuple[str, str, str, str]:
@@ -132,7 +129,7 @@ class _LetterCheck:
         for part in self._parts:
             yield from part.findings()
 
-    def values(self) -> notice_languages.Values:
+    def values(self) -> languages.Values:
         return frozenset(value for part in self._parts for value in part.values())
 
 
@@ -230,20 +227,20 @@ class _PartCheck:
             return self._of(use, f"the filter {name} is refused", "Leave it out: a letter runs no programs.")
         if name in ENGINE.filters or name in ENGINE.filter_factories:
             return None
-        plugins = {f"${plugin}" for plugin in ENGINE.plugins if plugin not in PLUGIN_METHODS}
+        plugins = {f"${plugin}" for plugin in _PLUGIN_FILTERS}
         known = ({*ENGINE.filters, *ENGINE.filter_factories} - REFUSED_FILTERS) | names.own | plugins
         near = f"${name}" if f"${name}" in plugins else nearest(name, known)
         return self._of(use, f"there is no filter {name}{_did_you_mean(near)}", _write(near, name))
 
     def _filter_object(self, use: NameUse, names: TemplateNames) -> Finding | None:
         name = use.path[0]
-        if name in PLUGIN_METHODS:
-            return self._of(use, f"the plugin {name} is no filter", _SEE)
-        if name not in ENGINE.plugins:
-            near = nearest(name, ENGINE.plugins.keys() - PLUGIN_METHODS.keys())
+        if name not in PLUGINS:
+            near = nearest(name, _PLUGIN_FILTERS)
             return self._of(
                 use, f"there is no filter ${name}{_did_you_mean(near and f'${near}')}", _write(near, name)
             )
+        if name not in _PLUGIN_FILTERS:
+            return self._of(use, f"the plugin {name} is no filter", _SEE)
         loaded = {each.path[0] for each in names.uses if each.kind is UseKind.PLUGIN}
         if name in AUTOMATIC or name in loaded:
             return None
@@ -253,20 +250,22 @@ class _PartCheck:
         del names
         name = use.path[0]
         if len(use.path) == 1:
-            if name in ENGINE.plugins:
+            if name in PLUGINS:
                 return None
-            near = nearest(name, ENGINE.plugins)
+            near = nearest(name, PLUGINS)
             advice = _write(near, name) if near else _SEE
             return self._of(
                 use, f"there is no plugin {name} that the sidecar knows{_did_you_mean(near)}", advice
             )
         member = use.path[1]
-        known = PLUGIN_METHODS.get(name)
-        if known is None or member in known:
+        if name not in PLUGINS or member in PLUGINS[name].methods:
             return None
-        near = nearest(member, known)
+        near = nearest(member, PLUGINS[name].methods)
         return self._of(
-            use, f"{name} has no {member} here{_did_you_mean(near)}", _write(near, member), use.places[1]
+            use,
+            f"{_lacks_method(name, member)}{_did_you_mean(near)}",
+            _write(near, member),
+            use.places[1],
         )
 
     def _block(self, use: NameUse, names: TemplateNames) -> Finding:
@@ -329,20 +328,24 @@ def _is_readable(source: str) -> bool:
 
 
 def _lacks(unknown: UnknownName, name: str, use: NameUse) -> str:
-    if not unknown.owner:
+    if unknown.owner is None:
         return f"there is no variable {name}"
     before = use.path[: unknown.position]
     owner = ".".join(part for part in before if part != EACH)
-    if before[-1] == EACH and unknown.owner in RECORDS:
-        owner = f"each of {owner}"
-    match unknown.owner:
-        case kind if kind in RECORDS or kind in SETS:
-            return f"{owner} has no {name}"
-        case _ if unknown.owner == TEXT:
+    match unknown.owner.shape:
+        case Shape.TEXT:
             return f"{owner} is a text and has no {name}"
-        case _ if unknown.owner == PLUGIN:
-            return f"{owner} is a filter and has no {name} here"
-    return f"{owner} is a list and has no {name}"
+        case Shape.LIST:
+            return f"{owner} is a list and has no {name}"
+        case Shape.PLUGIN:
+            return _lacks_method(owner, name)
+        case Shape.RECORD if before[-1] == EACH:
+            return f"each of {owner} has no {name}"
+    return f"{owner} has no {name}"
+
+
+def _lacks_method(plugin: str, name: str) -> str:
+    return f"{plugin} {'' if PLUGINS[plugin].methods else 'is a filter and '}has no {name} here"
 
 
 def _did_you_mean(near: str | None) -> str:

@@ -3,12 +3,13 @@ How Koha's objects behave in a notice template: one record, and a set of records
 
 A row is read when a template first asks for one of its columns. What Koha's object would have and ours has not is
 an error that says so, as Koha's own unknown methods are: a notice with a silent gap would be worse. What there is
-of each kind of record, :mod:`koha_ill_sidecar.services.notice_objects` lists.
+of each kind of record, :mod:`koha_ill_sidecar.services.notices.objects` lists.
 """
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from koha_ill_sidecar.domain.letter_syntax import SECRET_COLUMNS
@@ -17,7 +18,30 @@ from koha_ill_sidecar.storage.koha.notice_tables import TextRow
 from koha_ill_sidecar.template_toolkit import MISSING, TemplateError
 
 if TYPE_CHECKING:
-    from koha_ill_sidecar.services.notice_objects import KohaObjects
+    from koha_ill_sidecar.services.notices.objects import KohaObjects
+
+
+class Shape(Enum):
+    """What can be told of a value before a letter is filled in."""
+
+    TEXT = auto()
+    RECORD = auto()
+    SET = auto()  # of records, as Koha's objects answer it
+    LIST = auto()  # of records, Template Toolkit's own
+    PLUGIN = auto()
+    ANYTHING = auto()  # a hash with whatever keys the request brings, or what nothing is known of
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a name stands for, if for anything; *kind* is that of the record or the records, or the plugin's name."""
+
+    shape: Shape
+    kind: str = ""
+
+
+A_TEXT = Promise(Shape.TEXT)
+ANYTHING = Promise(Shape.ANYTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +50,11 @@ class Accessor:
     What a kind of record answers beyond its columns.
 
     Attributes:
-        answer: Given the record and the arguments in the template, gives text, a hash, a record, records, or None.
-        leads_to: The kind of the record or of the records; None where it answers neither.
-        is_set: It answers records.
+        answer: Given the record and the arguments in the template, gives what is promised, or None.
     """
 
     answer: Callable[["KohaRecord", Sequence[object]], object]
-    leads_to: str | None = None
-    is_set: bool = False
+    gives: Promise = A_TEXT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +65,8 @@ class Kind:
     Attributes:
         name: As error messages call its records.
         key: The column that Koha calls ``id``.
-        table: Where its columns are; None where they are not those of one table, but *columns*.
+        table: Where its columns are; None where they are not those of one table.
+        columns: Those of its row, where these are not all that the installed table has.
     """
 
     name: str
@@ -75,7 +97,7 @@ class KohaRecord:
         if name in self.kind.accessors:
             return self.kind.accessors[name].answer(self, args)
         if name in RECORD_METHODS:
-            return RECORD_METHODS[name](self, args)
+            return RECORD_METHODS[name].answer(self, args)
         if name == "as_list":  # asked by FOREACH, which then takes the object for the only one
             return MISSING
         return self.visible(name)
@@ -122,7 +144,7 @@ class KohaRecords:
             raise TemplateError(
                 "undef", f"{self._name} has no {name} here; it has {', '.join(sorted(SET_METHODS))}"
             )
-        return SET_METHODS[name](self, args)
+        return SET_METHODS[name].answer(self, args)
 
     def all(self) -> Sequence[KohaRecord]:
         """Give the records, read once."""
@@ -172,29 +194,47 @@ class KohaRecords:
         ]
 
 
-RecordMethod = Callable[[KohaRecord, Sequence[object]], object]
-SetMethod = Callable[[KohaRecords, Sequence[object]], object]
+@dataclass(frozen=True, slots=True)
+class SetMethod:
+    """What a set answers; a record or records are of its own kind."""
 
-RECORD_METHODS: Mapping[str, RecordMethod] = {
-    "get_column": lambda record, args: record.visible(_name(args)),
-    "id": lambda record, _: record.column(record.kind.key),
-    "unblessed": lambda record, _: {name: record.visible(name) for name in record.row()},
+    answer: Callable[[KohaRecords, Sequence[object]], object]
+    gives: Shape
+
+    def promise(self, kind: str) -> Promise:
+        """Tell what it gives for a set of a kind of records."""
+        return Promise(self.gives, kind if self.gives in _OF_RECORDS else "")
+
+
+_OF_RECORDS = frozenset({Shape.RECORD, Shape.SET, Shape.LIST})
+
+
+def _unblessed(record: KohaRecord) -> dict[str, object]:
+    return {name: record.visible(name) for name in record.row()}
+
+
+RECORD_METHODS: Mapping[str, Accessor] = {
+    "get_column": Accessor(lambda record, args: record.visible(_name(args))),
+    "id": Accessor(lambda record, _: record.column(record.kind.key)),
+    "unblessed": Accessor(lambda record, _: _unblessed(record), ANYTHING),
 }
 """What every record answers (Koha, Koha/Object.pm)."""
 
 SET_METHODS: Mapping[str, SetMethod] = {
-    "as_list": lambda records, _: list(records.all()),
-    "count": lambda records, _: len(records.all()),
-    "find": lambda records, args: records.find(args),
-    "first": lambda records, _: records.at(0),
-    "get_column": lambda records, args: records.values(args),
-    "last": lambda records, _: records.at(len(records.all()) - 1),
-    "next": lambda records, _: records.step(),
-    "reset": lambda records, _: records.rewind(),
-    "search": lambda records, args: records.search(args),
-    "single": lambda records, _: records.at(0),
-    "size": lambda records, _: len(records.all()),
-    "unblessed": lambda records, _: [RECORD_METHODS["unblessed"](record, ()) for record in records.all()],
+    "as_list": SetMethod(lambda records, _: list(records.all()), Shape.LIST),
+    "count": SetMethod(lambda records, _: len(records.all()), Shape.TEXT),
+    "find": SetMethod(lambda records, args: records.find(args), Shape.RECORD),
+    "first": SetMethod(lambda records, _: records.at(0), Shape.RECORD),
+    "get_column": SetMethod(lambda records, args: records.values(args), Shape.ANYTHING),
+    "last": SetMethod(lambda records, _: records.at(len(records.all()) - 1), Shape.RECORD),
+    "next": SetMethod(lambda records, _: records.step(), Shape.RECORD),
+    "reset": SetMethod(lambda records, _: records.rewind(), Shape.SET),
+    "search": SetMethod(lambda records, args: records.search(args), Shape.SET),
+    "single": SetMethod(lambda records, _: records.at(0), Shape.RECORD),
+    "size": SetMethod(lambda records, _: len(records.all()), Shape.TEXT),
+    "unblessed": SetMethod(
+        lambda records, _: [_unblessed(record) for record in records.all()], Shape.ANYTHING
+    ),
 }
 """What every set of records answers (Koha, Koha/Objects.pm)."""
 

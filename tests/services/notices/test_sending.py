@@ -17,7 +17,7 @@ from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.errors import LetterMissing, RequestNotFound, TemplateFailed
 from koha_ill_sidecar.resources import notice_templates
 from koha_ill_sidecar.services import statuses
-from koha_ill_sidecar.services.notices import (
+from koha_ill_sidecar.services.notices.sending import (
     preview_notice,
     render_notice,
     send_patron_notice,
@@ -30,6 +30,7 @@ from messaging import add_letter, choose_transports, with_preferences
 READY = "ILL_PICKUP_READY"
 UPDATE = "ILL_REQUEST_UPDATE"
 CANCEL = "ILL_REQUEST_CANCEL"
+ENDLESS = "[% FOREACH m IN [1..1000] %][% FOREACH n IN [0..1000] %]"
 BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 
 Queries = Callable[[], AbstractContextManager[list[str]]]
@@ -275,8 +276,27 @@ class TestStaffNotices:
         assert reasons(outcome) == {"email": NotQueuedReason.TEMPLATE_FAILED}
         assert queued(tx) == []
 
-    def test_that_fail_leave_the_new_status_in_place(self, tx: Transaction) -> None:
-        add_letter(tx, CANCEL, content="[% IF %]")
+    @pytest.mark.parametrize(
+        ("content", "limit"),
+        [
+            (f"[% x = '{'x' * 1000}'; x.repeat(1001) %]", "text longer than 1000000 characters"),
+            (f"{ENDLESS}[% END %][% END %]", "more than 1000000 loop turns"),
+            (f"{ENDLESS}[% today | $KohaDates %][% END %][% END %]", "longer than 2 seconds"),
+        ],
+    )
+    def test_that_take_too_much_are_stopped(self, tx: Transaction, content: str, limit: str) -> None:
+        add_letter(tx, CANCEL, content=content)
+        tx = with_preferences(tx, ILLSendStaffNotices=CANCEL)
+
+        outcome = send_staff_notice(tx, a_request(tx), CANCEL)
+
+        (refused,) = outcome.not_queued
+        assert refused.reason is NotQueuedReason.TEMPLATE_FAILED
+        assert limit in refused.detail
+
+    @pytest.mark.parametrize("content", ["[% IF %]", f"{ENDLESS}[% END %][% END %]"])
+    def test_that_fail_leave_the_new_status_in_place(self, tx: Transaction, content: str) -> None:
+        add_letter(tx, CANCEL, content=content)
         tx = with_preferences(tx, ILLSendStaffNotices=CANCEL, IllLog="1")
         ill_request = a_request(tx, status="REQ")
 

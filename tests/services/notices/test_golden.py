@@ -11,7 +11,7 @@ from cast import ADA
 from factories import make_request
 from koha_ill_sidecar.errors import TemplateFailed
 from koha_ill_sidecar.services.metadata import Metadata
-from koha_ill_sidecar.services.notices import _Rendering
+from koha_ill_sidecar.services.notices.sending import _Rendering
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import add_letter, with_preferences

@@ -14,7 +14,7 @@ from conftest import USER, KohaDatabase
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.errors import TemplateFailed
 from koha_ill_sidecar.resources import grants_sql
-from koha_ill_sidecar.services.notice_plugins import PLUGINS, _json
+from koha_ill_sidecar.services.notices.plugins import PLUGINS, _json
 from koha_ill_sidecar.storage.koha import installed
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import BY_CLARA, rendered, with_preferences

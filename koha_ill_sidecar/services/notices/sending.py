@@ -40,8 +40,8 @@ from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
 from koha_ill_sidecar.errors import LetterMissing, TemplateFailed
 from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
 from koha_ill_sidecar.services.metadata import Metadata, notice_metadata
-from koha_ill_sidecar.services.notice_objects import KohaObjects
-from koha_ill_sidecar.services.notice_plugins import AUTOMATIC, PLUGINS, Plugin, date_style, make_plugins
+from koha_ill_sidecar.services.notices.objects import KohaObjects
+from koha_ill_sidecar.services.notices.plugins import AUTOMATIC, PLUGINS, Plugin, date_style, make_plugins
 from koha_ill_sidecar.storage.koha import (
     action_logs,
     attributes,
@@ -52,7 +52,7 @@ from koha_ill_sidecar.storage.koha import (
 )
 from koha_ill_sidecar.storage.koha.message_queue import QueuedMessage
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.template_toolkit import Context, Engine, TemplateError
+from koha_ill_sidecar.template_toolkit import Context, Engine, Limits, TemplateError
 
 logger = logging.getLogger(__name__)
 
@@ -399,7 +399,11 @@ def _plugin(name: str, context: Context, _args: list[object]) -> object:
     return plugins.get(name) if isinstance(plugins, dict) else None
 
 
-ENGINE = Engine(plugins={name: functools.partial(_plugin, name) for name in PLUGINS})
+ENGINE = Engine(
+    plugins={name: functools.partial(_plugin, name) for name in PLUGINS},
+    # The transaction that sends a notice holds the request's row meanwhile.
+    limits=Limits(seconds=2, output=1_000_000),
+)
 """Renders all notices."""
 
 

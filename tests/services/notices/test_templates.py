@@ -8,8 +8,8 @@ import pytest
 
 from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.resources import NoticeTemplate, notice_templates
-from koha_ill_sidecar.services import notice_templates as service
-from koha_ill_sidecar.services.notice_templates import LetterState
+from koha_ill_sidecar.services.notices import templates as service
+from koha_ill_sidecar.services.notices.templates import LetterState
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import Engine
 from messaging import add_letter

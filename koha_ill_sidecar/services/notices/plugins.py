@@ -25,8 +25,8 @@ from koha_ill_sidecar.domain.formats import (
     price_for_editing,
     without_final_punctuation,
 )
-from koha_ill_sidecar.services.notice_objects import KINDS, KohaObjects
-from koha_ill_sidecar.services.notice_records import KohaRecords
+from koha_ill_sidecar.services.notices.objects import KINDS, KohaObjects
+from koha_ill_sidecar.services.notices.records import KohaRecords
 from koha_ill_sidecar.storage.koha import notice_tables
 from koha_ill_sidecar.storage.koha.notice_tables import TextRow
 from koha_ill_sidecar.storage.transaction import Transaction

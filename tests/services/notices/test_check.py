@@ -13,9 +13,9 @@ from factories import make_request
 from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.errors import TemplateFailed
 from koha_ill_sidecar.resources import notice_templates
-from koha_ill_sidecar.services.notice_check import NoticeCheck, check
-from koha_ill_sidecar.services.notice_findings import Finding, Severity
-from koha_ill_sidecar.services.notices import render_notice
+from koha_ill_sidecar.services.notices.check import NoticeCheck, check
+from koha_ill_sidecar.services.notices.findings import Finding, Severity
+from koha_ill_sidecar.services.notices.sending import render_notice
 from koha_ill_sidecar.storage.koha import comments, letters, requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import add_letter, with_preferences
@@ -84,6 +84,11 @@ class TestGoodLetters:
             "[% FOREACH pair IN illrequestattributes %][% pair.key %][% pair.value.x %][% END %]",
             "[% USE Price %][% illrequest.cost | $Price %][% USE raw %][% today | $raw %]",
             "[% USE Koha %][% Koha.Preference('dateformat') %][% USE b = Branches %][% b.GetName('X') %]",
+            "[% USE Categories %][% FOREACH c IN Categories.all %][% c.description %][% END %]",
+            "[% USE To %][% To.json(today) %][% today | $To %][% USE Price %][% 1 | $Price on_editing => 1 %]",
+            "[% borrower.id %][% borrower.unblessed.surname %][% borrower.get_column('surname') %]",
+            "[% illrequest.extended_attributes.get_column('type').join(', ') %][% borrower.is_expired %]",
+            "[% FOREACH i IN biblio.items %][% i.home_branch.branchname %][% i.barcode %][% END %]",
             "[% biblio.title %] [% biblio.author | html %] [%- IF biblio.title %]x[% END %]",
             "[% SET mail = branch.branchillemail || branch.branchemail %][% mail %][% IF mail.length %]x[% END %]",
             "[% borrower.password %]<<borrowers.password>>",
@@ -162,6 +167,11 @@ class TestNames:
             ("[% today | perl %]", "the filter perl is refused", (1, 12)),
             ("[% USE Branch %]", "there is no plugin Branch that the sidecar knows; did you mean", (1, 8)),
             ("[% USE Branches %][% Branches.GetNam('X') %]", "did you mean GetName?", (1, 31)),
+            ("[% USE To %][% To.jsn(today) %]", "To has no jsn here; did you mean json?", (1, 19)),
+            ("[% USE Price %][% Price.format(1) %]", "Price is a filter and has no format here", (1, 25)),
+            ("[% KohaDates.output_preference %]", "KohaDates is a filter and has no output_", (1, 14)),
+            ("[% borrower.unbless.surname %]", "borrower has no unbless; did you mean unblessed?", (1, 13)),
+            ("[% illrequest.comments.siz %]", "has no siz; did you mean size?", (1, 24)),
             ("[% INCLUDE signatur %][% BLOCK signature %]x[% END %]", "did you mean signature?", (1, 12)),
             (
                 "[% PROCESS 'patron-title.inc' %]",
@@ -196,7 +206,6 @@ class TestNames:
                 "is a list and has no siz; did you mean size?",
                 (1, 32),
             ),
-            ("[% KohaDates.output_preference %]", "KohaDates is a filter and has no output_", (1, 14)),
             ("[% TRY %][% borrower.firstnam %][% CATCH %]?[% END %]", "borrower has no firstnam", (1, 22)),
             ("[% TRY %][% today | htm %][% CATCH %]?[% END %]", "there is no filter htm", (1, 21)),
         ],

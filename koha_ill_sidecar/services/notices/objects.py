@@ -17,7 +17,16 @@ from datetime import date, datetime, timedelta
 from koha_ill_sidecar.domain import attributes as item
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
 from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
-from koha_ill_sidecar.services.notice_records import Accessor, Kind, KohaRecord, KohaRecords
+from koha_ill_sidecar.services.notices.records import (
+    A_TEXT,
+    ANYTHING,
+    Accessor,
+    Kind,
+    KohaRecord,
+    KohaRecords,
+    Promise,
+    Shape,
+)
 from koha_ill_sidecar.services.patron_addresses import first_valid_email_address, notice_email_address
 from koha_ill_sidecar.storage.koha import notice_tables
 from koha_ill_sidecar.storage.koha.notice_tables import PatronAttribute, TextRow
@@ -168,14 +177,13 @@ def _value(find: Callable[[KohaRecord], object]) -> Accessor:
 
 
 def _one(kind: str, find: Callable[[KohaRecord], KohaRecord | None]) -> Accessor:
-    return Accessor(lambda record, _: find(record), leads_to=kind)
+    return Accessor(lambda record, _: find(record), Promise(Shape.RECORD, kind))
 
 
 def _many(kind: str, name: str, find: Callable[[KohaRecord], Sequence[KohaRecord]]) -> Accessor:
     return Accessor(
         lambda record, _: KohaRecords(KINDS[kind], f"{record.kind.name}.{name}", lambda: find(record)),
-        leads_to=kind,
-        is_set=True,
+        Promise(Shape.SET, kind),
     )
 
 
@@ -213,6 +221,7 @@ _REQUEST = Kind(
     name="illrequest",
     key="illrequest_id",
     table="illrequests",
+    columns=tuple(column.name for column in fields(ILLRequest)),
     accessors={
         "batch": _one("batch", _request_batch),
         "biblio": _one("biblio", lambda it: it.objects.biblio(it.column("biblio_id"))),
@@ -225,7 +234,7 @@ _REQUEST = Kind(
         "illcomments": _many("comment", "illcomments", _request_comments),
         "illrequestattributes": _many("request attribute", "illrequestattributes", _request_attributes),
         "library": _one("branch", lambda it: it.objects.library(it.column("branchcode"))),
-        "metadata": _value(lambda it: dict(item.metadata(it.objects.attributes()))),
+        "metadata": Accessor(lambda it, _: dict(item.metadata(it.objects.attributes())), ANYTHING),
         "patron": _one("borrower", lambda it: it.objects.patron(it.column("borrowernumber"))),
         "requested_partners": _value(lambda it: it.objects.attribute_value(item.REQUESTED_PARTNERS)),
         "statusalias": _one("authorised value", _status_alias),
@@ -327,7 +336,7 @@ _PATRON = Kind(
             lambda it: first_valid_email_address(it.row(), it.objects.tx.preferences) or ""
         ),
         "get_age": _value(_age),
-        "get_extended_attribute": Accessor(_extended_attribute, leads_to="patron attribute"),
+        "get_extended_attribute": Accessor(_extended_attribute, Promise(Shape.RECORD, "patron attribute")),
         "is_adult": _value(lambda it: int(_category_type(it) in {"A", "I", "S"})),
         "is_child": _value(lambda it: int(_category_type(it) == "C")),
         "is_debarred": _value(_is_debarred),
@@ -453,13 +462,16 @@ KINDS: Mapping[str, Kind] = {
 }
 """Every kind of record that a template can come to, by its name."""
 
-VARIABLES: Mapping[str, str] = {
-    "biblio": "biblio",
-    "borrower": "borrower",
-    "branch": "branch",
-    "illrequest": "illrequest",
+SUBSTITUTES = ("ill_bib_title", "ill_bib_author", "ill_full_metadata", "additional_text")
+"""Texts that the older syntax names like variables."""
+
+VARIABLES: Mapping[str, Promise] = {
+    **{name: Promise(Shape.RECORD, name) for name in ("illrequest", "borrower", "biblio", "branch")},
+    **dict.fromkeys(SUBSTITUTES, A_TEXT),
+    "illrequestattributes": ANYTHING,
+    "today": A_TEXT,
 }
-"""The variables that are records, and their kinds."""
+"""The variables that a notice is given; records in the order in which the older syntax looks for a column in them."""
 
 
 def _number(text: str | None) -> int:

@@ -12,11 +12,9 @@ from sqlalchemy import Engine, text
 from cast import ADA, CLARA, SAM
 from factories import make_request
 from koha_ill_sidecar.config.settings import IllSite
-from koha_ill_sidecar.domain.requests import Attribute
 from koha_ill_sidecar.errors import TemplateFailed
-from koha_ill_sidecar.services.notice_objects import KINDS, VARIABLES, KohaObjects
-from koha_ill_sidecar.services.notice_records import KohaRecord, KohaRecords
-from koha_ill_sidecar.services.notices import render_notice
+from koha_ill_sidecar.services.notices.objects import KohaObjects
+from koha_ill_sidecar.services.notices.sending import render_notice
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import add_letter, rendered
@@ -293,37 +291,6 @@ def test_a_row_that_is_gone_stands_for_nothing(admin: Engine, tx: Transaction) -
         None,
         {},
     ]
-
-
-def test_every_accessor_answers_with_the_kind_that_it_promises(tx: Transaction) -> None:
-    """What lists the names that templates may use relies on it."""
-    number = make_request(tx.connection, tx.koha, status_alias="WAITING", attributes={"title": "Dune"})
-    objects = KohaObjects(
-        tx, requests.get(tx, number), attributes=lambda: [Attribute(type="title", value="Dune")]
-    )
-    waiting: list[object] = [objects.request(), *objects.items("1")]
-    seen = set()
-    while waiting:
-        record = waiting.pop()
-        assert isinstance(record, KohaRecord)
-        if record.kind.name in seen:
-            continue
-        seen.add(record.kind.name)
-        assert record.kind.table is not None or set(record.kind.columns) == record.row().keys()
-        for accessor in record.kind.accessors.values():
-            answer = accessor.answer(record, [])
-            assert isinstance(answer, KohaRecords) == accessor.is_set
-            found = answer.all() if isinstance(answer, KohaRecords) else [answer]
-            for one in found:
-                assert (one.kind.name if isinstance(one, KohaRecord) else None) in {accessor.leads_to, None}
-                waiting += [one] if isinstance(one, KohaRecord) else []
-
-    assert seen >= {"illrequest", "borrower", "branch", "category", "authorised value", "request attribute"}
-    assert {accessor.leads_to for kind in KINDS.values() for accessor in kind.accessors.values()} <= {
-        *KINDS,
-        None,
-    }
-    assert set(VARIABLES.values()) <= KINDS.keys()
 
 
 def test_attributes_of_a_patron_are_named_in_the_older_syntax(admin: Engine, tx: Transaction) -> None:
