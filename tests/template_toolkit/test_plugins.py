@@ -11,7 +11,7 @@ from template_toolkit.comparison import agree
 from template_toolkit.perl_engine import PerlEngine
 from template_toolkit.profiles import profile
 
-from koha_ill_sidecar.services.notice_plugins import PLUGINS
+from koha_ill_sidecar.services.notices.plugins import PLUGINS
 from koha_ill_sidecar.template_toolkit import Engine, Limits, TemplateError, TemplateLimitError
 from koha_ill_sidecar.template_toolkit.plugins import STANDARD_PLUGINS
 
