@@ -132,12 +132,12 @@ def test_a_privilege_too_few_is_named(look: Examine, admin: Engine) -> None:
 
 def test_privileges_too_many_are_named(look: Examine, admin: Engine) -> None:
     with admin.begin() as root:
-        root.execute(text("GRANT UPDATE ON borrowers TO 'koha_ill_sidecar'@'localhost'"))
+        root.execute(text("GRANT UPDATE ON categories TO 'koha_ill_sidecar'@'localhost'"))
     try:
         found = finding(look(), "privileges")
     finally:
         with admin.begin() as root:
-            root.execute(text("REVOKE UPDATE ON borrowers FROM 'koha_ill_sidecar'@'localhost'"))
+            root.execute(text("REVOKE UPDATE ON categories FROM 'koha_ill_sidecar'@'localhost'"))
 
     assert found.verdict is Verdict.WARN
     assert found.seen.startswith("too many: UPDATE on borrowers")

@@ -50,7 +50,6 @@ class Access:
     def guard(self, blueprint: Blueprint) -> None:
         """Let nobody to the blueprint's views who may not, and no form from elsewhere."""
         blueprint.before_request(self._check)
-        blueprint.after_request(_remember_visitor)
 
     def identify(self) -> SignedIn | Refusal:
         """Find out who asks; of several reasons why not, the one that says most."""
@@ -148,7 +147,8 @@ def _visitor() -> str:
     return known
 
 
-def _remember_visitor(response: Response) -> Response:
+def remember_visitor(response: Response) -> Response:
+    """Let the browser of somebody who is not signed in keep the secret of their forms."""
     if new := g.pop("new_visitor", None):
         response.set_cookie(
             _VISITOR_COOKIE, new, httponly=True, secure=request.is_secure, samesite="Strict", path=_path()

@@ -12,7 +12,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import problems
 from koha_ill_sidecar.web.i18n import N_
 from koha_ill_sidecar.web.staff import entrance, errors, messages
-from koha_ill_sidecar.web.staff.access import COOKIE, Access, csrf_token, nobody
+from koha_ill_sidecar.web.staff.access import COOKIE, Access, csrf_token, nobody, remember_visitor
 
 _NAVIGATION = (("staff.requests", N_("Requests")),)
 _FOR_PROGRAMS = ("/api/", "/callbacks/", "/iso18626")
@@ -29,9 +29,10 @@ def install(app: Flask, runtime: Runtime) -> None:
     entrance.install(blueprint, runtime, access)
     blueprint.add_url_rule("/", "home", _home)
     blueprint.add_url_rule("/requests", "requests", lambda: ("soon", 200))
-    blueprint.after_request(messages.keep)
     app.register_blueprint(blueprint)
     app.before_request(nobody)
+    app.after_request(messages.keep)
+    app.after_request(remember_visitor)
     app.register_error_handler(404, functools.partial(_nothing_there, access))
     app.jinja_env.globals.update(
         csrf_token=csrf_token,

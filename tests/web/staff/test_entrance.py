@@ -1,0 +1,179 @@
+"""The door of the staff interface."""
+
+from collections.abc import Callable
+
+import bcrypt
+import pytest
+from sqlalchemy import Engine, text
+from web.conftest import Desk
+from werkzeug.test import TestResponse
+
+from cast import ADA, CLARA, DORA, RIVERSIDE
+
+_PASSWORD = "correct horse"
+
+
+@pytest.fixture
+def with_passwords(admin: Engine) -> None:
+    hashed = bcrypt.hashpw(_PASSWORD.encode(), bcrypt.gensalt(4, prefix=b"2a")).decode()
+    with admin.begin() as connection:
+        connection.execute(text("UPDATE borrowers SET password = :hashed"), {"hashed": hashed})
+
+
+def _sign_in(visitor: Desk, name: str = "clara", password: str = _PASSWORD, **more: str) -> TestResponse:
+    form = visitor.get("/sign-in").text
+    token = form.partition('name="csrf_token" value="')[2].partition('"')[0]
+    fields = {"csrf_token": token, "userid": name, "password": password, **more}
+    return visitor.client.post("/sign-in", data=fields)
+
+
+@pytest.mark.usefixtures("with_passwords")
+def test_who_is_not_signed_in_is_asked_to_and_comes_back(desk: Callable[[], Desk]) -> None:
+    visitor = desk()
+
+    refused = visitor.get("/requests?status=NEW")
+    assert refused.status_code == 303
+    assert refused.location == "/sign-in?next=/requests?status%3DNEW"
+
+    entered = _sign_in(visitor, next="/requests?status=NEW")
+    assert (entered.status_code, entered.location) == (303, "/requests?status=NEW")
+    assert visitor.get("/requests").status_code == 200
+
+
+@pytest.mark.usefixtures("with_passwords")
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:1"]
+)
+def test_nobody_is_sent_elsewhere_by_signing_in(desk: Callable[[], Desk], target: str) -> None:
+    assert _sign_in(desk(), next=target).location == "/"
+
+
+@pytest.mark.usefixtures("with_passwords")
+def test_the_cookie_is_for_us_alone(desk: Callable[[], Desk]) -> None:
+    cookie = next(
+        value for value in _sign_in(desk()).headers.getlist("Set-Cookie") if value.startswith("koha_ill")
+    )
+
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+@pytest.mark.usefixtures("with_passwords")
+def test_a_wrong_password_says_so_and_keeps_the_name(desk: Callable[[], Desk]) -> None:
+    answer = _sign_in(desk(), name='"><script>', password="wrong")
+
+    assert answer.status_code == 403
+    assert "The user name or the password is not right." in answer.text
+    assert 'value="&#34;&gt;&lt;script&gt;"' in answer.text
+
+
+@pytest.mark.usefixtures("with_passwords")
+def test_who_lacks_the_permission_sees_why(desk: Callable[[], Desk]) -> None:
+    answer = _sign_in(desk(), name="dora")
+
+    assert answer.status_code == 403
+    assert "it lacks Koha&#39;s permission ill" in answer.text
+
+
+def test_who_loses_the_permission_while_signed_in_sees_why(desk: Callable[[], Desk]) -> None:
+    dora = desk().sign_in(DORA)
+
+    assert "it lacks Koha&#39;s permission ill" in dora.client.get("/requests", follow_redirects=True).text
+
+
+@pytest.mark.usefixtures("with_passwords")
+def test_too_many_attempts_have_to_wait(desk: Callable[[], Desk]) -> None:
+    visitor = desk()
+    answers = [_sign_in(visitor, password="wrong") for _ in range(21)]
+
+    assert [answer.status_code for answer in answers] == [403] * 20 + [429]
+    assert "Wait a minute" in answers[-1].text
+
+
+def test_signing_out_ends_the_session(clara: Desk) -> None:
+    assert clara.get("/requests").status_code == 200
+
+    clara.post("/sign-out")
+
+    clara.client.set_cookie("koha_ill_sidecar_session", f"token of {CLARA}")
+    assert clara.get("/requests").status_code == 303
+
+
+def test_a_form_from_elsewhere_changes_nothing(clara: Desk) -> None:
+    without = clara.client.post("/library", data={"branchcode": RIVERSIDE})
+    foreign = clara.client.post(
+        "/library", data={"branchcode": RIVERSIDE}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+
+    assert (without.status_code, foreign.status_code) == (400, 400)
+    assert "The form was out of date" in without.text
+    assert "Ada Lovelace Library</span>" in clara.get("/nothing", Accept="text/html").text
+
+
+def test_the_library_to_work_at_is_chosen(clara: Desk) -> None:
+    answer = clara.post("/library", {"branchcode": RIVERSIDE, "next": "/nothing"})
+
+    page = clara.get(answer.location, Accept="text/html").text
+    assert "You now work at Riverside." in page
+    assert "Riverside</span>" in page
+    assert "You now work at Riverside." not in clara.get("/nothing", Accept="text/html").text
+
+
+def test_the_language_is_chosen_and_remembered(clara: Desk) -> None:
+    clara.post("/language", {"language": "zh-Hant-TW"})
+
+    assert '<html lang="zh-Hant-TW">' in clara.get("/nothing", Accept="text/html").text
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("zh-TW,zh;q=0.9,en;q=0.8", "zh-Hant-TW"),
+        ("zh-Hant-HK", "zh-Hant-TW"),
+        ("zh-CN,en;q=0.5", "en"),
+        ("de,fr", "en"),
+        ("", "en"),
+    ],
+)
+def test_the_browser_says_which_language_is_first(
+    desk: Callable[[], Desk], header: str, language: str
+) -> None:
+    assert f'<html lang="{language}">' in desk().get("/sign-in", **{"Accept-Language": header}).text
+
+
+def test_kohas_own_choice_of_language_counts(desk: Callable[[], Desk]) -> None:
+    visitor = desk()
+    visitor.client.set_cookie("KohaOpacLanguage", "zh-Hant-TW")
+
+    assert '<html lang="zh-Hant-TW">' in visitor.get("/sign-in").text
+
+
+def test_every_page_bears_a_strict_policy(desk: Callable[[], Desk]) -> None:
+    for address in ("/sign-in", "/nothing"):
+        policy = desk().get(address, Accept="text/html").headers["Content-Security-Policy"]
+
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+
+
+def test_programs_are_answered_as_programs(desk: Callable[[], Desk]) -> None:
+    answer = desk().get("/callbacks/nobody/here", Accept="text/html")
+
+    assert answer.content_type == "application/problem+json"
+
+
+def test_static_files_are_kept_for_ever_under_their_own_version(desk: Callable[[], Desk]) -> None:
+    visitor = desk()
+    address = visitor.get("/sign-in").text.partition('rel="stylesheet" href="')[2].partition('"')[0]
+
+    assert "immutable" in visitor.get(address).headers["Cache-Control"]
+    assert visitor.get("/static/other/sidecar.css").headers["Cache-Control"] == "no-cache"
+    assert visitor.get("/static/x/../app.py").status_code == 404
+
+
+@pytest.mark.usefixtures("with_passwords")
+def test_a_home_library_is_where_one_begins(desk: Callable[[], Desk]) -> None:
+    visitor = desk()
+    _sign_in(visitor)
+
+    assert f'<option value="{ADA}" selected>' in visitor.get("/nothing", Accept="text/html").text
