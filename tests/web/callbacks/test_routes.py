@@ -194,7 +194,7 @@ def test_only_post_is_taken(client: FlaskClient, method: str) -> None:
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize("path", ["/", "/callbacks", "/callbacks/acme/x", "/static/x", "/%ff"])
+@pytest.mark.parametrize("path", ["/nowhere", "/callbacks", "/callbacks/acme/x", "/static/x", "/%ff"])
 def test_any_other_address_is_404(client: FlaskClient, path: str) -> None:
     assert problem(client.get(path)) == (404, "not-found")
 
