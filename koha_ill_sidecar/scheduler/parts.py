@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import tzinfo
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tzlocal import get_localzone
@@ -18,7 +19,7 @@ from koha_ill_sidecar.scheduler.registry import jobs
 from koha_ill_sidecar.services.messages import Dispatcher
 from koha_ill_sidecar.storage.sidecar import migrations
 from koha_ill_sidecar.web.app import create_app
-from koha_ill_sidecar.web.proxies import TrustedProxies
+from koha_ill_sidecar.web.proxies import Mounted, TrustedProxies
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -135,7 +136,10 @@ class Parts:
 
 def _application(runtime: Runtime) -> "WSGIApplication":
     web = runtime.settings.web
-    return TrustedProxies(create_app(runtime), web.trusted_proxies, unix_socket=web.listen.path is not None)
+    application: WSGIApplication = create_app(runtime)
+    if prefix := urlsplit(web.public_url or "").path:
+        application = Mounted(application, prefix)
+    return TrustedProxies(application, web.trusted_proxies, unix_socket=web.listen.path is not None)
 
 
 def _timezone(settings: Settings) -> tzinfo:

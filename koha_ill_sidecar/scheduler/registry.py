@@ -95,6 +95,7 @@ def _clean_up(runtime: Runtime, go_on: GoOn) -> Done:
     done: Counter[str] = Counter()
     done["receipts"] = _until_empty(lambda: transact(housekeeping.remove_old_receipts, keep_for), go_on)
     done["deliveries"] = _until_empty(lambda: transact(housekeeping.remove_old_deliveries), go_on)
+    done["sessions"] = transact(housekeeping.remove_unused_sessions)
     above: int | None = 0
     while above is not None and go_on():
         removed, above = transact(housekeeping.remove_history_of_deleted, above, keep_for)

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from koha_ill_sidecar.storage.sidecar import leftovers
+from koha_ill_sidecar.domain.staff import session_seconds
+from koha_ill_sidecar.storage.sidecar import leftovers, sessions
 from koha_ill_sidecar.storage.transaction import Transaction
 
 STEP = 1000
@@ -19,6 +20,11 @@ def remove_old_receipts(tx: Transaction, keep_for: timedelta) -> int:
 def remove_old_deliveries(tx: Transaction) -> int:
     """Remove a step of what we know of messages settled 90 days ago; less than :data:`STEP` is the end."""
     return leftovers.remove_deliveries(tx, settled_before=_KEEP_DELIVERIES, limit=STEP)
+
+
+def remove_unused_sessions(tx: Transaction) -> int:
+    """Remove the sessions of people who signed in here and have not been seen for as long as Koha lets one last."""
+    return sessions.remove_unused(tx, seconds=session_seconds(tx.preferences.text("timeout")))
 
 
 def remove_history_of_deleted(tx: Transaction, above: int, keep_for: timedelta) -> tuple[int, int | None]:

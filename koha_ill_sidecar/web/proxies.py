@@ -81,6 +81,25 @@ class TrustedProxies:
         return client
 
 
+class Mounted:
+    """
+    WSGI middleware: live under a path of a host that others share, such as ``/ill`` of Koha's staff interface.
+
+    The web server before us may pass addresses on with the path or without it.
+    """
+
+    def __init__(self, application: "WSGIApplication", prefix: str) -> None:
+        self._application = application
+        self._prefix = prefix
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ["SCRIPT_NAME"] = self._prefix
+        path = environ.get("PATH_INFO", "")
+        if path == self._prefix or path.startswith(self._prefix + "/"):
+            environ["PATH_INFO"] = path[len(self._prefix) :]
+        return self._application(environ, start_response)
+
+
 def _forget(environ: "WSGIEnvironment") -> None:
     for key in [key for key in environ if key.startswith(_FORWARDED)]:
         del environ[key]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from koha_ill_sidecar.web.proxies import TRUSTED, TrustedProxies
+from koha_ill_sidecar.web.proxies import TRUSTED, Mounted, TrustedProxies
 
 
 def _seen(proxies: list[str], **environ: str) -> dict[str, Any]:
@@ -80,3 +80,22 @@ def test_a_host_that_is_none_is_not_taken(host: str) -> None:
     seen = _seen(["10.0.0.1"], REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_HOST=host)
 
     assert seen["HTTP_HOST"] == "127.0.0.1:8085"
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [
+        ("/ill/requests", "/requests"),
+        ("/ill/", "/"),
+        ("/ill", ""),
+        ("/requests", "/requests"),
+        ("/illness", "/illness"),
+        ("/", "/"),
+    ],
+)
+def test_a_path_of_a_shared_host_is_taken_off_if_it_is_there(path: str, inside: str) -> None:
+    seen: dict[str, Any] = {"PATH_INFO": path, "SCRIPT_NAME": ""}
+
+    Mounted(lambda _environ, _start: [b""], "/ill")(seen, lambda *_: lambda _: None)
+
+    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("/ill", inside)

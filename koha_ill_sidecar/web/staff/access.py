@@ -119,6 +119,11 @@ def csrf_token() -> str:
     return hmac.new(g.secret.encode(), _CSRF_CONTEXT, hashlib.sha256).hexdigest()
 
 
+def own_address() -> str:
+    """Give the address of this page without the host, as :func:`safe_target` takes it."""
+    return request.script_root + request.full_path.rstrip("?")
+
+
 def safe_target(target: str | None) -> str | None:
     """Give where to go on, if it is a page of ours."""
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
@@ -157,7 +162,7 @@ def remember_visitor(response: Response) -> Response:
 
 
 def _to_sign_in() -> BaseResponse:
-    target = request.full_path.rstrip("?") if request.method in _SAFE_METHODS else None
+    target = own_address() if request.method in _SAFE_METHODS else None
     return redirect(url_for("staff.sign_in_form", next=target), 303)
 
 

@@ -12,7 +12,14 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import problems
 from koha_ill_sidecar.web.i18n import N_
 from koha_ill_sidecar.web.staff import entrance, errors, messages
-from koha_ill_sidecar.web.staff.access import COOKIE, Access, csrf_token, nobody, remember_visitor
+from koha_ill_sidecar.web.staff.access import (
+    COOKIE,
+    Access,
+    csrf_token,
+    nobody,
+    own_address,
+    remember_visitor,
+)
 from koha_ill_sidecar.web.staff.requests import listing
 
 _NAVIGATION = (("staff.requests", N_("Requests")),)
@@ -45,7 +52,7 @@ def install(app: Flask, runtime: Runtime) -> None:
 
 
 def _here() -> str:
-    return request.full_path.rstrip("?") if request.method == "GET" else url_for("staff.home")
+    return own_address() if request.method == "GET" else url_for("staff.home")
 
 
 def _home() -> Response:

@@ -177,3 +177,16 @@ def test_a_home_library_is_where_one_begins(desk: Callable[[], Desk]) -> None:
     _sign_in(visitor)
 
     assert f'<option value="{ADA}" selected>' in visitor.get("/nothing", Accept="text/html").text
+
+
+def test_under_a_path_of_a_shared_host_every_address_begins_with_it(desk: Callable[[], Desk]) -> None:
+    visitor = desk()
+    under = {"SCRIPT_NAME": "/ill"}
+
+    refused = visitor.client.get("/requests", environ_overrides=under)
+    form = visitor.client.get("/sign-in", environ_overrides=under)
+
+    assert refused.location == "/ill/sign-in?next=/ill/requests"
+    assert 'action="/ill/sign-in"' in form.text
+    assert 'href="/ill/static/' in form.text
+    assert "Path=/ill" in refused.headers["Set-Cookie"]
