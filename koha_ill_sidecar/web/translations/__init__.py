@@ -20,6 +20,7 @@ _OPTIONS = {
     "templates/**.html": {"extensions": "jinja2.ext.i18n", "trim_blocks": "true", "lstrip_blocks": "true"}
 }
 _KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+_HEADER = "# What the pages of koha-ill-sidecar say, GPL-3.0-or-later. script/translations keeps it up to date."
 
 Message = str | tuple[str, ...]
 """A text, or its singular and plural."""
@@ -42,7 +43,17 @@ def read(path: Path) -> Catalog:
 def update(path: Path) -> Catalog:
     """Give a catalogue with every message of today, and what was translated already."""
     before = read(path)
-    after = Catalog(locale=before.locale, fuzzy=False, creation_date=before.creation_date)
+    after = Catalog(
+        locale=before.locale,
+        header_comment=_HEADER,
+        project="koha-ill-sidecar",
+        version="1",
+        msgid_bugs_address="none",
+        last_translator="none",
+        language_team="none",
+        creation_date=before.creation_date,
+        fuzzy=False,
+    )
     for message, name, _ in messages():
         known = before.get(message if isinstance(message, str) else message[0])
         after.add(message, known.string if known else "", locations=[(name, 0)])
