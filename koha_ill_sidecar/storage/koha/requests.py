@@ -20,7 +20,8 @@ from koha_ill_sidecar.storage.direct import send
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
-_COLUMNS = tuple(field.name for field in fields(ILLRequest))
+COLUMNS = tuple(field.name for field in fields(ILLRequest))
+"""Columns of ``illrequests`` that the sidecar reads, as far as the installed version has them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +156,7 @@ def _one(tx: Transaction, statement: Select[Any], illrequest_id: int) -> ILLRequ
 
 
 def _present(table: Table) -> list[ColumnElement[Any]]:
-    return [table.c[name] for name in _COLUMNS if name in table.c]
+    return [table.c[name] for name in COLUMNS if name in table.c]
 
 
 def _conditions(table: Table, wanted: RequestFilter) -> list[ColumnElement[bool]]:
@@ -184,7 +185,7 @@ def _select_request(koha: InstalledKoha) -> Select[Any]:
 
 @functools.cache
 def _lock_request(koha: InstalledKoha) -> tuple[str, tuple[str, ...]]:
-    names = tuple(name for name in _COLUMNS if koha.has("illrequests", name))
+    names = tuple(name for name in COLUMNS if koha.has("illrequests", name))
     columns = ", ".join(names)
     statement = f"SELECT {columns} FROM illrequests WHERE illrequest_id = %(illrequest_id)s FOR UPDATE"  # noqa: S608  (our own names)
     return statement, names

@@ -20,7 +20,9 @@ _OPTIONS = {
     "templates/**.html": {"extensions": "jinja2.ext.i18n", "trim_blocks": "true", "lstrip_blocks": "true"}
 }
 _KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
-_HEADER = "# What the pages of koha-ill-sidecar say, GPL-3.0-or-later. script/translations keeps it up to date."
+_HEADER = (
+    "# What the pages of koha-ill-sidecar say, GPL-3.0-or-later. script/translations keeps it up to date."
+)
 
 Message = str | tuple[str, ...]
 """A text, or its singular and plural."""
