@@ -1,0 +1,99 @@
+"""
+How texts are searched: folded, and taken apart into terms that an index can hold.
+
+A *word* is what stands between white space. Every piece of a word of one, two or three characters is a *gram*, and a
+term of the index: so whatever somebody types, in whatever script, is found inside words too. A typed word of up to
+three characters is one term, and its hits are exact; a longer one must occur in all that have its grams, but not all
+that have them need have it. Words that many requests share are terms as well, which proves most of those hits.
+"""
+
+import functools
+import unicodedata
+from collections.abc import Iterable
+
+GRAM = 3
+"""Characters of the longest gram."""
+
+SHORTEST_SHARED_WORD = GRAM + 1
+"""Shorter words are grams themselves."""
+
+LONGEST_TERM = 60
+"""Characters at most: what is longer is cut for the index, and compared in whole afterwards."""
+
+TEXT = "t"
+PATRON = "p"
+WORD = "w"
+"""What a term is of, its first character: a gram of all of the text, of who asks, or a whole word."""
+
+_KNOWN_WORDS = 100_000  # words whose grams are remembered while many requests are taken in
+
+# Letters that Unicode does not take apart, though people who lack the key write them so.
+_LETTERS = {
+    "ø": "o", "đ": "d", "ł": "l", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d",
+}  # fmt: skip
+# Hiragana for Katakana, and whole kana for small ones, as utf8mb4_unicode_ci has them.
+_KATAKANA = {chr(code): chr(code - 0x60) for code in range(0x30A1, 0x30F7)}
+_SMALL_KANA = dict(zip("ぁぃぅぇぉっゃゅょゎゕゖ", "あいうえおつやゆよわかけ", strict=True))
+_REPLACED = str.maketrans(
+    _LETTERS | {kana: _SMALL_KANA.get(to, to) for kana, to in _KATAKANA.items()} | _SMALL_KANA
+)
+
+
+def fold(text: str) -> str:
+    """
+    Give a text as it is compared: without case, accents, and the differences of width and of kana.
+
+    Texts that Koha's collation takes for the same are the same folded; a few more are (``ø`` and ``o``).
+
+    Source: MariaDB, utf8mb4_unicode_ci, which is the collation of Koha's tables.
+    """
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return unicodedata.normalize("NFKC", plain.casefold()).translate(_REPLACED)
+
+
+def words(text: str) -> list[str]:
+    """Give the words of a text, folded."""
+    return fold(text).split()
+
+
+@functools.lru_cache(maxsize=_KNOWN_WORDS)
+def grams(word: str) -> frozenset[str]:
+    """Give every piece of up to three characters of a folded word."""
+    return frozenset(
+        word[start : start + length]
+        for length in range(1, GRAM + 1)
+        for start in range(len(word) - length + 1)
+    )
+
+
+def necessary_grams(word: str) -> tuple[str, ...]:
+    """Give the grams that a word must have in which *word* occurs; the one it is, if it is no longer than that."""
+    if len(word) <= GRAM:
+        return (word,)
+    return tuple(dict.fromkeys(word[start : start + GRAM] for start in range(len(word) - GRAM + 1)))
+
+
+def is_proven_by_grams(word: str) -> bool:
+    """Tell whether having the grams of a typed word means having it."""
+    return len(word) <= GRAM
+
+
+def gram_terms(folded_words: Iterable[str], of: str) -> set[str]:
+    """Give the terms that stand for the pieces of words."""
+    found: set[str] = set()
+    for word in folded_words:
+        found |= grams(word)
+    return {of + gram for gram in found}
+
+
+def word_term(word: str) -> str:
+    """Give the term that stands for a whole word."""
+    return WORD + word
+
+
+def may_be_shared(word: str) -> bool:
+    """Tell whether a word can be a term of its own."""
+    return SHORTEST_SHARED_WORD <= len(word) <= LONGEST_TERM
