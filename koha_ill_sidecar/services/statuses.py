@@ -32,8 +32,17 @@ _REVERT_FROM_PARTNERS_SINCE = KohaVersion(23, 11)  # bug 27542
 
 def graph_of(koha: InstalledKoha, ill_request: ILLRequest) -> StatusGraph:
     """Give the status graph that this Koha uses for a request; the core's for a backend that only Koha knows."""
+    return _graph(koha, is_generic=ill_request.backend == koha.generic_backend)
+
+
+def generic_graph(koha: InstalledKoha) -> StatusGraph:
+    """Give the status graph of the backend that comes with this Koha."""
+    return _graph(koha, is_generic=True)
+
+
+def _graph(koha: InstalledKoha, *, is_generic: bool) -> StatusGraph:
     return status_graph(
-        is_generic=ill_request.backend == koha.generic_backend,
+        is_generic=is_generic,
         has_unauthenticated=koha.version >= UNAUTHENTICATED_SINCE,
         can_revert_from_partners=koha.version >= _REVERT_FROM_PARTNERS_SINCE,
     )

@@ -140,7 +140,7 @@ def test_privileges_too_many_are_named(look: Examine, admin: Engine) -> None:
             root.execute(text("REVOKE UPDATE ON categories FROM 'koha_ill_sidecar'@'localhost'"))
 
     assert found.verdict is Verdict.WARN
-    assert found.seen.startswith("too many: UPDATE on borrowers")
+    assert found.seen.startswith("too many: UPDATE on categories")
 
 
 def test_a_table_that_we_may_not_read_leaves_the_other_checks(look: Examine, admin: Engine) -> None:

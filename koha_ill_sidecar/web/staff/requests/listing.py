@@ -1,18 +1,211 @@
-"""The list of requests."""
+"""The list of requests: filters, columns, saved views, CSV."""
 
-from flask import Blueprint, Response
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
+from flask import Blueprint, Response, redirect, request, stream_with_context, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as BaseResponse
+
+from koha_ill_sidecar.domain.attributes import MaterialType
+from koha_ill_sidecar.domain.request_documents import Column
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import overview
-from koha_ill_sidecar.storage.koha.requests import RequestFilter
+from koha_ill_sidecar.services import request_list
+from koha_ill_sidecar.services.request_list import WAITING_FOR_US, ListedRequest, RequestPage
+from koha_ill_sidecar.storage.sidecar import person_settings
+from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff import messages
+from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.web.staff.requests import columns as list_columns
+from koha_ill_sidecar.web.staff.requests import query as list_query
+from koha_ill_sidecar.web.staff.requests.columns import ListColumn
+from koha_ill_sidecar.web.staff.requests.query import ListQuery
+
+_VIEWS = "requests.views"
+_LONGEST_NAME = 60
+_MOST_VIEWS = 30
+_STEP = 500
+_BYTE_ORDER_MARK = "\ufeff"  # by which spreadsheets know UTF-8
+# A spreadsheet takes what begins so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
+    views = _Views(runtime)
+    blueprint.add_url_rule("/requests", "requests", views.show)
+    blueprint.add_url_rule("/requests.csv", "requests_csv", views.export)
+    blueprint.add_url_rule("/requests/columns", "requests_columns", views.choose_columns, methods=["POST"])
+    blueprint.add_url_rule("/requests/views", "requests_views", views.keep_view, methods=["POST"])
 
-    def show() -> Response:
-        found = runtime.database.transact(overview.list_requests, RequestFilter(), limit=50)
-        return page("staff/requests/list.html", found=found)
 
-    blueprint.add_url_rule("/requests", "requests", show)
+class _Views:
+    def __init__(self, runtime: Runtime) -> None:
+        self._transact = runtime.database.transact
+
+    def show(self) -> Response:
+        """Show a page of the list."""
+        query = list_query.read(request.args)
+        found, settings = self._transact(_load, query, current().member.borrowernumber)
+        last_page = max(1, -(-found.found.total // query.page_size))
+        return page(
+            "staff/requests/list.html",
+            query=query,
+            found=found,
+            last_page=last_page,
+            columns=list_columns.chosen(settings.get(list_columns.SETTING), has_batches=found.has_batches),
+            all_columns=[
+                list_columns.COLUMNS[column]
+                for column in list_columns.available(has_batches=found.has_batches)
+            ],
+            views=_views(settings.get(_VIEWS)),
+            waiting_for_us=tuple(status.value for status in WAITING_FOR_US),
+            type_choices=lambda: [(kind.value, _(kind.label)) for kind in MaterialType],
+            statuses=_status_choices(found, query),
+            page_sizes=list_query.PAGE_SIZES,
+            address=_address,
+            csv_address=lambda: (
+                url_for("staff.requests_csv") + _address().removeprefix(url_for("staff.requests"))
+            ),
+            sort_address=_sort_address,
+            sort_state=lambda column: _sort_state(query, column),
+        )
+
+    def export(self) -> Response:
+        """Give all requests that the filter picks as CSV, in the chosen columns."""
+        query = list_query.read(request.args)
+        found, settings = self._transact(_load, query, current().member.borrowernumber)
+        chosen = list_columns.chosen(settings.get(list_columns.SETTING), has_batches=found.has_batches)
+        response = Response(
+            stream_with_context(self._lines(query, chosen)), content_type="text/csv; charset=utf-8"
+        )
+        response.headers["Content-Disposition"] = 'attachment; filename="ill-requests.csv"'
+        return response
+
+    def choose_columns(self) -> BaseResponse:
+        """Remember which columns somebody wants to see."""
+        names = None if "reset" in request.form else list_columns.as_setting(request.form.getlist("column"))
+        self._transact(person_settings.put, current().member.borrowernumber, list_columns.SETTING, names)
+        return redirect(_own(request.form.get("query", "")), 303)
+
+    def keep_view(self) -> BaseResponse:
+        """Keep the list as it is under a name, or let a kept one go."""
+        query = _only_known(request.form.get("query", ""))
+        name = request.form.get("name", "").strip()[:_LONGEST_NAME]
+        if name:
+            is_removal = "remove" in request.form
+            self._transact(
+                _change_views, current().member.borrowernumber, name, None if is_removal else query
+            )
+            said = _("The view %(name)s was removed.") if is_removal else _("The view %(name)s was saved.")
+            messages.tell("done", said % {"name": name})
+        else:
+            messages.tell("error", _("Give the view a name."))
+        return redirect(_own(query), 303)
+
+    def _lines(self, query: ListQuery, chosen: Sequence[ListColumn]) -> Iterator[str]:
+        yield _BYTE_ORDER_MARK + _csv_line([_(column.label) for column in chosen])
+        number = 1
+        while True:
+            step = self._transact(
+                request_list.load_step, query.wanted, query.sort, page=number, page_size=_STEP
+            )
+            if not step:
+                return
+            for one in step:
+                yield _csv_line([_plain(column, one) for column in chosen])
+            number += 1
+
+
+def _load(tx: Transaction, query: ListQuery, borrowernumber: int) -> tuple[RequestPage, Mapping[str, Any]]:
+    found = request_list.load(tx, query.wanted, query.sort, page=query.page, page_size=query.page_size)
+    return found, person_settings.find(tx, borrowernumber)
+
+
+def _status_choices(found: RequestPage, query: ListQuery) -> list[tuple[str, str, str, int]]:
+    """Give parameter, code, label and number of every status and alias that occurs or is asked for."""
+    statuses = {**dict.fromkeys(query.wanted.statuses, 0), **found.found.statuses}
+    aliases = {**dict.fromkeys(query.wanted.aliases, 0), **found.found.aliases}
+    return [
+        *(("status", code, _(found.status_names.get(code, code)), count) for code, count in statuses.items()),
+        *(("alias", code, found.aliases.get(code, code), count) for code, count in aliases.items()),
+    ]
+
+
+def _address(**changes: object) -> str:
+    """Give the address of the list as it is, with other values; None takes one out. The page begins anew."""
+    values = {name: request.args.getlist(name) for name in list_query.NAMES if name in request.args}
+    values.pop("page", None)
+    merged: dict[str, object] = {**values, **changes}
+    return url_for(
+        "staff.requests", **{name: value for name, value in merged.items() if value not in (None, [])}
+    )  # type: ignore[arg-type]
+
+
+def _sort_address(column: ListColumn, query: ListQuery) -> str:
+    is_again = query.sort.column is column.column
+    return _address(sort=f"-{column.name}" if is_again and not query.sort.descending else column.name)
+
+
+def _sort_state(query: ListQuery, column: ListColumn) -> str:
+    if query.sort.column is not column.column:
+        return "none"
+    return "descending" if query.sort.descending else "ascending"
+
+
+def _views(setting: object) -> list[tuple[str, str]]:
+    """Give the kept views: name and address."""
+    if not isinstance(setting, dict):
+        return []
+    return [(str(name), _own(str(query))) for name, query in setting.items()]
+
+
+def _change_views(tx: Transaction, borrowernumber: int, name: str, query: str | None) -> None:
+    setting = person_settings.find(tx, borrowernumber).get(_VIEWS)
+    kept = dict(setting) if isinstance(setting, dict) else {}
+    kept.pop(name, None)
+    if query is not None:
+        kept = dict([*kept.items(), (name, query)][-_MOST_VIEWS:])
+    person_settings.put(tx, borrowernumber, _VIEWS, kept)
+
+
+def _only_known(query: str) -> str:
+    """Give of a query string what an address of the list may say."""
+    given = MultiDict(_parsed(query))
+    pairs = [(name, value) for name in list_query.NAMES if name != "page" for value in given.getlist(name)]
+    return urlencode(pairs)
+
+
+def _parsed(query: str) -> list[tuple[str, str]]:
+    return parse_qsl(query, max_num_fields=200)
+
+
+def _own(query: str) -> str:
+    known = _only_known(query)
+    return url_for("staff.requests") + (f"?{known}" if known else "")
+
+
+def _plain(column: ListColumn, one: ListedRequest) -> str:
+    value = column.value(one)
+    if column.column is Column.STATUS and one.row.alias:
+        return f"{value} ({one.row.alias})"
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return value.isoformat(" ", "seconds")
+        case date():
+            return value.isoformat()
+    return str(value)
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+    return line.getvalue()

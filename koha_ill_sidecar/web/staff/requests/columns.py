@@ -1,0 +1,150 @@
+"""The columns of the list: what they are called, what stands in them, and which ones a person sees."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from koha_ill_sidecar.domain.attributes import MaterialType
+from koha_ill_sidecar.domain.request_documents import Column
+from koha_ill_sidecar.services.request_list import ListedRequest
+from koha_ill_sidecar.web.i18n import N_
+from koha_ill_sidecar.web.i18n import gettext as _
+
+SETTING = "requests.columns"
+
+_LONGEST_NOTE = 100  # Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListColumn:
+    """
+    A column.
+
+    Attributes:
+        value: Gives what stands in it for a request: a text, a day, a moment, a number or nothing.
+        is_long: Its texts want room.
+    """
+
+    column: Column
+    label: str
+    value: Callable[[ListedRequest], str | date | datetime | int | None]
+    is_long: bool = False
+
+    @property
+    def name(self) -> str:
+        """What addresses and settings call it."""
+        return self.column.value
+
+
+def _attribute(*kinds: str) -> Callable[[ListedRequest], str]:
+    return lambda one: next((value for kind in kinds if (value := one.row.attributes.get(kind))), "")
+
+
+def _type(one: ListedRequest) -> str:
+    kind = one.row.attributes.get("type", "")
+    return _(MaterialType(kind).label) if kind in MaterialType else kind
+
+
+def _patron(one: ListedRequest) -> str:
+    card = f"[{one.row.patron_card}]" if one.row.patron_card else ""
+    return f"{one.row.patron_name} {card}".strip()
+
+
+def _note(text: str | None) -> str:
+    return "" if text is None else text if len(text) <= _LONGEST_NOTE else text[: _LONGEST_NOTE - 1] + "…"
+
+
+COLUMNS: Mapping[Column, ListColumn] = {
+    each.column: each
+    for each in (
+        ListColumn(column=Column.NUMBER, label=N_("Request number"), value=lambda one: one.number),
+        ListColumn(column=Column.BATCH, label=N_("Batch"), value=lambda one: one.row.batch),
+        ListColumn(column=Column.AUTHOR, label=N_("Author"), value=_attribute("author", "article_author")),
+        ListColumn(column=Column.TITLE, label=N_("Title"), value=_attribute("title"), is_long=True),
+        ListColumn(
+            column=Column.ARTICLE_TITLE,
+            label=N_("Article title"),
+            value=_attribute("article_title"),
+            is_long=True,
+        ),
+        ListColumn(column=Column.ISSUE, label=N_("Issue"), value=_attribute("issue")),
+        ListColumn(column=Column.VOLUME, label=N_("Volume"), value=_attribute("volume")),
+        ListColumn(column=Column.YEAR, label=N_("Year"), value=_attribute("year")),
+        ListColumn(column=Column.PAGES, label=N_("Pages"), value=_attribute("pages")),
+        ListColumn(column=Column.TYPE, label=N_("Request type"), value=_type),
+        ListColumn(
+            column=Column.ORDER_ID, label=N_("Order ID"), value=lambda one: one.row.ill_request.orderid
+        ),
+        ListColumn(column=Column.PATRON, label=N_("Patron"), value=_patron),
+        ListColumn(
+            column=Column.BIBLIO, label=N_("Biblio number"), value=lambda one: one.row.ill_request.biblio_id
+        ),
+        ListColumn(
+            column=Column.LIBRARY, label=N_("Library"), value=lambda one: one.row.ill_request.branchcode
+        ),
+        ListColumn(column=Column.STATUS, label=N_("Status"), value=lambda one: _(one.status)),
+        ListColumn(column=Column.PLACED, label=N_("Placed on"), value=lambda one: one.row.ill_request.placed),
+        ListColumn(
+            column=Column.UPDATED, label=N_("Updated on"), value=lambda one: one.row.ill_request.updated
+        ),
+        ListColumn(column=Column.REPLIED, label=N_("Replied"), value=lambda one: one.row.ill_request.replied),
+        ListColumn(
+            column=Column.COMPLETED, label=N_("Completed on"), value=lambda one: one.row.ill_request.completed
+        ),
+        ListColumn(
+            column=Column.ACCESS_URL, label=N_("Access URL"), value=lambda one: one.row.ill_request.accessurl
+        ),
+        ListColumn(column=Column.COST, label=N_("Cost"), value=lambda one: one.row.ill_request.cost),
+        ListColumn(
+            column=Column.PRICE_PAID, label=N_("Price paid"), value=lambda one: one.row.ill_request.price_paid
+        ),
+        ListColumn(column=Column.COMMENTS, label=N_("Comments"), value=lambda one: one.row.comments or None),
+        ListColumn(
+            column=Column.NOTES_OPAC,
+            label=N_("OPAC notes"),
+            value=lambda one: one.row.ill_request.notesopac,
+            is_long=True,
+        ),
+        ListColumn(
+            column=Column.NOTES_STAFF,
+            label=N_("Staff notes"),
+            value=lambda one: _note(one.row.ill_request.notesstaff),
+            is_long=True,
+        ),
+        ListColumn(column=Column.BACKEND, label=N_("Backend"), value=lambda one: one.row.ill_request.backend),
+    )
+}
+"""Every column of Koha's list, from left to right."""
+
+_AT_FIRST = (
+    Column.NUMBER,
+    Column.AUTHOR,
+    Column.TITLE,
+    Column.ARTICLE_TITLE,
+    Column.TYPE,
+    Column.PATRON,
+    Column.LIBRARY,
+    Column.STATUS,
+    Column.PLACED,
+    Column.UPDATED,
+    Column.COMMENTS,
+)
+
+
+def chosen(setting: object, *, has_batches: bool) -> list[ListColumn]:
+    """Give the columns that a person sees; the number is always among them."""
+    names = (
+        [name for name in setting if name in set(Column)] if isinstance(setting, list) else list(_AT_FIRST)
+    )
+    visible = {Column.NUMBER, *(Column(name) for name in names)}
+    return [COLUMNS[column] for column in available(has_batches=has_batches) if column in visible]
+
+
+def available(*, has_batches: bool) -> Sequence[Column]:
+    """Give the columns that this Koha has something for."""
+    return [column for column in COLUMNS if has_batches or column is not Column.BATCH]
+
+
+def as_setting(names: Iterable[str]) -> list[str]:
+    """Give what is kept of a choice."""
+    return [column.value for column in Column if column.value in set(names)]
