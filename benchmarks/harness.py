@@ -126,7 +126,7 @@ DATABASE = "koha"
 """Name of the database on :func:`library_server`."""
 
 USER = "koha_ill_sidecar"
-_PASSWORD = "bench"
+PASSWORD = "bench"
 
 _kept_open = ExitStack()
 atexit.register(_kept_open.close)
@@ -140,7 +140,7 @@ def library_server(requests: int = 0, messages: int = 0) -> PrivateMariaDB:
     It is kept until the program ends, and given to whoever asks for the same: a million requests take minutes to load.
     """
     server = _kept_open.enter_context(private_server(buffer_pool="4G" if requests else "1G"))
-    create_koha_database(server, DATABASE, user=USER, password=_PASSWORD)
+    create_koha_database(server, DATABASE, user=USER, password=PASSWORD)
     database = Database(settings_for(server, DATABASE), site=IllSite())
     migrations.migrate(database.engine)
     database.close()
@@ -153,4 +153,4 @@ def library_server(requests: int = 0, messages: int = 0) -> PrivateMariaDB:
 
 def settings_for(server: PrivateMariaDB, database: str) -> DatabaseSettings:
     """Tell how the sidecar's user reaches a database of the private server."""
-    return DatabaseSettings(socket=server.socket, user=USER, password=Secret(_PASSWORD), database=database)
+    return DatabaseSettings(socket=server.socket, user=USER, password=Secret(PASSWORD), database=database)

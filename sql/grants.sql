@@ -83,12 +83,16 @@ DEALLOCATE PREPARE grant_statement;
 -- The sidecar's own tables, which `koha-ill-sidecar migrate` makes. They need not exist yet.
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_deliveries` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_history` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_index_queue` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_leases` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_listing` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_marks` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_migrations` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_outbox` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_partner_enquiries` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_person_settings` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_postings` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_receipts` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_requests` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_sessions` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_slices` TO 'koha_ill_sidecar'@'localhost';

@@ -11,7 +11,7 @@ from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing, print_table
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.services import creation, opac, overview, partners, request_log
+from koha_ill_sidecar.services import creation, opac, overview, partners, request_index, request_log
 from koha_ill_sidecar.services import metadata as metadata_service
 from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.creation import NewRequest, Visitor
@@ -23,6 +23,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 R = TypeVar("R")
 
 _MAX_LISTED = 10_000
+_REINDEX_STEP = 2000
 
 
 def _pairs(_context: click.Context, _option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
@@ -508,6 +509,27 @@ def place_with_partners(
         return
     _tell(placed.ill_request, as_json=False)
     click.echo(f"Messages queued: {', '.join(map(str, placed.message_ids))}")
+
+
+@requests.command()
+@click.option("--all", "anew", is_flag=True, help="Write the whole index anew, whatever stands in it.")
+@pass_context
+def reindex(context: CommandContext, *, anew: bool) -> None:
+    """Bring the index of requests up to date at once, looking at every request."""
+    transact = context.database.transact
+    if anew:
+        transact(request_index.begin_anew)
+    done = 0
+    while (built := transact(request_index.build)) is not None:
+        done += built
+    while transact(request_index.index_queue, limit=_REINDEX_STEP):
+        pass
+    above: int | None = 0
+    while above is not None:
+        found, above = transact(request_index.look_at, above=above, limit=_REINDEX_STEP)
+        done += found
+    progress = transact(request_index.progress)
+    click.echo(f"Indexed anew: {done}. In the index: {progress.indexed} of {progress.of}.")
 
 
 def _act(

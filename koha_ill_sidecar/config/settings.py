@@ -597,12 +597,14 @@ class JobSchedules:
     Attributes:
         dispatch: Look for messages to deliver.
         watch: Notice what was changed in Koha.
+        index: Keep the index of requests, by which lists are filtered, sorted and searched.
         outbox: Tell others what they are to know.
         cleanup: Remove what has been kept long enough.
     """
 
     dispatch: Schedule = field(default_factory=lambda: Schedule.parse("1s"))
     watch: Schedule = field(default_factory=lambda: Schedule.parse("10s"))
+    index: Schedule = field(default_factory=lambda: Schedule.parse("1s"))
     outbox: Schedule = field(default_factory=lambda: Schedule.parse("5s"))
     cleanup: Schedule = field(default_factory=lambda: Schedule.parse("17 3 * * *"))
 

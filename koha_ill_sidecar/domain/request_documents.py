@@ -16,8 +16,7 @@ from koha_ill_sidecar.domain.search_terms import (
     TEXT,
     fold,
     gram_terms,
-    may_be_shared,
-    word_term,
+    word_terms,
 )
 
 ALL = "fall"
@@ -146,7 +145,8 @@ class Document:
             self.facet_terms()
             | gram_terms(self.words, TEXT)
             | gram_terms(self.patron_text.split(), PATRON)
-            | {word_term(word) for word in self.words if may_be_shared(word)}
+            | set(word_terms(self.words, TEXT))
+            | set(word_terms(self.patron_text.split(), PATRON))
         )
 
 

@@ -7,9 +7,8 @@ three characters is one term, and its hits are exact; a longer one must occur in
 that have them need have it. Words that many requests share are terms as well, which proves most of those hits.
 """
 
-import functools
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 GRAM = 3
 """Characters of the longest gram."""
@@ -22,10 +21,10 @@ LONGEST_TERM = 60
 
 TEXT = "t"
 PATRON = "p"
-WORD = "w"
-"""What a term is of, its first character: a gram of all of the text, of who asks, or a whole word."""
+"""Where a gram is from, the first character of its term: all of the text, or what it says of who asks."""
 
-_KNOWN_WORDS = 100_000  # words whose grams are remembered while many requests are taken in
+WORD_OF = {TEXT: "w", PATRON: "q"}
+"""The first character of the term of a whole word."""
 
 # Letters that Unicode does not take apart, though people who lack the key write them so.
 _LETTERS = {
@@ -59,14 +58,13 @@ def words(text: str) -> list[str]:
     return fold(text).split()
 
 
-@functools.lru_cache(maxsize=_KNOWN_WORDS)
-def grams(word: str) -> frozenset[str]:
+def grams(word: str) -> set[str]:
     """Give every piece of up to three characters of a folded word."""
-    return frozenset(
+    return {
         word[start : start + length]
         for length in range(1, GRAM + 1)
         for start in range(len(word) - length + 1)
-    )
+    }
 
 
 def necessary_grams(word: str) -> tuple[str, ...]:
@@ -89,11 +87,11 @@ def gram_terms(folded_words: Iterable[str], of: str) -> set[str]:
     return {of + gram for gram in found}
 
 
-def word_term(word: str) -> str:
-    """Give the term that stands for a whole word."""
-    return WORD + word
+def word_terms(folded_words: Iterable[str], of: str) -> Iterator[str]:
+    """Give the terms that stand for whole words, of those that can be terms."""
+    return (WORD_OF[of] + word for word in folded_words if SHORTEST_SHARED_WORD <= len(word) <= LONGEST_TERM)
 
 
-def may_be_shared(word: str) -> bool:
-    """Tell whether a word can be a term of its own."""
-    return SHORTEST_SHARED_WORD <= len(word) <= LONGEST_TERM
+def is_word_term(term: str) -> bool:
+    """Tell whether a term stands for a whole word."""
+    return term[0] in WORD_OF.values()

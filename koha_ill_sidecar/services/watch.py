@@ -128,6 +128,7 @@ def notice_change(tx: Transaction, illrequest_id: int) -> Noticed:
     seen = observations.lock_seen(tx, illrequest_id)
     if seen is None:
         return Noticed.NOTHING
+    tx.changed.add(illrequest_id)
     try:
         ill_request = requests.get(tx, illrequest_id)
     except RequestNotFound:

@@ -20,6 +20,7 @@ from koha_ill_sidecar.storage.driver import connect, prepare
 from koha_ill_sidecar.storage.koha import installed, preferences
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.preferences import Preferences
+from koha_ill_sidecar.storage.sidecar.request_index import queue
 from koha_ill_sidecar.storage.transaction import Transaction
 
 P = ParamSpec("P")
@@ -63,7 +64,7 @@ class Database:
         self, use_case: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """
-        Run a use case in one transaction and commit it.
+        Run a use case in one transaction and commit it; the index of requests is told of what it changed.
 
         A deadlock (1213), a lock wait that timed out (1205) and a connection lost before the commit make the whole
         use case run again, so it must bear that and must tell nobody outside before it returns.
@@ -114,7 +115,9 @@ class Database:
         with connection:
             connection.begin()
             try:
-                result = use_case(self._transaction(connection), *args, **kwargs)
+                tx = self._transaction(connection)
+                result = use_case(tx, *args, **kwargs)
+                queue.tell(tx)
             except DBAPIError as error:
                 raise _translated(error) from error
             try:

@@ -1,7 +1,7 @@
 """What a use case is given to work with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sqlalchemy import Connection
@@ -14,12 +14,33 @@ Statement: TypeAlias = tuple[str, Mapping[str, object]]
 """A fixed text, with ``%(name)s`` where a value stands, and the values."""
 
 
+class ChangedRequests:
+    """The requests that a transaction changed; the index is told of each once."""
+
+    def __init__(self) -> None:
+        self._untold: set[int] = set()
+        self._told: set[int] = set()
+
+    def add(self, illrequest_id: int) -> None:
+        """Note a request of which a row was written, its own or one that belongs to it."""
+        if illrequest_id not in self._told:
+            self._untold.add(illrequest_id)
+
+    def take(self) -> list[int]:
+        """Give those that the index is to be told of, and take them for told."""
+        taken = sorted(self._untold)
+        self._told |= self._untold
+        self._untold.clear()
+        return taken
+
+
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """
     One open database transaction, and what is known of the Koha on its other side.
 
     Attributes:
+        changed: Requests whose rows were written.
         notes: Where statements wait to be sent together (:func:`koha_ill_sidecar.storage.direct.together`).
     """
 
@@ -27,4 +48,5 @@ class Transaction:
     koha: InstalledKoha
     preferences: Preferences
     site: IllSite
+    changed: ChangedRequests = field(default_factory=ChangedRequests)
     notes: list[Statement] | None = None

@@ -321,3 +321,17 @@ def test_the_documented_status_table_is_the_graph() -> None:
     expected = {status.value: {node.method for node in graph.next_nodes(status)} for status in Status}
     assert documented == expected
     assert all(called.startswith(graph.name(code)) for code, called, _ in table)
+
+
+def test_reindex_brings_the_index_up_to_date_at_once(run: Run, admin: Engine, database: Database) -> None:
+    with admin.begin() as connection:
+        make_request(connection, database.koha())
+    first = run("reindex")
+    with admin.begin() as connection:
+        connection.execute(text("UPDATE illrequests SET notesstaff = 'changed', status = 'COMP'"))
+    second, third, anew = run("reindex"), run("reindex"), run("reindex", "--all")
+
+    assert first.out == "Indexed anew: 1. In the index: 1 of 1.\n"
+    assert second.out == first.out
+    assert third.out == "Indexed anew: 0. In the index: 1 of 1.\n"
+    assert anew.out == first.out

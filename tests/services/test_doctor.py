@@ -17,6 +17,7 @@ from koha_ill_sidecar.config.loading import parse_settings
 from koha_ill_sidecar.config.settings import BrokerSettings, Settings, SmtpSettings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.resources import notice_templates
+from koha_ill_sidecar.services import request_index
 from koha_ill_sidecar.services.doctor import Finding, Verdict, examine
 from koha_ill_sidecar.storage.database import Database
 
@@ -91,6 +92,7 @@ def test_every_check_says_something_in_the_same_order(look: Examine) -> None:
         "partners",
         "backends",
         "other sender",
+        "request index",
         "mail",
     ]
 
@@ -400,3 +402,13 @@ def test_workers_that_look_for_jobs_need_no_broker(look: Examine, admin: Engine)
     set_preference(admin, "JobsNotificationMethod", "polling")
 
     assert "broker" not in {entry.name for entry in look()}
+
+
+def test_an_index_of_requests_that_is_not_built_is_warned_of(look: Examine, database: Database) -> None:
+    before = finding(look(), "request index")
+    while database.transact(request_index.build) is not None:
+        pass
+    after = finding(look(), "request index")
+
+    assert (before.verdict, after.verdict) == (Verdict.WARN, Verdict.OK)
+    assert after.seen == "0 of 0 requests"

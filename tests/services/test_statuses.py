@@ -163,7 +163,7 @@ def test_leaving_the_partners_closes_their_enquiries(tx: Transaction) -> None:
     assert enquiry.closed_at is not None
 
 
-def test_a_change_takes_five_statements(
+def test_a_change_takes_six_statements(
     tx: Transaction, queries: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:
     number = make_request(tx.connection, tx.koha)
@@ -172,7 +172,7 @@ def test_a_change_takes_five_statements(
     with queries() as seen:
         set_status(tx, ill_request, "REQ", STAFF)
 
-    assert len(seen) == 5
+    assert len(seen) == 6
 
 
 @pytest.mark.all_versions

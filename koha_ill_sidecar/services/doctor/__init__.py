@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.services.doctor import broker, mail, own_settings
+from koha_ill_sidecar.services.doctor import broker, mail, own_settings, request_index
 from koha_ill_sidecar.services.doctor import database as of_database
 from koha_ill_sidecar.services.doctor import koha as of_koha
 from koha_ill_sidecar.services.doctor.findings import Finding, Verdict, guarded, ok
@@ -65,6 +65,7 @@ def _examine_database(
         patient = of_koha.Patient(settings=settings, tx=tx)
         checks |= {name: partial(check, patient) for name, check in of_koha.CHECKS.items()}
         checks["broker"] = partial(broker.check, patient)
+        checks["request index"] = partial(request_index.check, patient)
     checks["mail"] = partial(mail.check, settings, mailer, tx)
     for name, check in checks.items():
         yield from guarded(name, check)

@@ -54,6 +54,7 @@ def add(
         for row in rows:
             del row["backend"]
     tx.connection.execute(_insert(tx.koha), rows)
+    tx.changed.add(ill_request.illrequest_id)
 
 
 def put(
@@ -69,12 +70,14 @@ def put(
         parameters = {"b_id": ill_request.illrequest_id, "b_type": kind, "b_value": value}
         if not tx.connection.execute(_update(tx.koha), parameters).rowcount:
             new[kind] = value
+    tx.changed.add(ill_request.illrequest_id)
     add(tx, ill_request, new, readonly=readonly)
 
 
 def remove(tx: Transaction, illrequest_id: int, kinds: Iterable[str]) -> None:
     """Delete the attributes of these types."""
     tx.connection.execute(_delete(tx.koha), {"b_id": illrequest_id, "b_types": list(kinds)})
+    tx.changed.add(illrequest_id)
 
 
 def remove_all(tx: Transaction, illrequest_id: int) -> None:
@@ -83,6 +86,7 @@ def remove_all(tx: Transaction, illrequest_id: int) -> None:
         sql_text("DELETE FROM illrequestattributes WHERE illrequest_id = :illrequest_id"),
         {"illrequest_id": illrequest_id},
     )
+    tx.changed.add(illrequest_id)
 
 
 def _attribute(row: RowMapping) -> Attribute:

@@ -23,6 +23,7 @@ def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int | None, comm
     """Add a comment and give its number; MariaDB stamps it. Without an author it is the program's."""
     values = {"illrequest_id": illrequest_id, "borrowernumber": borrowernumber, "comment": comment}
     result = tx.connection.execute(insert(tx.koha.table("illcomments")).values(values))
+    tx.changed.add(illrequest_id)
     return int(result.lastrowid)
 
 

@@ -73,8 +73,9 @@ def find(tx: Transaction, wanted: RequestFilter, *, limit: int, offset: int = 0)
 def add(tx: Transaction, **columns: object) -> int:
     """Insert a request and give its number; ``placed`` is today, as MariaDB has it."""
     statement = _insert_request(tx.koha, tuple(sorted(columns)))
-    result = tx.connection.execute(statement, columns)
-    return int(result.lastrowid)
+    illrequest_id = int(tx.connection.execute(statement, columns).lastrowid)
+    tx.changed.add(illrequest_id)
+    return illrequest_id
 
 
 def set_status(tx: Transaction, illrequest_id: int, *, expected: str | None, new: str) -> None:
@@ -90,6 +91,7 @@ def set_status(tx: Transaction, illrequest_id: int, *, expected: str | None, new
     Source: Koha, Koha/ILL/Request.pm status.
     """
     values = {"illrequest_id": illrequest_id, "expected": expected, "new": new}
+    tx.changed.add(illrequest_id)
     if send(tx, _UPDATE_STATUS, values).rowcount != 1:
         found = get(tx, illrequest_id)
         raise RequestChangedMeanwhile(illrequest_id, expected=expected, found=found.status)
@@ -108,6 +110,7 @@ def update(tx: Transaction, illrequest_id: int, **columns: object) -> None:
     statement = update_table(table).where(table.c.illrequest_id == illrequest_id).values(columns)
     if tx.connection.execute(statement).rowcount != 1:
         raise RequestNotFound(illrequest_id)
+    tx.changed.add(illrequest_id)
 
 
 def delete(tx: Transaction, illrequest_id: int) -> None:
@@ -120,6 +123,7 @@ def delete(tx: Transaction, illrequest_id: int) -> None:
     table = tx.koha.table("illrequests")
     if tx.connection.execute(table.delete().where(table.c.illrequest_id == illrequest_id)).rowcount != 1:
         raise RequestNotFound(illrequest_id)
+    tx.changed.add(illrequest_id)
 
 
 def count_for_limit(

@@ -5,6 +5,7 @@ from sqlalchemy import text
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import is_open
 from koha_ill_sidecar.storage.direct import note
+from koha_ill_sidecar.storage.sidecar.request_index import queue
 from koha_ill_sidecar.storage.transaction import Transaction
 
 # Our order number may be longer than Koha's column: it stays as long as Koha has its beginning.
@@ -28,7 +29,7 @@ def keep_seen(tx: Transaction, ill_request: ILLRequest) -> None:
     """
     Note how a request stands after a change of ours, so that the watch does not take it for one of Koha's.
 
-    One statement; to be called in the transaction of the change.
+    One statement, and one for the index of requests; to be called in the transaction of the change.
     """
     note(
         tx,
@@ -42,6 +43,7 @@ def keep_seen(tx: Transaction, ill_request: ILLRequest) -> None:
             "is_open": is_open(ill_request.status),
         },
     )
+    queue.tell(tx)  # here, because this often travels with others at no cost
 
 
 def set_supplier_backend(tx: Transaction, illrequest_id: int, supplier_backend: str | None) -> None:

@@ -25,6 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.types import TypeDecorator
 
+from koha_ill_sidecar.domain.request_documents import KEYED_COLUMNS
+
 VERSION = 4
 """Number of the newest migration that this program knows."""
 
@@ -201,4 +203,39 @@ person_settings = Table(
     Column("name", String(64), primary_key=True),
     Column("value", JSON, nullable=False),
     Column("changed_at", UTCDateTime, nullable=False),
+)
+
+listing = Table(
+    "ill_sidecar_listing",
+    metadata,
+    Column("illrequest_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("fingerprint", BigInteger, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    *(Column(f"{column}_key", LargeBinary, nullable=False) for column in KEYED_COLUMNS),
+    Column("facets", Text, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+postings = Table(
+    "ill_sidecar_postings",
+    metadata,
+    Column("term", LargeBinary, primary_key=True),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("bitmap", LargeBinary, nullable=False),
+)
+
+slices = Table(
+    "ill_sidecar_slices",
+    metadata,
+    Column("column_name", String(20), primary_key=True),
+    Column("lower_key", LargeBinary, primary_key=True),
+    Column("lower_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("bitmap", LargeBinary, nullable=False),
+)
+
+index_queue = Table(
+    "ill_sidecar_index_queue",
+    metadata,
+    Column("change_id", BigInteger, primary_key=True),
+    Column("illrequest_id", BigInteger, nullable=False),
 )

@@ -12,6 +12,7 @@ from koha_ill_sidecar.web.i18n import gettext as _
 
 SETTING = "requests.columns"
 
+_TYPES = {kind.value: kind.label for kind in MaterialType}
 _LONGEST_NOTE = 100  # Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js
 
 
@@ -42,7 +43,7 @@ def _attribute(*kinds: str) -> Callable[[ListedRequest], str]:
 
 def _type(one: ListedRequest) -> str:
     kind = one.row.attributes.get("type", "")
-    return _(MaterialType(kind).label) if kind in MaterialType else kind
+    return _(_TYPES[kind]) if kind in _TYPES else kind
 
 
 def _patron(one: ListedRequest) -> str:

@@ -140,12 +140,11 @@ def _status_choices(found: RequestPage, query: ListQuery) -> list[tuple[str, str
 
 def _address(**changes: object) -> str:
     """Give the address of the list as it is, with other values; None takes one out. The page begins anew."""
-    values = {name: request.args.getlist(name) for name in list_query.NAMES if name in request.args}
-    values.pop("page", None)
-    merged: dict[str, object] = {**values, **changes}
-    return url_for(
-        "staff.requests", **{name: value for name, value in merged.items() if value not in (None, [])}
-    )  # type: ignore[arg-type]
+    values: dict[str, object] = {
+        name: request.args.getlist(name) for name in list_query.NAMES if name != "page"
+    }
+    merged = {name: value for name, value in {**values, **changes}.items() if value not in (None, [], [""])}
+    return url_for("staff.requests") + (f"?{urlencode(merged, doseq=True)}" if merged else "")
 
 
 def _sort_address(column: ListColumn, query: ListQuery) -> str:

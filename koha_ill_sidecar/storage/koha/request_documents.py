@@ -1,0 +1,131 @@
+"""
+What Koha's tables say of requests, for the index: the rows of many at once, and a fingerprint of each.
+
+The fingerprint is reckoned by MariaDB from all that a document is made of, by the same expression wherever it is
+asked for, so that a change is found without the rows being carried over.
+"""
+
+import functools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from koha_ill_sidecar.domain.request_documents import RequestRows
+from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_COLUMNS = (
+    "borrowernumber", "biblio_id", "due_date", "branchcode", "status", "status_alias", "placed", "replied", "updated",
+    "completed", "medium", "accessurl", "cost", "price_paid", "notesopac", "notesstaff", "orderid", "backend",
+    "batch_id",
+)  # fmt: skip
+_PATRON = ("surname", "firstname", "preferred_name", "middle_name", "othernames", "cardnumber", "userid")
+
+_ATTRIBUTES = (
+    "SELECT illrequest_id, type, value FROM illrequestattributes WHERE illrequest_id IN %(ids)s"
+    " ORDER BY illrequest_id, type"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FingerprintSQL:
+    """
+    How a statement asks for fingerprints.
+
+    Attributes:
+        joins: What is to stand behind ``illrequests r``, in either sense of the join.
+        expression: The fingerprint itself.
+    """
+
+    joins: str
+    expression: str
+
+
+def read(tx: Transaction, illrequest_ids: Sequence[int]) -> list[RequestRows]:
+    """
+    Give the rows of requests; those that are gone are left out. Two queries.
+
+    The fingerprint is never younger than the rest: what changes between the queries is found again by it.
+    """
+    if not illrequest_ids:
+        return []
+    statement, columns, patron = _select(tx.koha)
+    found = send(tx, statement, {"ids": list(illrequest_ids)}).fetchall()
+    attributes: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for illrequest_id, kind, value in send(tx, _ATTRIBUTES, {"ids": list(illrequest_ids)}).fetchall():
+        attributes[illrequest_id].append((kind, value))
+    first_of_patron = 5 + len(columns)
+    return [
+        RequestRows(
+            illrequest_id=row[0],
+            fingerprint=row[1],
+            library_name=row[2],
+            batch_name=row[3],
+            comments=row[4],
+            columns=dict(zip(columns, row[5:first_of_patron], strict=True)),
+            patron=dict(zip(patron, row[first_of_patron:], strict=True)),
+            attributes=attributes[row[0]],
+        )
+        for row in found
+    ]
+
+
+@functools.cache
+def fingerprint(koha: InstalledKoha) -> FingerprintSQL:
+    """
+    Give the fingerprint of a request ``r`` as SQL.
+
+    It is the checksum of a list of checksums, one for each column: put together, the texts themselves might be longer
+    than a statement may be.
+    """
+    parts = [f"IFNULL(CRC32({column}), -1)" for column in (*_columns(koha), *_patron(koha), *_names(koha))]
+    parts.append(
+        "IFNULL((SELECT CONCAT(COUNT(*), ':', SUM(CRC32(CONCAT(a.type, '=', CRC32(a.value)))))"
+        " FROM illrequestattributes a WHERE a.illrequest_id = r.illrequest_id), '')"
+    )
+    parts.append(f"({_COMMENTS})")
+    return FingerprintSQL(joins=_joins(koha), expression=f"CRC32(CONCAT_WS(',', {', '.join(parts)}))")
+
+
+_COMMENTS = "SELECT COUNT(*) FROM illcomments c WHERE c.illrequest_id = r.illrequest_id"
+
+
+@functools.cache
+def _select(koha: InstalledKoha) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Give the statement, and which columns of the request and of the patron it gives at its end."""
+    sql = fingerprint(koha)
+    batch_name = "ib.name" if _has_batches(koha) else "NULL"
+    wanted = ", ".join(f"CAST({column} AS CHAR)" for column in (*_columns(koha), *_patron(koha)))
+    statement = (
+        f"SELECT r.illrequest_id, {sql.expression}, b.branchname, {batch_name}, ({_COMMENTS}), {wanted}"  # noqa: S608
+        f" FROM illrequests r{sql.joins} WHERE r.illrequest_id IN %(ids)s"
+    )
+    columns, patron = (
+        tuple(name.partition(".")[2] for name in names) for names in (_columns(koha), _patron(koha))
+    )
+    return statement, columns, patron
+
+
+def _joins(koha: InstalledKoha) -> str:
+    joins = (
+        " LEFT JOIN borrowers p ON p.borrowernumber = r.borrowernumber"
+        " LEFT JOIN branches b ON b.branchcode = r.branchcode"
+    )
+    return f"{joins} LEFT JOIN illbatches ib ON ib.ill_batch_id = r.batch_id" if _has_batches(koha) else joins
+
+
+def _has_batches(koha: InstalledKoha) -> bool:
+    return koha.has("illrequests", "batch_id") and koha.has("illbatches")
+
+
+def _columns(koha: InstalledKoha) -> list[str]:
+    return [f"r.{name}" for name in _COLUMNS if koha.has("illrequests", name)]
+
+
+def _patron(koha: InstalledKoha) -> list[str]:
+    return [f"p.{name}" for name in _PATRON if koha.has("borrowers", name)]
+
+
+def _names(koha: InstalledKoha) -> list[str]:
+    return ["b.branchname", "ib.name"] if _has_batches(koha) else ["b.branchname"]

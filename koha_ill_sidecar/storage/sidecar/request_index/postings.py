@@ -1,0 +1,122 @@
+"""Rows of ``ill_sidecar_postings``: which requests have a term, a row for each bucket of their numbers."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from pyroaring import BitMap
+
+from koha_ill_sidecar.domain.request_documents import ALL, Facet
+from koha_ill_sidecar.domain.request_filters import TypedWord
+from koha_ill_sidecar.domain.search_terms import WORD_OF, is_word_term
+from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.sidecar.request_index.bitmaps import pack, union, unpack
+from koha_ill_sidecar.storage.transaction import Transaction
+
+BUCKET = 16_384
+"""Request numbers in one row: so that a change rewrites two kilobytes a term at most."""
+
+_SHARED_BY = 64
+"""Requests of a bucket that must have a word for it to get a row; rarer ones are looked for in the text itself."""
+
+_TERMS_AT_ONCE = 2000
+
+_SELECT = "SELECT term, bitmap FROM ill_sidecar_postings WHERE term IN %(terms)s"
+_SELECT_FACETS = " UNION ALL SELECT term, bitmap FROM ill_sidecar_postings WHERE term >= %s AND term < %s"
+_SELECT_BUCKET = (
+    "SELECT term, bitmap FROM ill_sidecar_postings WHERE bucket = %(bucket)s AND term IN %(terms)s"
+)
+_PUT = (
+    "INSERT INTO ill_sidecar_postings (term, bucket, bitmap) VALUES (%s, %s, %s)"
+    " ON DUPLICATE KEY UPDATE bitmap = VALUES(bitmap)"
+)
+_REMOVE = "DELETE FROM ill_sidecar_postings WHERE bucket = %(bucket)s AND term IN %(terms)s"
+# The inner statement hops from one term to the next in the key, and reads no bitmaps.
+_SHARED_WORDS = (
+    "SELECT %s, term FROM (SELECT DISTINCT term FROM ill_sidecar_postings WHERE term >= %s AND term < %s) words"
+    " WHERE LOCATE(%s, term) > 0"
+)
+
+
+def bucket_of(illrequest_id: int) -> int:
+    """Tell which bucket a number is in."""
+    return illrequest_id // BUCKET
+
+
+def find(
+    tx: Transaction, terms: Iterable[str], *, every_value_of: Collection[Facet] = ()
+) -> dict[str, BitMap]:
+    """
+    Give who has these terms, and each value of these facets; nothing for terms that nobody has. One query.
+    """
+    wanted = sorted({term.encode() for term in terms} | {ALL.encode()})
+    statement = _SELECT % {"terms": f"({', '.join(['%s'] * len(wanted))})"}
+    values: list[bytes] = wanted
+    for facet in every_value_of:
+        first = facet.term("").encode()
+        statement += _SELECT_FACETS
+        values = [*values, first, first[:-1] + bytes([first[-1] + 1])]
+    rows = tx.connection.exec_driver_sql(statement, tuple(values))
+    columns: dict[bytes, list[bytes]] = defaultdict(list)
+    for term, bitmap in rows:
+        columns[term].append(bitmap)
+    return {term.decode(): union(found) for term, found in columns.items()}
+
+
+def shared_words_with(tx: Transaction, typed: Sequence[TypedWord]) -> list[list[str]]:
+    """Name, for each typed word, the terms of the words in which it occurs and that many requests have; one query."""
+    values: list[object] = []
+    for number, word in enumerate(typed):
+        first = WORD_OF[word.of].encode()
+        values += [number, first, bytes([first[0] + 1]), word.word.encode()]
+    rows = tx.connection.exec_driver_sql(" UNION ALL ".join([_SHARED_WORDS] * len(typed)), tuple(values))
+    found: list[list[str]] = [[] for _ in typed]
+    for number, term in rows:
+        found[number].append(term.decode())
+    return found
+
+
+def change(tx: Transaction, bucket: int, gained: Mapping[str, BitMap], lost: Mapping[str, BitMap]) -> None:
+    """
+    Write who of a bucket has gained and lost terms.
+
+    A whole word that is new to the bucket becomes a row only if many gain it at once. That leaves out some who have
+    it, which is allowed: such rows only prove that a word occurs.
+    """
+    terms = sorted(gained.keys() | lost.keys())
+    present = _of_bucket(tx, bucket, terms)
+    put, emptied = [], []
+    for term in terms:
+        before, more = present.get(term), gained.get(term, _NOBODY)
+        if before is None and is_word_term(term) and len(more) < _SHARED_BY:
+            continue
+        after = ((before or _NOBODY) | more) - lost.get(term, _NOBODY)
+        if after:
+            put.append((term.encode(), bucket, pack(after)))
+        elif before is not None:
+            emptied.append(term.encode())
+    if put:
+        tx.connection.exec_driver_sql(_PUT, put)
+    for some in _chunks(emptied):
+        send(tx, _REMOVE, {"bucket": bucket, "terms": some})
+
+
+_NOBODY = BitMap()
+
+
+def _of_bucket(tx: Transaction, bucket: int, terms: list[str]) -> dict[str, BitMap]:
+    if not _select_bucket(tx, bucket, [ALL.encode()]):
+        return {}  # nobody of this bucket has been indexed yet: spares asking for a hundred thousand words
+    found: dict[str, BitMap] = {}
+    for some in _chunks([term.encode() for term in terms]):
+        found |= _select_bucket(tx, bucket, some)
+    return found
+
+
+def _select_bucket(tx: Transaction, bucket: int, terms: list[bytes]) -> dict[str, BitMap]:
+    rows = send(tx, _SELECT_BUCKET, {"bucket": bucket, "terms": terms}).fetchall()
+    return {term.decode(): unpack(bitmap) for term, bitmap in rows}
+
+
+def _chunks(terms: list[bytes]) -> Iterator[list[bytes]]:
+    for start in range(0, len(terms), _TERMS_AT_ONCE):
+        yield terms[start : start + _TERMS_AT_ONCE]

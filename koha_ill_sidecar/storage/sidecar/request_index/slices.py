@@ -1,0 +1,151 @@
+"""
+Rows of ``ill_sidecar_slices``: the order of all requests by each column, in slices.
+
+A slice holds the requests whose place is at or behind its beginning and before that of the next one, in no order. So
+whatever was picked, a page is found by counting the picked ones slice by slice, and only the slice that it lies in is
+put in order. The first slice begins before everything. One that has grown is cut in two.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias
+
+from pyroaring import BitMap
+
+from koha_ill_sidecar.domain.request_documents import Column
+from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.sidecar.request_index import listing
+from koha_ill_sidecar.storage.sidecar.request_index.bitmaps import pack, unpack
+from koha_ill_sidecar.storage.transaction import Transaction
+
+Place: TypeAlias = tuple[bytes, int]
+"""Where a request stands in the order of a column: its key, and its number among those with the same key."""
+
+_LARGEST = 1024
+_NEW = 768  # of a slice that is made with others, so that it may grow
+_FIRST_READ = 4  # slices: a first page seldom needs more
+_FASTER = 16  # times as many at each further read
+
+_BEGINNING: Place = (b"", 0)
+
+_BOUNDS = (
+    "SELECT lower_key, lower_id FROM ill_sidecar_slices WHERE column_name = %(column)s"
+    " ORDER BY lower_key, lower_id"
+)
+_SELECT = (
+    "SELECT bitmap FROM ill_sidecar_slices"
+    " WHERE column_name = %(column)s AND lower_key = %(key)s AND lower_id = %(id)s"
+)
+_PUT = (
+    "INSERT INTO ill_sidecar_slices (column_name, lower_key, lower_id, bitmap) VALUES (%s, %s, %s, %s)"
+    " ON DUPLICATE KEY UPDATE bitmap = VALUES(bitmap)"
+)
+_FORGET = "DELETE FROM ill_sidecar_slices WHERE column_name = %(column)s"
+_MADE = "SELECT DISTINCT column_name FROM ill_sidecar_slices"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Some requests that stand together, where they begin and where the next slice does."""
+
+    lower: Place
+    upper: Place | None  # None: it is the last one
+    numbers: BitMap
+
+
+@dataclass(slots=True)
+class Moves:
+    """Which requests left their places in a column's order, and which took new ones."""
+
+    left: list[Place]
+    taken: list[Place]
+
+
+def columns_made(tx: Transaction) -> set[Column]:
+    """Tell whose order is there."""
+    return {Column(name) for (name,) in send(tx, _MADE, {}).fetchall()}
+
+
+def make(tx: Transaction, column: Column) -> None:
+    """Put all requests in the order of a column, anew; seconds for a million of them."""
+    send(tx, _FORGET, {"column": column})
+    _put(tx, column, dict(_cut(listing.all_in_order(tx, column))) or {_BEGINNING: BitMap()})
+
+
+def change(tx: Transaction, column: Column, moves: Moves) -> None:
+    """Take requests from where they stood and put them where they stand now; the listing has their new keys."""
+    bounds: list[Place] = list(send(tx, _BOUNDS, {"column": column}).fetchall())
+    left, taken = _by_slice(bounds, moves.left), _by_slice(bounds, moves.taken)
+    changed: dict[Place, BitMap] = {}
+    for lower in left.keys() | taken.keys():
+        numbers = (_find(tx, column, lower) - left.get(lower, _NOBODY)) | taken.get(lower, _NOBODY)
+        if len(numbers) <= _LARGEST:
+            changed[lower] = numbers
+        else:
+            changed |= _cut(listing.in_order(tx, column, list(numbers)), lower)
+    _put(tx, column, changed)
+
+
+def forget(tx: Transaction) -> None:
+    """Delete every column's order."""
+    send(tx, "DELETE FROM ill_sidecar_slices", {})
+
+
+def walk(tx: Transaction, column: Column, *, descending: bool) -> Iterator[Slice]:
+    """Give the slices one after the other; few queries, and few slices more than are asked for."""
+    direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
+    statement = (
+        "SELECT lower_key, lower_id, bitmap FROM ill_sidecar_slices WHERE column_name = %(column)s{}"  # noqa: S608
+        f" ORDER BY lower_key {direction}, lower_id {direction} LIMIT %(limit)s"
+    )
+    further = f" AND lower_key {beyond}= %(key)s AND (lower_key {beyond} %(key)s OR lower_id {beyond} %(id)s)"
+    limit, last, held = _FIRST_READ, None, None
+    while True:
+        values = {"column": column, "limit": limit, "key": last and last[0], "id": last and last[1]}
+        rows = send(tx, statement.format(further if last else ""), values).fetchall()
+        for key, number, bitmap in rows:
+            place = (key, number)
+            if descending:
+                yield Slice(place, last, unpack(bitmap))
+            elif held is not None:
+                yield Slice(held[0], place, unpack(held[1]))
+            held, last = (place, bitmap), place
+        if len(rows) < limit:
+            break
+        limit *= _FASTER
+    if held is not None and not descending:
+        yield Slice(held[0], None, unpack(held[1]))
+
+
+_NOBODY = BitMap()
+
+
+def _cut(places: Iterable[Place], lower: Place = _BEGINNING) -> Iterator[tuple[Place, BitMap]]:
+    """Cut what is in order into slices, the first of which begins at *lower*."""
+    coming = iter(places)
+    some = list(islice(coming, _NEW))
+    while some:
+        yield lower, BitMap([number for _, number in some])
+        some = list(islice(coming, _NEW))
+        lower = some[0] if some else lower
+
+
+def _by_slice(bounds: Sequence[Place], places: Iterable[Place]) -> dict[Place, BitMap]:
+    found: dict[Place, BitMap] = defaultdict(BitMap)
+    for place in places:
+        found[bounds[bisect_right(bounds, place) - 1]].add(place[1])
+    return found
+
+
+def _find(tx: Transaction, column: Column, lower: Place) -> BitMap:
+    row = send(tx, _SELECT, {"column": column, "key": lower[0], "id": lower[1]}).fetchone()
+    return BitMap() if row is None else unpack(row[0])
+
+
+def _put(tx: Transaction, column: Column, slices: Mapping[Place, BitMap]) -> None:
+    rows = [(column, *lower, pack(numbers)) for lower, numbers in sorted(slices.items())]
+    if rows:
+        tx.connection.exec_driver_sql(_PUT, rows)
