@@ -87,6 +87,7 @@ class KohaDatabase:
                     cursor.execute(f"DELETE FROM `{table}`")
                     cursor.execute(f"INSERT INTO `{table}` SELECT * FROM `{name}_pristine`.`{table}`")
         self.database._preferences = None
+        self.database.memory.forget()
 
 
 def _checksums(cursor: pymysql.cursors.Cursor) -> dict[str, int]:
@@ -177,6 +178,7 @@ def tx(koha_database: KohaDatabase) -> Iterator[Transaction]:
     database = koha_database.database
     with database.engine.connect() as connection:
         database._preferences = None
+        database.memory.forget()
         yield database._transaction(connection)
         connection.rollback()
     database._preferences = None

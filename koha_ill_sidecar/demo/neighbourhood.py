@@ -121,10 +121,13 @@ class Neighbourhood:
         with self._open:
             self._open.enter_context(self.server)
             self._write_configuration()
-            if not koha_database.exists(self.server, DATABASE):
-                koha_database.create_koha_database(
-                    self.server, DATABASE, user=_USER, password=self._password.read_text().strip()
-                )
+            password = self._password.read_text().strip()
+            if koha_database.exists(self.server, DATABASE):
+                # The demo may be older than the program: new tables want new privileges.
+                with self.server.connect(DATABASE) as connection:
+                    koha_database.create_user(connection, DATABASE, user=_USER, password=password)
+            else:
+                koha_database.create_koha_database(self.server, DATABASE, user=_USER, password=password)
             self._open.enter_context(self.catcher)
             self.command("migrate")
             self.start_sidecar()

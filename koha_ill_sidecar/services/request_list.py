@@ -55,13 +55,12 @@ class RequestPage:
 
 
 def load(tx: Transaction, wanted: RequestFilter, sort: Sort, *, page: int, page_size: int) -> RequestPage:
-    """Give a page of the requests that a filter picks; three queries more than finding them."""
+    """Give a page of the requests that a filter picks; two queries more than finding them."""
     found = request_search.find(tx, _visible(tx, wanted), sort, page=page, page_size=page_size)
-    aliases = authorised_values.find(tx, tx.koha.status_alias_category)
     return RequestPage(
         requests=_listed(tx, request_list.find(tx, found.illrequest_ids)),
         found=found,
-        aliases={alias.authorised_value: alias.lib for alias in aliases},
+        aliases=authorised_values.names(tx, tx.koha.status_alias_category),
         status_names={
             code: generic_graph(tx.koha).name(code) for code in (*found.statuses, *wanted.statuses)
         },

@@ -60,7 +60,7 @@ class SignedIn:
 
 def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn | Refusal:
     """
-    Let in who is signed in to Koha's staff interface; four queries.
+    Let in who is signed in to Koha's staff interface; two or three queries.
 
     Args:
         session_id: What Koha's cookie holds.
@@ -82,7 +82,7 @@ def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn 
 
 
 def by_token(tx: Transaction, token: str) -> SignedIn | Refusal:
-    """Let in who signed in here before; four queries."""
+    """Let in who signed in here before; two or three queries."""
     lasts = session_seconds(tx.preferences.text("timeout"))
     session = sessions.find(tx, token, lasts_seconds=lasts)
     if session is None:

@@ -20,6 +20,7 @@ from koha_ill_sidecar.storage.driver import connect, prepare
 from koha_ill_sidecar.storage.koha import installed, preferences
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.preferences import Preferences
+from koha_ill_sidecar.storage.memory import Memory
 from koha_ill_sidecar.storage.sidecar.request_index import queue
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -29,7 +30,7 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 PREFERENCES_SECONDS = 10.0
-"""How long preferences may be believed."""
+"""How long preferences, and what codes are called, may be believed."""
 
 _ATTEMPTS = 5
 _PATIENCE_SECONDS = 15.0  # no attempt begins later: a vendor waits for its answer 15 to 30 seconds
@@ -54,6 +55,7 @@ class Database:
     ) -> None:
         self.site = site
         self.engine = _engine(settings, pool_size)
+        self.memory = Memory(PREFERENCES_SECONDS)
         self._accept_unsupported_version = accept_unsupported_version
         self._lock = threading.Lock()
         self._koha: InstalledKoha | None = None
@@ -133,7 +135,11 @@ class Database:
 
     def _transaction(self, connection: Connection) -> Transaction:
         return Transaction(
-            connection, self._installed(connection), self._fresh_preferences(connection), self.site
+            connection,
+            self._installed(connection),
+            self._fresh_preferences(connection),
+            self.site,
+            memory=self.memory,
         )
 
     def _installed(self, connection: Connection) -> InstalledKoha:

@@ -328,7 +328,7 @@ class TestKohaSession:
         assert isinstance(signed_in, SignedIn)
         assert signed_in.member.borrowernumber == SUPER
 
-    def test_it_costs_three_queries(
+    def test_it_costs_two_queries(
         self,
         database: Database,
         admin: Engine,
@@ -340,7 +340,7 @@ class TestKohaSession:
         with queries() as seen:
             self._enter(database)
 
-        assert len(seen) == 3
+        assert len(seen) == 2
 
     @pytest.mark.parametrize(
         ("values", "refusal"),

@@ -1,5 +1,6 @@
 """Authorised values, of which the site's own statuses are one category."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import func, or_, select
@@ -47,6 +48,14 @@ def find(tx: Transaction, category: str, *, branchcode: str | None = None) -> li
         )
         for row in rows
     ]
+
+
+def names(tx: Transaction, category: str) -> Mapping[str, str]:
+    """Give what the values of a category were called for staff some seconds ago, by code."""
+    return tx.memory.recall(
+        f"authorised values {category}",
+        lambda: {value.authorised_value: value.lib for value in find(tx, category)},
+    )
 
 
 def visible_at(koha: InstalledKoha, branchcode: str) -> ColumnElement[bool]:

@@ -1,5 +1,7 @@
 """Libraries (``branches``)."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -14,8 +16,12 @@ def find_code(tx: Transaction, branchcode: str) -> str | None:
     return found
 
 
-def names(tx: Transaction) -> dict[str, str]:
-    """Give what all libraries are called, by code, in the order of their names."""
+def names(tx: Transaction) -> Mapping[str, str]:
+    """Give what all libraries were called some seconds ago, by code, in the order of their names."""
+    return tx.memory.recall("libraries", lambda: _names(tx))
+
+
+def _names(tx: Transaction) -> Mapping[str, str]:
     table = tx.koha.table("branches")
     statement = select(table.c.branchcode, table.c.branchname).order_by(
         table.c.branchname, table.c.branchcode

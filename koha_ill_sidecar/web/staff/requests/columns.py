@@ -59,6 +59,7 @@ COLUMNS: Mapping[Column, ListColumn] = {
     each.column: each
     for each in (
         ListColumn(column=Column.NUMBER, label=N_("Request number"), value=lambda one: one.number),
+        ListColumn(column=Column.STATUS, label=N_("Status"), value=lambda one: _(one.status)),
         ListColumn(column=Column.BATCH, label=N_("Batch"), value=lambda one: one.row.batch),
         ListColumn(column=Column.AUTHOR, label=N_("Author"), value=_attribute("author", "article_author")),
         ListColumn(column=Column.TITLE, label=N_("Title"), value=_attribute("title"), is_long=True),
@@ -83,7 +84,6 @@ COLUMNS: Mapping[Column, ListColumn] = {
         ListColumn(
             column=Column.LIBRARY, label=N_("Library"), value=lambda one: one.row.ill_request.branchcode
         ),
-        ListColumn(column=Column.STATUS, label=N_("Status"), value=lambda one: _(one.status)),
         ListColumn(column=Column.PLACED, label=N_("Placed on"), value=lambda one: one.row.ill_request.placed),
         ListColumn(
             column=Column.UPDATED, label=N_("Updated on"), value=lambda one: one.row.ill_request.updated
@@ -115,7 +115,7 @@ COLUMNS: Mapping[Column, ListColumn] = {
         ListColumn(column=Column.BACKEND, label=N_("Backend"), value=lambda one: one.row.ill_request.backend),
     )
 }
-"""Every column of Koha's list, from left to right."""
+"""Every column of Koha's list; from left to right as there, but for the status, which people look for first."""
 
 _AT_FIRST = (
     Column.NUMBER,

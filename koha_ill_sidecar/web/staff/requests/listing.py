@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.request_documents import Column
+from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import request_list
 from koha_ill_sidecar.services.request_list import WAITING_FOR_US, ListedRequest, RequestPage
@@ -130,7 +131,9 @@ def _load(tx: Transaction, query: ListQuery, borrowernumber: int) -> tuple[Reque
 
 def _status_choices(found: RequestPage, query: ListQuery) -> list[tuple[str, str, str, int]]:
     """Give parameter, code, label and number of every status and alias that occurs or is asked for."""
-    statuses = {**dict.fromkeys(query.wanted.statuses, 0), **found.found.statuses}
+    occurring = {**dict.fromkeys(query.wanted.statuses, 0), **found.found.statuses}
+    order = {status.value: position for position, status in enumerate(Status)}
+    statuses = dict(sorted(occurring.items(), key=lambda pair: (order.get(pair[0], len(order)), pair[0])))
     aliases = {**dict.fromkeys(query.wanted.aliases, 0), **found.found.aliases}
     return [
         *(("status", code, _(found.status_names.get(code, code)), count) for code, count in statuses.items()),

@@ -1,0 +1,59 @@
+"""The list of requests, with eyes and hands."""
+
+import pytest
+from browser.conftest import LANGUAGES, PHONE, WIDE, Seat
+from playwright.sync_api import expect
+from sqlalchemy import Engine
+
+from factories import make_request
+from koha_ill_sidecar.services import request_index
+from koha_ill_sidecar.storage.database import Database
+
+
+@pytest.fixture(autouse=True)
+def _requests(admin: Engine, database: Database) -> None:
+    with admin.begin() as connection:
+        for index in range(25):
+            make_request(
+                connection,
+                database.koha(),
+                status=("NEW", "REQ", "COMP")[index % 3],
+                attributes={"type": "book", "title": f"A history of {index} things", "author": "Ada"},
+            )
+    while database.transact(request_index.build) is not None:
+        pass
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_list_is_accessible(seat: Seat, size: tuple[int, int], language: str) -> None:
+    clara = seat(size=size, language=language)
+
+    page = clara.open("/requests?q=history&sort=title")
+
+    expect(page.locator("tbody tr")).to_have_count(20)
+    clara.check_accessible()
+    page.locator("summary.button").click()
+    clara.check_accessible()
+
+
+def test_finding_a_request_needs_no_mouse(seat: Seat) -> None:
+    page = seat().open("/requests")
+    page.keyboard.press("/")
+    page.keyboard.type("24 things")
+
+    page.keyboard.press("Enter")
+
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody th a")).to_be_visible()
+
+
+def test_the_list_works_without_javascript(seat: Seat) -> None:
+    page = seat(javascript=False).open("/requests")
+    page.get_by_role("link", name="Requested 8").click()
+    page.locator("summary.button").click()
+    page.get_by_label("Backend", exact=True).last.check()
+    page.get_by_role("button", name="Show these").click()
+
+    expect(page.locator("tbody tr")).to_have_count(8)
+    expect(page.get_by_role("columnheader", name="Backend")).to_be_visible()
