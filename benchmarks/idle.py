@@ -99,6 +99,10 @@ def _seconds_to_ready(config: Path) -> float:
         return time.monotonic() - began
 
 
+# As systemd/koha-ill-sidecar.service sets it.
+_OF_THE_UNIT = {"MALLOC_ARENA_MAX": "2"}
+
+
 @contextmanager
 def _daemon(config: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Run the daemon; the body begins when it says that it is ready."""
@@ -108,7 +112,7 @@ def _daemon(config: Path) -> Iterator["subprocess.Popen[bytes]"]:
         channel.settimeout(30)
         process = subprocess.Popen(
             _command(config, "run"),
-            env=os.environ | {"NOTIFY_SOCKET": str(address)},
+            env=os.environ | _OF_THE_UNIT | {"NOTIFY_SOCKET": str(address)},
             stderr=subprocess.DEVNULL,
         )
         try:
