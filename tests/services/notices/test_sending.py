@@ -94,10 +94,10 @@ class TestPatronNotices:
         assert (row["object"], row["user"]) == (ill_request.illrequest_id, CLARA)
         assert row["info"] == '{"log_origin": "core", "notice_code": "ILL_PICKUP_READY"}'
 
-    def test_cost_eight_statements_for_two_transports(
+    def test_cost_nine_statements_for_two_transports(
         self, admin: Engine, tx: Transaction, queries: Queries
     ) -> None:
-        """Preference, library, letters, item, patron, two messages, log, and nothing more."""
+        """Preference, library, letters, item, patron, two messages, Koha's log, ours, and nothing more."""
         choose_transports(admin, tx.koha, "Ill_ready", "email", "sms", borrowernumber=SAM)
         letters.add(tx, notice_templates())
         ill_request = a_request(tx)
@@ -105,7 +105,7 @@ class TestPatronNotices:
         with queries() as seen:
             send_patron_notice(tx, ill_request, READY, BY_CLARA)
 
-        assert len(seen) == 8, seen
+        assert len(seen) == 9, seen
 
     def test_tell_the_additional_text(self, admin: Engine, tx: Transaction) -> None:
         choose_transports(admin, tx.koha, "Ill_update", "email", borrowernumber=SAM)
@@ -237,7 +237,7 @@ class TestStaffNotices:
         )
         ill_request = a_request(tx, branchcode=RIVERSIDE, attributes={"title": "Dune"})
 
-        outcome = send_staff_notice(tx, ill_request, CANCEL)
+        outcome = send_staff_notice(tx, ill_request, CANCEL, actor=BY_CLARA)
 
         (row,) = queued(tx)
         assert outcome.transports == ("email",)
@@ -252,7 +252,7 @@ class TestStaffNotices:
         letters.add(tx, notice_templates())
         tx = with_preferences(tx, ILLSendStaffNotices=preference)
 
-        outcome = send_staff_notice(tx, a_request(tx), CANCEL)
+        outcome = send_staff_notice(tx, a_request(tx), CANCEL, actor=BY_CLARA)
 
         assert reasons(outcome) == {"email": NotQueuedReason.NOT_ENABLED}
         assert queued(tx) == []
@@ -263,7 +263,7 @@ class TestStaffNotices:
         letters.add(tx, notice_templates())
         tx = with_preferences(tx, ILLSendStaffNotices=CANCEL)
 
-        outcome = send_staff_notice(tx, a_request(tx), CANCEL)
+        outcome = send_staff_notice(tx, a_request(tx), CANCEL, actor=BY_CLARA)
 
         assert reasons(outcome) == {"email": NotQueuedReason.NO_LIBRARY_ADDRESS}
 
@@ -271,7 +271,7 @@ class TestStaffNotices:
         add_letter(tx, CANCEL, content="[% THROW food 'burnt' %]")
         tx = with_preferences(tx, ILLSendStaffNotices=CANCEL)
 
-        outcome = send_staff_notice(tx, a_request(tx), CANCEL)
+        outcome = send_staff_notice(tx, a_request(tx), CANCEL, actor=BY_CLARA)
 
         assert reasons(outcome) == {"email": NotQueuedReason.TEMPLATE_FAILED}
         assert queued(tx) == []
@@ -288,7 +288,7 @@ class TestStaffNotices:
         add_letter(tx, CANCEL, content=content)
         tx = with_preferences(tx, ILLSendStaffNotices=CANCEL)
 
-        outcome = send_staff_notice(tx, a_request(tx), CANCEL)
+        outcome = send_staff_notice(tx, a_request(tx), CANCEL, actor=BY_CLARA)
 
         (refused,) = outcome.not_queued
         assert refused.reason is NotQueuedReason.TEMPLATE_FAILED
