@@ -1,12 +1,13 @@
 """
 Managing a request: what the page of one request shows, and what each of its buttons would do.
 
-Nothing is written here; what is done to a request, :mod:`koha_ill_sidecar.services.requests` does.
+What is done to a request, :mod:`koha_ill_sidecar.services.requests` does.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS, UNAUTHENTICATED
@@ -194,6 +195,26 @@ class ActionPreview:
     aliases: Sequence[AuthorisedValue]
 
 
+Run: TypeAlias = Callable[[Transaction, int, Actor], ILLRequest | None]
+"""Does an action; gives the request that one goes on with, or nothing if it was deleted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """
+    What an action led to.
+
+    Attributes:
+        number: Of the request that it was done to, with its library's prefix.
+        ill_request: The one to go on with, which may be another; nothing if it was deleted.
+    """
+
+    number: str
+    ill_request: ILLRequest | None
+    new_number: str
+    status: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeSheet:
     """A notice as it would be sent now, and where to; a transport without an address has none."""
@@ -280,6 +301,23 @@ def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: 
         open_enquiries=sum(enquiry.closed_at is None for enquiry in asked),
         comments=len(comments.find(tx, illrequest_id)) if method == Action.DELETE else 0,
         aliases=_aliases(tx, top.ill_request) if method == Action.MARK_COMPLETED else (),
+    )
+
+
+def carry_out(tx: Transaction, illrequest_id: int, run: Run, actor: Actor) -> Done:
+    """
+    Do an action and tell what is so now; what *run* raises is passed on.
+
+    Raises:
+        RequestNotFound: There is no such request.
+    """
+    number = number_of(tx, requests.get(tx, illrequest_id))
+    after = run(tx, illrequest_id, actor)
+    return Done(
+        number=number,
+        ill_request=after,
+        new_number=number_of(tx, after) if after else "",
+        status=status_of(tx, after) if after else "",
     )
 
 

@@ -13,7 +13,8 @@ from cast import ADA, CLARA, NORTH, PAT_WITHOUT_EMAIL, RIVERSIDE, SAM, SOUTH, SU
 from conftest import KohaDatabase
 from koha_ill_sidecar.config.settings import IllSite
 from koha_ill_sidecar.domain.actors import Actor, Interface
-from koha_ill_sidecar.domain.callbacks import Verdict
+from koha_ill_sidecar.domain.callbacks import Progress, Verdict
+from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import partners, requests
@@ -174,6 +175,15 @@ def test_an_unknown_number_is_a_page(clara: Desk) -> None:
         assert answer.status_code == 404
         assert "There is no such request" in answer.text
     assert clara.get("/requests/-1", Accept="text/html").status_code == 404
+
+
+def test_a_request_that_koha_is_only_making_can_be_looked_at(clara: Desk, office: Office) -> None:
+    number = office.request(backend=None, status=None, borrowernumber=None, attributes={})
+
+    page = clara.get(f"/requests/{number}")
+
+    assert page.status_code == 200
+    assert toolbar(page.text) == ["Edit request", "Display supplier metadata", "ILL request log"]
 
 
 def test_who_is_not_signed_in_sees_nothing(desk: Callable[[], Desk], office: Office) -> None:
@@ -448,7 +458,7 @@ def test_what_koha_has_no_room_for_is_shown(clara: Desk, office: Office, databas
     database.transact(
         progress.keep,
         ill_request,
-        progress.Progress(status=progress.ReportedStatus.WILL_SUPPLY),
+        Progress(status=ReportedStatus.WILL_SUPPLY),
         order_id="A-1-and-more",
         long_values={"tracking": "RR1", "cost": "12.00 EUR", "other": "x"},
     )

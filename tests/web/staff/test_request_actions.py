@@ -7,6 +7,7 @@ from web.conftest import Desk
 
 from cast import ADA, CLARA, NORTH, SOUTH
 from conftest import KohaDatabase
+from koha_ill_sidecar.config.settings import IllSite
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import partners
@@ -170,6 +171,19 @@ class TestDeleting:
         assert f"Request {number} was deleted. No notice was queued." in clara.get("/requests").text
         assert office.status(number) is None
         assert clara.get(f"/requests/{number}").status_code == 404
+
+    def test_names_the_request_as_people_know_it(
+        self, clara: Desk, office: Office, database: Database
+    ) -> None:
+        number = office.request()
+        site = database.site
+        database.site = IllSite(prefixes={ADA: "ADA"})
+        try:
+            page = clara.post(f"/requests/{number}/actions/delete", follow=True).text
+        finally:
+            database.site = site
+
+        assert f"Request ADA-{number} was deleted." in page
 
 
 class TestReverting:

@@ -4,21 +4,19 @@ The actions of the status graph: each asks on a page of its own, which tells wha
 What an action needs more room for (partners, the item) has its pages elsewhere.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.actors import Actor
-from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestChangedMeanwhile, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import creation, management, overview
+from koha_ill_sidecar.services import creation, management
 from koha_ill_sidecar.services import requests as service
-from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.services.management import Done, Run
 from koha_ill_sidecar.web.i18n import N_
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
@@ -27,9 +25,6 @@ from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
 
 _KOHAS_OWN = "-"  # in the form: the backend that comes with Koha
-
-Run = Callable[[Transaction, int, Actor], ILLRequest | None]
-"""Does an action; nothing is given of a request that is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +80,12 @@ class _Actions:
         if run is None:
             return self._form(illrequest_id, method, problem=_("Choose another provider."))
         try:
-            outcome = self._database.transact(_tell, run, illrequest_id, current().member.actor)
+            done = self._database.transact(management.carry_out, illrequest_id, run, current().member.actor)
         except (ActionNotAllowed, RequestChangedMeanwhile):
             return self._not_possible(illrequest_id)
         except RequestRefused:
             return self._form(illrequest_id, method, problem=_("This status does not exist any more."))
-        return _went(illrequest_id, method, outcome)
+        return _went(method, done)
 
     def _run(self, illrequest_id: int, method: str) -> Run | None:
         """Give what does an action with what the form says; nothing where the form lacks something."""
@@ -143,34 +138,18 @@ class _Actions:
         return page("staff/requests/not_possible.html", 409, head=top)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    ill_request: ILLRequest
-    number: str
-    status: str
-
-
-def _tell(tx: Transaction, run: Run, illrequest_id: int, actor: Actor) -> _Outcome | None:
-    """Do an action and tell what is so now."""
-    after = run(tx, illrequest_id, actor)
-    if after is None:
-        return None
-    return _Outcome(after, overview.number_of(tx, after), overview.status_of(tx, after))
-
-
-def _went(illrequest_id: int, method: str, outcome: _Outcome | None) -> Response:
-    if outcome is None:
-        messages.tell(
-            "done", _("Request %(number)s was deleted. No notice was queued.", number=illrequest_id)
-        )
+def _went(method: str, done: Done) -> Response:
+    if done.ill_request is None:
+        messages.tell("done", _("Request %(number)s was deleted. No notice was queued.", number=done.number))
         return redirect(url_for("staff.requests"), 303)
     if method == Action.SWITCH_PROVIDER:
         text = _(
-            "Request %(new)s goes on with what request %(old)s asked for; that one was reverted. No notice was queued.",
-            new=outcome.number,
-            old=illrequest_id,
+            "Request %(new)s goes on with what request %(old)s asked for; that one was reverted. "
+            "No notice was queued.",
+            new=done.new_number,
+            old=done.number,
         )
     else:
-        text = _("The status is now: %(status)s. No notice was queued.", status=_(outcome.status))
+        text = _("The status is now: %(status)s. No notice was queued.", status=_(done.status))
     messages.tell("done", text)
-    return redirect(url_for("staff.request", illrequest_id=outcome.ill_request.illrequest_id), 303)
+    return redirect(url_for("staff.request", illrequest_id=done.ill_request.illrequest_id), 303)
