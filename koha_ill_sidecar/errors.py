@@ -193,7 +193,16 @@ class NoticeIsBlank(NoticeError):
 
 
 class TemplateFailed(NoticeError):
-    """A notice template cannot be processed; nothing of it was used."""
+    """
+    A notice template cannot be processed; nothing of it was used.
+
+    Attributes:
+        mending_address: Koha's page on which it can be mended, where that is known.
+    """
+
+    def __init__(self, message: str, *, mending_address: str | None = None) -> None:
+        self.mending_address = mending_address
+        super().__init__(message)
 
 
 class RequestError(SidecarError):

@@ -405,7 +405,8 @@ def log(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
     """Show Koha's log of a request, newest first."""
     found = context.database.transact(request_log.request_log, illrequest_id)
     if as_json:
-        print_json(found)
+        names = ("timestamp", "action", "text", "author", "interface")
+        print_json([{name: getattr(one, name) for name in names} for one in found])
         return
     rows = [
         {"when": one.timestamp, "what": one.text, "who": one.author, "interface": one.interface}

@@ -94,6 +94,7 @@ class NotQueued:
     transport: str
     reason: NotQueuedReason
     detail: str  # one sentence for staff; the template's error where it failed
+    mending_address: str | None = None  # Koha's page of the letter, where it is the letter's fault
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,9 +106,31 @@ class NoticeOutcome:
     not_queued: tuple[NotQueued, ...] = ()
 
     @property
+    def message_ids(self) -> dict[str, int]:
+        """The messages in the queue by transport."""
+        return {notice.transport: notice.message_id for notice in self.queued}
+
+    @property
     def transports(self) -> tuple[str, ...]:
         """The transports that it goes out by."""
         return tuple(notice.transport for notice in self.queued)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoticePreview:
+    """
+    What would become of a notice to the patron now, transport by transport.
+
+    Attributes:
+        chosen: The transports that the patron chose; by these it would go out.
+        refusal: Why it would go out by none.
+        by_transport: The text, or what is wrong with the letter; also of transports that were not chosen.
+    """
+
+    code: str
+    chosen: tuple[str, ...]
+    refusal: NotQueuedReason | None
+    by_transport: Mapping[str, RenderedNotice | NotQueued]
 
 
 def staff_notice_enabled(preference: str, code: str) -> bool:

@@ -1,10 +1,10 @@
 """What is known of the wanted item, as notices and pages show it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from koha_ill_sidecar.domain import attributes as item
-from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
+from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_type
 from koha_ill_sidecar.storage.koha import attributes, requests
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -42,8 +42,12 @@ def metadata(tx: Transaction, illrequest_id: int) -> Mapping[str, str]:
 
     Custom keys are shown with spaces for underscores, as on Koha's page.
     """
-    found = item.metadata(attributes.find(tx, illrequest_id))
-    return {label.replace("_", " "): value for label, value in _sorted(found).items()}
+    return describe(attributes.find(tx, illrequest_id))
+
+
+def describe(found: Sequence[Attribute]) -> Mapping[str, str]:
+    """Give label and value of those attributes that describe the wanted item, by label."""
+    return {label.replace("_", " "): value for label, value in _sorted(item.metadata(found)).items()}
 
 
 def supplier_metadata(tx: Transaction, illrequest_id: int) -> Mapping[str, str]:

@@ -78,8 +78,8 @@ def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
     patron = patrons.find(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
     return RequestDetails(
         ill_request=ill_request,
-        number=_number(tx, ill_request),
-        status=_status(tx, ill_request),
+        number=number_of(tx, ill_request),
+        status=status_of(tx, ill_request),
         patron=patron.label if patron else "",
         supplier_backend=sidecar_requests.supplier_backend(tx, illrequest_id),
         metadata=metadata(tx, illrequest_id),
@@ -96,7 +96,7 @@ def _listed(
     values = values_by_type(known)
     return ListedRequest(
         ill_request=ill_request,
-        number=_number(tx, ill_request),
+        number=number_of(tx, ill_request),
         patron=patron.label if patron else "",
         type=values.get("type", ""),
         title=values.get("article_title") or values.get("title", ""),
@@ -104,12 +104,17 @@ def _listed(
     )
 
 
-def _number(tx: Transaction, ill_request: ILLRequest) -> str:
+def number_of(tx: Transaction, ill_request: ILLRequest) -> str:
+    """Give the number of a request with its library's prefix."""
     return f"{tx.site.id_prefix(ill_request.branchcode)}{ill_request.illrequest_id}"
 
 
-def _status(tx: Transaction, ill_request: ILLRequest) -> str:
-    """Give the status as Koha's page shows it. Source: Koha, koha-tmpl/.../modules/ill/ill-requests.tt."""
+def status_of(tx: Transaction, ill_request: ILLRequest) -> str:
+    """
+    Give the status as Koha's page shows it; a query if it has an alias.
+
+    Source: Koha, koha-tmpl/.../modules/ill/ill-requests.tt.
+    """
     if ill_request.status_alias is not None:
         visible = authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)
         for alias in visible:

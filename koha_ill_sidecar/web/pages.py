@@ -29,7 +29,8 @@ def install(app: Flask) -> None:
     app.template_folder = str(_DIRECTORY / "templates")
     environment = app.jinja_env
     environment.add_extension("jinja2.ext.i18n")
-    environment.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    # Jinja's newer style takes every message for safe HTML, and what is translated here may be what people wrote.
+    environment.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=False)  # type: ignore[attr-defined]
     environment.filters["day"] = _day
     environment.filters["moment"] = _moment
     environment.filters["money"] = _money

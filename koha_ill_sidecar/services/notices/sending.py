@@ -28,6 +28,7 @@ from koha_ill_sidecar.domain.notices import (
     AdditionalText,
     Letter,
     NoticeOutcome,
+    NoticePreview,
     NotQueued,
     NotQueuedReason,
     QueuedNotice,
@@ -42,6 +43,7 @@ from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addres
 from koha_ill_sidecar.services.metadata import Metadata, notice_metadata
 from koha_ill_sidecar.services.notices.objects import KohaObjects
 from koha_ill_sidecar.services.notices.plugins import AUTOMATIC, PLUGINS, Plugin, date_style, make_plugins
+from koha_ill_sidecar.storage.direct import together
 from koha_ill_sidecar.storage.koha import (
     action_logs,
     attributes,
@@ -51,6 +53,7 @@ from koha_ill_sidecar.storage.koha import (
     requests,
 )
 from koha_ill_sidecar.storage.koha.message_queue import QueuedMessage
+from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import Context, Engine, Limits, TemplateError
 
@@ -61,6 +64,9 @@ NOTICES = Counter(
     "Notices by code, transport and what became of them (queued or the reason why not)",
     ["code", "transport", "outcome"],
 )
+
+NOTICE_QUEUED = "notice"
+"""Kind of the history entries that tell which messages were queued for a request."""
 
 _PLUGINS = "_plugins"  # templates cannot name what begins with an underscore
 _FAILURES = (
@@ -100,12 +106,41 @@ def send_patron_notice(
         lambda notice: _message(ill_request, notice, sender=addresses.sender, reply_to=addresses.inbound_ill),
     )
     if outcome.queued:
-        action_logs.add_patron_notice(tx, ill_request.illrequest_id, notice_code=notice_code, actor=actor)
+        with together(tx) as notes:
+            action_logs.add_patron_notice(
+                notes, ill_request.illrequest_id, notice_code=notice_code, actor=actor
+            )
+            _remember(notes, ill_request, outcome, actor)
     return _told(ill_request, outcome)
 
 
+def preview_patron_notice(
+    tx: Transaction,
+    ill_request: ILLRequest,
+    notice_code: str,
+    actor: Actor,
+    *,
+    additional_text: str = "",
+) -> NoticePreview:
+    """
+    Fill in a notice as :func:`send_patron_notice` would, by every transport, and queue nothing.
+
+    Args:
+        additional_text: What ``ILL_REQUEST_UPDATE`` tells in its middle.
+    """
+    chosen, refusal = _patron_transports(tx, ill_request, notice_code)
+    transports = tuple(dict.fromkeys((EMAIL, SMS, *chosen)))
+    rendering = _Rendering(tx, ill_request, additional_text=additional_text, actor=actor)
+    return NoticePreview(
+        code=notice_code,
+        chosen=chosen,
+        refusal=refusal[0].reason if refusal else None,
+        by_transport=rendering.try_all(notice_code, transports),
+    )
+
+
 def send_staff_notice(
-    tx: Transaction, ill_request: ILLRequest, notice_code: str, *, actor: Actor | None = None
+    tx: Transaction, ill_request: ILLRequest, notice_code: str, *, actor: Actor
 ) -> NoticeOutcome:
     """
     Queue a notice for the staff of the request's library, if ``ILLSendStaffNotices`` names it.
@@ -137,6 +172,8 @@ def send_staff_notice(
         (EMAIL,),
         lambda notice: _message(ill_request, notice, sender=address, to=address),
     )
+    if outcome.queued:
+        _remember(tx, ill_request, outcome, actor)
     return _told(ill_request, outcome)
 
 
@@ -238,34 +275,47 @@ class _Rendering:
         self, code: str, transports: Sequence[str], message: Callable[[RenderedNotice], QueuedMessage]
     ) -> NoticeOutcome:
         """Render and queue by each transport; one that fails leaves the others alone."""
-        found = self._letters(code, transports, None)
-        outcomes = [
-            self._queue_one(code, found.get(transport), transport, message) for transport in transports
-        ]
+        tried = self.try_all(code, transports)
         return NoticeOutcome(
             code=code,
-            queued=tuple(outcome for outcome in outcomes if isinstance(outcome, QueuedNotice)),
-            not_queued=tuple(outcome for outcome in outcomes if isinstance(outcome, NotQueued)),
+            queued=tuple(
+                QueuedNotice(transport=transport, message_id=message_queue.enqueue(self._tx, message(notice)))
+                for transport, notice in tried.items()
+                if isinstance(notice, RenderedNotice)
+            ),
+            not_queued=tuple(refused for refused in tried.values() if isinstance(refused, NotQueued)),
         )
 
-    def _queue_one(
-        self,
-        code: str,
-        letter: Letter | None,
-        transport: str,
-        message: Callable[[RenderedNotice], QueuedMessage],
-    ) -> QueuedNotice | NotQueued:
+    def try_all(self, code: str, transports: Sequence[str]) -> Mapping[str, RenderedNotice | NotQueued]:
+        """Render for each transport; one that fails leaves the others alone."""
+        found = self._letters(code, transports, None)
+        return {transport: self._try(code, found.get(transport), transport) for transport in transports}
+
+    def _try(self, code: str, letter: Letter | None, transport: str) -> RenderedNotice | NotQueued:
         if letter is None:
-            return _not_queued(transport, NotQueuedReason.NO_LETTER, str(LetterMissing(code, transport)))
+            return NotQueued(
+                transport=transport,
+                reason=NotQueuedReason.NO_LETTER,
+                detail=str(LetterMissing(code, transport)),
+                mending_address=self._mending_address(code),
+            )
         try:
             notice = self._fill_in(letter)
         except TemplateFailed as error:
-            return _not_queued(transport, NotQueuedReason.TEMPLATE_FAILED, str(error))
-        if notice.is_blank:
-            return _not_queued(
-                transport, NotQueuedReason.EMPTY, f"The text of {code} ({transport}) is empty."
+            return NotQueued(
+                transport=transport,
+                reason=NotQueuedReason.TEMPLATE_FAILED,
+                detail=str(error),
+                mending_address=error.mending_address,
             )
-        return QueuedNotice(transport=transport, message_id=message_queue.enqueue(self._tx, message(notice)))
+        if notice.is_blank:
+            return NotQueued(
+                transport=transport,
+                reason=NotQueuedReason.EMPTY,
+                detail=f"The text of {code} ({transport}) is empty.",
+                mending_address=self._mending_address(code, letter.branchcode),
+            )
+        return notice
 
     def _letters(self, code: str, transports: Sequence[str], lang: str | None) -> Mapping[str, Letter]:
         return letters.find(
@@ -319,15 +369,16 @@ class _Rendering:
             return ENGINE.render(with_punctuation_filters(source), self._variables(substitutes))
         except TemplateError as error:
             library = f" of library {letter.branchcode}" if letter.branchcode else ""
+            address = self._mending_address(letter.code, letter.branchcode)
+            place = f": {address}" if address else " under Tools, Notices and slips."
             raise TemplateFailed(
                 f"The {part} of notice template {letter.code} ({letter.transport}, {letter.lang}){library} "
-                f"cannot be processed: {error}. Mend it in Koha{self._mending_place(letter)}"
+                f"cannot be processed: {error}. Mend it in Koha{place}",
+                mending_address=address,
             ) from error
 
-    def _mending_place(self, letter: Letter) -> str:
-        staff_base_url = self._tx.preferences.text("staffClientBaseURL")
-        address = mending_address(staff_base_url, letter.code, letter.branchcode)
-        return f": {address}" if address else " under Tools, Notices and slips."
+    def _mending_address(self, code: str, branchcode: str = "") -> str | None:
+        return mending_address(self._tx.preferences.text("staffClientBaseURL"), code, branchcode)
 
     def _variables(self, substitutes: Mapping[str, str]) -> dict[str, object]:
         """Give what a template can name; what would cost a query is a function, called when it is named."""
@@ -454,6 +505,12 @@ def _message(
         reply_address=reply_to,
         letter_id=notice.letter_id,
     )
+
+
+def _remember(tx: Transaction, ill_request: ILLRequest, outcome: NoticeOutcome, actor: Actor) -> None:
+    """Note which messages belong to the request: Koha's queue does not say."""
+    detail = {"code": str(outcome.code), "messages": outcome.message_ids}
+    history.add(tx, ill_request.illrequest_id, NOTICE_QUEUED, actor=actor, detail=detail)
 
 
 def _told(ill_request: ILLRequest, outcome: NoticeOutcome) -> NoticeOutcome:

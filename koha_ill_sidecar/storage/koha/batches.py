@@ -5,6 +5,13 @@ from sqlalchemy import exists, select
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
+def name(tx: Transaction, ill_batch_id: int) -> str | None:
+    """Give what a batch is called, if there is one; KeyError where this Koha has none at all."""
+    table = tx.koha.table("illbatches")
+    found: str | None = tx.connection.scalar(select(table.c.name).where(table.c.ill_batch_id == ill_batch_id))
+    return found
+
+
 def is_known(tx: Transaction, ill_batch_id: int) -> bool:
     """Tell whether there is such a batch; KeyError where this Koha has none at all."""
     table = tx.koha.table("illbatches")

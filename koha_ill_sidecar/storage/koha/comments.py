@@ -17,6 +17,7 @@ class Comment:
     comment: str
     borrowernumber: int | None
     author: str  # as Koha shows it: "Clara Birchwood [20000002]"
+    categorycode: str  # the author's; empty for the program's own
 
 
 def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int | None, comment: str) -> int:
@@ -39,6 +40,7 @@ def find(tx: Transaction, illrequest_id: int) -> list[Comment]:
             people.c.firstname,
             people.c.surname,
             people.c.cardnumber,
+            people.c.categorycode,
         )
         .select_from(table.outerjoin(people, people.c.borrowernumber == table.c.borrowernumber))
         .where(table.c.illrequest_id == illrequest_id)
@@ -55,6 +57,7 @@ def find(tx: Transaction, illrequest_id: int) -> list[Comment]:
                 for part in (row.firstname, row.surname, row.cardnumber and f"[{row.cardnumber}]")
                 if part
             ),
+            categorycode=row.categorycode or "",
         )
         for row in tx.connection.execute(statement)
     ]

@@ -51,6 +51,16 @@ def all_of_module(tx: Transaction) -> tuple[Letter, ...]:
     return tuple(_letter(row) for row in tx.connection.execute(_select_all(tx.koha)))
 
 
+def names(tx: Transaction) -> dict[str, str]:
+    """Give what the module's notices are called, by code; the default language's name counts. One query."""
+    table = tx.koha.table("letter")
+    rows = tx.connection.execute(
+        select(table.c.code, table.c.name, table.c.lang).where(table.c.module == MODULE).distinct()
+    ).all()
+    in_any_language = {row.code: row.name for row in rows}
+    return in_any_language | {row.code: row.name for row in rows if row.lang == DEFAULT_LANG}
+
+
 def add(tx: Transaction, templates: Iterable[NoticeTemplate]) -> None:
     """Insert letters for all libraries; IntegrityError where one is there already."""
     rows = [

@@ -1,12 +1,17 @@
 """Patrons: who asks, who works at the desk, and which of them are partner libraries."""
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
+
+_ADDRESSES = ("email", "emailpro", "B_email")
 
 _SUPERLIBRARIAN = 1 << 0
 _STAFF_LOOKUP = ("cardnumber", "surname", "userid", "firstname")
@@ -35,6 +40,61 @@ class Patron:
     def label(self) -> str:
         """Name and card number: ``Sam Page [20000005]``."""
         return f"{self.name} [{self.cardnumber}]" if self.cardnumber else self.name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PatronCard:
+    """
+    What staff want to know of the patron of a request.
+
+    Attributes:
+        addresses: Email addresses by column: email, emailpro, B_email.
+        is_restricted: Debarred, today or without an end.
+    """
+
+    borrowernumber: int
+    cardnumber: str | None
+    name: str
+    categorycode: str
+    category: str
+    branchcode: str
+    phone: str
+    smsalertnumber: str
+    lang: str
+    addresses: Mapping[str, str | None]
+    dateexpiry: date | None
+    is_expired: bool
+    is_restricted: bool
+
+
+def find_card(tx: Transaction, borrowernumber: int) -> PatronCard | None:
+    """
+    Give the card of a patron, if there is one; one query.
+
+    Source: Koha, Koha/Patron.pm is_expired and is_debarred: no date and 9999-12-31 mean never.
+    """
+    row = (
+        tx.connection.execute(_select_card(tx.koha), {"borrowernumber": borrowernumber})
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    return PatronCard(
+        borrowernumber=borrowernumber,
+        cardnumber=row["cardnumber"],
+        name=" ".join(part for part in (row["firstname"], row["surname"]) if part),
+        categorycode=row["categorycode"],
+        category=row["category"] or row["categorycode"],
+        branchcode=row["branchcode"],
+        phone=row["phone"] or row["mobile"] or "",
+        smsalertnumber=row["smsalertnumber"] or "",
+        lang=row["lang"] or "default",
+        addresses={name: row[name] for name in _ADDRESSES},
+        dateexpiry=row["dateexpiry"] or None,
+        is_expired=bool(row["is_expired"]),
+        is_restricted=bool(row["is_restricted"]),
+    )
 
 
 def find(tx: Transaction, borrowernumber: int) -> Patron | None:
@@ -102,6 +162,22 @@ def move_holds(tx: Transaction, *, biblionumber: int, from_patron: int, to_patro
         .values(borrowernumber=to_patron)
     )
     return tx.connection.execute(statement).rowcount
+
+
+@functools.cache
+def _select_card(koha: InstalledKoha) -> Select[Any]:
+    table, categories = koha.table("borrowers"), koha.table("categories")
+    columns = ("cardnumber", "firstname", "surname", "categorycode", "branchcode", "phone", "mobile")
+    return (
+        select(
+            *(table.c[name] for name in (*columns, "smsalertnumber", "lang", "dateexpiry", *_ADDRESSES)),
+            categories.c.description.label("category"),
+            (table.c.dateexpiry < func.curdate()).label("is_expired"),
+            (table.c.debarred >= func.curdate()).label("is_restricted"),
+        )
+        .select_from(table.outerjoin(categories, categories.c.categorycode == table.c.categorycode))
+        .where(table.c.borrowernumber == bindparam("borrowernumber"))
+    )
 
 
 def _columns(tx: Transaction) -> Any:  # noqa: ANN401  (SQLAlchemy's columns by name)

@@ -63,6 +63,24 @@ class Receipt:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ReceiptExcerpt:
+    """What people look at of a receipt; *body* may be only the beginning of it."""
+
+    receipt_id: int
+    backend: str
+    event_id: str
+    received_at: datetime
+    occurred_at: datetime | None
+    verdict: Verdict
+    answer: Mapping[str, Any]
+    repeats: int
+    conflicts: int
+    replayed_at: datetime | None
+    body: bytes
+    body_length: int  # bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ReceiptFilter:
     """Conditions of a list, all of which must hold; what is empty or None does not count."""
 
@@ -95,6 +113,22 @@ _REQUESTS_OF_ORDER = (
         receipts.c.illrequest_id.is_not(None),
     )
     .limit(5)
+)
+_EXCERPTS = (
+    select(
+        *(
+            receipts.c[name]
+            for name in (
+                *("receipt_id", "backend", "event_id", "received_at", "occurred_at", "verdict", "answer"),
+                *("repeats", "conflicts", "replayed_at"),
+            )
+        ),
+        func.left(receipts.c.body, bindparam("b_bytes"), type_=receipts.c.body.type).label("body"),
+        func.length(receipts.c.body).label("body_length"),
+    )
+    .where(receipts.c.illrequest_id == bindparam("b_illrequest_id"))
+    .order_by(receipts.c.receipt_id.desc())
+    .limit(bindparam("b_limit"))
 )
 _NOTE_REPEAT = text("UPDATE ill_sidecar_receipts SET repeats = repeats + 1 WHERE receipt_id = :receipt_id")
 _NOTE_CONFLICT = text(
@@ -181,6 +215,16 @@ def find(
             received_within=wanted.received_within.total_seconds()
         )
     return [_receipt(row) for row in tx.connection.execute(statement)]
+
+
+def find_excerpts(
+    tx: Transaction, illrequest_id: int, *, limit: int, body_bytes: int
+) -> list[ReceiptExcerpt]:
+    """Give the receipts of a request, newest first, with so much of their bodies; one query."""
+    rows = tx.connection.execute(
+        _EXCERPTS, {"b_illrequest_id": illrequest_id, "b_limit": limit, "b_bytes": body_bytes}
+    )
+    return [ReceiptExcerpt(**{**row._mapping, "verdict": Verdict(row.verdict)}) for row in rows]  # noqa: SLF001  (its public name)
 
 
 def requests_of_order(tx: Transaction, backend: str, order_id: str) -> list[int]:

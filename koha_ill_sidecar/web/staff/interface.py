@@ -20,7 +20,7 @@ from koha_ill_sidecar.web.staff.access import (
     own_address,
     remember_visitor,
 )
-from koha_ill_sidecar.web.staff.requests import listing
+from koha_ill_sidecar.web.staff.requests import actions, listing, managing, notices, reading
 
 _NAVIGATION = (("staff.requests", N_("Requests")),)
 _FOR_PROGRAMS = ("/api/", "/callbacks/", "/iso18626")
@@ -36,7 +36,8 @@ def install(app: Flask, runtime: Runtime) -> None:
     errors.install(blueprint)
     entrance.install(blueprint, runtime, access)
     blueprint.add_url_rule("/", "home", _home)
-    listing.install(blueprint, runtime)
+    for part in (listing, managing, actions, notices, reading):
+        part.install(blueprint, runtime)
     app.register_blueprint(blueprint)
     app.before_request(nobody)
     app.after_request(messages.keep)

@@ -12,18 +12,20 @@ from sqlalchemy.engine import RowMapping
 from cast import ADA, CLARA, RIVERSIDE, SAM, SUPER, WEN
 from factories import make_request
 from koha_ill_sidecar.domain.actors import Actor, Interface
-from koha_ill_sidecar.domain.notices import NotQueuedReason
+from koha_ill_sidecar.domain.notices import NotQueued, NotQueuedReason, RenderedNotice
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.errors import LetterMissing, RequestNotFound, TemplateFailed
 from koha_ill_sidecar.resources import notice_templates
 from koha_ill_sidecar.services import statuses
 from koha_ill_sidecar.services.notices.sending import (
     preview_notice,
+    preview_patron_notice,
     render_notice,
     send_patron_notice,
     send_staff_notice,
 )
 from koha_ill_sidecar.storage.koha import letters, requests
+from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import add_letter, choose_transports, with_preferences
 
@@ -94,10 +96,10 @@ class TestPatronNotices:
         assert (row["object"], row["user"]) == (ill_request.illrequest_id, CLARA)
         assert row["info"] == '{"log_origin": "core", "notice_code": "ILL_PICKUP_READY"}'
 
-    def test_cost_eight_statements_for_two_transports(
+    def test_cost_nine_statements_for_two_transports(
         self, admin: Engine, tx: Transaction, queries: Queries
     ) -> None:
-        """Preference, library, letters, item, patron, two messages, log, and nothing more."""
+        """Preference, library, letters, item, patron, two messages, Koha's log, ours, and nothing more."""
         choose_transports(admin, tx.koha, "Ill_ready", "email", "sms", borrowernumber=SAM)
         letters.add(tx, notice_templates())
         ill_request = a_request(tx)
@@ -105,7 +107,47 @@ class TestPatronNotices:
         with queries() as seen:
             send_patron_notice(tx, ill_request, READY, BY_CLARA)
 
-        assert len(seen) == 8, seen
+        assert len(seen) == 9, seen
+
+    def test_are_remembered_as_the_requests_with_their_messages(self, admin: Engine, tx: Transaction) -> None:
+        """Koha's queue does not say which request a message belongs to."""
+        choose_transports(admin, tx.koha, "Ill_ready", "email", "sms", borrowernumber=SAM)
+        letters.add(tx, notice_templates())
+        ill_request = a_request(tx)
+
+        outcome = send_patron_notice(tx, ill_request, READY, BY_CLARA)
+
+        (entry,) = history.find_for_request(tx, ill_request.illrequest_id)
+        assert (entry.kind, entry.borrowernumber) == ("notice", CLARA)
+        assert entry.detail == {"code": READY, "messages": outcome.message_ids}
+
+    def test_can_be_seen_before_they_are_sent(self, admin: Engine, tx: Transaction) -> None:
+        choose_transports(admin, tx.koha, "Ill_update", "email", "phone", borrowernumber=SAM)
+        letters.add(tx, notice_templates())
+        ill_request = a_request(tx)
+
+        preview = preview_patron_notice(tx, ill_request, UPDATE, BY_CLARA, additional_text="It left Oslo.")
+
+        assert (preview.chosen, preview.refusal) == (("email", "phone"), None)
+        email, sms, phone = (preview.by_transport[name] for name in ("email", "sms", "phone"))
+        assert isinstance(email, RenderedNotice)
+        assert "\nIt left Oslo.\n" in email.content
+        assert isinstance(sms, RenderedNotice)
+        assert isinstance(phone, NotQueued)
+        assert phone.reason is NotQueuedReason.NO_LETTER
+        assert queued(tx) == []
+        assert history.find_for_request(tx, ill_request.illrequest_id) == []
+
+    def test_whose_template_fails_say_where_it_is_mended(self, admin: Engine, tx: Transaction) -> None:
+        tx = with_preferences(tx, staffClientBaseURL="https://koha.example.org")
+        choose_transports(admin, tx.koha, "Ill_ready", "email", borrowernumber=SAM)
+        add_letter(tx, READY, content="[% IF x %]never closed", branchcode=ADA)
+
+        (refused,) = send_patron_notice(tx, a_request(tx), READY, BY_CLARA).not_queued
+
+        assert refused.mending_address is not None
+        assert refused.mending_address.startswith("https://koha.example.org/cgi-bin/koha/tools/letter.pl?")
+        assert refused.mending_address.endswith(f"code={READY}&branchcode={ADA}")
 
     def test_tell_the_additional_text(self, admin: Engine, tx: Transaction) -> None:
         choose_transports(admin, tx.koha, "Ill_update", "email", borrowernumber=SAM)
@@ -237,7 +279,7 @@ class TestStaffNotices:
         )
         ill_request = a_request(tx, branchcode=RIVERSIDE, attributes={"title": "Dune"})
 
-        outcome = send_staff_notice(tx, ill_request, CANCEL)
+        outcome = send_staff_notice(tx, ill_request, CANCEL, actor=BY_CLARA)
 
         (row,) = queued(tx)
         assert outcome.transports == ("email",)
@@ -252,7 +294,7 @@ class TestStaffNotices:
         letters.add(tx, notice_templates())
         tx = with_preferences(tx, ILLSendStaffNotices=preference)
 
-        outcome = send_staff_notice(tx, a_request(tx), CANCEL)
+        outcome = send_staff_notice(tx, a_request(tx), CANCEL, actor=BY_CLARA)
 
         assert reasons(outcome) == {"email": NotQueuedReason.NOT_ENABLED}
         assert queued(tx) == []
@@ -263,7 +305,7 @@ class TestStaffNotices:
         letters.add(tx, notice_templates())
         tx = with_preferences(tx, ILLSendStaffNotices=CANCEL)
 
-        outcome = send_staff_notice(tx, a_request(tx), CANCEL)
+        outcome = send_staff_notice(tx, a_request(tx), CANCEL, actor=BY_CLARA)
 
         assert reasons(outcome) == {"email": NotQueuedReason.NO_LIBRARY_ADDRESS}
 
@@ -271,7 +313,7 @@ class TestStaffNotices:
         add_letter(tx, CANCEL, content="[% THROW food 'burnt' %]")
         tx = with_preferences(tx, ILLSendStaffNotices=CANCEL)
 
-        outcome = send_staff_notice(tx, a_request(tx), CANCEL)
+        outcome = send_staff_notice(tx, a_request(tx), CANCEL, actor=BY_CLARA)
 
         assert reasons(outcome) == {"email": NotQueuedReason.TEMPLATE_FAILED}
         assert queued(tx) == []
@@ -288,7 +330,7 @@ class TestStaffNotices:
         add_letter(tx, CANCEL, content=content)
         tx = with_preferences(tx, ILLSendStaffNotices=CANCEL)
 
-        outcome = send_staff_notice(tx, a_request(tx), CANCEL)
+        outcome = send_staff_notice(tx, a_request(tx), CANCEL, actor=BY_CLARA)
 
         (refused,) = outcome.not_queued
         assert refused.reason is NotQueuedReason.TEMPLATE_FAILED

@@ -1,0 +1,34 @@
+"""Instants of our own tables as a clock on the library's wall shows them."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import func, literal, select, text
+
+from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+def library_times(tx: Transaction, instants: Iterable[datetime | None]) -> Mapping[datetime, datetime]:
+    """
+    Give the library's wall-clock time of each instant; one query, or none where there is nothing to ask.
+
+    MariaDB knows the library's time zone (the session's) with all its summers, Python does not.
+    """
+    wanted = sorted({instant for instant in instants if instant is not None})
+    if not wanted:
+        return {}
+    zone = text("@@session.time_zone")
+    row = tx.connection.execute(
+        select(
+            *(
+                func.convert_tz(literal(instant, UTCDateTime), "+00:00", zone).label(f"t{number}")
+                for number, instant in enumerate(wanted)
+            )
+        )
+    ).one()
+    return {instant: _moment(found) for instant, found in zip(wanted, row, strict=True)}
+
+
+def _moment(found: datetime | str) -> datetime:
+    return found if isinstance(found, datetime) else datetime.fromisoformat(found)

@@ -1,0 +1,155 @@
+"""
+The actions of the status graph: each asks on a page of its own, which tells what will happen, and has one button.
+
+What an action needs more room for (partners, the item) has its pages elsewhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.domain.statuses import Action
+from koha_ill_sidecar.errors import ActionNotAllowed, RequestChangedMeanwhile, RequestRefused
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import creation, management
+from koha_ill_sidecar.services import requests as service
+from koha_ill_sidecar.services.management import Done, Run
+from koha_ill_sidecar.web.i18n import N_
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff import messages
+from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.web.staff.requests.workplace import workplace
+
+_KOHAS_OWN = "-"  # in the form: the backend that comes with Koha
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the page of an action says, beside the status."""
+
+    effects: tuple[str, ...]
+    is_dangerous: bool = False
+
+
+_QUESTIONS: Mapping[str, _Question] = {
+    Action.CONFIRM: _Question((N_("The request's own number becomes its order number."),)),
+    Action.REVERT: _Question((N_("Its order number is taken away."),)),
+    Action.MARK_COMPLETED: _Question((N_("It counts as completed today."),)),
+    Action.DELETE: _Question(
+        (
+            N_("The request is deleted with what is known of the item. This cannot be taken back."),
+            N_("Its log and its bibliographic record stay."),
+        ),
+        is_dangerous=True,
+    ),
+    Action.SWITCH_PROVIDER: _Question(
+        (
+            N_("A new request takes over the patron, the library and the details of the item."),
+            N_(
+                "The record, the notes, the comments and the batch stay with this request, which is reverted."
+            ),
+        )
+    ),
+}
+
+
+def install(blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the routes."""
+    actions = _Actions(runtime)
+    path = "/requests/<int:illrequest_id>/actions/<method>"
+    blueprint.add_url_rule(path, "ask_action", actions.ask)
+    blueprint.add_url_rule(path, "do_action", actions.do, methods=["POST"])
+
+
+class _Actions:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._database = runtime.database
+
+    def ask(self, illrequest_id: int, method: str) -> Response:
+        """Tell what an action will do."""
+        return self._form(illrequest_id, method)
+
+    def do(self, illrequest_id: int, method: str) -> Response:
+        """Do it."""
+        run = self._run(illrequest_id, method)
+        if run is None:
+            return self._form(illrequest_id, method, problem=_("Choose another provider."))
+        try:
+            done = self._database.transact(management.carry_out, illrequest_id, run, current().member.actor)
+        except (ActionNotAllowed, RequestChangedMeanwhile):
+            return self._not_possible(illrequest_id)
+        except RequestRefused:
+            return self._form(illrequest_id, method, problem=_("This status does not exist any more."))
+        return _went(method, done)
+
+    def _run(self, illrequest_id: int, method: str) -> Run | None:
+        """Give what does an action with what the form says; nothing where the form lacks something."""
+        match method:
+            case Action.CONFIRM:
+                return service.confirm
+            case Action.REVERT:
+                return service.revert
+            case Action.DELETE:
+                return service.delete
+            case Action.MARK_COMPLETED:
+                alias = request.form.get("status_alias") or None
+                return lambda tx, number, actor: service.mark_completed(tx, number, actor, status_alias=alias)
+            case Action.SWITCH_PROVIDER:
+                return self._switch(illrequest_id)
+        raise NotFound
+
+    def _switch(self, illrequest_id: int) -> Run | None:
+        top = self._database.transact(management.head, illrequest_id, workplace(self._runtime))
+        given = request.form.get("supplier", "")
+        supplier = None if given == _KOHAS_OWN else given
+        if supplier not in top.suppliers:
+            return None
+        return lambda tx, number, actor: creation.switch_provider(
+            tx, number, actor, supplier_backend=supplier
+        )
+
+    def _form(self, illrequest_id: int, method: str, *, problem: str = "") -> Response:
+        question = _QUESTIONS.get(method)
+        if question is None:
+            raise NotFound
+        try:
+            preview = self._database.transact(
+                management.preview_action, illrequest_id, method, workplace(self._runtime)
+            )
+        except ActionNotAllowed:
+            return self._not_possible(illrequest_id)
+        return page(
+            "staff/requests/action.html",
+            422 if problem else 200,
+            preview=preview,
+            head=preview.head,
+            question=question,
+            kohas_own=_KOHAS_OWN,
+            problem=problem,
+        )
+
+    def _not_possible(self, illrequest_id: int) -> Response:
+        top = self._database.transact(management.head, illrequest_id, workplace(self._runtime))
+        return page("staff/requests/not_possible.html", 409, head=top)
+
+
+def _went(method: str, done: Done) -> Response:
+    if done.ill_request is None:
+        messages.tell("done", _("Request %(number)s was deleted. No notice was queued.", number=done.number))
+        return redirect(url_for("staff.requests"), 303)
+    if method == Action.SWITCH_PROVIDER:
+        text = _(
+            "Request %(new)s goes on with what request %(old)s asked for; that one was reverted. "
+            "No notice was queued.",
+            new=done.new_number,
+            old=done.number,
+        )
+    else:
+        text = _("The status is now: %(status)s. No notice was queued.", status=_(done.status))
+    messages.tell("done", text)
+    return redirect(url_for("staff.request", illrequest_id=done.ill_request.illrequest_id), 303)

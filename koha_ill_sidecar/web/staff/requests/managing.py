@@ -1,0 +1,200 @@
+"""The page of a request, and what is done on it without another page: comments, replays, attention."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.backends.callback_formats import callback_format
+from koha_ill_sidecar.config.settings import BackendCallbackSettings
+from koha_ill_sidecar.domain.attributes import MaterialType
+from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
+from koha_ill_sidecar.errors import ReceiptNotFound, ReceiptNotReplayable, RequestNotFound, RequestRefused
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import callbacks, management
+from koha_ill_sidecar.services import requests as service
+from koha_ill_sidecar.services.management import ManagedRequest
+from koha_ill_sidecar.storage.sidecar.queue_entries import Progress
+from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
+from koha_ill_sidecar.web.i18n import N_
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff import messages
+from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.web.staff.requests.workplace import workplace
+
+_PROGRESS: Mapping[Progress, str] = {
+    Progress.PENDING: N_("Waits to be sent"),
+    Progress.TOO_OLD: N_("Too old: the sidecar leaves it alone"),
+    Progress.WAITING: N_("Waits for another attempt"),
+    Progress.IN_FLIGHT: N_("Is being sent"),
+    Progress.ABANDONED: N_("Is taken up again"),
+    Progress.FAILED: N_("Failed"),
+    Progress.SENT: N_("Sent"),
+    Progress.DELETED: N_("Deleted"),
+}
+
+_VERDICTS: Mapping[Verdict, str] = {
+    Verdict.APPLIED: N_("Applied"),
+    Verdict.UNCHANGED: N_("Known already"),
+    Verdict.LATE: N_("Late: overtaken by a later event"),
+    Verdict.ATTENTION: N_("Not possible in the status: staff decide"),
+    Verdict.UNKNOWN_STATUS: N_("Unknown status"),
+    Verdict.UNKNOWN_REQUEST: N_("Unknown request"),
+    Verdict.INVALID: N_("Not understood"),
+}
+
+_LONG_VALUES: Mapping[str, str] = {
+    "access_url": N_("Access URL"),
+    "cost": N_("Cost, with its currency"),
+    "due_date": N_("Due date"),
+    "tracking": N_("Tracking number"),
+}
+
+
+def install(blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the routes."""
+    managing = _Managing(runtime)
+    path = "/requests/<int:illrequest_id>"
+    blueprint.add_url_rule(path, "request", managing.show)
+    blueprint.add_url_rule(f"{path}/comments", "add_comment", managing.add_comment, methods=["POST"])
+    blueprint.add_url_rule(f"{path}/attended", "attended", managing.attended, methods=["POST"])
+    blueprint.add_url_rule(
+        f"{path}/callbacks/<int:receipt_id>/replay", "replay", managing.replay, methods=["POST"]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """The body of a callback as it is shown."""
+
+    text: str
+    is_whole: bool
+
+
+class _Managing:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._database = runtime.database
+        self._backends = runtime.settings.backends
+
+    def show(self, illrequest_id: int) -> Response:
+        """Show a request."""
+        return self._page(self._read(illrequest_id))
+
+    def add_comment(self, illrequest_id: int) -> Response:
+        """Add a comment."""
+        text = request.form.get("comment", "").replace("\r\n", "\n").strip()
+        actor = current().member.actor
+        try:
+            self._database.transact(service.add_comment, illrequest_id, text, actor)
+        except RequestRefused:
+            return self._page(self._read(illrequest_id), 422, comment_problem=_("Type a comment first."))
+        messages.tell("done", _("The comment was added."))
+        return redirect(url_for("staff.request", illrequest_id=illrequest_id, _anchor="comments"), 303)
+
+    def attended(self, illrequest_id: int) -> Response:
+        """Take the word to the staff away."""
+        try:
+            self._database.transact(callbacks.attend, illrequest_id)
+        except RequestNotFound:
+            self._read(illrequest_id)  # nothing is kept of a request that nothing was reported of
+        messages.tell("done", _("Nobody needs to look at this request any more."))
+        return _back(illrequest_id)
+
+    def replay(self, illrequest_id: int, receipt_id: int) -> Response:
+        """Look again at a callback."""
+        found = self._read(illrequest_id)
+        receipt = next((one for one in found.receipts if one.receipt_id == receipt_id), None)
+        settings = self._callbacks_of(receipt) if receipt else None
+        if receipt is None or settings is None:
+            raise NotFound
+        try:
+            received = self._database.transact(
+                callbacks.replay,
+                receipt_id,
+                callback_format(receipt.backend, settings.mapping).read,
+                accept_any_request=settings.accept_any_request,
+            )
+        except (ReceiptNotFound, ReceiptNotReplayable):
+            messages.tell(
+                "warning", _("This callback cannot be replayed: it was applied meanwhile, or is gone.")
+            )
+            return _back(illrequest_id)
+        outcome = _(_VERDICTS[received.verdict])
+        detail = str(received.answer.get("detail") or "")
+        kind: messages.Kind = "done" if received.verdict is Verdict.APPLIED else "warning"
+        messages.tell(
+            kind,
+            _(
+                "Callback %(number)s was replayed: %(outcome)s. %(detail)s",
+                number=receipt_id,
+                outcome=outcome,
+                detail=detail,
+            ),
+        )
+        return _back(illrequest_id)
+
+    def _read(self, illrequest_id: int) -> ManagedRequest:
+        return self._database.transact(management.manage, illrequest_id, workplace(self._runtime))
+
+    def _page(self, found: ManagedRequest, status: int = 200, *, comment_problem: str = "") -> Response:
+        return page(
+            "staff/requests/request.html",
+            status,
+            found=found,
+            head=found.head,
+            type_label=_type_label(found.type),
+            access_url=_as_link(found.head.ill_request.accessurl),
+            long_values=_long_values(found),
+            bodies={one.receipt_id: _body(one) for one in found.receipts},
+            replayable={one.receipt_id for one in found.receipts if self._can_replay(one)},
+            verdicts=_VERDICTS,
+            progress=_PROGRESS,
+            comment_problem=comment_problem,
+        )
+
+    def _can_replay(self, receipt: ReceiptExcerpt) -> bool:
+        return receipt.verdict in REPLAYABLE_VERDICTS and self._callbacks_of(receipt) is not None
+
+    def _callbacks_of(self, receipt: ReceiptExcerpt) -> BackendCallbackSettings | None:
+        backend = self._backends.get(receipt.backend)
+        return backend.callbacks if backend else None
+
+
+def _back(illrequest_id: int) -> Response:
+    return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
+
+
+def _type_label(kind: str) -> str:
+    return MaterialType(kind).label if kind in set(MaterialType) else kind
+
+
+def _as_link(address: str | None) -> str:
+    """Give an address that may be followed; what a supplier or a patron wrote may be anything."""
+    return address if address and urlsplit(address).scheme in ("http", "https") else ""
+
+
+def _long_values(found: ManagedRequest) -> Mapping[str, str]:
+    """Give what Koha's columns cannot hold, by label."""
+    kept = dict(found.head.kept.long_values or {})
+    order_id = found.head.kept.order_id
+    labelled = {_(_LONG_VALUES.get(name, name)): value for name, value in kept.items()}
+    if order_id and order_id != found.head.ill_request.orderid:
+        labelled[_("Order ID")] = order_id
+    return labelled
+
+
+def _body(receipt: ReceiptExcerpt) -> _Body:
+    """Give a body to be read by people: laid out where it is JSON, else as it came."""
+    is_whole = len(receipt.body) == receipt.body_length
+    text = receipt.body.decode("utf-8", "replace")
+    if is_whole:
+        with suppress(ValueError, RecursionError):
+            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    return _Body(text, is_whole)

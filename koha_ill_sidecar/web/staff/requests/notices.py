@@ -1,0 +1,148 @@
+"""Sending a notice to the patron of a request: seen first, then sent."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.delivery.html_text import text_of
+from koha_ill_sidecar.domain.notices import (
+    EMAIL,
+    SMS,
+    NoticeCode,
+    NoticeOutcome,
+    NotQueuedReason,
+    RenderedNotice,
+)
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import management
+from koha_ill_sidecar.services import requests as service
+from koha_ill_sidecar.services.management import SENDABLE
+from koha_ill_sidecar.web.i18n import N_
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff import messages
+from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.web.staff.requests.workplace import workplace
+
+_REASONS: Mapping[NotQueuedReason, str] = {
+    NotQueuedReason.NO_PATRON: N_("The request has no patron."),
+    NotQueuedReason.NO_PREFERENCE: N_("Koha has no messaging preference for this notice."),
+    NotQueuedReason.NOT_CHOSEN: N_("The patron's messaging preferences choose no transport for this notice."),
+    NotQueuedReason.NO_LETTER: N_("Koha has no notice template for this transport."),
+    NotQueuedReason.TEMPLATE_FAILED: N_("The notice template cannot be processed."),
+    NotQueuedReason.EMPTY: N_("The notice has no text."),
+    NotQueuedReason.NOT_ENABLED: N_("The preference ILLSendStaffNotices does not name this notice."),
+    NotQueuedReason.NO_LIBRARY_ADDRESS: N_("The library has no ILL address."),
+}
+
+_LONGEST_DETAIL = 400
+
+_TRANSPORTS: Mapping[str, str] = {
+    EMAIL: N_("Email"),
+    SMS: N_("SMS"),
+    "phone": N_("Phone"),
+    "print": N_("Print"),
+}
+
+
+def install(blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the routes."""
+    notices = _Notices(runtime)
+    path = "/requests/<int:illrequest_id>/notices/<code>"
+    blueprint.add_url_rule(path, "preview_notice", notices.show)
+    blueprint.add_url_rule(path, "send_notice", notices.send, methods=["POST"])
+
+
+class _Notices:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._database = runtime.database
+
+    def show(self, illrequest_id: int, code: str) -> Response:
+        """Show a notice as it would be sent."""
+        return self._form(illrequest_id, code)
+
+    def send(self, illrequest_id: int, code: str) -> Response:
+        """Send it, or show it with the text that was typed."""
+        text = request.form.get("additional_text", "").replace("\r\n", "\n").strip()
+        if "preview" in request.form:
+            return self._form(illrequest_id, code, additional_text=text)
+        if code == NoticeCode.REQUEST_UPDATE and not text:
+            return self._form(illrequest_id, code, problem=_("Say what is new with the request."))
+        if code not in SENDABLE:
+            raise NotFound
+        actor = current().member.actor
+        outcome = self._database.transact(
+            service.send_notice, illrequest_id, code, actor, additional_text=text
+        )
+        _tell(outcome)
+        return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
+
+    def _form(
+        self, illrequest_id: int, code: str, *, additional_text: str = "", problem: str = ""
+    ) -> Response:
+        if code not in SENDABLE:
+            raise NotFound
+        sheet = self._database.transact(
+            management.preview_notice,
+            illrequest_id,
+            code,
+            workplace(self._runtime),
+            additional_text=additional_text,
+        )
+        texts = {
+            transport: text_of(notice.content) if notice.is_html else notice.content
+            for transport, notice in sheet.preview.by_transport.items()
+            if isinstance(notice, RenderedNotice)
+        }
+        return page(
+            "staff/requests/notice.html",
+            422 if problem else 200,
+            sheet=sheet,
+            head=sheet.head,
+            texts=texts,
+            can_be_sent=any(transport in texts for transport in sheet.preview.chosen),
+            reasons=_REASONS,
+            transports=_TRANSPORTS,
+            takes_text=code == NoticeCode.REQUEST_UPDATE,
+            additional_text=additional_text,
+            problem=problem,
+        )
+
+
+def _tell(outcome: NoticeOutcome) -> None:
+    for queued in outcome.queued:
+        messages.tell(
+            "done",
+            _(
+                "The notice is queued by %(transport)s, as message %(number)s.",
+                transport=_(_TRANSPORTS.get(queued.transport, queued.transport)),
+                number=queued.message_id,
+            ),
+        )
+    told = set()
+    for refused in outcome.not_queued:
+        reason = _(_REASONS[refused.reason])
+        if refused.reason in (
+            NotQueuedReason.NOT_CHOSEN,
+            NotQueuedReason.NO_PATRON,
+            NotQueuedReason.NO_PREFERENCE,
+        ):
+            text = _("The notice was not queued: %(reason)s", reason=reason)
+        else:
+            text = _(
+                "The notice was not queued by %(transport)s: %(reason)s %(detail)s",
+                transport=_(_TRANSPORTS.get(refused.transport, refused.transport)),
+                reason=reason,
+                detail=_short(refused.detail) if refused.reason is NotQueuedReason.TEMPLATE_FAILED else "",
+            )
+        if text not in told:
+            told.add(text)
+            messages.tell("error", text.strip(), refused.mending_address or "")
+
+
+def _short(detail: str) -> str:
+    """A template's error may quote much of it; the message travels in a cookie."""
+    return detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"

@@ -1,0 +1,32 @@
+"""What is only read of a request: its log, and its metadata as text."""
+
+from flask import Blueprint
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import management
+from koha_ill_sidecar.services.request_log import LogEntry
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff.requests.workplace import workplace
+
+
+def install(blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the routes."""
+
+    def show_log(illrequest_id: int) -> Response:
+        found = runtime.database.transact(management.read_log, illrequest_id, workplace(runtime))
+        return page("staff/requests/log.html", found=found, head=found.head, words=_words)
+
+    def show_metadata(illrequest_id: int) -> Response:
+        found = runtime.database.transact(management.read_metadata, illrequest_id, workplace(runtime))
+        return page("staff/requests/metadata.html", head=found.head, text=found.text)
+
+    blueprint.add_url_rule("/requests/<int:illrequest_id>/log", "request_log", show_log)
+    blueprint.add_url_rule("/requests/<int:illrequest_id>/metadata", "request_metadata", show_metadata)
+
+
+def _words(entry: LogEntry) -> str:
+    """Say what happened in the language of the page; what codes are called is translated one by one."""
+    values = {name: ", ".join(_(word) for word in words) for name, words in entry.values.items()}
+    return _(entry.message, **values)

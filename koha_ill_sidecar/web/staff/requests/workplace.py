@@ -1,0 +1,16 @@
+"""With what the person who is signed in works."""
+
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services.management import Workplace
+from koha_ill_sidecar.web.staff.access import current
+
+
+def workplace(runtime: Runtime) -> Workplace:
+    """Give it, for the services that show what can be done with a request."""
+    settings, member = runtime.settings, current().member
+    return Workplace(
+        actor=member.actor,
+        permissions=member.permissions,
+        suppliers=[name for name, backend in settings.backends.items() if backend.enabled],
+        oldest_seconds=settings.delivery.ignore_older_than.total_seconds(),
+    )

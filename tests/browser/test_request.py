@@ -1,0 +1,221 @@
+"""The page of a request and what is done there, with eyes and hands."""
+
+import pytest
+from browser.conftest import LANGUAGES, PHONE, WIDE, Seat
+from office import HOSTILE, Office
+from playwright.sync_api import Dialog, Page, expect
+from sqlalchemy import Engine
+
+from cast import ADA, CLARA, NORTH, SAM, SOUTH
+from koha_ill_sidecar.domain.actors import Actor, Interface
+from koha_ill_sidecar.domain.callbacks import Verdict
+from koha_ill_sidecar.services import partners, requests
+from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.koha import requests as stored
+from koha_ill_sidecar.storage.sidecar import progress
+
+BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
+
+
+@pytest.fixture
+def office(admin: Engine, database: Database) -> Office:
+    """Letters are there, and Sam wants them by email and SMS."""
+    office = Office(admin, database)
+    office.writes_letters()
+    for name in ("Ill_ready", "Ill_unavailable", "Ill_update"):
+        office.wants(name, "email", "sms")
+    office.prefers(staffClientBaseURL="https://koha.example.org")
+    return office
+
+
+@pytest.fixture
+def busy(office: Office, database: Database) -> int:
+    """A request with something in every part of its page; gives its number."""
+    number = office.request(
+        orderid="77-1",
+        cost="12.5",
+        accessurl="https://repository.example/items/1",
+        notesstaff="Ring them\nat noon",
+        attributes={
+            "type": "book",
+            "title": "Crime and punishment",
+            "author": "Dostoyevsky, Fyodor",
+            "isbn": "9780140449136",
+        },
+    )
+    office.comments(number, "The reader is in a hurry.")
+    database.transact(
+        partners.place_with_partners,
+        number,
+        BY_CLARA,
+        borrowernumbers=[NORTH, SOUTH],
+        subject="Do you have",
+        body="this?",
+    )
+    database.transact(requests.send_notice, number, "ILL_REQUEST_UPDATE", BY_CLARA, additional_text="Soon.")
+    database.transact(requests.send_notice, office.request(), "ILL_PICKUP_READY", BY_CLARA)
+    office.receives(number, {"status": "shipped", "request": {"ill_request_id": number}}, detail="Applied.")
+    office.receives(number, b"{not JSON", Verdict.INVALID, event_id="evt_2")
+    ill_request = database.transact(stored.get, number)
+    database.transact(progress.ask_for_attention, ill_request, "The supplier needs more information.")
+    office.does("UPDATE ill_sidecar_requests SET long_values = JSON_OBJECT('tracking', 'RR123456789NO')")
+    office.does(
+        "UPDATE borrowers SET dateexpiry = '2020-01-31', debarred = '9999-12-31' WHERE borrowernumber = :sam",
+        sam=SAM,
+    )
+    return number
+
+
+PAGES = (
+    "",
+    "/actions/cancel",
+    "/actions/confirm",
+    "/actions/mark_completed",
+    "/notices/ILL_PICKUP_READY",
+    "/notices/ILL_REQUEST_UPDATE",
+    "/log",
+    "/metadata",
+)
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_is_accessible_and_fits(
+    seat: Seat, busy: int, office: Office, size: tuple[int, int], language: str
+) -> None:
+    clara = seat(size=size, language=language)
+    fresh = office.request()
+
+    for path in (
+        *(f"/requests/{busy}{page}" for page in PAGES),
+        f"/requests/{fresh}",
+        f"/requests/{fresh}/actions/delete",
+    ):
+        page = clara.open(path)
+        for closed in page.locator("main details:not(.menu)").all():
+            closed.locator("summary").click()
+        clara.check_accessible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+    # The browser's own word on the status 409 is no complaint of the page.
+    clara.complaints = [complaint for complaint in clara.complaints if "409" not in complaint]
+
+
+def tab_to(page: Page, label: str) -> None:
+    """Press Tab until something with this label has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "(() => { const e = document.activeElement;"
+            " return (e.labels && e.labels[0] ? e.labels[0].textContent : e.textContent).trim() })()"
+        )
+        if focused == label:
+            return
+    raise AssertionError(f"nothing called {label!r} can be reached")
+
+
+def test_a_request_is_confirmed_by_keyboard(seat: Seat, office: Office) -> None:
+    number = office.request()
+    page = seat().open(f"/requests/{number}")
+
+    tab_to(page, "Confirm request")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Confirm request")).to_be_visible()
+    tab_to(page, "Confirm request")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("status")).to_have_text("The status is now: Requested. No notice was queued.")
+    assert office.status(number) == "REQ"
+
+
+def test_a_comment_is_added_by_keyboard(seat: Seat, office: Office) -> None:
+    number = office.request()
+    page = seat().open(f"/requests/{number}")
+
+    tab_to(page, "New comment")
+    page.keyboard.type("Asked them again")
+    tab_to(page, "Add comment")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("status")).to_have_text("The comment was added.")
+    expect(page.locator(".comment_S .text")).to_have_text("Asked them again")
+
+
+def test_a_notice_is_sent_by_keyboard(seat: Seat, office: Office) -> None:
+    number = office.request()
+    page = seat().open(f"/requests/{number}")
+
+    tab_to(page, "Send notice to patron")
+    page.keyboard.press("Enter")
+    tab_to(page, "ILL request update")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("What is new")).to_be_visible()
+    tab_to(page, "What is new")
+    page.keyboard.type("It left Oslo.")
+    tab_to(page, "Preview")
+    page.keyboard.press("Enter")
+    expect(page.locator("pre").first).to_contain_text("It left Oslo.")
+    tab_to(page, "Send notice")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("status").first).to_contain_text("The notice is queued by Email")
+    expect(page.get_by_role("status").nth(1)).to_contain_text("The notice is queued by SMS")
+
+
+def test_everything_works_without_javascript(seat: Seat, office: Office) -> None:
+    number = office.request()
+    page = seat(javascript=False).open(f"/requests/{number}")
+
+    page.get_by_text("Send notice to patron").click()
+    page.get_by_role("link", name="ILL request ready for pickup").click()
+    page.get_by_role("button", name="Send notice").click()
+    page.get_by_role("link", name="Delete request").click()
+    page.get_by_role("button", name="Delete request").click()
+
+    expect(page.locator(".message.done")).to_contain_text(f"Request {number} was deleted.")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_people_wrote_never_runs(seat: Seat, office: Office, database: Database, hostile: str) -> None:
+    office.does("UPDATE letter SET name = :text WHERE code = 'ILL_PICKUP_READY'", text=hostile)
+    office.does(
+        "UPDATE borrowers SET firstname = :text, email = :text WHERE borrowernumber = :sam",
+        text=hostile,
+        sam=SAM,
+    )
+    office.does(
+        "UPDATE borrowers SET surname = :text WHERE borrowernumber = :north", text=hostile, north=NORTH
+    )
+    office.does("UPDATE authorised_values SET lib = :text", text=hostile)
+    number = office.request(
+        notesstaff=hostile,
+        accessurl=f"javascript:alert(1)//{hostile}",
+        attributes={"type": hostile, "title": hostile, hostile[:40]: hostile},
+    )
+    office.comments(number, hostile)
+    database.transact(
+        partners.place_with_partners, number, BY_CLARA, borrowernumbers=[NORTH], subject=hostile, body=hostile
+    )
+    office.does("UPDATE illrequests SET status_alias = 'WAITING'")
+    office.receives(number, {"note": hostile}, Verdict.INVALID, event_id=hostile, detail=hostile)
+    office.receives(number, hostile.encode(), Verdict.INVALID, event_id="evt_2")
+    database.transact(progress.ask_for_attention, database.transact(stored.get, number), hostile)
+    clara = seat()
+    dialogs: list[str] = []
+
+    def close(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    clara.page.on("dialog", close)
+
+    for path in ("", "/actions/mark_completed", "/notices/ILL_PICKUP_READY", "/log", "/metadata"):
+        page = clara.open(f"/requests/{number}{path}")
+        for closed in page.locator("main details").all():
+            closed.locator("summary").click()
+        assert page.locator("main script, main img, main svg, main [onfocus], main [onerror]").count() == 0
+        assert page.locator('main a[href^="javascript:"]').count() == 0
+    page = clara.open(f"/requests/{number}/notices/ILL_REQUEST_UPDATE")
+    page.get_by_label("What is new").fill(hostile.replace("\0", ""))
+    page.get_by_role("button", name="Preview").click()
+
+    assert dialogs == []

@@ -1,0 +1,21 @@
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+
+from koha_ill_sidecar.storage.clock import library_times
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+def test_instants_are_shown_on_the_librarys_clock(tx: Transaction) -> None:
+    instant = datetime(2026, 3, 4, 20, 30, 15, 123456, tzinfo=UTC)
+    tx.connection.execute(text("SET time_zone = '+08:00'"))
+    try:
+        times = library_times(tx, [instant, None, instant])
+    finally:
+        tx.connection.execute(text("SET time_zone = 'SYSTEM'"))
+
+    assert times == {instant: datetime(2026, 3, 5, 4, 30, 15, 123456)}  # noqa: DTZ001  (a clock on a wall)
+
+
+def test_nothing_is_asked_where_there_is_nothing_to_show(tx: Transaction) -> None:
+    assert library_times(tx, [None]) == {}
