@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.services.statuses import graph_of
 from koha_ill_sidecar.services.watch import CHANGED_IN_KOHA
 from koha_ill_sidecar.storage.clock import library_times
@@ -128,29 +129,29 @@ def _as_koha_tells_it(entry: HistoryEntry) -> tuple[str, Mapping[str, object]] |
 
 
 _COLUMN_LABELS: Mapping[str, str] = {
-    "accessurl": "Access URL",
-    "batch_id": "Batch",
-    "biblio_id": "Bibliographic record ID",
-    "borrowernumber": "Patron",
-    "branchcode": "Library",
-    "cost": "Cost",
-    "managedby": "Managed by",
-    "notesopac": "OPAC notes",
-    "notesstaff": "Staff notes",
-    "orderid": "Order ID",
-    "price_paid": "Price paid",
+    "accessurl": N_("Access URL"),
+    "batch_id": N_("Batch"),
+    "biblio_id": N_("Bibliographic record ID"),
+    "borrowernumber": N_("Patron"),
+    "branchcode": N_("Library"),
+    "cost": N_("Cost"),
+    "managedby": N_("Managed by"),
+    "notesopac": N_("OPAC notes"),
+    "notesstaff": N_("Staff notes"),
+    "orderid": N_("Order ID"),
+    "price_paid": N_("Price paid"),
 }
 
 _MESSAGES: Mapping[str, str] = {
-    "commented": "Comment added",
-    "created": "Request created: %(after)s",
-    "deleted": "Request deleted",
-    "deleted_in_koha": "Request deleted in Koha",
-    "edited": "Edited: %(fields)s",
-    "item_edited": "Item metadata edited",
-    "migrated": "Provider switched: request %(request)s goes on with it",
-    "notice": "Notice queued: %(notice)s (%(transports)s)",
-    "placed_with_partners": "Placed with partners: %(partners)s",
+    "commented": N_("Comment added"),
+    "created": N_("Request created: %(after)s"),
+    "deleted": N_("Request deleted"),
+    "deleted_in_koha": N_("Request deleted in Koha"),
+    "edited": N_("Edited: %(fields)s"),
+    "item_edited": N_("Item metadata edited"),
+    "migrated": N_("Provider switched: request %(request)s goes on with it"),
+    "notice": N_("Notice queued: %(notice)s (%(transports)s)"),
+    "placed_with_partners": N_("Placed with partners: %(partners)s"),
 }
 """What each kind of entry of ours is called; changes of status are worded as Koha words them."""
 
@@ -202,7 +203,9 @@ class _Words:
         if info.get("log_origin") == "core" and row.action == "STATUS_CHANGE":
             return self._change(info.get("status_before"), info.get("status_after"))
         if info.get("log_origin") == "core" and row.action == "PATRON_NOTICE":
-            return "Notice sent to patron: %(notice)s", {"notice": [self._notice(info.get("notice_code"))]}
+            return N_("Notice sent to patron: %(notice)s"), {
+                "notice": [self._notice(info.get("notice_code"))]
+            }
         return "%(row)s", {"row": [" ".join(part for part in (row.action, row.info) if part)]}
 
     def _of_sidecar(self, entry: HistoryEntry) -> tuple[str, Mapping[str, Sequence[str]]]:
@@ -212,7 +215,7 @@ class _Words:
         if entry.kind == CHANGED_IN_KOHA:
             before = detail.get("alias_before") or detail.get("status_before")
             after = detail.get("alias_after") or detail.get("status_after")
-            message = "Change in Koha noticed: from %(before)s to %(after)s"
+            message = N_("Change in Koha noticed: from %(before)s to %(after)s")
             return message, {"before": [self._status(before)], "after": [self._status(after)]}
         message = _MESSAGES.get(entry.kind, "%(kind)s")
         values = {
@@ -229,8 +232,8 @@ class _Words:
     def _change(self, before: object, after: object) -> tuple[str, Mapping[str, Sequence[str]]]:
         was, now = self._status(before), self._status(after)
         if not was:
-            return "Status changed to %(after)s", {"after": [now]}
-        return "Status changed from %(before)s to %(after)s", {"before": [was], "after": [now]}
+            return N_("Status changed to %(after)s"), {"after": [now]}
+        return N_("Status changed from %(before)s to %(after)s"), {"before": [was], "after": [now]}
 
     def _status(self, code: object) -> str:
         return self._aliases.get(code) or self._graph.name(code) if isinstance(code, str) else ""

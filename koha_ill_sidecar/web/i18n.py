@@ -55,11 +55,6 @@ def _of_browser() -> str:
     return _DEFAULT
 
 
-def N_(message: str) -> str:  # noqa: N802  (gettext's own name for it)
-    """Mark a message that is said later, by :func:`gettext`."""
-    return message
-
-
 def gettext(message: str, **values: object) -> str:
     """Say a message in the language of this request; ``%(name)s`` stands for a value."""
     said = str(catalogue(g.language).ugettext(message)) if message else ""

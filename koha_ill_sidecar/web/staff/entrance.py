@@ -9,11 +9,11 @@ from limits.strategies import MovingWindowRateLimiter
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.config.settings import LoginMethod
+from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import sign_in
 from koha_ill_sidecar.services.sign_in import Refusal
 from koha_ill_sidecar.web import i18n
-from koha_ill_sidecar.web.i18n import N_
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages

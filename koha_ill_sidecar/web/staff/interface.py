@@ -7,10 +7,10 @@ from flask import Blueprint, Flask, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
+from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import problems
-from koha_ill_sidecar.web.i18n import N_
 from koha_ill_sidecar.web.staff import entrance, errors, messages
 from koha_ill_sidecar.web.staff.access import (
     COOKIE,

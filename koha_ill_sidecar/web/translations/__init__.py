@@ -11,10 +11,16 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from koha_ill_sidecar.domain import attributes, statuses
+from koha_ill_sidecar.domain import attributes, callbacks, statuses
+from koha_ill_sidecar.domain.actors import Interface
+from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, SMS
+from koha_ill_sidecar.domain.status_reports import ReportedStatus
+from koha_ill_sidecar.resources import notice_templates
 from koha_ill_sidecar.web.i18n import DIRECTORY
 
 _PAGES = DIRECTORY.parent
+_PACKAGE = _PAGES.parent
+_WRITTEN_ELSEWHERE = [("domain/**.py", "python"), ("services/**.py", "python")]
 _METHODS = [("templates/**.html", "jinja2"), ("**.py", "python")]
 _OPTIONS = {
     "templates/**.html": {"extensions": "jinja2.ext.i18n", "trim_blocks": "true", "lstrip_blocks": "true"}
@@ -32,6 +38,10 @@ def messages() -> Iterator[tuple[Message, str, int]]:
     """Give every English text that the pages say, with the file (or what stands for one) and the line."""
     for name, line, message, _, _ in extract_from_dir(str(_PAGES), _METHODS, _OPTIONS, keywords=_KEYWORDS):
         yield (tuple(message) if isinstance(message, list | tuple) else message), f"web/{name}", line
+    for name, line, message, _, _ in extract_from_dir(
+        str(_PACKAGE), _WRITTEN_ELSEWHERE, keywords={"N_": None}
+    ):
+        yield str(message), name, line
     for label in _labels():
         yield label, "domain", 0
 
@@ -74,5 +84,9 @@ def _labels() -> Iterator[str]:
     for node in graph.nodes.values():
         yield from (label for label in (node.name, node.button) if label)
     yield from (kind.label for kind in attributes.MaterialType)
+    yield from (status.value.replace("_", " ") for status in ReportedStatus)
+    yield from (rule.attention for rule in callbacks.RULES.values() if rule.attention)
+    yield from (template.name for template in notice_templates() if template.lang == DEFAULT_LANG)
+    yield from (*Interface, EMAIL, SMS)
     fields = (field.label for form in attributes.FIELDS.values() for field in form)
     yield from dict.fromkeys((*attributes.LABELS.values(), *fields))

@@ -12,12 +12,12 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.statuses import Action
+from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestChangedMeanwhile, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import creation, management
 from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.management import Done, Run
-from koha_ill_sidecar.web.i18n import N_
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages

@@ -14,6 +14,7 @@ from koha_ill_sidecar.backends.callback_formats import callback_format
 from koha_ill_sidecar.config.settings import BackendCallbackSettings
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
+from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import ReceiptNotFound, ReceiptNotReplayable, RequestNotFound, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import callbacks, management
@@ -21,7 +22,6 @@ from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.management import ManagedRequest
 from koha_ill_sidecar.storage.sidecar.queue_entries import Progress
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
-from koha_ill_sidecar.web.i18n import N_
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages

@@ -15,11 +15,11 @@ from koha_ill_sidecar.domain.notices import (
     NotQueuedReason,
     RenderedNotice,
 )
+from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import management
 from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.management import SENDABLE
-from koha_ill_sidecar.web.i18n import N_
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
