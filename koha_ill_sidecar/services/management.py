@@ -289,7 +289,7 @@ def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: 
     """
     top = head(tx, illrequest_id, workplace)
     node = next((node for node in top.actions if node.method == method), None)
-    if node is None:
+    if node is None or method not in _AFTER:
         raise ActionNotAllowed(f"There is no {method} now.", allowed=top.methods)
     after = _AFTER[method]
     asked = partner_enquiries.find_for_request(tx, illrequest_id)

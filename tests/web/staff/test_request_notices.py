@@ -184,7 +184,8 @@ class TestNewsInOnesOwnWords:
         ((content,),) = office.asks(
             "SELECT content FROM message_queue WHERE message_transport_type = 'email'"
         )
-        assert "49" not in content.partition("Dear")[2]
+        for expression in ("{{ 7 * 7 }}", "[% 7 * 7 %]"):
+            assert (expression in content) == (expression in hostile)
 
 
 def test_html_letters_are_shown_as_text(clara: Desk, office: Office) -> None:
