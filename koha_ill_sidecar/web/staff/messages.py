@@ -7,14 +7,16 @@ It travels in a cookie: whoever could set that could as well write to the page, 
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from flask import g, request
 from werkzeug.wrappers import Response
 
 _COOKIE = "koha_ill_sidecar_messages"
-_MOST_CHARACTERS = 3000
+# A cookie holds some four thousand bytes.
+_MOST_MESSAGES = 4
+_LONGEST_TEXT = 500  # bytes
 _SECONDS = 120
 
 Kind = Literal["done", "warning", "error"]
@@ -38,8 +40,9 @@ def keep(response: Response) -> Response:
     """Send along what is still to be told, and forget what was."""
     waiting: Sequence[Message] = g.pop("to_tell", [])
     if waiting:
-        document = json.dumps([asdict(message) for message in waiting])
-        value = base64.urlsafe_b64encode(document[:_MOST_CHARACTERS].encode()).decode()
+        kept = [asdict(_cut(message)) for message in waiting[:_MOST_MESSAGES]]
+        document = json.dumps(kept, ensure_ascii=False)
+        value = base64.urlsafe_b64encode(document.encode()).decode()
         response.set_cookie(
             _COOKIE, value, max_age=_SECONDS, httponly=True, secure=request.is_secure, samesite="Strict"
         )
@@ -55,6 +58,13 @@ def waiting() -> list[Message]:
         g.were_told = True
         told = [*_read(request.cookies[_COOKIE]), *told]
     return told
+
+
+def _cut(message: Message) -> Message:
+    octets = message.text.encode()
+    if len(octets) <= _LONGEST_TEXT:
+        return message
+    return replace(message, text=octets[:_LONGEST_TEXT].decode(errors="ignore") + "…")
 
 
 def _read(value: str) -> list[Message]:
