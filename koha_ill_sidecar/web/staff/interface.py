@@ -13,9 +13,9 @@ from koha_ill_sidecar.web import problems
 from koha_ill_sidecar.web.i18n import N_
 from koha_ill_sidecar.web.staff import entrance, errors, messages
 from koha_ill_sidecar.web.staff.access import COOKIE, Access, csrf_token, nobody, remember_visitor
-from koha_ill_sidecar.web.staff.requests import listing
+from koha_ill_sidecar.web.staff.requests import creation, editing, item, listing, partners, patrons
 
-_NAVIGATION = (("staff.requests", N_("Requests")),)
+_NAVIGATION = (("staff.requests", N_("Requests")), ("staff.new_request", N_("New ILL request")))
 _FOR_PROGRAMS = ("/api/", "/callbacks/", "/iso18626")
 
 
@@ -29,7 +29,8 @@ def install(app: Flask, runtime: Runtime) -> None:
     errors.install(blueprint)
     entrance.install(blueprint, runtime, access)
     blueprint.add_url_rule("/", "home", _home)
-    listing.install(blueprint, runtime)
+    for part in (listing, creation, editing, item, partners, patrons):
+        part.install(blueprint, runtime)
     app.register_blueprint(blueprint)
     app.before_request(nobody)
     app.after_request(messages.keep)
