@@ -72,7 +72,7 @@ const PAUSE = 200;
 class Suggestions {
   constructor(place) {
     this.address = place.dataset.suggests;
-    this.nobody = place.dataset.nobody;
+    this.words = place.dataset;
     this.input = place.querySelector("input");
     this.list = document.createElement("ul");
     this.list.id = `${this.input.id}-list`;
@@ -120,7 +120,7 @@ class Suggestions {
   show(found) {
     if (document.activeElement !== this.input) return;
     this.list.replaceChildren(...found.map((patron, index) => this.option(patron, index)));
-    this.said.textContent = found.length ? String(found.length) : this.nobody;
+    this.said.textContent = found.length ? `${this.words.found} ${found.length}` : this.words.nobody;
     this.list.hidden = !found.length;
     this.input.setAttribute("aria-expanded", String(found.length > 0));
     this.input.removeAttribute("aria-activedescendant");

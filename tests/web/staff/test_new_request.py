@@ -152,7 +152,7 @@ def test_rows_have_an_end(clara: Desk) -> None:
 def test_a_mistake_is_told_at_its_field_and_nothing_is_lost(
     clara: Desk, admin: Engine, fields: dict[str, object], name: str, said: str
 ) -> None:
-    answer = send(clara, **fields)
+    answer = send(clara, "create", **fields)
 
     assert answer.status_code == 422
     assert requests_in(admin) == []

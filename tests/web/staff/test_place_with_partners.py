@@ -91,7 +91,7 @@ def test_the_preview_shows_each_email_as_it_will_be_sent(clara: Desk, admin: Eng
         "desk@ada.example.org", "ill@north.example.org", "ill@ada.example.org", "Could you <b>lend</b>?",
         "desk@ada.example.org", "ill@south.example.org", "ill@ada.example.org", "Could you <b>lend</b>?",
     ]  # fmt: skip
-    assert page.count("<pre>Please.\nThank you.</pre>") == 2
+    assert page.count("<pre>\nPlease.\nThank you.</pre>") == 2
     assert "Send 2 emails" in page
     assert queued(admin) == []
     assert status(admin) == "NEW"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
+from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.runtime import Runtime
@@ -106,6 +107,7 @@ def _page(known: RequestForm, values: Mapping[str, str], seen: Mapping[str, str]
         told=told,
         labels=_LABELS,
         libraries=current().libraries,
+        type_labels={kind.value: kind.label for kind in MaterialType},
         shown_values=_shown(known),
     )
 
