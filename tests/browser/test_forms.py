@@ -328,8 +328,17 @@ def test_no_partner_that_is_called_so_is_told(seat: Seat, make: Make) -> None:
     page = seat().open(f"/requests/{make()}/partners")
 
     page.locator("#filter").fill("zzz")
+    page.keyboard.press("Enter")
 
     expect(page.locator("#partners-count")).to_have_text("No partner library is called so.")
+
+
+def test_one_chinese_character_is_enough_to_search(seat: Seat) -> None:
+    page = seat().open("/requests/new")
+
+    page.locator("#patron").press_sequentially("林")
+
+    expect(page.locator(SUGGESTED)).to_have_text("文 林 [20000006] Riverside")
 
 
 def test_the_library_that_somebody_chose_stays(seat: Seat) -> None:

@@ -64,10 +64,14 @@ for (const field of document.querySelectorAll("[data-narrows]")) {
     }
     count.textContent = shown ? "" : count.dataset.none;
   });
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") event.preventDefault(); // nothing is to be sent by it
+  });
 }
 
 // Patrons are suggested while somebody types (WAI-ARIA combobox with a list).
 const PAUSE = 200;
+const ONE_LETTER = /^[\x00-\x7F]?$/; // a single Chinese character is a surname, a single letter is nothing yet
 
 class Suggestions {
   constructor(place) {
@@ -88,7 +92,8 @@ class Suggestions {
     for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", this.list.id], ["aria-expanded", "false"]]) {
       this.input.setAttribute(name, value);
     }
-    this.input.addEventListener("input", () => this.wait());
+    this.input.addEventListener("input", (event) => event.isComposing || this.wait());
+    this.input.addEventListener("compositionend", () => this.wait());
     this.input.addEventListener("keydown", (event) => this.press(event));
     this.input.addEventListener("blur", () => this.close());
     this.list.addEventListener("mousedown", (event) => event.preventDefault());
@@ -102,7 +107,7 @@ class Suggestions {
     clearTimeout(this.timer);
     this.aborter?.abort();
     if (this.input.dataset.shown) document.getElementById(this.input.dataset.shown).textContent = "";
-    if (this.input.value.trim().length < 2) return this.close();
+    if (ONE_LETTER.test(this.input.value.trim())) return this.close();
     this.timer = setTimeout(() => this.ask(), PAUSE);
   }
 
