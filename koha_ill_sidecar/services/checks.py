@@ -54,6 +54,22 @@ def patron_number(tx: Transaction, borrowernumber: int) -> None:
         raise RequestRefused("invalid_patron", f"There is no patron with the number {borrowernumber}.")
 
 
+def manager(tx: Transaction, borrowernumber: int | None) -> None:
+    """Make sure that somebody can be in charge of a request; refused: invalid_manager."""
+    if borrowernumber is None:
+        return
+    if not tx.koha.has("illrequests", "managedby"):
+        raise RequestRefused(
+            "invalid_manager",
+            f"Koha {tx.koha.version.release} keeps nobody in charge of a request (26.05 does).",
+        )
+    patron = patrons.find(tx, borrowernumber)
+    if patron is None or not patrons.may_work_on_ill(tx, patron):
+        raise RequestRefused(
+            "invalid_manager", f"The patron {borrowernumber} is no member of staff with the permission ill."
+        )
+
+
 def biblio(tx: Transaction, biblionumber: int) -> None:
     """Make sure that there is such a record; refused: invalid_biblio."""
     if not biblios.is_known(tx, biblionumber):

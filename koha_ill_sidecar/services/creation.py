@@ -18,7 +18,7 @@ from koha_ill_sidecar.domain.attributes import (
     MaterialType,
     from_openurl,
 )
-from koha_ill_sidecar.domain.limits import is_exceeded
+from koha_ill_sidecar.domain.limits import LimitOf, ReachedLimit, is_exceeded
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.statuses import Action, Status
 from koha_ill_sidecar.errors import RequestRefused
@@ -33,6 +33,9 @@ from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
 
 logger = logging.getLogger(__name__)
+
+QUEUED = "queued"
+"""Kind of the entry in our own log that says which limit was reached: ``limit_of``, ``code``, ``count``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,8 +109,10 @@ def create(tx: Transaction, new: NewRequest, actor: Actor) -> ILLRequest:
     )
     if new.supplier_backend is not None:
         sidecar_requests.set_supplier_backend(tx, ill_request.illrequest_id, new.supplier_backend)
-    if patron is not None and _is_over_limit(tx, patron):
+    if patron is not None and (reached := _reached_limit(tx, patron)):
         ill_request = set_status(tx, ill_request, Status.QUEUED, actor)
+        reason = {"limit_of": reached.of, "code": reached.code, "count": reached.limit.count}
+        history.add(tx, ill_request.illrequest_id, QUEUED, actor=actor, detail=reason)
     logger.info("request created", extra={"illrequest_id": ill_request.illrequest_id})
     return requests.get(tx, ill_request.illrequest_id)
 
@@ -247,8 +252,8 @@ def _check_key(key: str, *, is_core: bool) -> None:
     checks.attribute_key(key)
 
 
-def _is_over_limit(tx: Transaction, patron: Patron) -> bool:
-    """Tell whether the patron's library or the patron has reached a limit; the new request counts."""
+def _reached_limit(tx: Transaction, patron: Patron) -> ReachedLimit | None:
+    """Give the limit that the patron's library or the patron has reached; the new request counts."""
 
     def of_library(limit: RequestLimit) -> int:
         return requests.count_for_limit(
@@ -260,6 +265,10 @@ def _is_over_limit(tx: Transaction, patron: Patron) -> bool:
             tx, this_year=limit.method is LimitMethod.ANNUAL, borrowernumber=patron.borrowernumber
         )
 
-    return is_exceeded(tx.site.branch_limit(patron.branchcode), of_library) or is_exceeded(
-        tx.site.category_limit(patron.categorycode), of_patron
-    )
+    for limit, count, of, code in (
+        (tx.site.branch_limit(patron.branchcode), of_library, LimitOf.LIBRARY, patron.branchcode),
+        (tx.site.category_limit(patron.categorycode), of_patron, LimitOf.PATRON, patron.categorycode),
+    ):
+        if is_exceeded(limit, count):
+            return ReachedLimit(of=of, code=code, limit=limit)
+    return None

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS
-from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode, RenderedNotice
+from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode, RenderedNotice, mending_address
 from koha_ill_sidecar.domain.partners import Partner, joined_addresses
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, Status
-from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.errors import NoticeError, RequestRefused
 from koha_ill_sidecar.services import checks
-from koha_ill_sidecar.services.library_addresses import LibraryAddresses, library_addresses
+from koha_ill_sidecar.services.library_addresses import library_addresses
 from koha_ill_sidecar.services.notices.sending import render_notice
 from koha_ill_sidecar.services.statuses import require, set_status
 from koha_ill_sidecar.storage.koha import attributes, message_queue, patrons, requests
@@ -31,11 +31,42 @@ _MESSAGE_OF_THE_PARTNER_SINCE = KohaVersion(23, 5)  # bug 28634
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PartnerMessage:
+    """A message to a partner as it will be sent."""
+
+    partner: Partner
+    sender: str
+    reply_to: str | None
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PlacedWithPartners:
     """What became of placing a request with partners."""
 
     ill_request: ILLRequest
-    message_ids: tuple[int, ...]  # rows of message_queue, in the partners' order
+    messages: tuple[PartnerMessage, ...]
+    message_ids: tuple[int, ...]  # rows of message_queue, in the messages' order
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartnersForm:
+    """
+    What the form for asking partners needs to know.
+
+    Attributes:
+        draft: What the notice ILL_PARTNER_REQ proposes; None if it cannot be made.
+        problem: Why it cannot.
+        mending_address: Koha's page on which that notice is worded.
+    """
+
+    ill_request: ILLRequest
+    number: str  # with the library's prefix
+    partners: Sequence[Partner]
+    draft: RenderedNotice | None
+    problem: NoticeError | None
+    mending_address: str | None
 
 
 def find_partners(tx: Transaction) -> list[Partner]:
@@ -69,6 +100,52 @@ def draft(tx: Transaction, illrequest_id: int, *, actor: Actor | None = None) ->
     return render_notice(tx, ill_request, NoticeCode.PARTNER_REQUEST, EMAIL, actor=actor)
 
 
+def form(tx: Transaction, illrequest_id: int, actor: Actor) -> PartnersForm:
+    """
+    Give what there is to choose from and to begin with.
+
+    Raises:
+        ActionNotAllowed: The request's status does not allow it.
+        RequestNotFound: There is no such request.
+    """
+    ill_request = requests.get(tx, illrequest_id)
+    require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
+    proposed, problem = None, None
+    try:
+        proposed = draft(tx, illrequest_id, actor=actor)
+    except NoticeError as error:
+        problem = error
+    return PartnersForm(
+        ill_request=ill_request,
+        number=f"{tx.site.id_prefix(ill_request.branchcode)}{illrequest_id}",
+        partners=find_partners(tx),
+        draft=proposed,
+        problem=problem,
+        mending_address=mending_address(
+            tx.preferences.text("staffClientBaseURL"),
+            NoticeCode.PARTNER_REQUEST,
+            ill_request.branchcode or "",
+        ),
+    )
+
+
+def preview(
+    tx: Transaction,
+    illrequest_id: int,
+    actor: Actor,
+    *,
+    borrowernumbers: Sequence[int],
+    subject: str,
+    body: str,
+) -> list[PartnerMessage]:
+    """
+    Give the messages that :func:`place_with_partners` would send now; raises what that raises, and sends nothing.
+    """
+    ill_request = requests.get(tx, illrequest_id)
+    require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
+    return _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
+
+
 def place_with_partners(
     tx: Transaction,
     illrequest_id: int,
@@ -94,25 +171,23 @@ def place_with_partners(
     """
     ill_request = requests.get_for_update(tx, illrequest_id)
     require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
-    partners = _chosen(tx, borrowernumbers)
-    addresses = _sender(tx, ill_request, actor)
-    if not subject.strip() or not body.strip():
-        raise RequestRefused("empty_message", "The message to the partners needs a subject and a text.")
+    messages = _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
     placed = set_status(tx, ill_request, Status.GENREQ, actor)
     partner_enquiries.close(tx, illrequest_id, status=Status.GENREQ)
     message_ids = []
-    for partner in partners:
+    for message in messages:
+        partner = message.partner
         message_id = message_queue.enqueue(
             tx,
             QueuedMessage(
                 borrowernumber=_message_owner(tx, partner, actor),
                 letter_code=NoticeCode.PARTNER_REQUEST,
                 transport=EMAIL,
-                subject=subject,
-                content=body,
+                subject=message.subject,
+                content=message.body,
                 to_address=partner.email,
-                from_address=addresses.sender,
-                reply_address=addresses.inbound_ill,
+                from_address=message.sender,
+                reply_address=message.reply_to,
             ),
         )
         partner_enquiries.add(
@@ -123,11 +198,32 @@ def place_with_partners(
             message_id=message_id,
         )
         message_ids.append(message_id)
-    _remember(tx, placed, joined_addresses(partner.email for partner in partners))
-    asked = [partner.borrowernumber for partner in partners]
+    _remember(tx, placed, joined_addresses(message.partner.email for message in messages))
+    asked = [message.partner.borrowernumber for message in messages]
     history.add(tx, illrequest_id, "placed_with_partners", actor=actor, detail={"partners": asked})
-    logger.info("placed with partners", extra={"illrequest_id": illrequest_id, "partners": len(partners)})
-    return PlacedWithPartners(ill_request=requests.get(tx, illrequest_id), message_ids=tuple(message_ids))
+    logger.info("placed with partners", extra={"illrequest_id": illrequest_id, "partners": len(messages)})
+    return PlacedWithPartners(
+        ill_request=requests.get(tx, illrequest_id), messages=tuple(messages), message_ids=tuple(message_ids)
+    )
+
+
+def _messages(
+    tx: Transaction,
+    ill_request: ILLRequest,
+    actor: Actor,
+    borrowernumbers: Sequence[int],
+    *,
+    subject: str,
+    body: str,
+) -> list[PartnerMessage]:
+    partners = _chosen(tx, borrowernumbers)
+    sender, reply_to = _sender(tx, ill_request, actor)
+    if not subject.strip() or not body.strip():
+        raise RequestRefused("empty_message", "The message to the partners needs a subject and a text.")
+    return [
+        PartnerMessage(partner=partner, sender=sender, reply_to=reply_to, subject=subject, body=body)
+        for partner in partners
+    ]
 
 
 def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
@@ -151,7 +247,8 @@ def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
     return partners
 
 
-def _sender(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> LibraryAddresses:
+def _sender(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> tuple[str, str | None]:
+    """Give the address to write from, and the one to answer to."""
     branchcode = actor.branchcode or ill_request.branchcode or ""
     addresses = library_addresses(tx, branchcode)
     if addresses.sender is None:
@@ -160,7 +257,7 @@ def _sender(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> LibraryAd
             f"Library {branchcode} has no email address to write from. Give it one in Koha, or set "
             "KohaAdminEmailAddress.",
         )
-    return addresses
+    return addresses.sender, addresses.inbound_ill
 
 
 def _message_owner(tx: Transaction, partner: Partner, actor: Actor) -> int | None:

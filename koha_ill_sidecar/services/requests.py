@@ -34,6 +34,7 @@ class RequestEdit(TypedDict, total=False):
     """The columns that staff may edit; an empty text is stored as NULL, and what is not given stays."""
 
     borrowernumber: int
+    managedby: int | None  # from 26.05 (bug 40504)
     biblio_id: int | None
     batch_id: int | None
     branchcode: str
@@ -52,7 +53,8 @@ def edit(tx: Transaction, illrequest_id: int, actor: Actor, **changes: Unpack[Re
 
     Raises:
         RequestNotFound: There is no such request.
-        RequestRefused: invalid_patron, invalid_biblio, invalid_batch, invalid_branch, unknown_status_alias, too_long.
+        RequestRefused: invalid_patron, invalid_manager, invalid_biblio, invalid_batch, invalid_branch,
+            unknown_status_alias, too_long.
 
     Source: Koha, ill/ill-requests.pl edit_action, Koha/ILL/Request.pm store.
     """
@@ -263,12 +265,15 @@ def _checked(tx: Transaction, changes: RequestEdit) -> dict[str, object]:
     columns: dict[str, object] = {name: None if value == "" else value for name, value in changes.items()}
     if "borrowernumber" in changes:
         checks.patron_number(tx, changes["borrowernumber"])
+    if "managedby" in changes:
+        checks.manager(tx, changes["managedby"])
     if (biblio_id := changes.get("biblio_id")) is not None:
         checks.biblio(tx, biblio_id)
     if "batch_id" in changes:
         checks.batch(tx, changes["batch_id"])
-        if not tx.koha.has("illrequests", "batch_id"):
-            del columns["batch_id"]
+    for name in ("managedby", "batch_id"):
+        if name in columns and not tx.koha.has("illrequests", name):
+            del columns[name]
     if "branchcode" in changes:
         columns["branchcode"] = checks.branch(tx, changes["branchcode"])
     for name, value in columns.items():

@@ -13,10 +13,11 @@ from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.attributes import FIELDS, MaterialType
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused
-from koha_ill_sidecar.services.creation import NewRequest, Visitor, create, switch_provider
+from koha_ill_sidecar.services.creation import QUEUED, NewRequest, Visitor, create, switch_provider
 from koha_ill_sidecar.storage.koha import attributes, requests
 from koha_ill_sidecar.storage.koha.installed import KohaVersion
 from koha_ill_sidecar.storage.koha.preferences import Preferences
+from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction
 
 STAFF = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
@@ -162,6 +163,25 @@ def test_a_library_limit_counts_everybodys_requests_at_the_patrons_home(tx: Tran
 
     assert ask(limited, borrowernumber=SAM, branchcode=RIVERSIDE).status == "NEW"
     assert ask(limited, borrowernumber=WEN, branchcode=RIVERSIDE).status == "QUEUED"
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"branch_limits": {ADA: RequestLimit(count=1)}}, {"limit_of": "library", "code": ADA, "count": 1}),
+        (
+            {"category_limits": {"PT": RequestLimit(count=1)}},
+            {"limit_of": "patron", "code": "PT", "count": 1},
+        ),
+    ],
+)
+def test_our_log_keeps_which_limit_was_reached(
+    tx: Transaction, limits: dict[str, Any], reason: dict[str, object]
+) -> None:
+    queued = ask(with_limit(tx, **limits))
+
+    entries = history.find_for_request(tx, queued.illrequest_id)
+    assert [entry.detail for entry in entries if entry.kind == QUEUED] == [reason]
 
 
 def test_a_library_without_its_own_limit_has_the_default(tx: Transaction) -> None:

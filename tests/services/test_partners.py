@@ -185,3 +185,33 @@ def test_the_draft_is_the_librarys_letter(koha_does: KohaDoes, tx: Transaction) 
     draft = partners.draft(tx, number)
 
     assert (draft.title, draft.content) == ("Ask for Crime", "Have you?\n- Title: Crime")
+
+
+@pytest.mark.all_versions
+def test_a_preview_is_what_is_then_sent(tx: Transaction) -> None:
+    number = make_request(tx.connection, tx.koha)
+    given: dict[str, Any] = {"borrowernumbers": [NORTH, SOUTH], "subject": "Could you?", "body": "Please.\n"}
+
+    shown = partners.preview(tx, number, STAFF, **given)
+    assert messages(tx) == []
+    sent = partners.place_with_partners(tx, number, STAFF, **given)
+
+    assert list(sent.messages) == shown
+    assert [
+        (row["from_address"], row["to_address"], row["subject"], row["content"]) for row in messages(tx)
+    ] == [(one.sender, one.partner.email, one.subject, one.body) for one in shown]
+
+
+def test_a_preview_is_only_for_what_could_be_sent(tx: Transaction) -> None:
+    number = make_request(tx.connection, tx.koha, status="REQ")
+
+    with pytest.raises(ActionNotAllowed):
+        partners.preview(tx, number, STAFF, borrowernumbers=[NORTH], subject="Could you?", body="Please.")
+
+
+def test_the_form_bears_a_letter_that_is_missing(tx: Transaction) -> None:
+    form = partners.form(tx, make_request(tx.connection, tx.koha), STAFF)
+
+    assert form.draft is None
+    assert isinstance(form.problem, LetterMissing)
+    assert {partner.borrowernumber for partner in form.partners} == {NORTH, SOUTH, EAST_WITHOUT_EMAIL}

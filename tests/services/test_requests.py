@@ -316,3 +316,26 @@ def test_a_list_is_filtered_as_koha_filters_it(tx: Transaction) -> None:
     assert found(placed_from=today) == [aliased, plain]
     assert found(placed_to=today.replace(year=2021)) == [old]
     assert found(backend="BLDSS") == []
+
+
+@pytest.mark.all_versions
+def test_somebody_is_in_charge_where_koha_keeps_that(tx: Transaction) -> None:
+    number = make_request(tx.connection, tx.koha)
+
+    if tx.koha.has("illrequests", "managedby"):
+        assert service.edit(tx, number, STAFF, managedby=CLARA).managedby == CLARA
+    else:
+        with pytest.raises(RequestRefused) as refused:
+            service.edit(tx, number, STAFF, managedby=CLARA)
+        assert refused.value.code == "invalid_manager"
+    assert service.edit(tx, number, STAFF, managedby=None).managedby is None
+
+
+@pytest.mark.parametrize("nobody", [SAM, 999_999])
+def test_only_who_may_work_on_requests_is_in_charge(tx: Transaction, nobody: int) -> None:
+    number = make_request(tx.connection, tx.koha)
+
+    with pytest.raises(RequestRefused) as refused:
+        service.edit(tx, number, STAFF, managedby=nobody)
+
+    assert refused.value.code == "invalid_manager"

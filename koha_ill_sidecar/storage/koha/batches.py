@@ -16,3 +16,10 @@ def is_known(tx: Transaction, ill_batch_id: int) -> bool:
     """Tell whether there is such a batch; KeyError where this Koha has none at all."""
     table = tx.koha.table("illbatches")
     return bool(tx.connection.scalar(select(exists().where(table.c.ill_batch_id == ill_batch_id))))
+
+
+def names(tx: Transaction) -> dict[int, str]:
+    """Give what all batches are called, by number, newest first; KeyError where this Koha has none at all."""
+    table = tx.koha.table("illbatches")
+    statement = select(table.c.ill_batch_id, table.c.name).order_by(table.c.ill_batch_id.desc())
+    return {row.ill_batch_id: row.name for row in tx.connection.execute(statement)}

@@ -20,9 +20,20 @@ from koha_ill_sidecar.web.staff.access import (
     own_address,
     remember_visitor,
 )
-from koha_ill_sidecar.web.staff.requests import actions, listing, managing, notices, reading
+from koha_ill_sidecar.web.staff.requests import (
+    actions,
+    creation,
+    editing,
+    item,
+    listing,
+    managing,
+    notices,
+    partners,
+    patrons,
+    reading,
+)
 
-_NAVIGATION = (("staff.requests", N_("Requests")),)
+_NAVIGATION = (("staff.requests", N_("Requests")), ("staff.new_request", N_("New ILL request")))
 _FOR_PROGRAMS = ("/api/", "/callbacks/", "/iso18626")
 
 
@@ -36,7 +47,7 @@ def install(app: Flask, runtime: Runtime) -> None:
     errors.install(blueprint)
     entrance.install(blueprint, runtime, access)
     blueprint.add_url_rule("/", "home", _home)
-    for part in (listing, managing, actions, notices, reading):
+    for part in (listing, creation, managing, actions, notices, reading, editing, item, partners, patrons):
         part.install(blueprint, runtime)
     app.register_blueprint(blueprint)
     app.before_request(nobody)

@@ -38,7 +38,8 @@ def _index(database: Database) -> None:
 
 
 def _numbers(page: str) -> list[int]:
-    return [int(part.partition('"')[0]) for part in page.split('href="/requests/')[1:]]
+    body = page.partition("<tbody>")[2]
+    return [int(part.partition('"')[0]) for part in body.split('href="/requests/')[1:]]
 
 
 def test_it_shows_what_koha_shows(clara: Desk, make: Make) -> None:
@@ -230,7 +231,7 @@ def test_csv_holds_no_formula(clara: Desk, make: Make, title: str) -> None:
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
-    "{{ 7*7 }}",
+    "{{ 7777*7 }}",
     "[% PERL %]",
     "javascript:alert(1)",
     "' onmouseover='alert(1)",
@@ -259,7 +260,7 @@ def test_nothing_that_somebody_typed_becomes_markup(clara: Desk, make: Make, val
         assert "<img" not in shown
         assert "onmouseover='alert" not in shown
         assert 'href="javascript' not in shown
-        assert "49" not in shown.partition("<tbody>")[2] or "{{ 7*7 }}" in shown
+        assert "54439" not in shown
 
 
 @pytest.mark.all_versions

@@ -1,0 +1,65 @@
+"""When two requests ask for the same thing."""
+
+import re
+from collections.abc import Mapping
+
+from koha_ill_sidecar.domain.identifiers import normal_isbn
+from koha_ill_sidecar.domain.search_terms import fold
+
+_PARTS = ("chapter", "paper_title", "volume", "issue")
+
+
+def asks_for_the_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """
+    Tell whether two descriptions are of one item.
+
+    The first of these that *one* has decides: DOI, PubMed ID, ISBN, title of the article, title with author. Those of
+    the last three that are about different parts (chapter, paper, volume, issue) are different items.
+
+    Koha's own check (Koha/ILL/Request/Workflow/HistoryCheck.pm) compares the first three as they were typed.
+    """
+    for reader in (_doi, _pmid):
+        if wanted := reader(one):
+            return reader(other) == wanted
+    for reader in (_isbn, _article, _whole):
+        if wanted := reader(one):
+            return reader(other) == wanted and not _are_different_parts(one, other)
+    return False
+
+
+def folded(text: str) -> str:
+    """Give a text without what makes no difference: letter case, accents, punctuation, spaces."""
+    return re.sub(r"[\W_]+", "", fold(text))
+
+
+def _doi(values: Mapping[str, str]) -> str:
+    return re.sub(
+        r"^(https?://(dx\.|www\.)?doi\.org/|(info:)?doi[:/])", "", _text(values, "doi").lower()
+    ).strip()
+
+
+def _pmid(values: Mapping[str, str]) -> str:
+    return re.sub(r"\D", "", _text(values, "pmid") or _text(values, "pubmedid"))
+
+
+def _isbn(values: Mapping[str, str]) -> str:
+    given = _text(values, "isbn")
+    return normal_isbn(given) or folded(given)
+
+
+def _article(values: Mapping[str, str]) -> str:
+    return folded(_text(values, "article_title"))
+
+
+def _whole(values: Mapping[str, str]) -> str:
+    title, author = folded(_text(values, "title")), folded(_text(values, "author"))
+    return f"{title}\0{author}" if title else ""
+
+
+def _are_different_parts(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    pairs = [(folded(_text(one, key)), folded(_text(other, key))) for key in _PARTS]
+    return any(first and second and first != second for first, second in pairs)
+
+
+def _text(values: Mapping[str, str], key: str) -> str:
+    return values.get(key, "").strip()

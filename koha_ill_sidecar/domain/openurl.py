@@ -1,0 +1,271 @@
+"""
+Reading OpenURLs: version 0.1, version 1.0 in key/encoded-value form, and COinS.
+
+Koha's own mapping (:func:`koha_ill_sidecar.domain.attributes.from_openurl`) knows the keys of version 0.1 and gives
+each the same field for every kind of material. This reader looks at the kind first: the author of a book is its
+author, of an article the article's.
+
+Sources: ANSI/NISO Z39.88-2004 with the matrices of its registry (journal, book, dissertation), the OpenURL 0.1
+specification of 2003, and Koha, Koha/ILL/Backend/Standard.pm _openurl_to_ill, for Koha's own keys.
+"""
+
+import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from urllib.parse import parse_qsl, urlsplit
+
+from koha_ill_sidecar.domain.attributes import LABELS, MaterialType
+from koha_ill_sidecar.domain.references import Reference
+
+_MOST_KEYS = 500
+
+_TYPES: Mapping[str, MaterialType] = {
+    "article": MaterialType.ARTICLE,
+    "preprint": MaterialType.ARTICLE,
+    "fulltext": MaterialType.ARTICLE,
+    "selectedft": MaterialType.ARTICLE,
+    "journal": MaterialType.JOURNAL,
+    "issue": MaterialType.JOURNAL,
+    "book": MaterialType.BOOK,
+    "print": MaterialType.BOOK,
+    "ebook": MaterialType.BOOK,
+    "bookitem": MaterialType.CHAPTER,
+    "chapter": MaterialType.CHAPTER,
+    "conference": MaterialType.CONFERENCE,
+    "proceeding": MaterialType.CONFERENCE,
+    "dissertation": MaterialType.THESIS,
+    "thesis": MaterialType.THESIS,
+    "dvd": MaterialType.DVD,
+    "report": MaterialType.RESOURCE,
+    "document": MaterialType.RESOURCE,
+    "unknown": MaterialType.RESOURCE,
+    "resource": MaterialType.RESOURCE,
+    "other": MaterialType.OTHER,
+}
+_KEYS_OF_TYPE = ("genre", "content", "format", "type")
+
+_ABOUT_THE_LINK = re.compile(
+    r"(ctx|url|rfr|rfe|req|svc|res)_.*|rft_(val_fmt|ref|ref_fmt|dat)|(rfr|rfe|req|svc|res)\..*"
+)
+_NOT_OF_THE_ITEM = frozenset(
+    {
+        "sid", "pid", "openurl", "backend", "method", "op", "opac", "cardnumber", "branchcode", "userid",
+        "password", "koha_login_context", "stage",
+    }
+)  # fmt: skip
+_IDS = ("id", "rft_id")
+
+# What the keys of the standard mean where the kind of material makes no difference.
+_FIELDS: Mapping[str, str] = {
+    "volume": "volume",
+    "issue": "issue",
+    "issn": "issn",
+    "eissn": "eissn",
+    "isbn": "isbn",
+    "doi": "doi",
+    "pmid": "pmid",
+    "pub": "publisher",
+    "publisher": "publisher",
+    "place": "published_place",
+    "edition": "part_edition",
+    "inst": "institution",
+    "language": "language",
+    "editor": "editor",
+}
+_ID = re.compile(
+    r"(?:info:(?P<info>[a-z]+)/|(?:urn:)?(?P<scheme>[a-z]+):(?!//))(?P<rest>.+)", re.IGNORECASE | re.DOTALL
+)
+_DOI_LINK = re.compile(r"https?://(?:dx\.|www\.)?doi\.org/(10\..+)", re.IGNORECASE)
+_DATE_WITH_YEAR = re.compile(r"(?P<year>\d{4})(?P<rest>\D.*)?", re.ASCII | re.DOTALL)
+
+
+def read_openurl(text: str) -> Reference | None:
+    """
+    Read an OpenURL: the whole address, its query alone, or an HTML element with a COinS.
+
+    What has no field becomes custom, so that nothing is lost but what speaks of the link itself.
+
+    Returns:
+        None where the text is nothing of the kind.
+    """
+    known = _known(text.strip())
+    if not known:
+        return None
+    kind = _type(known)
+    for key in _KEYS_OF_TYPE:
+        if known.get(key, "").lower() in _TYPES:
+            del known[key]
+    values = {key: value for key, value in _values(known, kind).items() if value}
+    for key, value in known.items():
+        values[f"other_{key}" if key in values or key == "type" else key] = value
+    return Reference(
+        type=kind,
+        fields={key: value for key, value in values.items() if key in LABELS},
+        custom={key: value for key, value in values.items() if key not in LABELS},
+    )
+
+
+def _known(text: str) -> dict[str, str]:
+    """Give the values by lower-case key, without the prefix of version 1.0; several authors become one value."""
+    found: dict[str, list[str]] = {}
+    is_openurl = False
+    for given, value in _parameters(text):
+        key, clean = given.lower(), " ".join(value.split())
+        is_openurl = is_openurl or key.startswith(("rft", "ctx_ver", "url_ver")) or key in _TELLING
+        if not clean or (_ABOUT_THE_LINK.fullmatch(key) and key != "rft_val_fmt") or key in _NOT_OF_THE_ITEM:
+            continue
+        key, clean = _of_id(clean) if key in _IDS else (key.removeprefix("rft."), clean)
+        values = found.setdefault(key, [])
+        if clean not in values:
+            values.append(clean)
+    if not is_openurl:
+        return {}
+    return {key: "; ".join(values) if key in ("au", "author") else values[0] for key, values in found.items()}
+
+
+_TELLING = frozenset(
+    {
+        "genre", "atitle", "title", "stitle", "ctitle", "aulast", "author", "issn", "eissn", "isbn", "doi",
+        "pmid", "id", "spage",
+    }
+)  # fmt: skip
+
+
+def _parameters(text: str) -> list[tuple[str, str]]:
+    if text.startswith("<"):
+        text = _COinS.title_in(text)
+    elif re.match(r"https?://", text, re.IGNORECASE):
+        text = _query(text)
+    query = text.strip().lstrip("?").replace("&amp;", "&")
+    try:
+        return parse_qsl(query, errors="strict", max_num_fields=_MOST_KEYS)
+    except UnicodeDecodeError:
+        return parse_qsl(query, encoding="latin-1", max_num_fields=_MOST_KEYS)
+    except ValueError:
+        return []  # more keys than any reference has
+
+
+def _query(address: str) -> str:
+    try:
+        return urlsplit(address).query
+    except ValueError:
+        return ""
+
+
+class _COinS(HTMLParser):
+    """
+    Finds the first element whose class says that it holds a COinS.
+
+    Source: OpenURL COinS, a convention to embed bibliographic metadata in HTML (ocoins.info).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._title = ""
+
+    @classmethod
+    def title_in(cls, html: str) -> str:
+        parser = cls()
+        parser.feed(html)
+        return parser._title
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del tag
+        values = dict(attrs)
+        if "Z3988" in (values.get("class") or "").split() and not self._title:
+            self._title = values.get("title") or ""
+
+
+def _of_id(value: str) -> tuple[str, str]:
+    """Tell what an id is an id of: ``info:doi/10.1``, ``pmid:1``, ``urn:ISBN:1``, a link, or a bare DOI."""
+    if link := _DOI_LINK.fullmatch(value):
+        return "doi", link[1]
+    if match := _ID.fullmatch(value):
+        return (match["info"] or match["scheme"]).lower(), match["rest"].strip()
+    if value.startswith("10."):
+        return "doi", value
+    return ("url", value) if "://" in value else ("identifier", value)
+
+
+def _type(known: Mapping[str, str]) -> str:
+    for key in _KEYS_OF_TYPE:
+        kind = _TYPES.get(known.get(key, "").lower())
+        if kind is MaterialType.RESOURCE and key == "genre":
+            break
+        if kind is not None:
+            return kind
+    has_part = "atitle" in known or "ctitle" in known
+    match known.get("rft_val_fmt", "").rpartition(":")[2]:
+        case "journal":
+            return MaterialType.ARTICLE if has_part else MaterialType.JOURNAL
+        case "book":
+            return MaterialType.CHAPTER if has_part else MaterialType.BOOK
+        case "dissertation":
+            return MaterialType.THESIS
+    if "isbn" in known:
+        return MaterialType.CHAPTER if has_part else MaterialType.BOOK
+    if has_part:
+        return MaterialType.ARTICLE
+    if "issn" in known or "eissn" in known:
+        return MaterialType.JOURNAL
+    return MaterialType.RESOURCE if known.get("genre") else ""
+
+
+def _values(known: dict[str, str], kind: str) -> dict[str, str]:
+    """Give values by field, taking what was used out of *known*."""
+    known.pop("rft_val_fmt", None)
+    whole = _first(known, "btitle", "jtitle", "title", "stitle")
+    part, part_author = _first(known, "atitle", "ctitle"), _first(known, "clast")
+    author = _author(known)
+    values = {field: known.pop(key) for key, field in _FIELDS.items() if key in known}
+    values |= {"title": whole, "pages": _pages(known)} | _dates(known, kind)
+    match kind:
+        case MaterialType.ARTICLE:
+            return values | {"article_title": part, "article_author": author or part_author}
+        case MaterialType.CHAPTER:
+            return values | {
+                "chapter": part,
+                "chapter_author": part_author or author,
+                "author": author if part_author else "",
+            }
+        case MaterialType.CONFERENCE:
+            return values | {"paper_title": part, "paper_author": author or part_author}
+        case _:
+            return values | {"author": author, "article_title": part, "chapter_author": part_author}
+
+
+def _author(known: dict[str, str]) -> str:
+    written_out, last = _first(known, "au", "author"), known.pop("aulast", "")
+    first = _first(known, "aufirst", "auinit", "auinit1")
+    corporate = known.pop("aucorp", "")
+    return written_out or ", ".join(part for part in (last, first) if part) or corporate
+
+
+def _pages(known: dict[str, str]) -> str:
+    first, last = known.pop("spage", ""), known.pop("epage", "")
+    given, number = known.pop("pages", ""), known.pop("artnum", "")
+    return given or "-".join(part for part in dict.fromkeys((first, last)) if part) or number
+
+
+def _dates(known: dict[str, str], kind: str) -> dict[str, str]:
+    """Give the year, and where there is more than that the date itself."""
+    year, date = known.pop("year", ""), known.pop("date", "")
+    if kind == MaterialType.THESIS:
+        return {"published_date": date or year}
+    match = _DATE_WITH_YEAR.fullmatch(date)
+    if match is None:
+        return {"year": year or date, "published_date": date if year and date != year else ""}
+    has_more = bool(match["rest"]) or (year and year != match["year"])
+    return {"year": year or match["year"], "published_date": date if has_more else ""}
+
+
+def _first(known: dict[str, str], *keys: str) -> str:
+    """Give the first value that there is of these keys; the others are used up with it only if they say the same."""
+    for key in keys:
+        if key in known:
+            value = known.pop(key)
+            for other in keys:
+                if known.get(other) == value:
+                    del known[other]
+            return value
+    return ""

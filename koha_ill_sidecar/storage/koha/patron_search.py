@@ -1,0 +1,95 @@
+"""
+Finding patrons by what somebody begins to type.
+
+Koha's ``borrowers`` has keys on surname, firstname, cardnumber and userid, but none on email. So the beginnings of
+these four are looked up by key, and everything else is looked for in a bounded number of rows.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+
+from koha_ill_sidecar.storage.koha.patrons import Patron
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_BY_KEY = ("cardnumber", "userid", "surname", "firstname")
+_ANYWHERE = ("surname", "firstname", "othernames", "cardnumber", "userid", "email")
+
+ROWS_EXAMINED = 150_000
+"""A scan ends after so many rows; of 100,000 patrons it sees all, in a tenth of a second."""
+
+
+def by_beginnings(
+    tx: Transaction, words: Sequence[str], *, branchcode: str | None, limit: int
+) -> list[Patron]:
+    """
+    Give the patrons of whom every word begins a surname, first name, card number or userid, by name.
+
+    One query, which reads the part of the keys that begins like the longest word and then checks the others.
+
+    Args:
+        branchcode: Only patrons of this library; None: of all.
+    """
+    columns = tx.koha.table("borrowers").c
+    longest = max(words, key=len)
+    candidates = or_(*(columns[name].startswith(longest, autoescape=True) for name in _BY_KEY))
+    others = [
+        or_(*(columns[name].startswith(word, autoescape=True) for name in _BY_KEY))
+        for word in words
+        if word != longest
+    ]
+    statement = _of_library(_select(tx), tx, branchcode).where(and_(candidates, *others))
+    ordered = statement.order_by(
+        columns.cardnumber != longest, func.lower(columns.surname), columns.firstname, columns.borrowernumber
+    )
+    return _patrons(tx, ordered.limit(limit))
+
+
+def anywhere(tx: Transaction, words: Sequence[str], *, branchcode: str | None, limit: int) -> list[Patron]:
+    """
+    Give patrons of whom every word is somewhere in a name, card number, userid or email address, as they come.
+
+    One query, which stops at *limit* patrons or after :data:`ROWS_EXAMINED` rows: then some are missing.
+    """
+    columns = tx.koha.table("borrowers").c
+    every = [or_(*(columns[name].contains(word, autoescape=True) for name in _ANYWHERE)) for word in words]
+    return _bounded(tx, _of_library(_select(tx), tx, branchcode).where(*every), limit)
+
+
+def by_email_or_name(
+    tx: Transaction, *, email: str, surname: str, firstname: str, branchcode: str | None, limit: int
+) -> list[Patron]:
+    """
+    Give the patrons of this name, then those with this email address; two queries.
+
+    The name is looked up by key, the address in at most :data:`ROWS_EXAMINED` rows.
+    """
+    columns = tx.koha.table("borrowers").c
+    named = and_(columns.surname == surname, columns.firstname == firstname)
+    addressed = or_(*(columns[name] == email for name in ("email", "emailpro", "B_email")))
+    found = [
+        *_bounded(tx, _of_library(_select(tx), tx, branchcode).where(named), limit),
+        *(_bounded(tx, _of_library(_select(tx), tx, branchcode).where(addressed), limit) if email else ()),
+    ]
+    return list({patron.borrowernumber: patron for patron in found}.values())[:limit]
+
+
+def _select(tx: Transaction) -> Select[Any]:
+    columns = tx.koha.table("borrowers").c
+    return select(*(columns[name] for name in Patron.__dataclass_fields__))
+
+
+def _of_library(statement: Select[Any], tx: Transaction, branchcode: str | None) -> Select[Any]:
+    condition: ColumnElement[bool] = tx.koha.table("borrowers").c.branchcode == branchcode
+    return statement if branchcode is None else statement.where(condition)
+
+
+def _bounded(tx: Transaction, statement: Select[Any], limit: int) -> list[Patron]:
+    is_mariadb = getattr(tx.connection.dialect, "is_mariadb", False)
+    bounded = statement.limit(limit)
+    return _patrons(tx, bounded.suffix_with(f"ROWS EXAMINED {ROWS_EXAMINED}") if is_mariadb else bounded)
+
+
+def _patrons(tx: Transaction, statement: Select[Any]) -> list[Patron]:
+    return [Patron(**row) for row in tx.connection.execute(statement).mappings()]

@@ -1,0 +1,84 @@
+"""Reading what a form holds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flask import request
+from werkzeug.datastructures import MultiDict
+
+from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
+
+_SEEN = "seen"
+
+
+@dataclass(kw_only=True)
+class Told:
+    """
+    What a form says about what it holds.
+
+    Attributes:
+        errors: What is wrong, by field.
+        row_errors: What is wrong with the custom fields, by row.
+        problem: What is wrong with the whole.
+        changed: What somebody else has changed meanwhile.
+    """
+
+    errors: dict[str, str] = field(default_factory=dict)
+    row_errors: Mapping[int, str] = field(default_factory=dict)
+    problem: str = ""
+    changed: ChangedMeanwhile | None = None
+
+    def error(self, name: str) -> str:
+        """Say what is wrong with a field; nothing if nothing is."""
+        return self.errors.get(name, "")
+
+    @property
+    def status(self) -> int:
+        """What the page is answered with."""
+        if self.changed is not None:
+            return 409
+        return 422 if self.errors or self.row_errors or self.problem else 200
+
+
+def text(name: str) -> str:
+    """Give what was typed into a field, without spaces around it."""
+    return request.form.get(name, "").strip()
+
+
+def number(name: str, source: MultiDict[str, str] | None = None) -> int | None:
+    """Give a whole number of at most ten digits; None for anything else."""
+    given = (request.form if source is None else source).get(name, "").strip()
+    return int(given) if given.isascii() and given.isdigit() and len(given) <= 10 else None
+
+
+def wish() -> tuple[str, str]:
+    """Give which button was pressed, and what it speaks of: ``choose:5`` is (choose, 5)."""
+    wanted, _, about = text("do").partition(":")
+    return wanted, about
+
+
+def as_seen(values: Mapping[str, str]) -> str:
+    """Give what a form carries to remember what it showed."""
+    return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
+
+
+def seen() -> dict[str, str]:
+    """
+    Give what the form showed when it was opened.
+
+    If that cannot be read, it is as if nothing had been shown: then everything has changed since, and nothing is
+    overwritten unseen.
+    """
+    try:
+        values = json.loads(request.form.get(_SEEN, ""))
+    except ValueError:
+        return {}
+    if not isinstance(values, dict):
+        return {}
+    return {str(name): value for name, value in values.items() if isinstance(value, str)}
+
+
+def address_of(illrequest_id: int) -> str:
+    """Give the address of a request's page."""
+    return f"{request.script_root}/requests/{illrequest_id}"

@@ -1,0 +1,230 @@
+"""The form of a new request."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.domain.attributes import LABELS, MaterialType, label
+from koha_ill_sidecar.domain.identifiers import WrongCheckDigit
+from koha_ill_sidecar.domain.item_form import ItemEntry
+from koha_ill_sidecar.domain.words import N_
+from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import new_requests, references
+from koha_ill_sidecar.services.creation import NewRequest
+from koha_ill_sidecar.services.new_requests import AskedBefore, Created, EarlierRequest
+from koha_ill_sidecar.services.patron_search import Meant
+from koha_ill_sidecar.storage.koha.patrons import Patron
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff import forms, messages
+from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.web.staff.forms import Told
+from koha_ill_sidecar.web.staff.requests import item_fields
+
+_SOURCES: Mapping[str, str] = {
+    "openurl": "OpenURL",
+    "doi": "DOI",
+    "pmid": "PubMed ID",
+    "isbn": "ISBN",
+    "issn": "ISSN",
+}
+_FIELD_OF_CODE: Mapping[str, str] = {
+    "missing_type": "type",
+    "missing_branch": "branchcode",
+    "invalid_branch": "branchcode",
+    "invalid_borrower": "patron",
+    "ambiguous_borrower": "patron",
+}
+
+
+def install(blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the routes."""
+    desk = _Desk(runtime)
+    blueprint.add_url_rule("/requests/new", "new_request", desk.show, methods=["GET"])
+    blueprint.add_url_rule("/requests/new", "create_request", desk.take, methods=["POST"])
+
+
+@dataclass(kw_only=True)
+class _Typed:
+    """What the form holds."""
+
+    entry: ItemEntry
+    branchcode: str
+    default_branchcode: str  # what the form proposed
+    patron: str = ""
+    chosen: int | None = None
+    supplier: str = ""
+    reference: str = ""
+    blank_rows: int = item_fields.BLANK_ROWS
+
+    @classmethod
+    def read(cls) -> "_Typed":
+        return cls(
+            entry=item_fields.read_entry(),
+            branchcode=forms.text("branchcode"),
+            default_branchcode=forms.text("default_branchcode"),
+            patron=forms.text("patron"),
+            chosen=forms.number("borrowernumber"),
+            supplier=forms.text("supplier"),
+            reference=forms.text("reference"),
+            blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.wish()[0] == "add_row"),
+        )
+
+    def choose(self, patron: Patron) -> None:
+        """Put a patron into the form; the library goes along, unless somebody has chosen one."""
+        self.patron, self.chosen = patron.label, patron.borrowernumber
+        if self.branchcode == self.default_branchcode:
+            self.branchcode = self.default_branchcode = patron.branchcode
+
+
+@dataclass(kw_only=True)
+class _Told(Told):
+    """
+    What the form says, also about what was pasted.
+
+    A reference that cannot be read is no mistake in the form: it is answered like one that can.
+    """
+
+    reference_said: str = ""
+    reference_problem: str = ""
+    earlier: Sequence[EarlierRequest] = ()
+
+
+class _Desk:
+    def __init__(self, runtime: Runtime) -> None:
+        self._database = runtime.database
+        self._suppliers = [name for name, one in runtime.settings.backends.items() if one.enabled]
+
+    def show(self) -> Response:
+        """Show the empty form, for a patron whose number is in the address."""
+        works_at = current().member.branchcode
+        typed = _Typed(entry=ItemEntry(), branchcode=works_at, default_branchcode=works_at)
+        typed.chosen = forms.number("borrowernumber", request.args)
+        return self._form(typed, _Told())
+
+    def take(self) -> Response:
+        """Do what the pressed button says."""
+        typed, (wanted, about) = _Typed.read(), forms.wish()
+        if typed.reference and wanted in ("fill_in", "create", "create_anyway"):
+            return self._fill_in(typed)
+        match wanted:
+            case "create" | "create_anyway":
+                return self._create(typed, even_if_asked_before=wanted == "create_anyway")
+            case "choose" if about.isascii() and about.isdigit():
+                typed.patron, typed.chosen = "", int(about[:10])
+        return self._form(typed, _Told())
+
+    def _fill_in(self, typed: _Typed) -> Response:
+        """Put into the form what a pasted reference says."""
+        found = references.read(typed.reference, references.installed_resolvers())
+        if found is None:
+            said = _("This is no OpenURL, DOI, PubMed ID, ISBN or ISSN. Fill in the form by hand.")
+            return self._form(typed, _Told(reference_problem=said))
+        if isinstance(found, WrongCheckDigit):
+            said = _(
+                "The check digit of this %(number)s is wrong. Look for a slip.", number=_SOURCES[found.kind]
+            )
+            return self._form(typed, _Told(reference_problem=said))
+        typed.entry = typed.entry.filled_in(found.reference)
+        typed.reference = ""
+        filled = [*found.reference.fields, *found.reference.custom]
+        names = ", ".join(_(label(key)) if key in LABELS else key for key in filled)
+        source = _(_SOURCES[found.source])
+        said = _("Filled in from the %(source)s: %(fields)s.", source=source, fields=names)
+        return self._form(typed, _Told(reference_said=said))
+
+    def _create(self, typed: _Typed, *, even_if_asked_before: bool) -> Response:
+        told = _Told(errors=_mistakes(typed), row_errors=item_fields.row_errors(typed.entry))
+        if told.status != 200:
+            return self._form(typed, told)
+        new = NewRequest(
+            type=typed.entry.type,
+            branchcode=typed.branchcode,
+            fields=typed.entry.values,
+            custom={key: value for key, value in typed.entry.custom if value},
+            supplier_backend=typed.supplier if typed.supplier in self._suppliers else None,
+        )
+        try:
+            outcome = self._database.transact(
+                new_requests.ask,
+                new,
+                current().member,
+                typed=typed.patron,
+                chosen=typed.chosen,
+                even_if_asked_before=even_if_asked_before,
+            )
+        except RequestRefused as error:
+            return self._form(typed, _refusal(error))
+        match outcome:
+            case Created():
+                return _created(outcome)
+            case AskedBefore():
+                typed.choose(outcome.patron)
+                return self._form(typed, _Told(earlier=outcome.earlier))
+        return self._form(typed, _Told(errors={"patron": _who_is_meant(outcome)}))
+
+    def _form(self, typed: _Typed, told: _Told) -> Response:
+        known = self._database.transact(
+            new_requests.form, current().member, typed=typed.patron, chosen=typed.chosen
+        )
+        if known.meant.patron is not None:
+            typed.choose(known.meant.patron)
+        return page(
+            "staff/requests/new.html",
+            told.status,
+            typed=typed,
+            told=told,
+            meant=known.meant,
+            types=list(MaterialType),
+            libraries=current().libraries,
+            suppliers=self._suppliers,
+            koha_backend=known.koha_backend,
+        )
+
+
+def _mistakes(typed: _Typed) -> dict[str, str]:
+    errors = {}
+    if typed.entry.type not in set(MaterialType):
+        errors["type"] = _("Choose what is wanted.")
+    if not typed.patron:
+        errors["patron"] = _("Say who the request is for.")
+    if typed.branchcode not in current().libraries:
+        errors["branchcode"] = _("Choose a library.")
+    return errors
+
+
+def _refusal(error: RequestRefused) -> _Told:
+    name = _FIELD_OF_CODE.get(error.code)
+    return _Told(errors={name: str(error)}) if name else _Told(problem=str(error))
+
+
+def _who_is_meant(meant: Meant) -> str:
+    if meant.candidates:
+        return _("It is not sure who is meant. Choose the patron.")
+    return _("There is no such patron. Search by name or card number.")
+
+
+_QUEUED_BECAUSE: Mapping[str, str] = {
+    "library": N_(
+        "Request %(number)s was created, and queued: the limit of %(count)s requests of the patron's library is"
+        " reached. Confirm it when there is room."
+    ),
+    "patron": N_(
+        "Request %(number)s was created, and queued: the patron's limit of %(count)s requests is reached. Confirm"
+        " it when there is room."
+    ),
+}
+_QUEUED = N_("Request %(number)s was created, and queued: a limit is reached.")
+
+
+def _created(created: Created) -> Response:
+    reason = created.queued_because
+    if reason is None:
+        messages.tell("done", _("Request %(number)s was created.", number=created.number))
+    else:
+        said = _QUEUED_BECAUSE.get(str(reason.get("limit_of")), _QUEUED)
+        messages.tell("warning", _(said, number=created.number, count=reason.get("count")))
+    return redirect(forms.address_of(created.ill_request.illrequest_id), 303)

@@ -1,0 +1,87 @@
+"""The form in which the metadata of the wanted item are edited."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, redirect
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.domain.attributes import MaterialType, label
+from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
+from koha_ill_sidecar.domain.item_form import ItemEntry, entry_of
+from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import item_edits
+from koha_ill_sidecar.services.item_edits import ItemFormOfRequest
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff import forms, messages
+from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.web.staff.forms import Told
+from koha_ill_sidecar.web.staff.requests import item_fields
+
+
+def install(blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the routes."""
+    desk = _Desk(runtime)
+    address = "/requests/<int:illrequest_id>/item"
+    blueprint.add_url_rule(address, "edit_item", desk.show, methods=["GET"])
+    blueprint.add_url_rule(address, "save_item", desk.take, methods=["POST"])
+
+
+class _Desk:
+    def __init__(self, runtime: Runtime) -> None:
+        self._database = runtime.database
+
+    def show(self, illrequest_id: int) -> Response:
+        """Show the item as it is."""
+        known = self._database.transact(item_edits.form, illrequest_id)
+        return _page(known, known.entry, known.values, Told())
+
+    def take(self, illrequest_id: int) -> Response:
+        """Do what the pressed button says."""
+        entry, (wanted, _about) = item_fields.read_entry(), forms.wish()
+        if wanted != "save":
+            return self._form(illrequest_id, entry, forms.seen(), Told())
+        told = Told(row_errors=item_fields.row_errors(entry))
+        if not entry.type:
+            told.errors["type"] = _("Choose what is wanted.")
+        if told.status != 200:
+            return self._form(illrequest_id, entry, forms.seen(), told)
+        try:
+            outcome = self._database.transact(
+                item_edits.save, illrequest_id, current().member, entry=entry, seen=forms.seen()
+            )
+        except RequestRefused as error:
+            return self._form(illrequest_id, entry, forms.seen(), Told(problem=str(error)))
+        if isinstance(outcome, ChangedMeanwhile):
+            merged = entry_of({"type": entry.type, **entry.stored, **outcome.taken})
+            return self._form(illrequest_id, merged, outcome.now, Told(changed=outcome))
+        if outcome.kept:
+            names = ", ".join(_(name) for name in outcome.kept)
+            said = _(
+                "The item was saved. Koha lets no field be emptied here; these keep their value: %(fields)s.",
+                fields=names,
+            )
+            messages.tell("warning", said)
+        else:
+            messages.tell("done", _("The item was saved."))
+        return redirect(forms.address_of(illrequest_id), 303)
+
+    def _form(self, illrequest_id: int, entry: ItemEntry, seen: Mapping[str, str], told: Told) -> Response:
+        known = self._database.transact(item_edits.form, illrequest_id)
+        return _page(known, entry, seen, told)
+
+
+def _page(known: ItemFormOfRequest, entry: ItemEntry, seen: Mapping[str, str], told: Told) -> Response:
+    changed = told.changed.differences if told.changed else ()
+    return page(
+        "staff/requests/item.html",
+        told.status,
+        known=known,
+        entry=entry,
+        blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.wish()[0] == "add_row"),
+        seen=forms.as_seen(seen),
+        told=told,
+        labels={one.name: label(one.name) for one in changed},
+        types=list(MaterialType),
+    )

@@ -1,0 +1,47 @@
+"""The part of a form that describes the wanted item."""
+
+from collections.abc import Mapping
+
+from flask import request
+
+from koha_ill_sidecar.domain.attributes import LABELS
+from koha_ill_sidecar.domain.item_form import ItemEntry
+from koha_ill_sidecar.domain.words import N_
+from koha_ill_sidecar.web.i18n import gettext as _
+
+BLANK_ROWS = 2
+"""So many empty rows for custom fields wait to be filled in, more when asked for."""
+
+MOST_BLANK_ROWS = 50
+
+_PREFIX = "field."
+
+_MISTAKES: Mapping[str, str] = {
+    "no_key": N_("Name this field, or empty its value."),
+    "too_long": N_("The name is too long: 191 characters are the most."),
+    "reserved": N_("This name is kept by Koha itself. Choose another."),
+    "repeated": N_("There is a field of this name already."),
+}
+
+
+def read_entry() -> ItemEntry:
+    """Give what was typed, each value in its place."""
+    form = request.form
+    pairs = zip(form.getlist("custom_key"), form.getlist("custom_value"), strict=False)
+    return ItemEntry(
+        type=form.get("type", "").strip(),
+        values={key: form[_PREFIX + key].strip() for key in LABELS if _PREFIX + key in form},
+        custom=tuple((key.strip(), value.strip()) for key, value in pairs),
+    ).arranged()
+
+
+def blank_rows(*, is_one_more_wanted: bool = False) -> int:
+    """Give how many empty rows the form is to have."""
+    given = sum(not key.strip() for key in request.form.getlist("custom_key"))
+    wanted = max(BLANK_ROWS, given + 1) if is_one_more_wanted else BLANK_ROWS
+    return min(wanted, MOST_BLANK_ROWS)
+
+
+def row_errors(entry: ItemEntry) -> dict[int, str]:
+    """Say what is wrong with the custom fields, by row."""
+    return {mistake.row: _(_MISTAKES[mistake.code]) for mistake in entry.mistakes()}

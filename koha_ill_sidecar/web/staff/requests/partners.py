@@ -1,0 +1,168 @@
+"""Placing a request with partner libraries: who, what is written to them, a last look, and off it goes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.domain.duplicates import folded
+from koha_ill_sidecar.domain.partners import Partner
+from koha_ill_sidecar.domain.words import N_
+from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import partners
+from koha_ill_sidecar.services.partners import PartnerMessage, PartnersForm
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import ngettext
+from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff import forms, messages
+from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.web.staff.forms import Told
+
+_MOST_NAMES = 10
+
+_MISTAKES: Mapping[str, tuple[str, str]] = {
+    "no_target_email": ("partners", N_("Choose at least one partner library that has an email address.")),
+    "invalid_partner": ("partners", N_("One of them is no partner library any more. Choose anew.")),
+}
+
+
+def install(blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the routes."""
+    desk = _Desk(runtime)
+    address = "/requests/<int:illrequest_id>/partners"
+    blueprint.add_url_rule(address, "place_with_partners", desk.show, methods=["GET"])
+    blueprint.add_url_rule(address, "send_to_partners", desk.take, methods=["POST"])
+
+
+@dataclass(kw_only=True)
+class _Typed:
+    """What the form holds."""
+
+    chosen: Sequence[int] = ()
+    subject: str = ""
+    body: str = ""
+    filter: str = ""
+
+    @classmethod
+    def read(cls) -> "_Typed":
+        numbers = (
+            number for number in request.form.getlist("partners") if number.isascii() and number.isdigit()
+        )
+        return cls(
+            chosen=tuple(dict.fromkeys(int(number[:10]) for number in numbers)),
+            subject=" ".join(forms.text("subject").split()),
+            body=request.form.get("body", "").replace("\r\n", "\n").rstrip(),
+            filter=forms.text("filter"),
+        )
+
+
+class _Desk:
+    def __init__(self, runtime: Runtime) -> None:
+        self._database = runtime.database
+
+    def show(self, illrequest_id: int) -> Response:
+        """Show the form with the text that the notice gives."""
+        known = self._known(illrequest_id)
+        typed = _Typed()
+        if known.draft is not None:
+            typed = _Typed(subject=known.draft.title, body=known.draft.content)
+        return _page(known, typed, Told())
+
+    def take(self, illrequest_id: int) -> Response:
+        """Do what the pressed button says."""
+        typed, (wanted, _about) = _Typed.read(), forms.wish()
+        if wanted not in ("preview", "send"):
+            return _page(self._known(illrequest_id), typed, Told())
+        told = Told(errors=_mistakes(typed))
+        if told.status != 200:
+            return _page(self._known(illrequest_id), typed, told)
+        try:
+            return (
+                self._send(illrequest_id, typed) if wanted == "send" else self._preview(illrequest_id, typed)
+            )
+        except RequestRefused as error:
+            return _page(self._known(illrequest_id), typed, _refusal(error))
+
+    def _known(self, illrequest_id: int) -> PartnersForm:
+        return self._database.transact(partners.form, illrequest_id, current().member.actor)
+
+    def _preview(self, illrequest_id: int, typed: _Typed) -> Response:
+        shown = self._database.transact(
+            partners.preview,
+            illrequest_id,
+            current().member.actor,
+            borrowernumbers=typed.chosen,
+            subject=typed.subject,
+            body=typed.body,
+        )
+        return page(
+            "staff/requests/partners_preview.html", typed=typed, shown=shown, illrequest_id=illrequest_id
+        )
+
+    def _send(self, illrequest_id: int, typed: _Typed) -> Response:
+        placed = self._database.transact(
+            partners.place_with_partners,
+            illrequest_id,
+            current().member.actor,
+            borrowernumbers=typed.chosen,
+            subject=typed.subject,
+            body=typed.body,
+        )
+        messages.tell("done", _sent(placed.messages))
+        return redirect(forms.address_of(illrequest_id), 303)
+
+
+def _mistakes(typed: _Typed) -> dict[str, str]:
+    errors = {}
+    if not typed.chosen:
+        errors["partners"] = _("Choose at least one partner library that has an email address.")
+    if not typed.subject:
+        errors["subject"] = _("The email needs a subject line.")
+    if not typed.body.strip():
+        errors["body"] = _("The email needs a text.")
+    return errors
+
+
+def _refusal(error: RequestRefused) -> Told:
+    if error.code == "no_library_email":
+        return Told(
+            problem=_(
+                "Your library has no email address to write from. Give it one in Koha (Administration, Libraries), or"
+                " set KohaAdminEmailAddress."
+            )
+        )
+    if error.code not in _MISTAKES:
+        return Told(problem=str(error))
+    name, said = _MISTAKES[error.code]
+    return Told(errors={name: _(said)})
+
+
+def _sent(sent: Sequence[PartnerMessage]) -> str:
+    names = [message.partner.name for message in sent]
+    more = len(names) - _MOST_NAMES
+    listed = ", ".join(names[:_MOST_NAMES])
+    if more > 0:
+        listed = _("%(names)s and %(number)s more", names=listed, number=more)
+    return ngettext(
+        "%(num)d email was queued, to %(names)s.",
+        "%(num)d emails were queued, to %(names)s.",
+        len(names),
+        names=listed,
+    )
+
+
+def _page(known: PartnersForm, typed: _Typed, told: Told) -> Response:
+    wanted = folded(typed.filter)
+    listed = [
+        (partner, not wanted or partner.borrowernumber in typed.chosen or wanted in _words(partner))
+        for partner in known.partners
+    ]
+    return page(
+        "staff/requests/partners.html", told.status, known=known, typed=typed, told=told, listed=listed
+    )
+
+
+def _words(partner: Partner) -> str:
+    return folded(f"{partner.branchcode} {partner.name} {partner.email}")

@@ -1,0 +1,90 @@
+"""The form of a wanted item."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koha_ill_sidecar.domain.attributes import FIELDS, LABELS, MaterialType
+from koha_ill_sidecar.domain.item_form import ItemEntry, RowMistake, entry_of
+from koha_ill_sidecar.domain.references import Reference
+
+KINDS = st.sampled_from([*MaterialType, "", "of a plug-in"])
+KEYS = st.sampled_from([key for key in LABELS if key != "type"])
+ENTRIES = st.builds(
+    ItemEntry,
+    type=KINDS,
+    values=st.dictionaries(KEYS, st.text(max_size=3)),
+    custom=st.lists(st.tuples(st.text("ab", max_size=2), st.text(max_size=3)), max_size=3),
+)
+
+
+def test_what_a_type_has_no_field_for_becomes_custom_and_comes_back() -> None:
+    article = ItemEntry(type="article", values={"article_title": "Snow", "title": "Nature"})
+
+    as_book = ItemEntry(type="book", values=article.values).arranged()
+    again = ItemEntry(type="article", values=as_book.values, custom=as_book.custom).arranged()
+
+    assert as_book.values["title"] == "Nature"
+    assert as_book.custom == (("article_title", "Snow"),)
+    assert again == article.arranged()
+
+
+@given(ENTRIES, KINDS)
+def test_no_value_is_lost_when_the_type_changes(entry: ItemEntry, kind: str) -> None:
+    changed = ItemEntry(type=kind, values=entry.values, custom=entry.custom).arranged()
+
+    def texts(one: ItemEntry) -> list[str]:
+        typed = [*one.values.values(), *(value for _, value in one.custom)]
+        return sorted(text for text in typed if text)
+
+    assert texts(changed) == texts(entry)
+    assert (
+        tuple(changed.values) == tuple(field.key for field in FIELDS.get(MaterialType(kind), ()))
+        if (kind in set(MaterialType))
+        else changed.values == {}
+    )
+    assert changed.arranged() == changed
+
+
+def test_a_reference_fills_in_what_it_says() -> None:
+    entry = ItemEntry(type="book", values={"title": "old", "isbn": "1"}, custom=(("colour", "red"),))
+
+    filled = entry.filled_in(
+        Reference(type="article", fields={"title": "new", "pmid": "5"}, custom={"sid": "x"})
+    )
+
+    assert filled.type == "article"
+    assert filled.values["title"] == "new"
+    assert filled.custom == (("colour", "red"), ("sid", "x"), ("isbn", "1"), ("pmid", "5"))
+
+
+def test_what_is_stored_is_shown_but_for_what_programs_write() -> None:
+    entry = entry_of(
+        {"type": "dvd", "title": "T", "colour": "red", "requested_partners": "a@x", "migrated_from": "4"}
+    )
+
+    assert (entry.type, entry.values["title"], entry.custom) == ("dvd", "T", (("colour", "red"),))
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        (("", "value"), "no_key"),
+        (("k" * 192, "value"), "too_long"),
+        (("Requested_Partners", "a@x"), "reserved"),
+        (("type", "book"), "reserved"),
+        (("TITLE", "again"), "repeated"),
+        (("Colour", "red"), "repeated"),
+    ],
+)
+def test_a_custom_field_that_cannot_be_stored_is_told(row: tuple[str, str], code: str) -> None:
+    entry = ItemEntry(type="book", values={"title": "T"}, custom=(("colour", "blue"), row))
+
+    assert list(entry.mistakes()) == [RowMistake(1, code)]
+
+
+def test_a_custom_field_without_a_value_is_passed_over() -> None:
+    entry = ItemEntry(type="other", custom=(("colour", ""), ("", "")))
+
+    assert list(entry.mistakes()) == []
+    assert entry.stored == {}

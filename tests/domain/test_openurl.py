@@ -1,0 +1,196 @@
+"""OpenURLs, as databases and reference managers write them."""
+
+import html
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koha_ill_sidecar.domain.openurl import read_openurl
+from koha_ill_sidecar.domain.references import Reference
+
+WORDS = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=12)
+
+ARTICLE_1_0 = {
+    "url_ver": "Z39.88-2004",
+    "rft_val_fmt": "info:ofi/fmt:kev:mtx:journal",
+    "rfr_id": "info:sid/example.org:base",
+    "rft.genre": "article",
+    "rft.atitle": "On computable numbers",
+    "rft.jtitle": "Proceedings",
+    "rft.aulast": "Turing",
+    "rft.aufirst": "Alan",
+    "rft.date": "1937-01-12",
+    "rft.volume": "42",
+    "rft.issue": "1",
+    "rft.spage": "230",
+    "rft.epage": "265",
+    "rft.issn": "0024-6115",
+    "rft_id": "info:doi/10.1112/plms/s2-42.1.230",
+}
+AS_FIELDS = {
+    "article_title": "On computable numbers",
+    "title": "Proceedings",
+    "article_author": "Turing, Alan",
+    "year": "1937",
+    "published_date": "1937-01-12",
+    "volume": "42",
+    "issue": "1",
+    "pages": "230-265",
+    "issn": "0024-6115",
+    "doi": "10.1112/plms/s2-42.1.230",
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://resolver.example.org/openurl?{urlencode(ARTICLE_1_0)}",
+        urlencode(ARTICLE_1_0),
+        f"?{urlencode(ARTICLE_1_0)}",
+        urlencode(ARTICLE_1_0).replace("&", "&amp;"),
+        f"ctx_ver=Z39.88-2004&{urlencode(ARTICLE_1_0)}",
+        f'<p><span class="Z3988 x" title="{html.escape(urlencode(ARTICLE_1_0))}"></span></p>',
+    ],
+)
+def test_version_1_0_is_read_in_every_wrapping(text: str) -> None:
+    assert read_openurl(text) == Reference(type="article", fields=AS_FIELDS)
+
+
+def test_version_0_1_is_read() -> None:
+    found = read_openurl(
+        "http://r.example.org/?sid=A:B&genre=article&aulast=Turing&aufirst=Alan&atitle=On+computable+numbers"
+        "&title=Proceedings&volume=42&issue=1&date=1937&spage=230&epage=265&id=doi:10.1/x&id=pmid:17"
+    )
+
+    assert found == Reference(
+        type="article",
+        fields={
+            "article_title": "On computable numbers",
+            "title": "Proceedings",
+            "article_author": "Turing, Alan",
+            "year": "1937",
+            "volume": "42",
+            "issue": "1",
+            "pages": "230-265",
+            "doi": "10.1/x",
+            "pmid": "17",
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "fields"),
+    [
+        (
+            ("rft_val_fmt=info:ofi/fmt:kev:mtx:book&rft.genre=book&rft.btitle=B&rft.au=A&rft.au=C&rft.pub=P"
+            "&rft.place=X&rft.edition=2&rft.isbn=1"),
+            "book",
+            {
+                "title": "B", "author": "A; C", "publisher": "P", "published_place": "X",
+                "part_edition": "2", "isbn": "1",
+            },
+        ),
+        (
+            "rft_val_fmt=info:ofi/fmt:kev:mtx:book&rft.genre=bookitem&rft.btitle=B&rft.atitle=C&rft.au=A&rft.pages=3",
+            "chapter",
+            {"title": "B", "chapter": "C", "chapter_author": "A", "pages": "3"},
+        ),
+        (
+            "rft_val_fmt=info:ofi/fmt:kev:mtx:book&rft.btitle=B&rft.atitle=C",
+            "chapter",
+            {"title": "B", "chapter": "C"},
+        ),
+        (
+            "rft_val_fmt=info:ofi/fmt:kev:mtx:dissertation&rft.title=T&rft.au=A&rft.inst=I&rft.date=2001",
+            "thesis",
+            {"title": "T", "author": "A", "institution": "I", "published_date": "2001"},
+        ),
+        (
+            "genre=proceeding&title=Conf&atitle=Paper&au=A&date=2001-02",
+            "conference",
+            {
+                "title": "Conf", "paper_title": "Paper", "paper_author": "A", "year": "2001",
+                "published_date": "2001-02",
+            },
+        ),
+        ("genre=journal&title=J&issn=1&eissn=2", "journal", {"title": "J", "issn": "1", "eissn": "2"}),
+        ("genre=unknown&atitle=A&issn=1", "article", {"article_title": "A", "issn": "1"}),
+        ("content=fulltext&atitle=A", "article", {"article_title": "A"}),
+        ("title=B&isbn=1&ctitle=C&clast=D&author=E", "chapter",
+         {"title": "B", "isbn": "1", "chapter": "C", "chapter_author": "D", "author": "E"}),
+        ("genre=document&title=T", "resource", {"title": "T"}),
+        ("title=T&format=Blu-ray", "", {"title": "T", "format": "Blu-ray"}),
+    ],
+)  # fmt: skip
+def test_each_kind_has_fields_of_its_own(query: str, kind: str, fields: dict[str, str]) -> None:
+    assert read_openurl(query) == Reference(type=kind, fields=fields)
+
+
+def test_what_has_no_field_is_kept_under_its_own_key() -> None:
+    found = read_openurl(
+        "rft.genre=book&rft.btitle=B&rft.series=S&rft_id=info:oclcnum/1&rft_id=https://a.example/"
+    )
+
+    assert found is not None
+    assert found.custom == {"series": "S", "oclcnum": "1", "url": "https://a.example/"}
+
+
+def test_latin_1_is_read_where_the_text_is_no_utf_8() -> None:
+    found = read_openurl("genre=book&title=Gr%FC%DFe")
+
+    assert found is not None
+    assert found.fields["title"] == "Grüße"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "Nature", "10.1000/182", "https://example.org/?page=2&q=x", "<b>bold</b>", "https://[bad",
+        "&".join(f"title={number}" for number in range(501)),
+    ],
+)  # fmt: skip
+def test_other_texts_are_no_openurls(text: str) -> None:
+    assert read_openurl(text) is None
+
+
+@given(st.text())
+def test_no_text_is_too_strange(text: str) -> None:
+    read_openurl(text)
+    read_openurl(f"genre=article&{text}")
+    read_openurl(f'<span class="Z3988" title="{text}">')
+
+
+@given(
+    st.dictionaries(st.sampled_from(["atitle", "jtitle", "au", "volume", "issue", "issn", "pages"]), WORDS)
+)
+def test_both_versions_say_the_same(values: dict[str, str]) -> None:
+    older = read_openurl(urlencode({"genre": "article", **values}))
+    newer = read_openurl(
+        urlencode({"rft.genre": "article", **{f"rft.{key}": value for key, value in values.items()}})
+    )
+
+    assert older == newer
+    assert newer is not None
+    assert newer.type == "article"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["atitle", "ctitle", "title", "jtitle", "btitle", "stitle", "au", "author", "aulast", "aufirst", "date",
+             "year", "spage", "epage", "pages", "issn", "isbn", "pub", "edition", "colour", "rft.ssn", "type"]
+        ),
+        WORDS,
+    ),
+    st.sampled_from(["article", "book", "bookitem", "proceeding", "dissertation", "journal", "unknown"]),
+)  # fmt: skip
+def test_authors_aside_no_value_is_lost(values: dict[str, str], genre: str) -> None:
+    found = read_openurl(urlencode({**values, "genre": genre}))
+
+    assert found is not None
+    said = " ".join([found.type, *found.fields.values(), *found.custom.values()])
+    for key, value in values.items():
+        if key not in ("au", "author", "aulast", "aufirst", "pages", "spage", "epage", "date", "year"):
+            assert value in said, key

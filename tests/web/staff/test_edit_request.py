@@ -1,0 +1,388 @@
+"""The form in which a request is edited."""
+
+import html
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+from web.conftest import Desk
+from werkzeug.test import TestResponse
+
+from cast import ADA, CLARA, RIVERSIDE, SAM, SUPER, WEN
+from factories import make_request
+from koha_ill_sidecar.storage.database import Database
+
+Make = Callable[..., int]
+
+
+@pytest.fixture
+def make(admin: Engine, database: Database) -> Make:
+    """Give a function that makes a request and commits it."""
+
+    def made(**given: Any) -> int:
+        with admin.begin() as connection:
+            return make_request(connection, database.koha(), **given)
+
+    return made
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """Read the fields of the form as a browser would send them."""
+    form = page.partition('class="page-form"')[2].partition("</form>")[0]
+    found = {}
+    for tag in re.findall(r"<input[^>]*>", form):
+        name, value = re.search(r'\bname="([^"]*)"', tag), re.search(r'\bvalue="([^"]*)"', tag)
+        if name and name[1] != "csrf_token":
+            found[name[1]] = html.unescape(value[1]) if value else ""
+    for name, value in re.findall(r'<textarea[^>]*name="(\w+)">\n(.*?)</textarea>', form, re.DOTALL):
+        found[name] = html.unescape(value).replace("\r\n", "\n").replace("\n", "\r\n")
+    for name, options in re.findall(r'<select[^>]*name="(\w+)".*?>(.*?)</select>', form, re.DOTALL):
+        chosen = re.search(r'value="([^"]*)" selected', options)
+        found[name] = html.unescape(chosen[1]) if chosen else ""
+    return found
+
+
+class Form:
+    """A form that somebody has open."""
+
+    def __init__(self, desk: Desk, address: str) -> None:
+        self.desk, self.address = desk, address
+        self.page = desk.get(address).text
+        self.fields = fields_of(self.page)
+
+    def send(self, wish: str = "save", **changes: str) -> TestResponse:
+        answer = self.desk.post(self.address, {**self.fields, **changes, "do": wish})
+        if answer.status_code != 303:
+            self.page = answer.text
+            self.fields = fields_of(self.page)
+        return answer
+
+
+def edit(desk: Desk, number: int) -> Form:
+    return Form(desk, f"/requests/{number}/edit")
+
+
+def row(admin: Engine, number: int) -> Mapping[str, Any]:
+    with admin.connect() as connection:
+        found = connection.execute(text("SELECT * FROM illrequests WHERE illrequest_id = :n"), {"n": number})
+        return dict(found.mappings().one())
+
+
+def log_rows(admin: Engine) -> int:
+    with admin.connect() as connection:
+        return int(connection.scalar(text("SELECT COUNT(*) FROM action_logs WHERE module = 'ILL'")) or 0)
+
+
+@pytest.mark.all_versions
+def test_what_staff_may_edit_is_written(clara: Desk, admin: Engine, make: Make) -> None:
+    number = make()
+
+    answer = edit(clara, number).send(
+        borrowernumber=str(WEN),
+        branchcode=RIVERSIDE,
+        status_alias="WAITING",
+        price_paid="12.50",
+        notesstaff="one\r\ntwo",
+        notesopac="雪",
+    )
+
+    assert (answer.status_code, answer.location) == (303, f"/requests/{number}")
+    found = row(admin, number)
+    assert (found["borrowernumber"], found["branchcode"], found["status_alias"]) == (
+        WEN,
+        RIVERSIDE,
+        "WAITING",
+    )
+    assert (found["price_paid"], found["notesstaff"], found["notesopac"]) == ("12.50", "one\ntwo", "雪")
+    assert "The request was saved." in clara.get("/requests").text
+
+
+@pytest.mark.all_versions
+def test_saving_what_is_there_changes_nothing_but_kohas_log(clara: Desk, admin: Engine, make: Make) -> None:
+    number = make(
+        notesstaff="one\r\ntwo \n", price_paid="1", status_alias="CHASED", updated=text("'2024-01-02'")
+    )
+    before = row(admin, number)
+
+    edit(clara, number).send()
+
+    assert row(admin, number) == before
+    assert log_rows(admin) == 1
+
+
+@pytest.mark.all_versions
+def test_managed_by_and_batches_are_there_where_koha_has_them(
+    clara: Desk, admin: Engine, make: Make, database: Database
+) -> None:
+    koha = database.koha()
+    form = edit(clara, make())
+
+    assert ("managedby" in form.fields) == koha.has("illrequests", "managedby")
+    assert ("batch_id" in form.fields) == koha.has("illrequests", "batch_id")
+    del admin
+
+
+def test_somebody_who_may_work_on_it_is_put_in_charge(clara: Desk, admin: Engine, make: Make) -> None:
+    number = make()
+    form = edit(clara, number)
+    offered = form.page.partition('name="managedby"')[2].partition("</select>")[0]
+    assert re.findall(r'value="(\d+)"', offered) == [str(CLARA), str(SUPER)]
+
+    form.send(managedby=str(CLARA))
+    assert row(admin, number)["managedby"] == CLARA
+
+    refused = edit(clara, number).send(managedby=str(SAM))
+    assert refused.status_code == 422
+    assert row(admin, number)["managedby"] == CLARA
+
+
+def test_a_batch_is_chosen(clara: Desk, admin: Engine, make: Make) -> None:
+    with admin.begin() as connection:
+        batch = connection.execute(
+            text("INSERT INTO illbatches (name, backend) VALUES ('Term papers', 'Standard')")
+        ).lastrowid
+    number = make()
+
+    form = edit(clara, number)
+    assert "Term papers" in form.page
+    form.send(batch_id=str(batch))
+
+    assert row(admin, number)["batch_id"] == batch
+
+
+def test_only_aliases_of_the_requests_library_are_offered(clara: Desk, admin: Engine, make: Make) -> None:
+    with admin.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO authorised_values_branches (av_id, branchcode)"
+                " SELECT id, 'MPL' FROM authorised_values WHERE authorised_value = 'CHASED'"
+            )
+        )
+
+    assert "Supplier was reminded" not in edit(clara, make()).page
+    assert "Supplier was reminded" in edit(clara, make(branchcode=RIVERSIDE)).page
+    assert "New request</option>" in edit(clara, make()).page
+
+
+def test_cost_is_shown_and_not_edited(clara: Desk, make: Make) -> None:
+    assert "N/A" in edit(clara, make()).page
+    with_cost = edit(clara, make(cost="12.5"))
+    assert "12.50" in with_cost.page
+    assert "cost" not in with_cost.fields
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("borrowernumber", "999999", "There is no patron with this number."),
+        ("borrowernumber", "", "There is no patron with this number."),
+        ("biblio_id", "12345", "There is no record with this number."),
+        ("biblio_id", "x1", "There is no record with this number."),
+        ("branchcode", "XX", "Choose a library."),
+        ("branchcode", "", "Choose a library."),
+        ("batch_id", "77", "There is no such batch any more."),
+        ("status_alias", "GONE", "There is no such status any more."),
+        ("price_paid", "9" * 21, "This is too long"),
+    ],
+)
+def test_a_mistake_is_told_at_its_field_and_nothing_is_lost(
+    clara: Desk, admin: Engine, make: Make, name: str, value: str, said: str
+) -> None:
+    number = make()
+    form = edit(clara, number)
+
+    answer = form.send(**{name: value, "notesstaff": "typed"})
+
+    assert answer.status_code == 422
+    assert said in form.page.partition(f'id="{name}-error">')[2].partition("</p>")[0]
+    assert form.fields["notesstaff"] == "typed"
+    assert row(admin, number)["notesstaff"] is None
+
+
+def test_hostile_values_are_shown_as_text(clara: Desk, make: Make) -> None:
+    hostile = "\"></textarea><script>alert('雪')</script>"
+    number = make(
+        notesstaff=hostile,
+        notesopac=hostile,
+        price_paid="<b>1</b>",
+        cost="<b>2</b>",
+        attributes={"type": "<i>"},
+    )
+
+    form = edit(clara, number)
+    again = form.send(borrowernumber=hostile, biblio_id=hostile)
+
+    for page in (form.page, again.text):
+        assert "<script>alert" not in page
+        assert "<b>" not in page
+        assert "<i>" not in page
+
+
+def test_a_patron_is_found_by_name_and_chosen(clara: Desk, admin: Engine, make: Make) -> None:
+    number = make()
+    form = edit(clara, number)
+    assert "Sam Page [20000005]" in form.page
+
+    form.send("find", borrowernumber="wen", notesstaff="typed")
+    assert f'value="choose:{WEN}"' in form.page
+    form.send(f"choose:{WEN}")
+    assert form.fields["borrowernumber"] == str(WEN)
+    assert "文 林 [20000006]" in form.page
+    assert row(admin, number)["borrowernumber"] == SAM
+
+    form.send()
+    assert (row(admin, number)["borrowernumber"], row(admin, number)["notesstaff"]) == (WEN, "typed")
+
+
+def test_a_card_number_is_not_taken_for_a_patrons_number(clara: Desk, admin: Engine, make: Make) -> None:
+    form = edit(clara, number := make())
+
+    answer = form.send(borrowernumber="20000006")
+
+    assert answer.status_code == 422
+    assert f'value="choose:{WEN}"' in form.page
+    assert row(admin, number)["borrowernumber"] == SAM
+
+
+def unauthenticated(make: Make, **details: str) -> int:
+    given = {"first_name": "Sam", "last_name": "Page", "email": "sam.page@unauth.example", **details}
+    return make(
+        borrowernumber=None,
+        status="UNAUTH",
+        attributes={"type": "book", **{f"unauthenticated_{key}": value for key, value in given.items()}},
+    )
+
+
+def test_an_unauthenticated_request_is_given_to_a_patron_with_one_click(
+    clara: Desk, admin: Engine, make: Make
+) -> None:
+    number = unauthenticated(make)
+    form = edit(clara, number)
+    assert "Unauthenticated request details" in form.page
+    assert "sam.page@unauth.example" in form.page
+    assert f'value="choose:{SAM}"' in form.page
+
+    form.send(f"choose:{SAM}")
+    form.send()
+
+    assert (row(admin, number)["borrowernumber"], row(admin, number)["status"]) == (SAM, "UNAUTH")
+    assert "Unauthenticated request details" not in edit(clara, number).page
+
+
+def test_a_visitor_is_also_known_by_their_address(clara: Desk, make: Make) -> None:
+    form = edit(clara, unauthenticated(make, last_name="Pages", email="WEN@example.org"))
+
+    assert f'value="choose:{WEN}"' in form.page
+
+
+def test_who_is_no_member_yet_needs_a_patron_record_first(clara: Desk, admin: Engine, make: Make) -> None:
+    number = unauthenticated(make, last_name="Stranger", email="")
+    form = edit(clara, number)
+    assert "needs a patron record first" in form.page
+
+    assert form.send(notesstaff="asked at the desk").status_code == 303
+    assert (row(admin, number)["borrowernumber"], row(admin, number)["notesstaff"]) == (
+        None,
+        "asked at the desk",
+    )
+
+
+def test_of_two_who_edit_at_once_the_second_sees_what_changed(
+    clara: Desk, desk: Callable[[], Desk], admin: Engine, make: Make
+) -> None:
+    number = make(notesstaff="old", price_paid="1")
+    sue = desk().sign_in(SUPER)
+    first, second = edit(clara, number), edit(sue, number)
+    first.send(notesstaff="Clara's", price_paid="2")
+
+    told = second.send(notesstaff="Sue's", notesopac="for all")
+
+    assert told.status_code == 409
+    assert row(admin, number)["notesstaff"] == "Clara's"
+    table = told.text.partition("<tbody>")[2].partition("</tbody>")[0]
+    cells = [re.sub(r"<.*?>", "", cell) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", table, re.DOTALL)]
+    assert cells == ["Price paid", "1", "2", "not touched", "Staff notes", "old", "Clara&#39;s", "Sue&#39;s"]
+    assert (second.fields["notesstaff"], second.fields["price_paid"], second.fields["notesopac"]) == (
+        "Sue's", "2", "for all",
+    )  # fmt: skip
+
+    assert second.send().status_code == 303
+    found = row(admin, number)
+    assert (found["notesstaff"], found["price_paid"], found["notesopac"]) == ("Sue's", "2", "for all")
+
+
+def test_the_new_values_can_be_taken_instead(clara: Desk, desk: Callable[[], Desk], make: Make) -> None:
+    number = make(notesstaff="old")
+    first, second = edit(clara, number), edit(desk().sign_in(SUPER), number)
+    first.send(notesstaff="Clara's")
+
+    told = second.send(notesstaff="Sue's")
+
+    assert f'href="/requests/{number}/edit">Take the new values' in told.text
+    assert edit(clara, number).fields["notesstaff"] == "Clara's"
+
+
+def test_a_third_change_is_seen_too(clara: Desk, desk: Callable[[], Desk], admin: Engine, make: Make) -> None:
+    number = make(notesstaff="old")
+    first, second = edit(clara, number), edit(desk().sign_in(SUPER), number)
+    first.send(notesstaff="Clara's")
+    second.send(notesstaff="Sue's")
+    edit(clara, number).send(notesstaff="Clara's again")
+
+    assert second.send().status_code == 409
+    assert row(admin, number)["notesstaff"] == "Clara's again"
+
+
+@pytest.mark.parametrize("seen", ["", "nonsense", "[]", '{"notesstaff": 7}'])
+def test_a_form_that_forgot_what_it_showed_overwrites_nothing(
+    clara: Desk, admin: Engine, make: Make, seen: str
+) -> None:
+    number = make(notesstaff="old")
+
+    assert edit(clara, number).send(seen=seen, notesstaff="new").status_code == 409
+    assert row(admin, number)["notesstaff"] == "old"
+
+
+def test_another_patron_takes_the_holds_along(clara: Desk, admin: Engine, make: Make) -> None:
+    with admin.begin() as connection:
+        connection.execute(
+            text("INSERT INTO biblio (biblionumber, frameworkcode, datecreated) VALUES (7, '', CURDATE())")
+        )
+        connection.execute(
+            text(
+                "INSERT INTO reserves (borrowernumber, biblionumber, branchcode, priority)"
+                f" VALUES ({SAM}, 7, '{ADA}', 1)"
+            )
+        )
+    number = make(biblio_id=7)
+
+    edit(clara, number).send(borrowernumber=str(WEN))
+
+    with admin.connect() as connection:
+        assert connection.scalar(text("SELECT borrowernumber FROM reserves")) == WEN
+
+
+def test_a_request_that_is_gone_is_told(clara: Desk) -> None:
+    assert clara.get("/requests/999/edit").status_code == 404
+    assert clara.post("/requests/999/edit", {"do": "save"}).status_code == 404
+
+
+def test_the_form_costs_few_queries(
+    clara: Desk, make: Make, queries: Callable[[], AbstractContextManager[list[str]]]
+) -> None:
+    number = unauthenticated(make)
+    clara.get("/requests")
+
+    with queries() as opened:
+        form = edit(clara, number)
+    with queries() as searched:
+        form.send("find", borrowernumber="nobody at all")
+    with queries() as saved:
+        form.send(borrowernumber=str(SAM), notesstaff="x", managedby=str(CLARA))
+
+    assert len(opened) <= 15, opened
+    assert len(searched) <= 20, searched
+    assert len(saved) <= 20, saved

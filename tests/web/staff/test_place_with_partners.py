@@ -1,0 +1,237 @@
+"""Placing a request with partner libraries."""
+
+import html
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+from web.conftest import Desk
+from werkzeug.test import TestResponse
+
+from cast import EAST_WITHOUT_EMAIL, NORTH, SAM, SOUTH
+from factories import make_request
+from koha_ill_sidecar.storage.database import Database
+
+MESSAGE = {"subject": "Could you lend this?", "body": "Please.\r\nThank you."}
+
+
+@pytest.fixture
+def number(admin: Engine, database: Database) -> int:
+    with admin.begin() as connection:
+        return make_request(connection, database.koha())
+
+
+def send(desk: Desk, number: int, wish: str = "send", **fields: object) -> TestResponse:
+    chosen = {"partners": [str(NORTH), str(SOUTH)], **MESSAGE, **fields}
+    return desk.post(f"/requests/{number}/partners", {**chosen, "do": wish})
+
+
+def queued(admin: Engine) -> list[dict[str, Any]]:
+    with admin.connect() as connection:
+        rows = connection.execute(text("SELECT * FROM message_queue ORDER BY message_id")).mappings()
+        return [dict(row) for row in rows]
+
+
+def status(admin: Engine) -> str | None:
+    with admin.connect() as connection:
+        found: str | None = connection.scalar(text("SELECT status FROM illrequests"))
+        return found
+
+
+def shown(page: str) -> list[str]:
+    items = re.findall(r"<li>\s*<label class=\"choice\">(.*?)</label>", page, re.DOTALL)
+    return [" ".join(re.sub(r"<.*?>", "", item).split()) for item in items]
+
+
+def test_partners_are_listed_as_koha_does_and_those_without_address_say_so(clara: Desk, number: int) -> None:
+    page = clara.get(f"/requests/{number}/partners").text
+
+    assert shown(page) == [
+        "MPL - East Partner has no email address in Koha",
+        "MPL - North Partner ill@north.example.org",
+        "MPL - South Partner ill@south.example.org",
+    ]
+    assert re.search(rf'value="{EAST_WITHOUT_EMAIL}" disabled', page)
+    assert not re.search(rf'value="{NORTH}" disabled', page)
+
+
+def test_subject_and_text_come_from_the_notice(clara: Desk, admin: Engine, number: int) -> None:
+    with admin.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO letter"
+                " (module, code, branchcode, name, is_html, title, content, message_transport_type, lang)"
+                " VALUES ('ill', 'ILL_PARTNER_REQ', '', 'x', 0, 'Request [% illrequest.illrequest_id %]',"
+                " 'Title: [% ill_bib_title %]', 'email', 'default')"
+            )
+        )
+
+    page = clara.get(f"/requests/{number}/partners").text
+
+    assert f'value="Request {number}"' in page
+    assert "Title: A journal" in page
+
+
+def test_without_the_notice_the_form_says_so_and_works(clara: Desk, admin: Engine, number: int) -> None:
+    page = clara.get(f"/requests/{number}/partners").text
+    assert "The notice ILL_PARTNER_REQ cannot be used:" in page
+
+    assert send(clara, number).status_code == 303
+    assert status(admin) == "GENREQ"
+
+
+def test_the_preview_shows_each_email_as_it_will_be_sent(clara: Desk, admin: Engine, number: int) -> None:
+    page = send(clara, number, "preview", subject=" Could  you <b>lend</b>? ").text
+
+    pairs = [html.unescape(value) for value in re.findall(r"<dd>(.*?)</dd>", page)]
+    assert pairs == [
+        "desk@ada.example.org", "ill@north.example.org", "ill@ada.example.org", "Could you <b>lend</b>?",
+        "desk@ada.example.org", "ill@south.example.org", "ill@ada.example.org", "Could you <b>lend</b>?",
+    ]  # fmt: skip
+    assert page.count("<pre>\nPlease.\nThank you.</pre>") == 2
+    assert "Send 2 emails" in page
+    assert queued(admin) == []
+    assert status(admin) == "NEW"
+
+
+def test_what_was_previewed_is_what_is_sent(clara: Desk, admin: Engine, number: int) -> None:
+    preview = send(clara, number, "preview").text
+    fields = {
+        "partners": re.findall(r'name="partners" value="(\d+)"', preview),
+        "subject": html.unescape(re.findall(r'name="subject" value="([^"]*)"', preview)[0]),
+        "body": html.unescape(re.findall(r'name="body" hidden>\n(.*?)</textarea>', preview, re.DOTALL)[0]),
+    }
+
+    answer = clara.post(f"/requests/{number}/partners", {**fields, "do": "send"})
+
+    assert (answer.status_code, answer.location) == (303, f"/requests/{number}")
+    rows = queued(admin)
+    assert [row["to_address"] for row in rows] == ["ill@north.example.org", "ill@south.example.org"]
+    assert {(row["subject"], row["content"]) for row in rows} == {
+        ("Could you lend this?", "Please.\nThank you.")
+    }
+    assert status(admin) == "GENREQ"
+    assert "2 emails were queued, to North Partner, South Partner." in clara.get("/requests").text
+
+
+def test_the_form_can_be_changed_after_the_preview(clara: Desk, number: int) -> None:
+    page = send(clara, number, "change", partners=str(SOUTH)).text
+
+    assert re.search(rf'value="{SOUTH}" checked', page)
+    assert not re.search(rf'value="{NORTH}" checked', page)
+    assert 'value="Could you lend this?"' in page
+    assert "Please.\nThank you.</textarea>" in page
+
+
+def test_without_a_script_the_filter_is_a_button_and_keeps_what_is_chosen(clara: Desk, number: int) -> None:
+    page = send(clara, number, "filter", partners=str(SOUTH), filter="nórth").text
+
+    assert shown(page) == [
+        "MPL - North Partner ill@north.example.org",
+        "MPL - South Partner ill@south.example.org",
+    ]
+
+
+@pytest.mark.parametrize("wish", ["preview", "send"])
+@pytest.mark.parametrize(
+    ("fields", "name", "said"),
+    [
+        ({"partners": []}, "partners", "Choose at least one partner library that has an email address."),
+        ({"partners": [str(EAST_WITHOUT_EMAIL)]}, "partners", "Choose at least one partner library"),
+        ({"partners": [str(SAM)]}, "partners", "no partner library any more"),
+        ({"subject": "  "}, "subject", "The email needs a subject line."),
+        ({"body": " \r\n "}, "body", "The email needs a text."),
+    ],
+)
+def test_a_mistake_is_told_and_nothing_is_sent(
+    clara: Desk, admin: Engine, number: int, wish: str, fields: dict[str, object], name: str, said: str
+) -> None:
+    answer = send(clara, number, wish, **fields)
+
+    assert answer.status_code == 422
+    assert said in answer.text.partition(f'id="{name}-error">')[2].partition("</p>")[0]
+    assert queued(admin) == []
+    assert status(admin) == "NEW"
+
+
+def test_a_library_without_an_address_is_told_how_to_get_one(
+    clara: Desk, admin: Engine, number: int, database: Database
+) -> None:
+    with admin.begin() as connection:
+        connection.execute(text("UPDATE branches SET branchemail = NULL"))
+        connection.execute(text("DELETE FROM systempreferences WHERE variable = 'KohaAdminEmailAddress'"))
+    database._preferences = None
+
+    answer = send(clara, number, "preview")
+
+    assert answer.status_code == 422
+    assert "Your library has no email address to write from." in answer.text
+
+
+def test_hostile_values_are_shown_as_text(clara: Desk, admin: Engine, number: int) -> None:
+    hostile = "\"></textarea><script>alert('雪')</script>"
+    with admin.begin() as connection:
+        connection.execute(
+            text("UPDATE borrowers SET surname = :hostile WHERE borrowernumber = :north"),
+            {"hostile": hostile, "north": NORTH},
+        )
+
+    for wish in ("filter", "preview"):
+        page = send(clara, number, wish, subject=hostile, body=hostile, filter=hostile).text
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert" in page
+
+
+@pytest.mark.parametrize("state", ["REQ", "COMP", "QUEUED"])
+def test_only_where_the_status_allows_it(clara: Desk, admin: Engine, number: int, state: str) -> None:
+    with admin.begin() as connection:
+        connection.execute(text("UPDATE illrequests SET status = :state"), {"state": state})
+
+    assert clara.get(f"/requests/{number}/partners").status_code == 409
+    assert send(clara, number).status_code == 409
+    assert queued(admin) == []
+
+
+def test_sent_twice_it_goes_out_once(clara: Desk, admin: Engine, number: int) -> None:
+    assert send(clara, number).status_code == 303
+    assert send(clara, number).status_code == 409
+
+    assert len(queued(admin)) == 2
+
+
+def test_many_partners_are_told_in_short(clara: Desk, admin: Engine, number: int) -> None:
+    with admin.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO borrowers (cardnumber, surname, email, branchcode, categorycode, address, city)"
+                " SELECT CONCAT('8', seq), CONCAT('Partner ', seq), CONCAT('p', seq, '@x.example'), 'CPL', 'IL', '', ''"
+                " FROM seq_1_to_40"
+            )
+        )
+        chosen = [
+            str(one)
+            for one in connection.scalars(
+                text("SELECT borrowernumber FROM borrowers WHERE cardnumber LIKE '8%'")
+            )
+        ]
+
+    send(clara, number, partners=chosen)
+
+    assert re.search(r"40 emails were queued, to Partner .* and 30 more\.", clara.get("/requests").text)
+
+
+def test_the_form_costs_few_queries(
+    clara: Desk, number: int, queries: Callable[[], AbstractContextManager[list[str]]]
+) -> None:
+    clara.get("/requests")
+
+    with queries() as opened:
+        clara.get(f"/requests/{number}/partners")
+    with queries() as previewed:
+        send(clara, number, "preview")
+
+    assert len(opened) <= 20, opened
+    assert len(previewed) <= 12, previewed
