@@ -1,0 +1,21 @@
+"""Requests for the pages."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from factories import make_request
+from koha_ill_sidecar.storage.database import Database
+
+
+@pytest.fixture
+def make(admin: Engine, database: Database) -> Callable[..., int]:
+    """Give a function that makes a request, as ``make_request`` does, and commits it."""
+
+    def made(**given: Any) -> int:
+        with admin.begin() as connection:
+            return make_request(connection, database.koha(), **given)
+
+    return made
