@@ -192,6 +192,15 @@ def test_a_chosen_patron_counts_only_while_their_name_stands_there(clara: Desk, 
     assert requests_in(admin)[0]["borrowernumber"] == SAM
 
 
+def test_a_patron_who_was_taken_out_does_not_come_back(clara: Desk, admin: Engine) -> None:
+    changed = send(clara, "type", patron="", borrowernumber=str(SAM)).text
+    refused = send(clara, patron="", borrowernumber=str(SAM))
+
+    assert value_of(changed, "patron") == ""
+    assert (refused.status_code, value_of(refused.text, "patron")) == (422, "")
+    assert requests_in(admin) == []
+
+
 def test_the_library_follows_the_patron_until_somebody_chooses(clara: Desk) -> None:
     first = clara.get("/requests/new").text
     assert chosen_in(first, "branchcode") == ADA
