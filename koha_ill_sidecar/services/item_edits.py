@@ -11,6 +11,7 @@ from koha_ill_sidecar.domain.staff import StaffMember
 from koha_ill_sidecar.domain.statuses import Action
 from koha_ill_sidecar.services import checks
 from koha_ill_sidecar.services import requests as service
+from koha_ill_sidecar.services.numbers import shown_number
 from koha_ill_sidecar.services.statuses import require
 from koha_ill_sidecar.storage.koha import attributes, requests
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -58,7 +59,7 @@ def form(tx: Transaction, illrequest_id: int) -> ItemFormOfRequest:
     values = _shown(tx, illrequest_id)
     return ItemFormOfRequest(
         ill_request=ill_request,
-        number=f"{tx.site.id_prefix(ill_request.branchcode)}{illrequest_id}",
+        number=shown_number(tx, ill_request),
         entry=entry_of(values),
         values=values,
         keeps_emptied=checks.upserts(tx.koha),

@@ -10,6 +10,7 @@ from koha_ill_sidecar.domain.staff import StaffMember
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.services import creation, patron_search
 from koha_ill_sidecar.services.creation import NewRequest
+from koha_ill_sidecar.services.numbers import shown_number
 from koha_ill_sidecar.services.patron_search import Meant
 from koha_ill_sidecar.services.statuses import graph_of
 from koha_ill_sidecar.storage.koha import attributes, earlier_requests, patrons
@@ -92,7 +93,7 @@ def ask(
     if not even_if_asked_before and (earlier := find_earlier(tx, meant.patron, {**new.custom, **new.fields})):
         return AskedBefore(patron=meant.patron, earlier=earlier)
     made = creation.create(tx, replace(new, borrowernumber=meant.patron.borrowernumber), member.actor)
-    return Created(ill_request=made, number=_number(tx, made), queued_because=_why_queued(tx, made))
+    return Created(ill_request=made, number=shown_number(tx, made), queued_because=_why_queued(tx, made))
 
 
 def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> list[EarlierRequest]:
@@ -110,7 +111,7 @@ def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> 
             found.append(
                 EarlierRequest(
                     ill_request=one,
-                    number=_number(tx, one),
+                    number=shown_number(tx, one),
                     title=values.get("article_title") or values.get("title", ""),
                     status=graph_of(tx.koha, one).name(one.status),
                 )
@@ -127,10 +128,6 @@ def form(
     else:
         meant = patron_search.meant(tx, typed, member, chosen=chosen)
     return NewRequestForm(meant=meant, koha_backend=tx.koha.generic_backend)
-
-
-def _number(tx: Transaction, ill_request: ILLRequest) -> str:
-    return f"{tx.site.id_prefix(ill_request.branchcode)}{ill_request.illrequest_id}"
 
 
 def _why_queued(tx: Transaction, ill_request: ILLRequest) -> Mapping[str, object] | None:

@@ -18,6 +18,7 @@ from koha_ill_sidecar.errors import NoticeError, RequestRefused
 from koha_ill_sidecar.services import checks
 from koha_ill_sidecar.services.library_addresses import library_addresses
 from koha_ill_sidecar.services.notices.sending import render_notice
+from koha_ill_sidecar.services.numbers import shown_number
 from koha_ill_sidecar.services.statuses import require, set_status
 from koha_ill_sidecar.storage.koha import attributes, message_queue, patrons, requests
 from koha_ill_sidecar.storage.koha.installed import KohaVersion
@@ -117,7 +118,7 @@ def form(tx: Transaction, illrequest_id: int, actor: Actor) -> PartnersForm:
         problem = error
     return PartnersForm(
         ill_request=ill_request,
-        number=f"{tx.site.id_prefix(ill_request.branchcode)}{illrequest_id}",
+        number=shown_number(tx, ill_request),
         partners=find_partners(tx),
         draft=proposed,
         problem=problem,

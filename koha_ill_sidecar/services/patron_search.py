@@ -37,8 +37,8 @@ def search(tx: Transaction, typed: str, member: StaffMember) -> list[Patron]:
     Every word must begin a surname, first name, card number or userid. If nobody is called so, it may be anywhere in
     one of these or in the email address.
 
-    With 100,000 patrons the first costs 1 ms, for a surname that one patron in eight bears 30 to 75 ms; the second a
-    scan of 0.1 s (:data:`koha_ill_sidecar.storage.koha.patron_search.ROWS_EXAMINED`).
+    With 100,000 patrons the first costs a millisecond, for a surname that one in eight bears 30 to 75; the second is a
+    scan of a tenth of a second (:data:`koha_ill_sidecar.storage.koha.patron_search.ROWS_EXAMINED`).
     """
     words = [word[:_LONGEST_WORD] for word in typed.split()[:_MOST_WORDS]]
     if not words:

@@ -12,6 +12,7 @@ from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services import patron_search as patron_quick_search
 from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.creation import Visitor
+from koha_ill_sidecar.services.numbers import shown_number
 from koha_ill_sidecar.services.patron_search import MOST, Meant, visible_library
 from koha_ill_sidecar.services.requests import RequestEdit
 from koha_ill_sidecar.services.statuses import graph_of
@@ -97,7 +98,7 @@ def form(
     meant = _meant(tx, values["borrowernumber"] if typed_patron is None else typed_patron, member)
     return RequestForm(
         ill_request=ill_request,
-        number=f"{tx.site.id_prefix(ill_request.branchcode)}{illrequest_id}",
+        number=shown_number(tx, ill_request),
         status=graph_of(tx.koha, ill_request).name(ill_request.status),
         type=known.get("type", ""),
         values=values,

@@ -1,9 +1,13 @@
 """What the tests of the staff interface share."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from office import Office
 from sqlalchemy import Engine
 
+from factories import make_request
 from koha_ill_sidecar.storage.database import Database
 
 
@@ -11,3 +15,14 @@ from koha_ill_sidecar.storage.database import Database
 def office(admin: Engine, database: Database) -> Office:
     """What there is before a page is opened."""
     return Office(admin, database)
+
+
+@pytest.fixture
+def make(admin: Engine, database: Database) -> Callable[..., int]:
+    """Give a function that makes a request, as ``make_request`` does, and commits it."""
+
+    def made(**given: Any) -> int:
+        with admin.begin() as connection:
+            return make_request(connection, database.koha(), **given)
+
+    return made

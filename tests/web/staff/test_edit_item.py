@@ -2,33 +2,19 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 from web.conftest import Desk
-from web.staff.test_edit_request import Form
-from web.staff.test_new_request import rows_of, value_of
+from web.staff.pages import Form, rows_of, value_of
 
 from cast import SUPER
-from factories import make_request
 from koha_ill_sidecar.services import checks
 from koha_ill_sidecar.storage.database import Database
 
 ITEM = {"type": "article", "title": "Nature", "article_title": "Snow", "colour": "red"}
 
 Make = Callable[..., int]
-
-
-@pytest.fixture
-def make(admin: Engine, database: Database) -> Make:
-    """Give a function that makes a request and commits it."""
-
-    def made(**given: Any) -> int:
-        with admin.begin() as connection:
-            return make_request(connection, database.koha(), **{"attributes": ITEM, **given})
-
-    return made
 
 
 def edit(desk: Desk, number: int) -> Form:
@@ -45,7 +31,7 @@ def stored(admin: Engine) -> dict[str, str]:
 
 @pytest.mark.all_versions
 def test_fields_of_the_type_and_custom_ones_are_written(clara: Desk, admin: Engine, make: Make) -> None:
-    number = make()
+    number = make(attributes=ITEM)
     form = edit(clara, number)
     assert value_of(form.page, "field.article_title") == "Snow"
     assert rows_of(form.page)[0] == ("colour", "red")
@@ -60,7 +46,7 @@ def test_fields_of_the_type_and_custom_ones_are_written(clara: Desk, admin: Engi
 def test_what_becomes_of_an_emptied_field_is_said_and_true(
     clara: Desk, admin: Engine, make: Make, database: Database
 ) -> None:
-    form = edit(clara, make())
+    form = edit(clara, make(attributes=ITEM))
     keeps = checks.upserts(database.koha())
     assert ("keeps its old value" in form.page) == keeps
 
@@ -89,7 +75,7 @@ def test_what_programs_noted_stays_and_is_not_shown(clara: Desk, admin: Engine, 
 
 
 def test_another_type_keeps_what_was_typed(clara: Desk, admin: Engine, make: Make) -> None:
-    form = edit(clara, make())
+    form = edit(clara, make(attributes=ITEM))
 
     form.send("type", type="book")
     assert value_of(form.page, "field.title") == "Nature"
@@ -99,7 +85,7 @@ def test_another_type_keeps_what_was_typed(clara: Desk, admin: Engine, make: Mak
 
 @pytest.mark.parametrize("status", ["REQ", "GENREQ", "COMP", "QUEUED"])
 def test_only_a_new_request_can_be_edited(clara: Desk, admin: Engine, make: Make, status: str) -> None:
-    number = make(status=status)
+    number = make(attributes=ITEM, status=status)
 
     shown = clara.get(f"/requests/{number}/item")
     sent = clara.post(f"/requests/{number}/item", {"do": "save", "type": "book", "seen": "{}"})
@@ -110,7 +96,7 @@ def test_only_a_new_request_can_be_edited(clara: Desk, admin: Engine, make: Make
 
 
 def test_a_request_confirmed_meanwhile_is_not_touched(clara: Desk, admin: Engine, make: Make) -> None:
-    number = make()
+    number = make(attributes=ITEM)
     form = edit(clara, number)
     with admin.begin() as connection:
         connection.execute(text("UPDATE illrequests SET status = 'REQ'"))
@@ -122,7 +108,7 @@ def test_a_request_confirmed_meanwhile_is_not_touched(clara: Desk, admin: Engine
 def test_of_two_who_edit_at_once_the_second_sees_what_changed(
     clara: Desk, desk: Callable[[], Desk], admin: Engine, make: Make
 ) -> None:
-    number = make()
+    number = make(attributes=ITEM)
     first, second = edit(clara, number), edit(desk().sign_in(SUPER), number)
     first.send(**{"field.title": "Science", "field.volume": "1"})
 
@@ -149,7 +135,7 @@ def test_of_two_who_edit_at_once_the_second_sees_what_changed(
 def test_a_mistake_is_told_and_nothing_is_lost(
     clara: Desk, admin: Engine, make: Make, changes: dict[str, str], said: str
 ) -> None:
-    answer = edit(clara, make()).send(**{"field.title": "Science", **changes})
+    answer = edit(clara, make(attributes=ITEM)).send(**{"field.title": "Science", **changes})
 
     assert answer.status_code == 422
     assert said in answer.text
@@ -174,7 +160,7 @@ def test_a_request_that_is_gone_is_told(clara: Desk) -> None:
 def test_the_form_costs_few_queries(
     clara: Desk, make: Make, queries: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:
-    number = make()
+    number = make(attributes=ITEM)
     clara.get("/requests")
 
     with queries() as opened:

@@ -1,6 +1,5 @@
 """The form in which a request is edited."""
 
-import html
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -9,56 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 from web.conftest import Desk
-from werkzeug.test import TestResponse
+from web.staff.pages import Form
 
 from cast import ADA, CLARA, RIVERSIDE, SAM, SUPER, WEN
-from factories import make_request
 from koha_ill_sidecar.storage.database import Database
 
 Make = Callable[..., int]
-
-
-@pytest.fixture
-def make(admin: Engine, database: Database) -> Make:
-    """Give a function that makes a request and commits it."""
-
-    def made(**given: Any) -> int:
-        with admin.begin() as connection:
-            return make_request(connection, database.koha(), **given)
-
-    return made
-
-
-def fields_of(page: str) -> dict[str, str]:
-    """Read the fields of the form as a browser would send them."""
-    form = page.partition('class="page-form"')[2].partition("</form>")[0]
-    found = {}
-    for tag in re.findall(r"<input[^>]*>", form):
-        name, value = re.search(r'\bname="([^"]*)"', tag), re.search(r'\bvalue="([^"]*)"', tag)
-        if name and name[1] != "csrf_token":
-            found[name[1]] = html.unescape(value[1]) if value else ""
-    for name, value in re.findall(r'<textarea[^>]*name="(\w+)">\n(.*?)</textarea>', form, re.DOTALL):
-        found[name] = html.unescape(value).replace("\r\n", "\n").replace("\n", "\r\n")
-    for name, options in re.findall(r'<select[^>]*name="(\w+)".*?>(.*?)</select>', form, re.DOTALL):
-        chosen = re.search(r'value="([^"]*)" selected', options)
-        found[name] = html.unescape(chosen[1]) if chosen else ""
-    return found
-
-
-class Form:
-    """A form that somebody has open."""
-
-    def __init__(self, desk: Desk, address: str) -> None:
-        self.desk, self.address = desk, address
-        self.page = desk.get(address).text
-        self.fields = fields_of(self.page)
-
-    def send(self, wish: str = "save", **changes: str) -> TestResponse:
-        answer = self.desk.post(self.address, {**self.fields, **changes, "do": wish})
-        if answer.status_code != 303:
-            self.page = answer.text
-            self.fields = fields_of(self.page)
-        return answer
 
 
 def edit(desk: Desk, number: int) -> Form:

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, text
 from web.conftest import Desk
+from web.staff.pages import chosen_in, rows_of, value_of
 from werkzeug.test import TestResponse
 
 from cast import ADA, CLARA, RIVERSIDE, SAM, SUPER, WEN
@@ -45,28 +46,6 @@ def attributes_in(admin: Engine) -> dict[str, str]:
     with admin.connect() as connection:
         rows = connection.execute(text("SELECT type, value FROM illrequestattributes"))
         return {row.type: row.value for row in rows}
-
-
-def value_of(page: str, name: str) -> str:
-    tag = re.search(rf'<input[^>]*\bname="{re.escape(name)}"[^>]*>', page)
-    assert tag, name
-    value = re.search(r'value="([^"]*)"', tag[0])
-    return value[1] if value else ""
-
-
-def rows_of(page: str) -> list[tuple[str, str]]:
-    def values(name: str) -> list[str]:
-        tags = re.findall(rf'<input name="{name}"[^>]*>', page)
-        return [found[1] if (found := re.search(r'value="([^"]*)"', tag)) else "" for tag in tags]
-
-    return list(zip(values("custom_key"), values("custom_value"), strict=True))
-
-
-def chosen_in(page: str, name: str) -> str:
-    select = re.search(rf'<select id="{name}".*?</select>', page, re.DOTALL)
-    assert select
-    option = re.search(r'value="([^"]*)" selected', select[0])
-    return option[1] if option else ""
 
 
 @pytest.mark.all_versions
@@ -211,6 +190,15 @@ def test_a_chosen_patron_counts_only_while_their_name_stands_there(clara: Desk, 
     send(clara, patron="20000005", borrowernumber=str(WEN))
 
     assert requests_in(admin)[0]["borrowernumber"] == SAM
+
+
+def test_a_patron_who_was_taken_out_does_not_come_back(clara: Desk, admin: Engine) -> None:
+    changed = send(clara, "type", patron="", borrowernumber=str(SAM)).text
+    refused = send(clara, patron="", borrowernumber=str(SAM))
+
+    assert value_of(changed, "patron") == ""
+    assert (refused.status_code, value_of(refused.text, "patron")) == (422, "")
+    assert requests_in(admin) == []
 
 
 def test_the_library_follows_the_patron_until_somebody_chooses(clara: Desk) -> None:

@@ -62,12 +62,13 @@ class _Typed:
 
     @classmethod
     def read(cls) -> "_Typed":
+        patron = forms.text("patron")
         return cls(
             entry=item_fields.read_entry(),
             branchcode=forms.text("branchcode"),
             default_branchcode=forms.text("default_branchcode"),
-            patron=forms.text("patron"),
-            chosen=forms.number("borrowernumber"),
+            patron=patron,
+            chosen=forms.number("borrowernumber") if patron else None,
             supplier=forms.text("supplier"),
             reference=forms.text("reference"),
             blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.wish()[0] == "add_row"),
