@@ -289,6 +289,23 @@ def test_open_requests_are_looked_at_in_steps(tx: Transaction, indexed: Make) ->
     assert [request_index.index_open(tx, limit=3) for _ in range(3)] == [3, 2, 0]
 
 
+def test_whatever_koha_writes_into_a_row_is_found_be_it_closed(
+    tx: Transaction, indexed: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In steps over the whole table."""
+    monkeypatch.setattr(request_index, "_TIMES_AT_ONCE", 1)
+    monkeypatch.setattr(request_index, "_ROUNDS_OF_TIMES", 10**9)
+    closed, same, last = indexed(status="COMP"), indexed(status="COMP"), indexed(status="COMP")
+    requests.update(tx, closed, notesstaff="late")
+    requests.update(tx, last, notesstaff="later")
+    written = [request_index.index_written(tx) for _ in range(last)]
+
+    assert sum(written) == 2
+    assert _hits(tx, "late") == [last, closed]
+    assert same not in _hits(tx, "late")
+    assert written[-1] == 1  # the end of the table, and of the round
+
+
 def test_requests_that_koha_makes_are_found(tx: Transaction, make: Make) -> None:
     assert request_index.index_new(tx) == 0
     illrequest_id = make()
