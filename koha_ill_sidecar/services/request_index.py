@@ -143,9 +143,9 @@ def follow(tx: Transaction, *, open_limit: int, sweep_limit: int) -> int:
     """
     Index what was changed, by Koha too, as far as one step looks; tells how many requests that were.
 
-    New requests and new comments at once, what wrote a request's own row within three steps. Of the open requests the
-    next *open_limit* are compared in whole, and when all is built, of all the next *sweep_limit*. Sixteen queries
-    where nothing changed.
+    New requests and new comments at once, what wrote a request's own row within three steps. Of the next *open_limit*
+    open requests the attributes are compared, and when all is built, of the next *sweep_limit* of all everything.
+    Sixteen queries where nothing changed.
     """
     found = index_new(tx) + index_commented(tx) + index_written(tx) + index_open(tx, limit=open_limit)
     return found + sweep(tx, limit=sweep_limit)[0] if is_complete(tx) else found
@@ -181,7 +181,7 @@ def index_written(tx: Transaction) -> int:
 
 def index_open(tx: Transaction, *, limit: int) -> int:
     """
-    Index those of the next *limit* open requests that look different; tells how many.
+    Index those of the next *limit* open requests whose attributes are different; tells how many.
 
     The next call goes on behind them, and begins anew at the end.
     """
