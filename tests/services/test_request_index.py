@@ -307,11 +307,11 @@ def test_whatever_koha_writes_into_a_row_is_found_be_it_closed(
 
 
 def test_requests_that_koha_makes_are_found(tx: Transaction, make: Make) -> None:
-    assert request_index.index_new(tx) == 0
+    assert request_index.index_written(tx) == 0
     illrequest_id = make()
 
-    assert request_index.index_new(tx) == 1
-    assert request_index.index_new(tx) == 0
+    assert request_index.index_written(tx) == 1
+    assert request_index.index_written(tx) == 0
     assert _hits(tx, "journal") == [illrequest_id]
 
 

@@ -72,11 +72,6 @@ def among_all(tx: Transaction, *, above: int, limit: int) -> tuple[list[int], in
     return found, None if is_at_end else edge
 
 
-def in_range(tx: Transaction, *, above: int, up_to: int) -> list[int]:
-    """Find what became different or is not indexed in a range of numbers; one query."""
-    return _numbers(tx, _statements(tx.koha).of_range, above=above, up_to=up_to)
-
-
 def lately_written(tx: Transaction, *, above: int, up_to: int, seconds: int) -> list[int]:
     """
     Find what became different or is not indexed in a range of numbers, of what was written in the last *seconds*.
