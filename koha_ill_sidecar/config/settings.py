@@ -604,7 +604,7 @@ class JobSchedules:
 
     dispatch: Schedule = field(default_factory=lambda: Schedule.parse("1s"))
     watch: Schedule = field(default_factory=lambda: Schedule.parse("10s"))
-    index: Schedule = field(default_factory=lambda: Schedule.parse("1s"))
+    index: Schedule = field(default_factory=lambda: Schedule.parse("2s"))
     outbox: Schedule = field(default_factory=lambda: Schedule.parse("5s"))
     cleanup: Schedule = field(default_factory=lambda: Schedule.parse("17 3 * * *"))
 

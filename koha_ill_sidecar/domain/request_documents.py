@@ -107,6 +107,7 @@ class RequestRows:
     comments: int
     attributes: Sequence[tuple[str, str]] = ()
     fingerprint: int = 0  # of all this, reckoned by MariaDB; changes when any of it does
+    attributes_fingerprint: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +120,7 @@ class Document:
     keys: Mapping[Column, bytes]
     is_open: bool = True
     fingerprint: int = 0
+    attributes_fingerprint: int = 0
 
     @property
     def patron_text(self) -> str:
@@ -160,6 +162,7 @@ def document(rows: RequestRows, *, is_open: bool) -> Document:
         keys=_keys(rows, values),
         is_open=is_open,
         fingerprint=rows.fingerprint,
+        attributes_fingerprint=rows.attributes_fingerprint,
     )
 
 

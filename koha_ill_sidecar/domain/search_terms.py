@@ -48,7 +48,8 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Accents first: the iota that Greek writes under a letter would become a letter of its own.
+    decomposed = unicodedata.normalize("NFKD", text)
     plain = "".join(character for character in decomposed if not unicodedata.combining(character))
     return unicodedata.normalize("NFKC", plain.casefold()).translate(_REPLACED)
 

@@ -23,12 +23,18 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 _BUILT_MARK = "index.built"
 _COMPLETE_MARK = "index.complete"
-_NEW_MARK = "index.requests"
 _COMMENTS_MARK = "index.comments"
+_WRITTEN_MARK = "index.written"
 _OPEN_MARK = "index.open"
 _SWEEP_MARK = "index.sweep"
 
-_LAG_SECONDS = 600  # longer than any transaction of Koha's that makes a request or a comment
+_QUEUE_STEP = 500  # changes at most; more of them take a second step
+
+_LAG_SECONDS = 600  # longer than any transaction of Koha's that writes a request or a comment
+
+_TIMES_AT_ONCE = 1_000_000
+_ROUNDS_OF_TIMES = 2
+"""Of how many requests a step reads when they were written, and in how many steps at most it comes round."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,22 +140,15 @@ def progress(tx: Transaction) -> Progress:
     )
 
 
-def follow(tx: Transaction, *, open_limit: int, sweep_limit: int) -> int:
+def follow(tx: Transaction, *, open_limit: int) -> int:
     """
-    Index what was changed, by Koha too, as far as one step looks; tells how many requests that were.
+    Index what waits, and what the quick looks find of what Koha wrote; tells how many requests that were.
 
-    New requests and new comments at once; of the open requests the next *open_limit*, and when all is built, of all
-    the next *sweep_limit*. Fourteen queries where nothing changed.
+    New comments at once; new requests and what wrote a request's own row too, in a million of them. Of the next
+    *open_limit* open requests the attributes are compared. Ten queries where nothing changed.
     """
-    found = index_new(tx) + index_commented(tx) + index_open(tx, limit=open_limit)
-    return found + sweep(tx, limit=sweep_limit)[0] if is_complete(tx) else found
-
-
-def index_new(tx: Transaction) -> int:
-    """Index the requests that were made since the last time, by whomever; tells how many."""
-    highest = observations.highest_request(tx)
-    above = marks.follow(tx, _NEW_MARK, highest, lag_seconds=_LAG_SECONDS)
-    return index(tx, differences.in_range(tx, above=above, up_to=highest)) if highest > above else 0
+    waiting = index_queue(tx, limit=_QUEUE_STEP)
+    return waiting + index_commented(tx) + index_written(tx) + index_open(tx, limit=open_limit)
 
 
 def index_commented(tx: Transaction) -> int:
@@ -159,9 +158,23 @@ def index_commented(tx: Transaction) -> int:
     return index(tx, differences.commented(tx, above=above)) if highest > above else 0
 
 
+def index_written(tx: Transaction) -> int:
+    """
+    Index the requests of the next part of the table whose rows were made or written lately; tells how many.
+
+    Koha's table has no index on when that was, but to read it of every row is quick.
+    """
+    highest = observations.highest_request(tx)
+    above = marks.position(tx, _WRITTEN_MARK) or 0
+    up_to = above + max(_TIMES_AT_ONCE, highest // _ROUNDS_OF_TIMES)
+    found = differences.lately_written(tx, above=above, up_to=up_to, seconds=_LAG_SECONDS)
+    _go_on_from(tx, _WRITTEN_MARK, above, up_to if up_to < highest else None)
+    return index(tx, found)
+
+
 def index_open(tx: Transaction, *, limit: int) -> int:
     """
-    Index those of the next *limit* open requests that look different; tells how many.
+    Index those of the next *limit* open requests whose attributes are different; tells how many.
 
     The next call goes on behind them, and begins anew at the end.
     """

@@ -5,6 +5,7 @@
 CREATE TABLE IF NOT EXISTS ill_sidecar_listing (
   illrequest_id BIGINT UNSIGNED NOT NULL,
   fingerprint BIGINT NOT NULL COMMENT 'of Koha''s rows when it was indexed: another one now means a change',
+  attributes_fingerprint BIGINT NOT NULL COMMENT 'of the attributes alone, which may change without the request',
   is_open TINYINT(1) NOT NULL,
   batch_key VARBINARY(64) NOT NULL,
   author_key VARBINARY(64) NOT NULL,
@@ -34,7 +35,7 @@ CREATE TABLE IF NOT EXISTS ill_sidecar_listing (
   facets TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'a line each: name=value',
   document MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'folded words; first line: the patron',
   PRIMARY KEY (illrequest_id),
-  KEY ill_sidecar_listing_open (is_open, illrequest_id, fingerprint)
+  KEY ill_sidecar_listing_open (is_open, illrequest_id, attributes_fingerprint)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- Which requests have a term: a facet, a piece of a word, or a word that many have.

@@ -258,19 +258,19 @@ def test_two_that_index_at_once_lose_nothing(database: Database, admin: Engine) 
         ("UPDATE branches SET branchname = 'Babbage' WHERE branchcode = 'CPL'", "babbage"),
     ],
 )
-def test_what_koha_changes_of_an_open_request_is_found(
+def test_whatever_koha_changes_of_a_request_is_found(
     database: Database, admin: Engine, statement: str, keyword: str
 ) -> None:
     with admin.begin() as connection:
         illrequest_id = make_request(connection, database.koha())
     database.transact(request_index.index, [illrequest_id])
-    assert database.transact(request_index.index_open, limit=10) == 0
+    assert database.transact(request_index.sweep, limit=10) == (0, True)
     with admin.begin() as connection:
         _koha_does(connection, statement)
 
-    assert database.transact(request_index.index_open, limit=10) == 1
+    assert database.transact(request_index.sweep, limit=10) == (1, True)
     assert database.transact(_hits, keyword) == [illrequest_id]
-    assert database.transact(request_index.index_open, limit=10) == 0
+    assert database.transact(request_index.sweep, limit=10) == (0, True)
 
 
 def test_a_new_attribute_of_an_open_request_is_found(tx: Transaction, indexed: Make) -> None:
@@ -282,19 +282,36 @@ def test_a_new_attribute_of_an_open_request_is_found(tx: Transaction, indexed: M
 
 
 def test_open_requests_are_looked_at_in_steps(tx: Transaction, indexed: Make) -> None:
-    ids = [indexed() for _ in range(5)]
-    for illrequest_id in ids:
-        requests.update(tx, illrequest_id, notesstaff="x")
+    for _ in range(5):
+        indexed()
+    tx.connection.execute(text("UPDATE illrequestattributes SET value = 'Botany' WHERE type = 'title'"))
 
     assert [request_index.index_open(tx, limit=3) for _ in range(3)] == [3, 2, 0]
 
 
+def test_whatever_koha_writes_into_a_row_is_found_be_it_closed(
+    tx: Transaction, indexed: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In steps over the whole table."""
+    monkeypatch.setattr(request_index, "_TIMES_AT_ONCE", 1)
+    monkeypatch.setattr(request_index, "_ROUNDS_OF_TIMES", 10**9)
+    closed, same, last = indexed(status="COMP"), indexed(status="COMP"), indexed(status="COMP")
+    requests.update(tx, closed, notesstaff="late")
+    requests.update(tx, last, notesstaff="later")
+    written = [request_index.index_written(tx) for _ in range(last)]
+
+    assert sum(written) == 2
+    assert _hits(tx, "late") == [last, closed]
+    assert same not in _hits(tx, "late")
+    assert written[-1] == 1  # the end of the table, and of the round
+
+
 def test_requests_that_koha_makes_are_found(tx: Transaction, make: Make) -> None:
-    assert request_index.index_new(tx) == 0
+    assert request_index.index_written(tx) == 0
     illrequest_id = make()
 
-    assert request_index.index_new(tx) == 1
-    assert request_index.index_new(tx) == 0
+    assert request_index.index_written(tx) == 1
+    assert request_index.index_written(tx) == 0
     assert _hits(tx, "journal") == [illrequest_id]
 
 

