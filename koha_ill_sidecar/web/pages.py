@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
+from functools import partial
 from pathlib import Path
 
 from flask import Flask, Response, g, make_response, render_template, request, send_from_directory, url_for
@@ -23,15 +24,20 @@ _CONTENT_SECURITY_POLICY = "; ".join(
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-def install(app: Flask) -> None:
-    """Give the application templates, languages and static files."""
+def install(app: Flask, timezone: tzinfo) -> None:
+    """
+    Give the application templates, languages and static files.
+
+    Args:
+        timezone: The library's: instants are shown in it, Koha's own times are in it already.
+    """
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     app.template_folder = str(_DIRECTORY / "templates")
     environment = app.jinja_env
     environment.add_extension("jinja2.ext.i18n")
     environment.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters["day"] = _day
-    environment.filters["moment"] = _moment
+    environment.filters["moment"] = partial(_moment, timezone)
     environment.filters["money"] = _money
     environment.globals["static"] = _static_address
     environment.globals["languages"] = i18n.LANGUAGES
@@ -68,8 +74,10 @@ def _day(value: date | None) -> str:
     return "" if value is None else g.date_style.date(datetime(value.year, value.month, value.day))  # noqa: DTZ001
 
 
-def _moment(value: datetime | None) -> str:
-    return "" if value is None else g.date_style.date_and_time(value)
+def _moment(timezone: tzinfo, value: datetime | None) -> str:
+    if value is None:
+        return ""
+    return str(g.date_style.date_and_time(value.astimezone(timezone) if value.tzinfo else value))
 
 
 def _money(value: object) -> str:

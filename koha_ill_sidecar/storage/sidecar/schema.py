@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.types import TypeDecorator
 
-VERSION = 4
+VERSION = 5
 """Number of the newest migration that this program knows."""
 
 
@@ -201,4 +201,12 @@ person_settings = Table(
     Column("name", String(64), primary_key=True),
     Column("value", JSON, nullable=False),
     Column("changed_at", UTCDateTime, nullable=False),
+)
+
+figures = Table(
+    "ill_sidecar_figures",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("made_at", UTCDateTime, nullable=False),
 )
