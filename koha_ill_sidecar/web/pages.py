@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, tzinfo
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlencode
 
 from flask import Flask, Response, g, make_response, render_template, request, send_from_directory, url_for
 from jinja2 import StrictUndefined
@@ -60,9 +61,11 @@ def use_formats(date_style: DateStyle, currency_format: str) -> None:
 
 def here(**changes: object) -> str:
     """Give the address of this page with other values in its query; None takes one out."""
-    values: dict[str, object] = {**request.args.to_dict(flat=False), **changes}
-    kept: Mapping[str, object] = {name: value for name, value in values.items() if value is not None}
-    return url_for(request.endpoint or "", **(request.view_args or {}), **kept)  # type: ignore[arg-type]
+    values: Mapping[str, object] = {**request.args.to_dict(flat=False), **changes}
+    # Not given to url_for, to which some names mean something: an address may hold any.
+    query = urlencode({name: value for name, value in values.items() if value is not None}, doseq=True)
+    address = url_for(request.endpoint or "", **(request.view_args or {}))
+    return f"{address}?{query}" if query else address
 
 
 def _begin() -> None:

@@ -20,9 +20,13 @@ from koha_ill_sidecar.web.staff.access import (
     own_address,
     remember_visitor,
 )
+from koha_ill_sidecar.web.staff.operations import interface as operations
 from koha_ill_sidecar.web.staff.requests import listing
 
-_NAVIGATION = (("staff.requests", N_("Requests")),)
+_NAVIGATION = (
+    ("staff.requests", N_("Requests")),
+    ("staff.operations", N_("Operations")),
+)
 _FOR_PROGRAMS = ("/api/", "/callbacks/", "/iso18626")
 
 
@@ -37,6 +41,7 @@ def install(app: Flask, runtime: Runtime) -> None:
     entrance.install(blueprint, runtime, access)
     blueprint.add_url_rule("/", "home", _home)
     listing.install(blueprint, runtime)
+    operations.install(app, blueprint, runtime)
     app.register_blueprint(blueprint)
     app.before_request(nobody)
     app.after_request(messages.keep)

@@ -1,0 +1,22 @@
+"""The pages of operations, put together."""
+
+from flask import Blueprint, Flask, redirect, url_for
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.web import pages
+from koha_ill_sidecar.web.i18n import N_
+from koha_ill_sidecar.web.staff.operations import messages
+
+_SECTIONS = (("staff.messages", N_("Messages")),)
+
+
+def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the routes."""
+    blueprint.add_url_rule("/operations", "operations", _first)
+    messages.install(blueprint, runtime)
+    app.jinja_env.globals.update(operations_sections=lambda: _SECTIONS, here=pages.here)
+
+
+def _first() -> Response:
+    return redirect(url_for("staff.messages"), 303)
