@@ -6,15 +6,19 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import pages
 from koha_ill_sidecar.web.i18n import N_
-from koha_ill_sidecar.web.staff.operations import messages
+from koha_ill_sidecar.web.staff.operations import callbacks, messages
 
-_SECTIONS = (("staff.messages", N_("Messages")),)
+_SECTIONS = (
+    ("staff.messages", N_("Messages")),
+    ("staff.callbacks", N_("Callbacks")),
+)
 
 
 def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
     blueprint.add_url_rule("/operations", "operations", _first)
     messages.install(blueprint, runtime)
+    callbacks.install(blueprint, runtime)
     app.jinja_env.globals.update(operations_sections=lambda: _SECTIONS, here=pages.here)
 
 
