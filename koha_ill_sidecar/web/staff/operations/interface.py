@@ -6,12 +6,13 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import pages
 from koha_ill_sidecar.web.i18n import N_
-from koha_ill_sidecar.web.staff.operations import callbacks, jobs, messages
+from koha_ill_sidecar.web.staff.operations import callbacks, jobs, messages, notices
 
 _SECTIONS = (
     ("staff.messages", N_("Messages")),
     ("staff.callbacks", N_("Callbacks")),
     ("staff.jobs", N_("Jobs")),
+    ("staff.notices", N_("Notices")),
 )
 
 
@@ -21,6 +22,7 @@ def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
     messages.install(blueprint, runtime)
     callbacks.install(blueprint, runtime)
     jobs.install(blueprint, runtime)
+    notices.install(blueprint, runtime)
     app.jinja_env.globals.update(operations_sections=lambda: _SECTIONS, here=pages.here)
 
 
