@@ -1,14 +1,14 @@
 """The pages of operations, put together."""
 
-from flask import Blueprint, Flask, redirect, url_for
-from werkzeug.wrappers import Response
+from flask import Blueprint, Flask
 
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import pages
 from koha_ill_sidecar.web.i18n import N_
-from koha_ill_sidecar.web.staff.operations import callbacks, jobs, messages, notices
+from koha_ill_sidecar.web.staff.operations import callbacks, health, jobs, messages, notices
 
 _SECTIONS = (
+    ("staff.operations", N_("Health")),
     ("staff.messages", N_("Messages")),
     ("staff.callbacks", N_("Callbacks")),
     ("staff.jobs", N_("Jobs")),
@@ -18,13 +18,9 @@ _SECTIONS = (
 
 def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    blueprint.add_url_rule("/operations", "operations", _first)
+    health.install(app, blueprint, runtime)
     messages.install(blueprint, runtime)
     callbacks.install(blueprint, runtime)
     jobs.install(blueprint, runtime)
     notices.install(blueprint, runtime)
     app.jinja_env.globals.update(operations_sections=lambda: _SECTIONS, here=pages.here)
-
-
-def _first() -> Response:
-    return redirect(url_for("staff.messages"), 303)
