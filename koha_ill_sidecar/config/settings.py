@@ -598,12 +598,14 @@ class JobSchedules:
         dispatch: Look for messages to deliver.
         watch: Notice what was changed in Koha.
         outbox: Tell others what they are to know.
+        figures: Reckon the numbers of the dashboard.
         cleanup: Remove what has been kept long enough.
     """
 
     dispatch: Schedule = field(default_factory=lambda: Schedule.parse("1s"))
     watch: Schedule = field(default_factory=lambda: Schedule.parse("10s"))
     outbox: Schedule = field(default_factory=lambda: Schedule.parse("5s"))
+    figures: Schedule = field(default_factory=lambda: Schedule.parse("1h"))
     cleanup: Schedule = field(default_factory=lambda: Schedule.parse("17 3 * * *"))
 
 
