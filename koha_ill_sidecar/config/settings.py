@@ -605,7 +605,7 @@ class JobSchedules:
     dispatch: Schedule = field(default_factory=lambda: Schedule.parse("1s"))
     watch: Schedule = field(default_factory=lambda: Schedule.parse("10s"))
     outbox: Schedule = field(default_factory=lambda: Schedule.parse("5s"))
-    figures: Schedule = field(default_factory=lambda: Schedule.parse("1h"))
+    figures: Schedule = field(default_factory=lambda: Schedule.parse("15m"))
     cleanup: Schedule = field(default_factory=lambda: Schedule.parse("17 3 * * *"))
 
 

@@ -25,6 +25,7 @@ from koha_ill_sidecar.web.staff.requests import listing
 
 _NAVIGATION = (
     ("staff.requests", N_("Requests")),
+    ("staff.dashboard", N_("Dashboard")),
     ("staff.operations", N_("Operations")),
 )
 _FOR_PROGRAMS = ("/api/", "/callbacks/", "/iso18626")

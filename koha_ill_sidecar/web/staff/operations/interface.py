@@ -1,11 +1,11 @@
-"""The pages of operations, put together."""
+"""The dashboard and the pages of operations, put together."""
 
 from flask import Blueprint, Flask
 
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import pages
 from koha_ill_sidecar.web.i18n import N_
-from koha_ill_sidecar.web.staff.operations import callbacks, health, jobs, messages, notices
+from koha_ill_sidecar.web.staff.operations import callbacks, dashboard, health, jobs, messages, notices
 
 _SECTIONS = (
     ("staff.operations", N_("Health")),
@@ -18,6 +18,7 @@ _SECTIONS = (
 
 def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
+    dashboard.install(blueprint, runtime)
     health.install(app, blueprint, runtime)
     messages.install(blueprint, runtime)
     callbacks.install(blueprint, runtime)

@@ -19,7 +19,11 @@ class Answer(Generic[T]):
 
 
 class Kept(Generic[T]):
-    """Keeps what *ask* answers for some seconds, for all threads of the process; they never ask at once."""
+    """
+    Keeps what *ask* answers for some seconds, for all threads of the process.
+
+    Only one thread asks at a time; the others go on with the answer before, if there is one.
+    """
 
     def __init__(self, ask: Callable[[], T], seconds: float) -> None:
         self._ask = ask
@@ -30,8 +34,14 @@ class Kept(Generic[T]):
 
     def get(self, *, anew: bool = False) -> Answer[T]:
         """Give the answer; whatever *ask* raises, goes on to the caller and is not kept."""
-        with self._lock:
+        before = self._answer
+        if not self._lock.acquire(blocking=before is None or anew):
+            assert before is not None  # noqa: S101  (else we would have waited)
+            return before
+        try:
             if self._answer is None or anew or time.monotonic() >= self._until:
                 self._answer = Answer(self._ask(), datetime.now(UTC))
                 self._until = time.monotonic() + self._seconds
             return self._answer
+        finally:
+            self._lock.release()

@@ -151,3 +151,26 @@ def test_what_could_not_be_answered_is_asked_again() -> None:
         kept.get()
 
     assert kept.get().value == 2
+
+
+def test_while_one_thread_asks_the_others_go_on_with_the_answer_before() -> None:
+    may_answer, asks = threading.Event(), threading.Event()
+    asked = itertools.count(1)
+
+    def ask() -> int:
+        number = next(asked)
+        if number > 1:
+            asks.set()
+            may_answer.wait(10)
+        return number
+
+    kept = Kept(ask, seconds=0)
+    assert kept.get().value == 1
+    slow = threading.Thread(target=kept.get)
+    slow.start()
+    asks.wait(10)
+
+    assert kept.get().value == 1
+
+    may_answer.set()
+    slow.join()
