@@ -6,6 +6,7 @@ how to mend it.
 
     SidecarError
     ├── CallbackError
+    │   ├── BackendNotConfigured
     │   ├── InvalidReport
     │   ├── NotStrictJSON
     │   ├── ReceiptNotFound
@@ -68,6 +69,10 @@ class ReceiptNotFound(CallbackError):
     def __init__(self, receipt_id: int) -> None:
         self.receipt_id = receipt_id
         super().__init__(f"There is no receipt {receipt_id}. `callbacks list` shows those that are kept.")
+
+
+class BackendNotConfigured(CallbackError):
+    """The configuration has no callbacks for a backend."""
 
 
 class ReceiptNotReplayable(CallbackError):
@@ -133,7 +138,16 @@ class InvalidAddress(DeliveryError):
 
 
 class MessageNotChangeable(DeliveryError):
-    """A message is in a state in which this cannot be done with it."""
+    """
+    A message is in a state in which this cannot be done with it.
+
+    Attributes:
+        reason: In one word: in_flight, deleted, sent, not_email or changed.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class MessageNotFound(DeliveryError):

@@ -82,6 +82,7 @@ DEALLOCATE PREPARE grant_statement;
 
 -- The sidecar's own tables, which `koha-ill-sidecar migrate` makes. They need not exist yet.
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_deliveries` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_figures` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_history` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_index_queue` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_leases` TO 'koha_ill_sidecar'@'localhost';

@@ -9,10 +9,9 @@ import click
 from koha_ill_sidecar.backends.callback_formats import CallbackFormat, callback_format
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
-from koha_ill_sidecar.config.settings import BackendCallbackSettings
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
-from koha_ill_sidecar.errors import CallbackError
-from koha_ill_sidecar.services.callbacks import Received, attend, replay
+from koha_ill_sidecar.errors import BackendNotConfigured, CallbackError
+from koha_ill_sidecar.services.callbacks import attend, callback_settings, replay_kept
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar.receipts import Receipt, ReceiptFilter
 
@@ -148,15 +147,8 @@ def try_body(context: CommandContext, *, backend: str, body: IO[bytes]) -> None:
 
 def _replay(context: CommandContext, receipt_id: int) -> dict[str, object]:
     try:
-        receipt = context.database.transact(receipts.get, receipt_id)
-        settings = _settings(context, receipt.backend)
-        received: Received = context.database.transact(
-            replay,
-            receipt_id,
-            callback_format(receipt.backend, settings.mapping).read,
-            accept_any_request=settings.accept_any_request,
-        )
-    except (CallbackError, click.UsageError) as error:
+        received = context.database.transact(replay_kept, receipt_id, context.settings.backends)
+    except CallbackError as error:
         return {"receipt_id": receipt_id, "outcome": None, "detail": str(error)}
     return {
         "receipt_id": receipt_id,
@@ -176,19 +168,12 @@ def _all_of(context: CommandContext, wanted: ReceiptFilter) -> tuple[int, ...]:
     return tuple(reversed(numbers))
 
 
-def _settings(context: CommandContext, backend: str) -> BackendCallbackSettings:
-    found = context.settings.backends.get(backend)
-    if found is None or found.callbacks is None:
-        known = [name for name, one in context.settings.backends.items() if one.callbacks]
-        raise click.UsageError(
-            f"The configuration has no callbacks for a backend {backend!r}; "
-            f"it has {', '.join(known) or 'none at all'}."
-        )
-    return found.callbacks
-
-
 def _format(context: CommandContext, backend: str) -> CallbackFormat:
-    return callback_format(backend, _settings(context, backend).mapping)
+    try:
+        settings = callback_settings(context.settings.backends, backend)
+    except BackendNotConfigured as error:
+        raise click.UsageError(str(error)) from error
+    return callback_format(backend, settings.mapping)
 
 
 def _row(receipt: Receipt) -> dict[str, object]:

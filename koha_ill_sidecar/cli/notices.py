@@ -1,6 +1,5 @@
 """Commands on notices: install ours into Koha, check the letters there, preview one, render templates."""
 
-import difflib
 import itertools
 import json
 import sys
@@ -185,22 +184,8 @@ def _row(found: LetterComparison, *, dry_run: bool, with_diff: bool) -> dict[str
         "lang": template.lang,
         "state": found.state.value,
         "result": results[found.state],
-        **({"diff": _diff(found)} if with_diff and found.state is LetterState.CHANGED else {}),
+        **({"diff": found.diff} if with_diff and found.state is LetterState.CHANGED else {}),
     }
-
-
-def _diff(found: LetterComparison) -> str:
-    if found.installed is None:
-        return ""
-    name = f"{found.template.code} ({found.template.transport}, {found.template.lang})"
-    lines = difflib.unified_diff(
-        [found.installed.title, "", *found.installed.content.splitlines()],
-        [found.template.title, "", *found.template.content.splitlines()],
-        fromfile=f"{name} in Koha",
-        tofile=f"{name} of ours",
-        lineterm="",
-    )
-    return "".join(f"{line}\n" for line in lines)
 
 
 def _missing(checked: NoticeCheck, codes: Sequence[str]) -> str | None:

@@ -9,11 +9,8 @@ from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
 from koha_ill_sidecar.services import queue as service
 from koha_ill_sidecar.services.messages import message_id_domain
-from koha_ill_sidecar.storage.sidecar import queue_entries
 from koha_ill_sidecar.storage.sidecar.queue_entries import Progress, QueueEntry
 from koha_ill_sidecar.storage.transaction import Transaction
-
-_EVERYTHING = 2**31
 
 _COLUMNS = {
     "message_id": "message",
@@ -54,7 +51,7 @@ def queue() -> None:
 @click.option(
     "--newest",
     type=click.IntRange(min=1),
-    default=20_000,
+    default=service.RECENT_ROWS,
     show_default=True,
     help="Look at so many rows at the end of Koha's queue, and at all that is being delivered.",
 )
@@ -76,15 +73,13 @@ def list_command(
     as_json: bool,
 ) -> None:
     """List messages, newest first."""
-    entries = context.database.transact(
-        queue_entries.find,
+    wanted = service.QueueFilter(
         progress=[Progress(state) for state in states] or service.UNFINISHED,
         borrowernumber=borrowernumber,
-        letter_codes=letter_codes or context.settings.delivery.letter_codes,
-        newest=_EVERYTHING if everything else newest,
-        oldest_seconds=context.settings.delivery.ignore_older_than.total_seconds(),
-        limit=limit,
+        letter_codes=letter_codes,
+        newest=None if everything else newest,
     )
+    entries = context.database.transact(service.find_entries, wanted, context.settings.delivery, limit=limit)
     print_listing([dataclasses.asdict(entry) for entry in entries], _COLUMNS, as_json=as_json)
 
 
@@ -100,8 +95,9 @@ def show_command(context: CommandContext, message_id: int, *, as_json: bool) -> 
         return
     body = details.pop("content")
     for name, value in details.items():
-        if value not in (None, ""):
-            click.echo(f"{name}: {value}")
+        if value not in (None, "", []):
+            shown = ", ".join(value) if isinstance(value, list) else value
+            click.echo(f"{name}: {shown}")
     click.echo(f"\n{body}")
 
 
@@ -170,6 +166,9 @@ def _each(
 
 
 def _details(tx: Transaction, message_id: int, context: CommandContext) -> dict[str, object]:
-    oldest = context.settings.delivery.ignore_older_than.total_seconds()
-    entry = queue_entries.get(tx, message_id, oldest_seconds=oldest)
-    return dataclasses.asdict(entry) | {"content": queue_entries.content(tx, message_id)}
+    found = service.details(tx, message_id, context.settings.delivery)
+    return dataclasses.asdict(found.entry) | {
+        "illrequest_id": found.illrequest_id,
+        "recipients": list(found.recipients),
+        "content": found.content,
+    }

@@ -599,6 +599,7 @@ class JobSchedules:
         watch: Notice what was changed in Koha.
         index: Keep the index of requests, by which lists are filtered, sorted and searched.
         outbox: Tell others what they are to know.
+        figures: Reckon the numbers of the dashboard.
         cleanup: Remove what has been kept long enough.
     """
 
@@ -606,6 +607,7 @@ class JobSchedules:
     watch: Schedule = field(default_factory=lambda: Schedule.parse("10s"))
     index: Schedule = field(default_factory=lambda: Schedule.parse("2s"))
     outbox: Schedule = field(default_factory=lambda: Schedule.parse("5s"))
+    figures: Schedule = field(default_factory=lambda: Schedule.parse("15m"))
     cleanup: Schedule = field(default_factory=lambda: Schedule.parse("17 3 * * *"))
 
 

@@ -2,14 +2,11 @@
 
 import logging
 from collections.abc import Callable
-from datetime import tzinfo
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from tzlocal import get_localzone
 
 from koha_ill_sidecar.config.settings import Settings
+from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.errors import DatabaseUnavailable
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.scheduler import metrics
@@ -52,7 +49,7 @@ class Parts:
             self._jobs = JobScheduler(
                 jobs(self._runtime, self._dispatcher, on_koha_changed=on_koha_changed),
                 database=self._runtime.database,
-                timezone=_timezone(settings),
+                timezone=library_timezone(settings),
                 lease=settings.scheduler.lease,
                 observe=metrics.observe,
             )
@@ -140,10 +137,3 @@ def _application(runtime: Runtime) -> "WSGIApplication":
     if prefix := urlsplit(web.public_url or "").path:
         application = Mounted(application, prefix)
     return TrustedProxies(application, web.trusted_proxies, unix_socket=web.listen.path is not None)
-
-
-def _timezone(settings: Settings) -> tzinfo:
-    try:
-        return ZoneInfo(settings.koha.database.timezone or "")
-    except (ZoneInfoNotFoundError, ValueError):
-        return get_localzone()

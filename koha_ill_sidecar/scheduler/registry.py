@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from koha_ill_sidecar.domain.figures import Tally
 from koha_ill_sidecar.errors import DatabaseUnavailable
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.scheduler.jobs import Done, GoOn, Job
-from koha_ill_sidecar.services import housekeeping, request_index, watch
+from koha_ill_sidecar.services import figures, housekeeping, request_index, watch
 from koha_ill_sidecar.services.messages import Dispatcher
 from koha_ill_sidecar.services.outbox import tell_workers
 
@@ -51,6 +52,7 @@ def jobs(runtime: Runtime, dispatcher: Dispatcher, *, on_koha_changed: Callable[
         Job(name="watch", run=partial(_watch, runtime, on_koha_changed), schedule=schedules.watch),
         Job(name="index", run=_Index(runtime), schedule=schedules.index),
         Job(name="outbox", run=partial(_tell_others, runtime), schedule=schedules.outbox),
+        Job(name="figures", run=partial(_reckon, runtime), schedule=schedules.figures),
         Job(name="cleanup", run=partial(_clean_up, runtime), schedule=schedules.cleanup),
     )
 
@@ -124,6 +126,22 @@ class _Index:
 
 def _tell_others(runtime: Runtime, go_on: GoOn) -> Done:
     return tell_workers(runtime.database, runtime.settings.koha.broker, go_on)
+
+
+def _reckon(runtime: Runtime, go_on: GoOn) -> Done:
+    """Reckon the numbers of the dashboard; whoever is stopped in between keeps the old ones."""
+    transact = runtime.database.transact
+    about, tally = transact(figures.span), Tally()
+    for count in (figures.count_requests, figures.count_enquiries):
+        above: int | None = 0
+        while above is not None:
+            if not go_on():
+                return {}
+            step = transact(count, above, about)
+            tally.add(step.counts)
+            above = step.above
+    transact(figures.keep, tally.figures())
+    return {"reckoned": 1}
 
 
 def _clean_up(runtime: Runtime, go_on: GoOn) -> Done:

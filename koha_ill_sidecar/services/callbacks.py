@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from koha_ill_sidecar.backends.callback_formats import callback_format
+from koha_ill_sidecar.config.settings import BackendCallbackSettings, BackendSettings
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.callbacks import (
     OPEN_VERDICTS,
@@ -28,7 +30,13 @@ from koha_ill_sidecar.domain.callbacks import (
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.status_reports import StatusReport
 from koha_ill_sidecar.domain.statuses import Status
-from koha_ill_sidecar.errors import InvalidReport, NotStrictJSON, ReceiptNotReplayable, RequestNotFound
+from koha_ill_sidecar.errors import (
+    BackendNotConfigured,
+    InvalidReport,
+    NotStrictJSON,
+    ReceiptNotReplayable,
+    RequestNotFound,
+)
 from koha_ill_sidecar.services import requests as request_services
 from koha_ill_sidecar.services import statuses
 from koha_ill_sidecar.services.notices.sending import send_patron_notice
@@ -135,6 +143,33 @@ def replay(
     receipts.note_replay(tx, receipt_id)
     _apply(tx, judged)
     return _received(receipt_id, judged)
+
+
+def replay_kept(tx: Transaction, receipt_id: int, backends: Mapping[str, BackendSettings]) -> Received:
+    """
+    Look again at a callback that was kept, as its backend is set up now.
+
+    Raises:
+        BackendNotConfigured: Its backend takes no callbacks any more.
+        ReceiptNotFound: There is no such receipt.
+        ReceiptNotReplayable: It was applied, or was a repeat of what was known.
+    """
+    backend = receipts.get(tx, receipt_id).backend
+    settings = callback_settings(backends, backend)
+    read = callback_format(backend, settings.mapping).read
+    return replay(tx, receipt_id, read, accept_any_request=settings.accept_any_request)
+
+
+def callback_settings(backends: Mapping[str, BackendSettings], backend: str) -> BackendCallbackSettings:
+    """Give how a backend's callbacks are taken; raises BackendNotConfigured."""
+    found = backends.get(backend)
+    if found is None or found.callbacks is None:
+        known = [name for name, one in backends.items() if one.callbacks]
+        raise BackendNotConfigured(
+            f"The configuration has no callbacks for a backend {backend!r}; "
+            f"it has {', '.join(known) or 'none at all'}."
+        )
+    return found.callbacks
 
 
 def attend(tx: Transaction, illrequest_id: int) -> None:

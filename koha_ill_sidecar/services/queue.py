@@ -1,15 +1,25 @@
 """What people do with a message that does not go out: look, try again, give it up, give it another address."""
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.delivery.addresses import AddressRole, read_addresses
-from koha_ill_sidecar.errors import MessageNotChangeable
-from koha_ill_sidecar.storage.sidecar import queue_entries
+from koha_ill_sidecar.delivery.mail import Content, Mail
+from koha_ill_sidecar.errors import MessageNotChangeable, MessageNotFound
+from koha_ill_sidecar.services.outgoing_mail import Undeliverable, compose, content_kind
+from koha_ill_sidecar.storage.koha import outgoing_messages, patrons
+from koha_ill_sidecar.storage.koha.outgoing_messages import OutgoingMessage
+from koha_ill_sidecar.storage.sidecar import partner_enquiries, queue_entries
 from koha_ill_sidecar.storage.sidecar.queue_entries import Progress, QueueEntry
 from koha_ill_sidecar.storage.transaction import Transaction
 
 GIVEN_UP_CODE = "SENDMAIL"
 """Koha's code for mail that could not be sent; it has none for mail that nobody wants sent."""
+
+GIVEN_UP_REASON = "Given up by hand."
 
 UNFINISHED = (
     Progress.PENDING,
@@ -20,6 +30,124 @@ UNFINISHED = (
     Progress.FAILED,
 )
 """Whatever is neither delivered nor deleted."""
+
+RECENT_ROWS = 20_000
+"""Rows at the end of Koha's queue that a list looks at, unless it is told to look at all."""
+
+_EVERYTHING = 2**31
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueFilter:
+    """
+    Which messages a list shows.
+
+    Attributes:
+        letter_codes: Empty for those that we deliver.
+        newest: Look at so many rows at the queue's end, and at all that is being delivered; None: at every row.
+        before: Only those with a lower number.
+    """
+
+    progress: Sequence[Progress] = UNFINISHED
+    borrowernumber: int | None = None
+    letter_codes: Sequence[str] = ()
+    newest: int | None = RECENT_ROWS
+    before: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedMessage:
+    """A message in a list."""
+
+    entry: QueueEntry
+    patron: str  # name and card; empty without one
+    illrequest_id: int | None  # of which it asked a partner; of other messages Koha does not keep it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MessageDetails:
+    """
+    A message with all that is known of it.
+
+    Attributes:
+        recipients: Who gets it, or got it; empty where nobody can.
+        problem: Why it cannot become a mail as it stands now; None too where it is finished.
+    """
+
+    entry: QueueEntry
+    patron: str
+    illrequest_id: int | None
+    sender: str
+    recipients: Sequence[str]
+    reply_to: Sequence[str]
+    content: str
+    kind: Content
+    problem: Undeliverable | None
+
+
+def find_entries(
+    tx: Transaction, wanted: QueueFilter, delivery: DeliverySettings, *, limit: int
+) -> list[QueueEntry]:
+    """Give messages, newest first; one query, whose cost *newest* bounds."""
+    return queue_entries.find(
+        tx,
+        progress=wanted.progress,
+        borrowernumber=wanted.borrowernumber,
+        letter_codes=wanted.letter_codes or delivery.letter_codes,
+        newest=_EVERYTHING if wanted.newest is None else wanted.newest,
+        oldest_seconds=delivery.ignore_older_than.total_seconds(),
+        limit=limit,
+        before=wanted.before,
+    )
+
+
+def list_messages(
+    tx: Transaction, wanted: QueueFilter, delivery: DeliverySettings, *, limit: int
+) -> list[ListedMessage]:
+    """Give messages as a list shows them, newest first; three queries."""
+    entries = find_entries(tx, wanted, delivery, limit=limit)
+    return _listed(tx, entries)
+
+
+def chosen_messages(
+    tx: Transaction, message_ids: Sequence[int], delivery: DeliverySettings
+) -> list[ListedMessage]:
+    """Give these messages, as far as they are there; a query each and two."""
+    entries = []
+    for message_id in message_ids:
+        try:
+            entries.append(
+                queue_entries.get(tx, message_id, oldest_seconds=delivery.ignore_older_than.total_seconds())
+            )
+        except MessageNotFound:
+            continue
+    return _listed(tx, entries)
+
+
+def details(tx: Transaction, message_id: int, delivery: DeliverySettings) -> MessageDetails:
+    """
+    Give a message and the mail that it becomes, or became; four queries.
+
+    Raises:
+        MessageNotFound: There is none.
+    """
+    entry = queue_entries.get(tx, message_id, oldest_seconds=delivery.ignore_older_than.total_seconds())
+    message = outgoing_messages.load(tx, [message_id]).get(message_id)
+    if message is None:
+        raise MessageNotFound(message_id)
+    (listed,) = _listed(tx, [entry])
+    mail = None if _is_finished(entry) else _mail(tx, message, entry)
+    return MessageDetails(
+        entry=entry,
+        patron=listed.patron,
+        illrequest_id=listed.illrequest_id,
+        sender=str(mail.sender) if isinstance(mail, Mail) else message.from_address or "",
+        recipients=_texts(mail.recipients) if isinstance(mail, Mail) else _filled(message.to_address),
+        reply_to=_texts(mail.reply_to) if isinstance(mail, Mail) else _filled(message.reply_address),
+        content=message.content or "",
+        kind=content_kind(message.content_type),
+        problem=mail if isinstance(mail, Undeliverable) else None,
+    )
 
 
 def retry(tx: Transaction, message_id: int, *, message_id_domain: str, again: bool = False) -> QueueEntry:
@@ -35,10 +163,12 @@ def retry(tx: Transaction, message_id: int, *, message_id_domain: str, again: bo
     """
     entry = _changeable(tx, message_id)
     if entry.progress is Progress.DELETED:
-        raise MessageNotChangeable(f"Message {message_id} was deleted in Koha. Queue a new one instead.")
+        raise MessageNotChangeable(
+            "deleted", f"Message {message_id} was deleted in Koha. Queue a new one instead."
+        )
     if entry.progress is Progress.SENT and not again:
         raise MessageNotChangeable(
-            f"Message {message_id} was sent already. Use --again to send it once more."
+            "sent", f"Message {message_id} was sent already. Use --again to send it once more."
         )
     fresh = f"<{uuid.uuid4().hex}.{message_id}@{message_id_domain}>"
     queue_entries.requeue(tx, message_id, new_mail_message_id=fresh)
@@ -55,26 +185,36 @@ def give_up(tx: Transaction, message_id: int) -> QueueEntry:
     """
     entry = _changeable(tx, message_id)
     if entry.progress in {Progress.SENT, Progress.DELETED}:
-        raise MessageNotChangeable(f"Message {message_id} is {entry.progress}: there is nothing to give up.")
-    queue_entries.give_up(tx, message_id, failure_code=GIVEN_UP_CODE, reason="Given up by hand.")
+        raise MessageNotChangeable(
+            entry.progress.value, f"Message {message_id} is {entry.progress}: there is nothing to give up."
+        )
+    queue_entries.give_up(tx, message_id, failure_code=GIVEN_UP_CODE, reason=GIVEN_UP_REASON)
     return entry
 
 
-def set_address(tx: Transaction, message_id: int, addresses: str) -> QueueEntry:
+def set_address(tx: Transaction, message_id: int, addresses: str, *, shown: str | None = None) -> QueueEntry:
     """
     Give an email other recipients; gives the message as it was.
+
+    Args:
+        shown: The address that it had when somebody began to change it; another one by now is left alone.
 
     Raises:
         InvalidAddress: One of them cannot be; nothing was changed.
         MessageNotFound: There is none.
-        MessageNotChangeable: It is being sent, or no email.
+        MessageNotChangeable: It is being sent, no email, or has got another address meanwhile.
     """
     read = read_addresses(addresses, AddressRole.TO)
     entry = _changeable(tx, message_id)
     if entry.message_transport_type != "email":
         raise MessageNotChangeable(
+            "not_email",
             f"Message {message_id} goes by {entry.message_transport_type}: its address is the patron's own. "
-            "Correct it there and try again."
+            "Correct it there and try again.",
+        )
+    if shown is not None and shown != (entry.to_address or ""):
+        raise MessageNotChangeable(
+            "changed", f"Message {message_id} goes to {entry.to_address} by now. Look at it and try again."
         )
     queue_entries.set_address(tx, message_id, ", ".join(map(str, read)))
     return entry
@@ -84,6 +224,36 @@ def _changeable(tx: Transaction, message_id: int) -> QueueEntry:
     entry = queue_entries.get(tx, message_id, oldest_seconds=0, for_update=True)
     if entry.progress is Progress.IN_FLIGHT:
         raise MessageNotChangeable(
-            f"Message {message_id} is being sent right now. Look at it again in a minute."
+            "in_flight", f"Message {message_id} is being sent right now. Look at it again in a minute."
         )
     return entry
+
+
+def _listed(tx: Transaction, entries: Sequence[QueueEntry]) -> list[ListedMessage]:
+    people = patrons.find_many(tx, {entry.borrowernumber for entry in entries if entry.borrowernumber})
+    asked = partner_enquiries.requests_of_messages(tx, [entry.message_id for entry in entries])
+    return [
+        ListedMessage(
+            entry=entry,
+            patron=people[entry.borrowernumber].label if entry.borrowernumber in people else "",
+            illrequest_id=asked.get(entry.message_id),
+        )
+        for entry in entries
+    ]
+
+
+def _is_finished(entry: QueueEntry) -> bool:
+    return entry.progress in {Progress.SENT, Progress.DELETED}
+
+
+def _mail(tx: Transaction, message: OutgoingMessage, entry: QueueEntry) -> Mail | Undeliverable:
+    date = entry.first_attempt_at or datetime.now(UTC)
+    return compose(message, tx.preferences, mail_message_id=entry.mail_message_id or "", date=date)
+
+
+def _texts(addresses: Sequence[object]) -> list[str]:
+    return [str(address) for address in addresses]
+
+
+def _filled(address: str | None) -> list[str]:
+    return [address] if address else []

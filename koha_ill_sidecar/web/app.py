@@ -7,6 +7,7 @@ import time
 
 from flask import Flask, Response, g, request
 
+from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import health, pages, problems
 from koha_ill_sidecar.web.callbacks import routes as callbacks
@@ -44,7 +45,7 @@ def create_app(runtime: Runtime) -> Flask:
     problems.install(app)
     health.install(app, runtime)
     callbacks.install(app, settings, runtime.database)
-    pages.install(app)
+    pages.install(app, library_timezone(settings))
     staff.install(app, runtime)
     return app
 

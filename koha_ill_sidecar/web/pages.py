@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlencode
 
 from flask import Flask, Response, g, make_response, render_template, request, send_from_directory, url_for
 from jinja2 import StrictUndefined
@@ -23,8 +25,13 @@ _CONTENT_SECURITY_POLICY = "; ".join(
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-def install(app: Flask) -> None:
-    """Give the application templates, languages and static files."""
+def install(app: Flask, timezone: tzinfo) -> None:
+    """
+    Give the application templates, languages and static files.
+
+    Args:
+        timezone: The library's: instants are shown in it, Koha's own times are in it already.
+    """
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     app.template_folder = str(_DIRECTORY / "templates")
     environment = app.jinja_env
@@ -32,7 +39,7 @@ def install(app: Flask) -> None:
     # Jinja's newer style takes every message for safe HTML, and what is translated here may be what people wrote.
     environment.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=False)  # type: ignore[attr-defined]
     environment.filters["day"] = _day
-    environment.filters["moment"] = _moment
+    environment.filters["moment"] = partial(_moment, timezone)
     environment.filters["money"] = _money
     environment.globals["static"] = _static_address
     environment.globals["languages"] = i18n.LANGUAGES
@@ -55,9 +62,11 @@ def use_formats(date_style: DateStyle, currency_format: str) -> None:
 
 def here(**changes: object) -> str:
     """Give the address of this page with other values in its query; None takes one out."""
-    values: dict[str, object] = {**request.args.to_dict(flat=False), **changes}
-    kept: Mapping[str, object] = {name: value for name, value in values.items() if value is not None}
-    return url_for(request.endpoint or "", **(request.view_args or {}), **kept)  # type: ignore[arg-type]
+    values: Mapping[str, object] = {**request.args.to_dict(flat=False), **changes}
+    # Not given to url_for, to which some names mean something: an address may hold any.
+    query = urlencode({name: value for name, value in values.items() if value is not None}, doseq=True)
+    address = url_for(request.endpoint or "", **(request.view_args or {}))
+    return f"{address}?{query}" if query else address
 
 
 def _begin() -> None:
@@ -69,8 +78,10 @@ def _day(value: date | None) -> str:
     return "" if value is None else g.date_style.date(datetime(value.year, value.month, value.day))  # noqa: DTZ001
 
 
-def _moment(value: datetime | None) -> str:
-    return "" if value is None else g.date_style.date_and_time(value)
+def _moment(timezone: tzinfo, value: datetime | None) -> str:
+    if value is None:
+        return ""
+    return str(g.date_style.date_and_time(value.astimezone(timezone) if value.tzinfo else value))
 
 
 def _money(value: object) -> str:

@@ -51,9 +51,14 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def site(koha_database: KohaDatabase, database: Database) -> Iterator[str]:
+def settings(koha_database: KohaDatabase) -> Settings:
+    """What the site is set up to; a module may have its own."""
+    return Settings(koha=KohaSettings(database=koha_database.settings))
+
+
+@pytest.fixture
+def site(settings: Settings, database: Database) -> Iterator[str]:
     """Serve the pages; gives their address."""
-    settings = Settings(koha=KohaSettings(database=koha_database.settings))
     application = create_app(Runtime(settings=settings, database=database))
     server = HTTPServer(ListenAddress.parse("127.0.0.1:0"), application, threads=4, grace_seconds=5)
     server.start()

@@ -1,5 +1,6 @@
 """Our wording of the ILL notices against the letters that a Koha has."""
 
+import difflib
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,6 +34,21 @@ class LetterComparison:
         ours = (self.template.title, self.template.content.splitlines(), self.template.is_html)
         theirs = (self.installed.title, self.installed.content.splitlines(), self.installed.is_html)
         return LetterState.SAME if ours == theirs else LetterState.CHANGED
+
+    @property
+    def diff(self) -> str:
+        """Give what would have to change in the installed letter to make it ours, as a unified diff."""
+        if self.installed is None:
+            return ""
+        name = f"{self.template.code} ({self.template.transport}, {self.template.lang})"
+        lines = difflib.unified_diff(
+            [self.installed.title, "", *self.installed.content.splitlines()],
+            [self.template.title, "", *self.template.content.splitlines()],
+            fromfile=f"{name} in Koha",
+            tofile=f"{name} of ours",
+            lineterm="",
+        )
+        return "".join(f"{line}\n" for line in lines)
 
 
 def compare(tx: Transaction, *, langs: Collection[str] = ()) -> list[LetterComparison]:

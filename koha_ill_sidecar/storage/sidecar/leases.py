@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.mysql import insert
 
-from koha_ill_sidecar.storage.sidecar.schema import leases
+from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, leases
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _ERROR_LENGTH = 2000
@@ -63,6 +63,8 @@ _AGES = select(
         "microseconds"
     ),
 ).where(leases.c.last_started_at.is_not(None))
+
+_NOW = select(func.utc_timestamp(text("6"), type_=UTCDateTime))
 
 
 def take(tx: Transaction, job: str, *, holder: str, lease_seconds: float, rest_seconds: float = 0) -> bool:
@@ -116,6 +118,11 @@ def find_all(tx: Transaction) -> list[Lease]:
     """Give every job's row, by name."""
     rows = tx.connection.execute(select(leases).order_by(leases.c.name)).mappings()
     return [Lease(**row) for row in rows]
+
+
+def now(tx: Transaction) -> datetime:
+    """Give the time by the clock that leases are measured by."""
+    return tx.connection.execute(_NOW).scalar_one()
 
 
 def _microseconds(seconds: float) -> int:

@@ -1,5 +1,6 @@
 """Which partner was asked for which request; Koha itself keeps the addresses only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,6 +59,15 @@ def find_for_request(tx: Transaction, illrequest_id: int) -> list[PartnerEnquiry
         .order_by(partner_enquiries.c.enquiry_id)
     )
     return [PartnerEnquiry(**row) for row in tx.connection.execute(statement).mappings()]
+
+
+def requests_of_messages(tx: Transaction, message_ids: Sequence[int]) -> dict[int, int]:
+    """Give the request that each of these messages asked a partner for, by message; one query."""
+    if not message_ids:
+        return {}
+    columns = partner_enquiries.c
+    statement = select(columns.message_id, columns.illrequest_id).where(columns.message_id.in_(message_ids))
+    return {row.message_id: row.illrequest_id for row in tx.connection.execute(statement)}
 
 
 def forget(tx: Transaction, illrequest_id: int) -> None:

@@ -33,6 +33,16 @@ class Kept:
     attention: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """A word to the staff about a request."""
+
+    illrequest_id: int
+    text: str | None
+    written_at: datetime
+    status: str | None  # as the watch has last seen it
+
+
 _SELECT = (
     "SELECT supplier_backend, order_id, status_rank, rank_attempt, last_event_at, vendor_status, patron_told,"
     " long_values, attention FROM ill_sidecar_requests WHERE illrequest_id = %(illrequest_id)s"
@@ -61,6 +71,11 @@ _ATTENDED = (
     .where(requests.c.illrequest_id == bindparam("b_illrequest_id"))
     .values(attention=None, attention_at=None)
 )
+
+_NOTES = text(
+    "SELECT illrequest_id, attention AS text, attention_at AS written_at, seen_status AS status"
+    " FROM ill_sidecar_requests WHERE attention_at IS NOT NULL ORDER BY attention_at DESC LIMIT :limit"
+).columns(written_at=UTCDateTime)
 
 
 def get(tx: Transaction, illrequest_id: int) -> Kept:
@@ -152,6 +167,11 @@ def ask_for_attention(tx: Transaction, ill_request: ILLRequest, attention: str) 
 def attend(tx: Transaction, illrequest_id: int) -> bool:
     """Take the word to the staff away; tells whether the request is known."""
     return bool(tx.connection.execute(_ATTENDED, {"b_illrequest_id": illrequest_id}).rowcount)
+
+
+def notes(tx: Transaction, *, limit: int) -> list[Note]:
+    """Give the words to the staff, the newest first, at most *limit*; one query that reads no more of its index."""
+    return [Note(**row._mapping) for row in tx.connection.execute(_NOTES, {"limit": limit})]  # noqa: SLF001
 
 
 def library_time(due: date) -> datetime | ColumnElement[datetime]:

@@ -67,6 +67,7 @@ def find(
     newest: int,
     oldest_seconds: float,
     limit: int,
+    before: int | None = None,
 ) -> list[QueueEntry]:
     """
     Find messages, newest first; one query.
@@ -76,6 +77,7 @@ def find(
         letter_codes: Only these; empty for those of every letter of Koha's module ``ill``.
         newest: Among so many rows at the queue's end, and those that we are at work on.
         oldest_seconds: What has been pending longer, and was never tried, is left alone.
+        before: Only those with a lower number.
     """
     values: dict[str, object] = {
         "progress": [each.value for each in progress],
@@ -85,6 +87,7 @@ def find(
         "newest": newest,
         "oldest_seconds": round(oldest_seconds),
         "limit": limit,
+        "before": before,
     }
     rows = tx.connection.execute(_find(tx.koha), values).mappings()
     return [QueueEntry(**row | {"progress": Progress(row["progress"])}) for row in map(dict, rows)]
@@ -108,9 +111,15 @@ def get(tx: Transaction, message_id: int, *, oldest_seconds: float, for_update: 
     return QueueEntry(**dict(row) | {"progress": Progress(row["progress"])})
 
 
-def content(tx: Transaction, message_id: int) -> str:
-    """Give the text of a message."""
-    return str(tx.connection.scalar(_CONTENT, {"message_id": message_id}) or "")
+def count_failed(tx: Transaction, *, days: int, but_for: str, limit: int) -> int:
+    """
+    Count the messages that failed in the last days, at most *limit*; one query that reads failed ones only.
+
+    Args:
+        but_for: Not those that failed for this reason.
+    """
+    values = {"days": days, "but_for": but_for, "limit": limit}
+    return int(tx.connection.scalar(_COUNT_FAILED, values) or 0)
 
 
 def requeue(tx: Transaction, message_id: int, *, new_mail_message_id: str) -> None:
@@ -173,6 +182,7 @@ def _find(koha: InstalledKoha) -> TextualSelect:
         "  UNION SELECT message_id FROM message_queue WHERE borrowernumber = :borrowernumber"
         f" ) near JOIN ({_JOINED}) ON m.message_id = near.message_id"
         " WHERE (:borrowernumber IS NULL OR m.borrowernumber = :borrowernumber)"
+        " AND (:before IS NULL OR m.message_id < :before)"
         " AND (m.letter_code IN :letter_codes OR :every_ill_letter"
         "   AND EXISTS (SELECT 1 FROM letter l WHERE l.module = 'ill' AND l.code = m.letter_code))) entries"
         " WHERE progress IN :progress ORDER BY message_id DESC LIMIT :limit"
@@ -198,7 +208,12 @@ def _get(koha: InstalledKoha, for_update: bool) -> TextualSelect:  # noqa: FBT00
     ).columns(**_TYPES)
 
 
-_CONTENT = text("SELECT content FROM message_queue WHERE message_id = :message_id")
+_COUNT_FAILED = text(
+    "SELECT COUNT(*) FROM (SELECT 1 FROM ill_sidecar_deliveries d FORCE INDEX (ill_sidecar_deliveries_due)"
+    " JOIN message_queue m ON m.message_id = d.message_id"
+    " WHERE d.settled_at >= UTC_TIMESTAMP(6) - INTERVAL :days DAY AND d.state = 'failed' AND m.status = 'failed'"
+    " AND COALESCE(d.last_error, '') <> :but_for LIMIT :limit) failed"
+)
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """Every callback that came in, as it came, with what became of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.errors import ReceiptNotFound
 from koha_ill_sidecar.storage.direct import in_utc, send
-from koha_ill_sidecar.storage.sidecar.schema import receipts, utc_now
+from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, receipts, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
@@ -78,6 +78,37 @@ class ReceiptExcerpt:
     replayed_at: datetime | None
     body: bytes
     body_length: int  # bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedReceipt:
+    """A receipt in a list: without what the sender sent, which may be long."""
+
+    receipt_id: int
+    backend: str
+    event_id: str
+    received_at: datetime
+    illrequest_id: int | None
+    order_id: str | None
+    verdict: Verdict
+    answer_status: int
+    repeats: int
+    conflicts: int
+    replayed_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackendActivity:
+    """
+    What came from a backend lately.
+
+    Attributes:
+        errors: Callbacks of the last 24 hours of which nothing could be made.
+    """
+
+    backend: str
+    last_received_at: datetime
+    errors: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,6 +188,17 @@ _SETTLE = (
 _NOTE_REPLAY = (
     update(receipts).where(receipts.c.receipt_id == bindparam("b_receipt_id")).values(replayed_at=utc_now())
 )
+_ACTIVITY = (
+    text(
+        "SELECT l.backend, l.last_received_at, COALESCE(e.errors, 0) AS errors"
+        " FROM (SELECT backend, MAX(received_at) AS last_received_at FROM ill_sidecar_receipts GROUP BY backend) l"
+        " LEFT JOIN (SELECT backend, COUNT(*) AS errors FROM ill_sidecar_receipts"
+        "   WHERE verdict IN :errors AND received_at >= UTC_TIMESTAMP(6) - INTERVAL 1 DAY GROUP BY backend) e"
+        " ON e.backend = l.backend ORDER BY l.backend"
+    )
+    .bindparams(bindparam("errors", expanding=True))
+    .columns(last_received_at=UTCDateTime)
+)
 
 
 def add(tx: Transaction, receipt: NewReceipt) -> int | None:
@@ -225,6 +267,60 @@ def find_excerpts(
         _EXCERPTS, {"b_illrequest_id": illrequest_id, "b_limit": limit, "b_bytes": body_bytes}
     )
     return [ReceiptExcerpt(**{**row._mapping, "verdict": Verdict(row.verdict)}) for row in rows]  # noqa: SLF001  (its public name)
+
+
+def list_page(
+    tx: Transaction, wanted: ReceiptFilter, *, limit: int, before: int | None = None
+) -> list[ListedReceipt]:
+    """
+    Give receipts as a list shows them, in the order in which they came, newest first.
+
+    Two queries, each by an index: one that ends in the time of receipt for every single condition. A backend *and* a
+    verdict together look through the one's receipts for the other's.
+
+    Args:
+        before: Only those that came before this one.
+    """
+    statement = select(*(receipts.c[name] for name in ListedReceipt.__dataclass_fields__))
+    statement = statement.order_by(receipts.c.received_at.desc(), receipts.c.receipt_id.desc()).limit(limit)
+    if before is not None:
+        at = tx.connection.scalar(select(receipts.c.received_at).where(receipts.c.receipt_id == before))
+        if at is None:  # removed meanwhile, being old, as all before it
+            return []
+        statement = statement.where(
+            receipts.c.received_at <= at,
+            (receipts.c.received_at < at) | (receipts.c.receipt_id < before),
+        )
+    if wanted.backend is not None:
+        statement = statement.where(receipts.c.backend == wanted.backend)
+    if wanted.verdicts:
+        statement = statement.where(receipts.c.verdict.in_(wanted.verdicts))
+    if wanted.illrequest_id is not None:
+        statement = statement.where(receipts.c.illrequest_id == wanted.illrequest_id)
+    rows = tx.connection.execute(statement)
+    return [ListedReceipt(**{**row._mapping, "verdict": Verdict(row.verdict)}) for row in rows]  # noqa: SLF001
+
+
+def activity(tx: Transaction, errors: Collection[Verdict]) -> list[BackendActivity]:
+    """
+    Tell of every backend when its last callback came, and how many of the last day were in vain; one query.
+
+    The index on backend and time gives the last of each without reading the others; the one on verdict and time gives
+    the last day's failures.
+    """
+    rows = tx.connection.execute(_ACTIVITY, {"errors": [verdict.value for verdict in errors]})
+    return [BackendActivity(**row._mapping) for row in rows]  # noqa: SLF001  (its public name)
+
+
+def backends(tx: Transaction) -> list[str]:
+    """Give the names of all backends of which there are receipts; by an index, one entry each."""
+    return list(tx.connection.scalars(select(receipts.c.backend).group_by(receipts.c.backend)))
+
+
+def count(tx: Transaction, verdicts: Collection[Verdict], *, limit: int) -> int:
+    """Count the receipts with these verdicts, at most *limit*; one query that reads no more of the index."""
+    some = select(receipts.c.receipt_id).where(receipts.c.verdict.in_(verdicts)).limit(limit).subquery()
+    return int(tx.connection.scalar(select(func.count()).select_from(some)) or 0)
 
 
 def requests_of_order(tx: Transaction, backend: str, order_id: str) -> list[int]:

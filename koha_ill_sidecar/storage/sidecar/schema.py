@@ -27,7 +27,7 @@ from sqlalchemy.types import TypeDecorator
 
 from koha_ill_sidecar.domain.request_documents import KEYED_COLUMNS
 
-VERSION = 4
+VERSION = 5
 """Number of the newest migration that this program knows."""
 
 
@@ -239,4 +239,12 @@ index_queue = Table(
     metadata,
     Column("change_id", BigInteger, primary_key=True),
     Column("illrequest_id", BigInteger, nullable=False),
+)
+
+figures = Table(
+    "ill_sidecar_figures",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("made_at", UTCDateTime, nullable=False),
 )

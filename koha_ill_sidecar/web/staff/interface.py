@@ -20,6 +20,7 @@ from koha_ill_sidecar.web.staff.access import (
     own_address,
     remember_visitor,
 )
+from koha_ill_sidecar.web.staff.operations import interface as operations
 from koha_ill_sidecar.web.staff.requests import (
     actions,
     creation,
@@ -33,7 +34,12 @@ from koha_ill_sidecar.web.staff.requests import (
     reading,
 )
 
-_NAVIGATION = (("staff.requests", N_("Requests")), ("staff.new_request", N_("New ILL request")))
+_NAVIGATION = (
+    ("staff.requests", N_("Requests")),
+    ("staff.new_request", N_("New ILL request")),
+    ("staff.dashboard", N_("Dashboard")),
+    ("staff.operations", N_("Operations")),
+)
 _FOR_PROGRAMS = ("/api/", "/callbacks/", "/iso18626")
 
 
@@ -49,6 +55,7 @@ def install(app: Flask, runtime: Runtime) -> None:
     blueprint.add_url_rule("/", "home", _home)
     for part in (listing, creation, managing, actions, notices, reading, editing, item, partners, patrons):
         part.install(blueprint, runtime)
+    operations.install(app, blueprint, runtime)
     app.register_blueprint(blueprint)
     app.before_request(nobody)
     app.after_request(messages.keep)

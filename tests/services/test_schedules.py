@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from koha_ill_sidecar.config.values import Schedule
-from koha_ill_sidecar.scheduler.schedules import shortest_pause, trigger, was_due_since
+from koha_ill_sidecar.services.schedules import shortest_pause, trigger, was_due_since
 
 TAIPEI = ZoneInfo("Asia/Taipei")
 MONDAY = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -30,6 +30,14 @@ def trigger(schedule: Schedule, timezone: tzinfo) -> BaseTrigger:
     return CronTrigger(day=day, day_of_week=weekdays, **common)
 
 
+def next_start(schedule: Schedule, timezone: tzinfo, last: datetime | None, now: datetime) -> datetime | None:
+    """Tell when a job that was last started at *last* is due; *now*, if it is already."""
+    if schedule.every is not None:
+        return now if last is None else max(last + schedule.every, now)
+    following: datetime | None = trigger(schedule, timezone).get_next_fire_time(None, now)
+    return following
+
+
 def shortest_pause(schedule: Schedule, timezone: tzinfo, now: datetime) -> timedelta:
     """Tell how close together two starts of a schedule can be, looking fifty starts ahead."""
     if schedule.every is not None:

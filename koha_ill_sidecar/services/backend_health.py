@@ -1,0 +1,60 @@
+"""How the backends are doing, as far as their callbacks tell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from koha_ill_sidecar.config.settings import BackendSettings
+from koha_ill_sidecar.domain.callbacks import OPEN_VERDICTS, Verdict
+from koha_ill_sidecar.storage.sidecar import receipts
+from koha_ill_sidecar.storage.transaction import Transaction
+
+FAILURES = OPEN_VERDICTS | {Verdict.UNKNOWN_STATUS}
+"""Callbacks of which nothing could be made: whoever set the backend up should look."""
+
+
+class BackendState(StrEnum):
+    """How a backend is doing."""
+
+    WELL = "well"
+    TROUBLED = "troubled"  # callbacks of the last day came in vain
+    QUIET = "quiet"  # nothing ever came
+    UNKNOWN = "unknown"  # the database does not tell
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackendHealth:
+    """A backend whose callbacks are taken."""
+
+    name: str
+    state: BackendState
+    last_received_at: datetime | None = None
+    errors: int = 0  # in the last 24 hours
+
+
+def with_callbacks(backends: Mapping[str, BackendSettings]) -> list[str]:
+    """Name the backends that are switched on and send callbacks."""
+    return sorted(name for name, backend in backends.items() if backend.enabled and backend.callbacks)
+
+
+def examine(tx: Transaction, names: Sequence[str]) -> list[BackendHealth]:
+    """Tell how backends are doing; one query by index (:func:`storage.sidecar.receipts.activity`)."""
+    activity = {found.backend: found for found in receipts.activity(tx, FAILURES)}
+    return [_health(name, activity.get(name)) for name in names]
+
+
+def unknown(names: Sequence[str]) -> list[BackendHealth]:
+    """Say of backends that nothing is known of them."""
+    return [BackendHealth(name=name, state=BackendState.UNKNOWN) for name in names]
+
+
+def _health(name: str, found: receipts.BackendActivity | None) -> BackendHealth:
+    if found is None:
+        return BackendHealth(name=name, state=BackendState.QUIET)
+    return BackendHealth(
+        name=name,
+        state=BackendState.TROUBLED if found.errors else BackendState.WELL,
+        last_received_at=found.last_received_at,
+        errors=found.errors,
+    )

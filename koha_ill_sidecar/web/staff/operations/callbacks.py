@@ -1,0 +1,142 @@
+"""What suppliers' systems sent, what became of it, and doing it again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.domain import strict_json
+from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
+from koha_ill_sidecar.domain.words import N_
+from koha_ill_sidecar.errors import BackendNotConfigured, NotStrictJSON, ReceiptNotFound, ReceiptNotReplayable
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services.callbacks import callback_settings, replay_kept
+from koha_ill_sidecar.storage.sidecar import receipts
+from koha_ill_sidecar.storage.sidecar.receipts import ListedReceipt, ReceiptFilter
+from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff import errors, messages
+from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number
+
+VERDICTS = {
+    Verdict.APPLIED: N_("Applied"),
+    Verdict.UNCHANGED: N_("Known already"),
+    Verdict.LATE: N_("Overtaken by a later one"),
+    Verdict.ATTENTION: N_("Left to the staff"),
+    Verdict.UNKNOWN_STATUS: N_("Status not understood"),
+    Verdict.UNKNOWN_REQUEST: N_("No such request"),
+    Verdict.INVALID: N_("Not understood"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Inbox:
+    found: Sequence[ListedReceipt]
+    backends: Sequence[str]
+
+
+def install(blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the routes."""
+    views = _Views(runtime)
+    add = blueprint.add_url_rule
+    add("/operations/callbacks", "callbacks", views.show_list)
+    add("/operations/callbacks/<int:receipt_id>", "callback", views.show)
+    add("/operations/callbacks/<int:receipt_id>/replay", "callback_replay", views.replay, methods=["POST"])
+    blueprint.register_error_handler(ReceiptNotFound, _not_found)
+
+
+class _Views:
+    def __init__(self, runtime: Runtime) -> None:
+        self._transact = runtime.database.transact
+        self._backends = runtime.settings.backends
+
+    def show_list(self) -> Response:
+        wanted = _wanted()
+        inbox = self._transact(_look, wanted, number(request.args.get("before")))
+        return page(
+            "staff/operations/callbacks.html",
+            found=inbox.found[:PAGE_SIZE],
+            has_more=len(inbox.found) > PAGE_SIZE,
+            is_first="before" not in request.args,
+            wanted=wanted,
+            backends=sorted({*inbox.backends, *self._backends}),
+            verdicts=VERDICTS,
+        )
+
+    def show(self, receipt_id: int) -> Response:
+        receipt = self._transact(receipts.get, receipt_id)
+        return page(
+            "staff/operations/callback.html",
+            receipt=receipt,
+            verdicts=VERDICTS,
+            body=_body(receipt.body),
+            conflicting_body=None if receipt.conflicting_body is None else _body(receipt.conflicting_body),
+            answer=json.dumps(receipt.answer, indent=2, ensure_ascii=False),
+            may_replay=receipt.verdict in REPLAYABLE_VERDICTS and self._takes_callbacks(receipt.backend),
+        )
+
+    def replay(self, receipt_id: int) -> Response:
+        try:
+            received = self._transact(replay_kept, receipt_id, self._backends)
+        except ReceiptNotReplayable:
+            messages.tell("warning", _("This callback was applied already; there is nothing to replay."))
+        except BackendNotConfigured:
+            messages.tell("error", _("The configuration has no callbacks for this backend any more."))
+        else:
+            outcome = _(VERDICTS[received.verdict])
+            is_settled = received.verdict in (Verdict.APPLIED, Verdict.UNCHANGED)
+            messages.tell(
+                "done" if is_settled else "warning",
+                _("Replayed. What became of it: %(outcome)s.", outcome=outcome),
+            )
+        return redirect(url_for("staff.callback", receipt_id=receipt_id), 303)
+
+    def _takes_callbacks(self, backend: str) -> bool:
+        try:
+            callback_settings(self._backends, backend)
+        except BackendNotConfigured:
+            return False
+        return True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Body:
+    raw: str
+    pretty: str | None  # what is not JSON, or says something twice, is shown as it came only
+
+
+def _body(body: bytes) -> _Body:
+    raw = body.decode("utf-8", "replace")
+    try:
+        strict_json.loads(body)
+    except NotStrictJSON:
+        return _Body(raw=raw, pretty=None)
+    return _Body(raw=raw, pretty=json.dumps(json.loads(raw), indent=2, ensure_ascii=False))
+
+
+def _look(tx: Transaction, wanted: ReceiptFilter, before: int | None) -> _Inbox:
+    return _Inbox(
+        found=receipts.list_page(tx, wanted, limit=PAGE_SIZE + 1, before=before),
+        backends=receipts.backends(tx),
+    )
+
+
+def _wanted() -> ReceiptFilter:
+    verdict = request.args.get("verdict", "")
+    return ReceiptFilter(
+        backend=request.args.get("backend") or None,
+        verdicts=_by_name(VERDICTS, verdict),
+        illrequest_id=number(request.args.get("request")),
+    )
+
+
+def _by_name(verdicts: Mapping[Verdict, str], name: str) -> Sequence[Verdict]:
+    return [verdict for verdict in verdicts if verdict.value == name]
+
+
+def _not_found(error: Exception) -> Response:
+    del error
+    return errors.not_found_page()

@@ -1,0 +1,80 @@
+"""The dashboard: what needs attention, and how the requests of the last months went."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.domain.figures import AGES, By
+from koha_ill_sidecar.domain.statuses import status_graph
+from koha_ill_sidecar.domain.words import N_
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import dashboard
+from koha_ill_sidecar.services.dashboard import MOST_COUNTED, MOST_NOTES, Ranking
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff.operations import plots
+
+_HEADINGS = {
+    By.MONTH: N_("By month"),
+    By.BACKEND: N_("By backend"),
+    By.LIBRARY: N_("By library"),
+    By.PARTNER: N_("By partner library"),
+}
+_KINDS = {
+    By.MONTH: N_("Month"),
+    By.BACKEND: N_("Backend"),
+    By.LIBRARY: N_("Library"),
+    By.PARTNER: N_("Partner library"),
+}
+_GRAPH = status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
+
+
+def install(blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the route."""
+
+    def show() -> Response:
+        found = runtime.database.transact(dashboard.look)
+        statuses = found.reckoned.figures.open if found.reckoned else ()
+        return page(
+            "staff/operations/dashboard.html",
+            found=found,
+            notes=found.notes[:MOST_NOTES],
+            has_more_notes=len(found.notes) > MOST_NOTES,
+            counted=counted,
+            status_name=status_name,
+            ages=age_labels(),
+            statuses=statuses,
+            open_scale=plots.scale_of(status.total for status in statuses),
+            headings=_HEADINGS,
+            kinds=_KINDS,
+            scales=_scales(found.rankings),
+            plots=plots,
+        )
+
+    blueprint.add_url_rule("/dashboard", "dashboard", show)
+
+
+def counted(number: int) -> str:
+    """Say a number that was counted up to a limit."""
+    return _("more than %(number)d", number=MOST_COUNTED) if number > MOST_COUNTED else str(number)
+
+
+def status_name(code: str | None) -> str:
+    """Say a status."""
+    return _(_GRAPH.name(code)) if code else _("without a status")
+
+
+def age_labels() -> list[str]:
+    """Say the ages of open requests."""
+    return [
+        *(_("up to %(days)d days", days=days) for days in AGES),
+        _("more than %(days)d days", days=AGES[-1]),
+    ]
+
+
+def _scales(rankings: Mapping[By, Ranking]) -> dict[By, int]:
+    return {
+        by: plots.turnaround_scale([named.group for named in ranking.groups])
+        for by, ranking in rankings.items()
+    }

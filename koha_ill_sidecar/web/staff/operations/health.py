@@ -1,0 +1,90 @@
+"""Whether all is well: what Koha is set up to, the mail servers, the backends."""
+
+from collections.abc import Callable, Sequence
+
+from flask import Blueprint, Flask, redirect, url_for
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.domain.words import N_
+from koha_ill_sidecar.errors import SidecarError
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import backend_health
+from koha_ill_sidecar.services.backend_health import BackendHealth, BackendState
+from koha_ill_sidecar.services.doctor import Finding, Verdict
+from koha_ill_sidecar.services.doctor.for_staff import examine_for_staff
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import ngettext
+from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff.operations.kept import Kept
+
+_BACKENDS_SECONDS = 30.0
+_FINDINGS_SECONDS = 300.0
+
+_CHECKS = {
+    "preferences": N_("Preferences"),
+    "letters": N_("Letters"),
+    "partners": N_("Partner libraries"),
+    "backends": N_("Backends of requests"),
+    "other sender": N_("Other senders of our messages"),
+    "mail": N_("Mail server"),
+}
+_VERDICTS = {Verdict.OK: N_("All well"), Verdict.WARN: N_("Warning"), Verdict.FAIL: N_("Failed")}
+
+
+def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the routes, and what the navigation bar says of the backends."""
+    findings = Kept(
+        lambda: examine_for_staff(runtime.settings, runtime.database, runtime.mailer), _FINDINGS_SECONDS
+    )
+    backends = Kept(_asking_for_backends(runtime), _BACKENDS_SECONDS)
+
+    def show() -> Response:
+        found = findings.get()
+        return page(
+            "staff/operations/health.html",
+            findings=sorted(found.value, key=_urgency),
+            as_of=found.at,
+            checks=_CHECKS,
+            verdicts=_VERDICTS,
+        )
+
+    def check_again() -> Response:
+        findings.get(anew=True)
+        return redirect(url_for("staff.operations"), 303)
+
+    blueprint.add_url_rule("/operations", "operations", show)
+    blueprint.add_url_rule("/operations/check", "check_again", check_again, methods=["POST"])
+    app.jinja_env.globals.update(backend_health=lambda: backends.get().value, backend_text=backend_text)
+
+
+def backend_text(health: BackendHealth) -> str:
+    """Say how a backend is doing."""
+    match health.state:
+        case BackendState.UNKNOWN:
+            return _("nothing is known for the moment")
+        case BackendState.QUIET:
+            return _("no callback was ever received")
+        case BackendState.TROUBLED:
+            return ngettext(
+                "%(num)d callback of the last day came in vain",
+                "%(num)d callbacks of the last day came in vain",
+                health.errors,
+            )
+    return _("all well")
+
+
+def _asking_for_backends(runtime: Runtime) -> Callable[[], Sequence[BackendHealth]]:
+    """Give what asks the database about the backends; nothing is asked where there are none."""
+    names = backend_health.with_callbacks(runtime.settings.backends)
+
+    def ask() -> Sequence[BackendHealth]:
+        try:
+            return runtime.database.transact(backend_health.examine, names) if names else ()
+        except SidecarError:  # a page that says so must not fail of it again
+            return backend_health.unknown(names)
+
+    return ask
+
+
+def _urgency(finding: Finding) -> int:
+    return (Verdict.FAIL, Verdict.WARN, Verdict.OK).index(finding.verdict)

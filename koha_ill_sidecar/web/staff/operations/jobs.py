@@ -1,0 +1,54 @@
+"""The jobs: when they ran, how that went, and when they run next."""
+
+from datetime import timedelta
+
+from flask import Blueprint
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.config.timezone import library_timezone
+from koha_ill_sidecar.config.values import Schedule
+from koha_ill_sidecar.domain.words import N_
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import job_runs
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import ngettext
+from koha_ill_sidecar.web.pages import page
+
+_JOBS = {
+    "dispatch": N_("Deliver messages"),
+    "watch": N_("Notice what was changed in Koha"),
+    "outbox": N_("Tell others what they are to know"),
+    "figures": N_("Reckon the numbers of the dashboard"),
+    "cleanup": N_("Remove what has been kept long enough"),
+}
+
+
+def install(blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the route."""
+    schedules = runtime.settings.scheduler.jobs
+    timezone = library_timezone(runtime.settings)
+
+    def show() -> Response:
+        found = runtime.database.transact(job_runs.list_jobs, schedules, timezone)
+        return page("staff/operations/jobs.html", found=found, label_of=label_of, schedule_text=schedule_text)
+
+    blueprint.add_url_rule("/operations/jobs", "jobs", show)
+
+
+def label_of(name: str) -> str:
+    """Say what a job does; its name, where we do not know it."""
+    return _(_JOBS[name]) if name in _JOBS else name
+
+
+def schedule_text(schedule: Schedule) -> str:
+    """Say when a job runs."""
+    if schedule.every is None:
+        return _("by the crontab line %(line)s", line=schedule.cron)
+    seconds = schedule.every.total_seconds()
+    if schedule.every >= timedelta(hours=1) and seconds % 3600 == 0:
+        return ngettext("every hour", "every %(num)d hours", int(seconds // 3600))
+    if schedule.every >= timedelta(minutes=1) and seconds % 60 == 0:
+        return ngettext("every minute", "every %(num)d minutes", int(seconds // 60))
+    if seconds % 1 == 0:
+        return ngettext("every second", "every %(num)d seconds", int(seconds))
+    return _("every %(number)s seconds", number=f"{seconds:g}")

@@ -1,0 +1,176 @@
+"""Whether all is well, on its page and in the navigation bar."""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+from flask import Flask
+from mail_servers import MailServer, running
+from sqlalchemy import Engine, text
+from vendor import callback_settings, report
+from web.conftest import Desk
+from web.staff.operations.conftest import Send
+
+from conftest import KohaDatabase
+from koha_ill_sidecar.config.settings import DeliverySettings, SmtpSettings
+from koha_ill_sidecar.delivery.smtp import Mailer
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.web.app import create_app
+from koha_ill_sidecar.web.staff.operations.kept import Kept
+
+
+@pytest.fixture
+def app(koha_database: KohaDatabase, database: Database) -> Iterator[Flask]:
+    """The application with backends and a mail server that answers."""
+    mailer = Mailer()
+    with running(MailServer()) as smtp:
+        settings = callback_settings(koha_database.settings, delivery=DeliverySettings(smtp=smtp))
+        yield create_app(Runtime(settings=settings, database=database, mailer=mailer))
+    mailer.close()
+
+
+def test_what_is_amiss_stands_first_with_what_to_do(clara: Desk) -> None:
+    shown = clara.get("/operations").text
+
+    assert "no email letter for all libraries" in shown
+    assert "koha-ill-sidecar notices install" in shown
+    assert "1 of 3 have no email address: borrowernumber 13" in shown
+    assert "takes our mail" in shown
+    assert shown.index("no email letter") < shown.index("takes our mail")
+
+
+def test_a_mail_server_that_does_not_answer_is_told(koha_database: KohaDatabase, database: Database) -> None:
+    nobody = DeliverySettings(smtp=SmtpSettings(host="127.0.0.1", port=1))
+    settings = callback_settings(koha_database.settings, delivery=nobody)
+    application = create_app(Runtime(settings=settings, database=database))
+
+    shown = Desk(application.test_client(), database).sign_in(1).get("/operations").text
+
+    assert '<span class="state fail">Failed</span>' in shown
+
+
+def test_the_checks_are_kept_until_somebody_asks_again(clara: Desk, admin: Engine) -> None:
+    assert "KohaAdminEmailAddress is empty" not in clara.get("/operations").text
+    with admin.begin() as connection:
+        connection.execute(
+            text("UPDATE systempreferences SET value = '' WHERE variable = 'KohaAdminEmailAddress'")
+        )
+    assert "KohaAdminEmailAddress is empty" not in clara.get("/operations").text
+    database = clara._database
+    database._preferences = None
+
+    assert "KohaAdminEmailAddress is empty" in clara.post("/operations/check", follow=True).text
+
+
+def in_navigation(page: str, backend: str) -> str:
+    return page.partition('class="backends"')[2].partition(f'title="{backend}: ')[2].partition('"')[0]
+
+
+def test_the_bar_tells_of_every_backend_that_is_set_up_for_callbacks(
+    clara: Desk, send: Send, new_request: Callable[..., int]
+) -> None:
+    send(report(new_request(), "evt_1"), "evt_1")
+
+    shown = clara.get("/requests").text
+
+    assert in_navigation(shown, "acme") == "all well"
+    assert in_navigation(shown, "plain") == "no callback was ever received"
+    assert "silent" not in shown
+    assert 'title="off' not in shown
+    assert '<span class="visually-hidden">: all well</span>' in shown
+
+
+def test_the_bar_tells_of_callbacks_in_vain(clara: Desk, send: Send) -> None:
+    send(report(999_999, "evt_1"), "evt_1")
+    send(b"{", "evt_2")
+
+    assert in_navigation(clara.get("/requests").text, "acme") == "2 callbacks of the last day came in vain"
+
+
+def test_what_went_wrong_the_day_before_yesterday_is_past(clara: Desk, send: Send, admin: Engine) -> None:
+    send(b"{", "evt_1")
+    with admin.begin() as connection:
+        connection.execute(text("UPDATE ill_sidecar_receipts SET received_at = received_at - INTERVAL 2 DAY"))
+
+    assert in_navigation(clara.get("/requests").text, "acme") == "all well"
+
+
+def test_the_bar_asks_the_database_once_in_a_while(
+    clara: Desk, queries: Callable[[], AbstractContextManager[list[str]]]
+) -> None:
+    with queries() as seen:
+        for _ in range(3):
+            clara.get("/requests")
+
+    assert len([statement for statement in seen if "ill_sidecar_receipts" in statement]) == 1
+
+
+def test_who_is_not_signed_in_hears_nothing_of_the_backends(desk: Callable[[], Desk]) -> None:
+    assert "acme" not in desk().get("/sign-in").text
+
+
+def test_the_last_callback_of_each_backend_is_read_from_the_index(admin: Engine, send: Send) -> None:
+    send(b"{", "evt_1")
+    with admin.connect() as connection:
+        plan = connection.execute(
+            text("EXPLAIN SELECT backend, MAX(received_at) FROM ill_sidecar_receipts GROUP BY backend")
+        ).mappings()
+        (step,) = plan
+
+    assert step["key"] == "ill_sidecar_receipts_backend"
+
+
+def test_an_answer_is_kept_for_its_time_and_asked_for_by_one_thread_at_a_time() -> None:
+    asked = itertools.count(1)
+    kept = Kept(lambda: next(asked), seconds=60)
+
+    threads = [threading.Thread(target=kept.get) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert kept.get().value == 1
+    assert kept.get(anew=True).value == 2
+    assert Kept(lambda: next(asked), seconds=0).get().value == 3
+
+
+def test_what_could_not_be_answered_is_asked_again() -> None:
+    answers = iter((1, 2))
+
+    def ask() -> int:
+        if next(answers) == 1:
+            raise RuntimeError
+        return 2
+
+    kept = Kept(ask, seconds=60)
+    with pytest.raises(RuntimeError):
+        kept.get()
+
+    assert kept.get().value == 2
+
+
+def test_while_one_thread_asks_the_others_go_on_with_the_answer_before() -> None:
+    may_answer, asks = threading.Event(), threading.Event()
+    asked = itertools.count(1)
+
+    def ask() -> int:
+        number = next(asked)
+        if number > 1:
+            asks.set()
+            may_answer.wait(10)
+        return number
+
+    kept = Kept(ask, seconds=0)
+    assert kept.get().value == 1
+    slow = threading.Thread(target=kept.get)
+    slow.start()
+    asks.wait(10)
+
+    assert kept.get().value == 1
+
+    may_answer.set()
+    slow.join()
