@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from koha_ill_sidecar.config.values import Schedule
-from koha_ill_sidecar.services.schedules import shortest_pause, trigger, was_due_since
+from koha_ill_sidecar.services.schedules import next_start, shortest_pause, trigger, was_due_since
 
 TAIPEI = ZoneInfo("Asia/Taipei")
 MONDAY = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -74,3 +74,17 @@ def test_a_start_that_was_missed_is_found(text: str, hours: int, due: bool) -> N
     since = MONDAY - timedelta(hours=hours)
 
     assert was_due_since(Schedule.parse(text), TAIPEI, since, MONDAY) is due
+
+
+def test_the_next_start_follows_the_last_one() -> None:
+    often, nightly = Schedule.parse("10s"), Schedule.parse("17 3 * * *")
+
+    assert next_start(often, TAIPEI, MONDAY - timedelta(seconds=4), MONDAY) == MONDAY + timedelta(seconds=6)
+    assert next_start(nightly, TAIPEI, None, MONDAY) == datetime(2026, 11, 23, 19, 17, tzinfo=UTC)
+
+
+def test_what_is_due_already_is_due_now() -> None:
+    often = Schedule.parse("10s")
+
+    assert next_start(often, TAIPEI, MONDAY - timedelta(hours=1), MONDAY) == MONDAY
+    assert next_start(often, TAIPEI, None, MONDAY) == MONDAY

@@ -17,6 +17,7 @@ from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import ngettext
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import errors, messages
+from koha_ill_sidecar.web.staff.access import safe_target
 from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number, numbers, where_next
 
 STATES = {
@@ -104,7 +105,7 @@ class _Views:
         chosen = self._transact(
             queue.chosen_messages, numbers(request.args.getlist("message")), self._delivery
         )
-        back = request.args.get("next", "")
+        back = safe_target(request.args.get("next")) or url_for("staff.messages")
         if not chosen or action not in ("retry", "give_up"):
             messages.tell("warning", _("No message was chosen."))
             return redirect(url_for("staff.messages"), 303)

@@ -144,7 +144,7 @@ def test_whatever_a_message_holds_is_shown_and_not_run(clara: Desk, queue: Queue
         reply_address=HOSTILE,
     )
     fail(database)
-    confirm = f"/operations/messages/confirm?action=retry&message={number}&next={HOSTILE}"
+    confirm = f"/operations/messages/confirm?action=retry&message={number}&next=/{HOSTILE}"
     for address in ("/operations/messages", f"/operations/messages/{number}", confirm):
         shown = clara.get(address).text
 
@@ -202,6 +202,17 @@ def test_what_was_sent_goes_out_again_only_if_that_is_meant(clara: Desk, queue: 
 
     clara.post("/operations/messages/retry", {"message": sent, "again": "1"})
     assert queue.status(sent)[0] == "pending"
+
+
+@pytest.mark.parametrize("target", ["https://evil.example", "//evil.example", "javascript:alert(1)"])
+def test_nobody_is_sent_elsewhere_by_a_confirmation(clara: Desk, queue: Queue, target: str) -> None:
+    number = queue.add()
+
+    asked = clara.get(f"/operations/messages/confirm?action=retry&message={number}&next={target}").text
+    done = clara.post("/operations/messages/retry", {"message": number, "next": target})
+
+    assert f'"{target}"' not in asked
+    assert done.location == "/operations/messages"
 
 
 def test_choosing_nothing_is_told(clara: Desk) -> None:
