@@ -191,7 +191,8 @@ class _Runs:
             logger.exception("job failed unexpectedly", extra={"job": self.job.name})
             self._failed(started, type(error).__name__)
         else:
-            self._around.database_patience.regain()
+            if self.job.exclusive or done:  # else it may not have asked the database for anything
+                self._around.database_patience.regain()
             self._patience.regain()
             if done is not None:
                 self._succeeded(started, done)
