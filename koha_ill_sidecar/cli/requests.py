@@ -17,7 +17,7 @@ from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.creation import NewRequest, Visitor
 from koha_ill_sidecar.services.overview import ListedRequest, RequestDetails
 from koha_ill_sidecar.services.staff import commandline_actor
-from koha_ill_sidecar.storage.koha.requests import RequestFilter
+from koha_ill_sidecar.storage.koha.requests import RowFilter
 from koha_ill_sidecar.storage.transaction import Transaction
 
 R = TypeVar("R")
@@ -73,7 +73,7 @@ def list_command(
     as_json: bool,
 ) -> None:
     """List requests, newest first."""
-    wanted = RequestFilter(
+    wanted = RowFilter(
         statuses=statuses,
         branchcode=branchcode,
         backend=backend,

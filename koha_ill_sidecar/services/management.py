@@ -17,7 +17,8 @@ from koha_ill_sidecar.domain.statuses import Action, Status, StatusNode
 from koha_ill_sidecar.errors import ActionNotAllowed
 from koha_ill_sidecar.services import metadata
 from koha_ill_sidecar.services.notices.sending import NOTICE_QUEUED, preview_patron_notice
-from koha_ill_sidecar.services.overview import number_of, status_of
+from koha_ill_sidecar.services.numbers import shown_number
+from koha_ill_sidecar.services.overview import status_of
 from koha_ill_sidecar.services.patron_addresses import notice_email_address
 from koha_ill_sidecar.services.request_log import LogEntry, full_log
 from koha_ill_sidecar.services.statuses import available_actions, graph_of
@@ -311,12 +312,12 @@ def carry_out(tx: Transaction, illrequest_id: int, run: Run, actor: Actor) -> Do
     Raises:
         RequestNotFound: There is no such request.
     """
-    number = number_of(tx, requests.get(tx, illrequest_id))
+    number = shown_number(tx, requests.get(tx, illrequest_id))
     after = run(tx, illrequest_id, actor)
     return Done(
         number=number,
         ill_request=after,
-        new_number=number_of(tx, after) if after else "",
+        new_number=shown_number(tx, after) if after else "",
         status=status_of(tx, after) if after else "",
     )
 
@@ -370,7 +371,7 @@ def _head(tx: Transaction, ill_request: ILLRequest, workplace: Workplace) -> Req
     suppliers = _other_suppliers(tx, kept, workplace)
     return RequestHead(
         ill_request=ill_request,
-        number=number_of(tx, ill_request),
+        number=shown_number(tx, ill_request),
         status=status_of(tx, ill_request),
         core_status=graph_of(tx.koha, ill_request).name(ill_request.status),
         actions=tuple(

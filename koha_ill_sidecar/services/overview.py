@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_type
 from koha_ill_sidecar.services import checks
 from koha_ill_sidecar.services.metadata import metadata
+from koha_ill_sidecar.services.numbers import shown_number
 from koha_ill_sidecar.services.statuses import available_actions, graph_of
 from koha_ill_sidecar.storage.koha import attributes, authorised_values, comments, patrons, requests
 from koha_ill_sidecar.storage.koha.patrons import Patron
-from koha_ill_sidecar.storage.koha.requests import RequestFilter
+from koha_ill_sidecar.storage.koha.requests import RowFilter
 from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
@@ -45,7 +46,7 @@ class RequestDetails:
 
 
 def list_requests(
-    tx: Transaction, wanted: RequestFilter, *, patron: str | None = None, limit: int = 50
+    tx: Transaction, wanted: RowFilter, *, patron: str | None = None, limit: int = 50
 ) -> list[ListedRequest]:
     """
     Give requests, newest first; three queries, and up to four to find the patron.
@@ -78,7 +79,7 @@ def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
     patron = patrons.find(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
     return RequestDetails(
         ill_request=ill_request,
-        number=number_of(tx, ill_request),
+        number=shown_number(tx, ill_request),
         status=status_of(tx, ill_request),
         patron=patron.label if patron else "",
         supplier_backend=sidecar_requests.supplier_backend(tx, illrequest_id),
@@ -96,17 +97,12 @@ def _listed(
     values = values_by_type(known)
     return ListedRequest(
         ill_request=ill_request,
-        number=number_of(tx, ill_request),
+        number=shown_number(tx, ill_request),
         patron=patron.label if patron else "",
         type=values.get("type", ""),
         title=values.get("article_title") or values.get("title", ""),
         author=values.get("author") or values.get("article_author", ""),
     )
-
-
-def number_of(tx: Transaction, ill_request: ILLRequest) -> str:
-    """Give the number of a request with its library's prefix."""
-    return f"{tx.site.id_prefix(ill_request.branchcode)}{ill_request.illrequest_id}"
 
 
 def status_of(tx: Transaction, ill_request: ILLRequest) -> str:

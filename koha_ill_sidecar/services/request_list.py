@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from koha_ill_sidecar.domain.request_filters import RequestFilter, Sort
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.services import request_search
+from koha_ill_sidecar.services.numbers import shown_number
 from koha_ill_sidecar.services.request_search import FoundRequests
 from koha_ill_sidecar.services.statuses import generic_graph, graph_of
 from koha_ill_sidecar.storage.koha import authorised_values, request_list
@@ -89,6 +90,6 @@ def _each(tx: Transaction, rows: Sequence[ListedRow]) -> Iterator[ListedRequest]
         ill_request = row.ill_request
         yield ListedRequest(
             row=row,
-            number=f"{tx.site.id_prefix(ill_request.branchcode)}{ill_request.illrequest_id}",
+            number=shown_number(tx, ill_request),
             status=graph_of(tx.koha, ill_request).name(ill_request.status),
         )

@@ -304,7 +304,7 @@ def test_a_list_is_filtered_as_koha_filters_it(tx: Transaction) -> None:
     old = make_request(tx.connection, tx.koha, branchcode=RIVERSIDE, placed="2020-02-02", borrowernumber=WEN)
 
     def found(**conditions: Any) -> list[int]:
-        wanted = requests.RequestFilter(**conditions)
+        wanted = requests.RowFilter(**conditions)
         return [request.illrequest_id for request in requests.find(tx, wanted, limit=10)]
 
     assert found() == [old, aliased, plain]

@@ -25,7 +25,7 @@ COLUMNS = tuple(field.name for field in fields(ILLRequest))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RequestFilter:
+class RowFilter:
     """Conditions of a list, all of which must hold; what is empty or None does not count."""
 
     statuses: Sequence[str] = ()  # codes of statuses or of aliases
@@ -57,7 +57,7 @@ def get_for_update(tx: Transaction, illrequest_id: int) -> ILLRequest:
     return ILLRequest(**dict(zip(names, row, strict=True)))
 
 
-def find(tx: Transaction, wanted: RequestFilter, *, limit: int, offset: int = 0) -> list[ILLRequest]:
+def find(tx: Transaction, wanted: RowFilter, *, limit: int, offset: int = 0) -> list[ILLRequest]:
     """Give requests, newest first; one query."""
     table = tx.koha.table("illrequests")
     statement = (
@@ -163,7 +163,7 @@ def _present(table: Table) -> list[ColumnElement[Any]]:
     return [table.c[name] for name in COLUMNS if name in table.c]
 
 
-def _conditions(table: Table, wanted: RequestFilter) -> list[ColumnElement[bool]]:
+def _conditions(table: Table, wanted: RowFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.statuses:
         plain = table.c.status.in_(wanted.statuses) & table.c.status_alias.is_(None)
