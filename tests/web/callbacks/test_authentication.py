@@ -1,14 +1,11 @@
 import base64
 import hashlib
 import hmac
+import ssl
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from certificates import make_authority
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -221,26 +218,17 @@ def test_basic_credentials_that_are_not_base64_are_refused(value: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate() -> x509.Certificate:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "acme")])
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(2027, 1, 1, tzinfo=UTC))
-        .sign(key, hashes.SHA256())
-    )
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    directory = tmp_path_factory.mktemp("certificate")
+    make_authority(directory / "cert.pem", directory / "key.pem")
+    return (directory / "cert.pem").read_text()
 
 
-def test_a_certificate_passed_by_a_trusted_proxy_holds(certificate: x509.Certificate) -> None:
-    fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
+def test_a_certificate_passed_by_a_trusted_proxy_holds(certificate: str) -> None:
+    fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
     way = ClientCertificateAuthentication(header="X-Cert", fingerprints=(fingerprint,))
     with_colons = ":".join(fingerprint[at : at + 2] for at in range(0, 64, 2)).upper()
-    pem = certificate.public_bytes(Encoding.PEM).decode().replace("\n", "%0A").replace(" ", "%20")
+    pem = certificate.replace("\n", "%0A").replace(" ", "%20")
 
     for value in (fingerprint, with_colons, pem):
         shown = evidence({"x-cert": value}, from_trusted_proxy=True)
