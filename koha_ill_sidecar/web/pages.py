@@ -43,7 +43,6 @@ def install(app: Flask, timezone: tzinfo) -> None:
     environment.filters["money"] = _money
     environment.globals["static"] = _static_address
     environment.globals["languages"] = i18n.LANGUAGES
-    app.before_request(_begin)
     app.add_url_rule("/static/<version>/<path:name>", "static", _static_file)
 
 
@@ -69,7 +68,8 @@ def here(**changes: object) -> str:
     return f"{address}?{query}" if query else address
 
 
-def _begin() -> None:
+def begin() -> None:
+    """Begin a request that a page answers; programs' requests go without."""
     g.language = i18n.choose_language()
     g.date_style, g.currency_format = DateStyle("iso", "24hr"), "US"
 

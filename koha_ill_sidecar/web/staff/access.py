@@ -11,7 +11,7 @@ import secrets
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, abort, current_app, g, redirect, request, url_for
+from flask import Blueprint, abort, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from koha_ill_sidecar.config.settings import LoginMethod
@@ -152,7 +152,7 @@ def _visitor() -> str:
     return known
 
 
-def remember_visitor(response: Response) -> Response:
+def remember_visitor(response: BaseResponse) -> BaseResponse:
     """Let the browser of somebody who is not signed in keep the secret of their forms."""
     if new := g.pop("new_visitor", None):
         response.set_cookie(

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.web import problems
+from koha_ill_sidecar.web import pages, problems
 from koha_ill_sidecar.web.staff import entrance, errors, messages
 from koha_ill_sidecar.web.staff.access import (
     COOKIE,
@@ -49,7 +49,11 @@ def install(app: Flask, runtime: Runtime) -> None:
         return
     blueprint = Blueprint("staff", __name__)
     access = Access(runtime)
+    blueprint.before_request(pages.begin)
+    blueprint.before_request(nobody)
     access.guard(blueprint)
+    blueprint.after_request(messages.keep)
+    blueprint.after_request(remember_visitor)
     errors.install(blueprint)
     entrance.install(blueprint, runtime, access)
     blueprint.add_url_rule("/", "home", _home)
@@ -57,9 +61,6 @@ def install(app: Flask, runtime: Runtime) -> None:
         part.install(blueprint, runtime)
     operations.install(app, blueprint, runtime)
     app.register_blueprint(blueprint)
-    app.before_request(nobody)
-    app.after_request(messages.keep)
-    app.after_request(remember_visitor)
     app.register_error_handler(404, functools.partial(_nothing_there, access))
     app.jinja_env.globals.update(
         csrf_token=csrf_token,
@@ -81,6 +82,8 @@ def _home() -> Response:
 def _nothing_there(access: Access, error: NotFound) -> Response:
     if request.path.startswith(_FOR_PROGRAMS) or not request.accept_mimetypes.accept_html:
         return problems.http_error(error)
+    pages.begin()
+    nobody()
     with suppress(SidecarError):
         access.recognise()
-    return errors.not_found_page()
+    return remember_visitor(messages.keep(errors.not_found_page()))
