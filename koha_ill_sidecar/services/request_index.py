@@ -19,10 +19,10 @@ from koha_ill_sidecar.storage.koha import request_documents
 from koha_ill_sidecar.storage.sidecar import marks, observations
 from koha_ill_sidecar.storage.sidecar.request_index import differences, listing, postings, queue, slices
 from koha_ill_sidecar.storage.sidecar.request_index.slices import Moves
+from koha_ill_sidecar.storage.sidecar.request_index.state import COMPLETE_MARK
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _BUILT_MARK = "index.built"
-_COMPLETE_MARK = "index.complete"
 _COMMENTS_MARK = "index.comments"
 _WRITTEN_MARK = "index.written"
 _OPEN_MARK = "index.open"
@@ -58,7 +58,7 @@ def index(tx: Transaction, illrequest_ids: Collection[int], *, thoroughly: bool 
     """
     Index requests as they stand now, or take them out if they are gone; tells how many that were.
 
-    Five queries, and for each bucket of numbers and each column of which something changed a few more.
+    Four queries, and for each bucket of numbers and each column of which something changed a few more.
 
     Args:
         thoroughly: Write anew what should be there already; else requests that did not change are passed over.
@@ -80,7 +80,7 @@ def _without(documents: Mapping[int, Document], numbers: Collection[int]) -> dic
 
 
 def read_documents(tx: Transaction, illrequest_ids: Collection[int]) -> list[Document]:
-    """Give requests as they are searched and sorted, by their rows as they stand; two queries."""
+    """Give requests as they are searched and sorted, by their rows as they stand; one query."""
     found = request_documents.read(tx, list(illrequest_ids))
     return [document(rows, is_open=is_open(rows.columns["status"])) for rows in found]
 
@@ -113,7 +113,7 @@ def build(tx: Transaction) -> int | None:
     if missing:
         slices.make(tx, missing[0])
         return 0
-    marks.place(tx, _COMPLETE_MARK, 1)
+    marks.place(tx, COMPLETE_MARK, 1)
     return None
 
 
@@ -121,13 +121,13 @@ def begin_anew(tx: Transaction) -> None:
     """Let :func:`build` go through all requests and orders once more; what is there stays in use until then."""
     listing.lock(tx)
     marks.place(tx, _BUILT_MARK, 0)
-    marks.place(tx, _COMPLETE_MARK, 0)
+    marks.place(tx, COMPLETE_MARK, 0)
     slices.forget(tx)
 
 
 def is_complete(tx: Transaction) -> bool:
     """Tell whether the first building is done."""
-    return marks.position(tx, _COMPLETE_MARK) == 1
+    return marks.position(tx, COMPLETE_MARK) == 1
 
 
 def progress(tx: Transaction) -> Progress:

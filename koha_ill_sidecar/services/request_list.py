@@ -56,7 +56,7 @@ class RequestPage:
 
 
 def load(tx: Transaction, wanted: RequestFilter, sort: Sort, *, page: int, page_size: int) -> RequestPage:
-    """Give a page of the requests that a filter picks; two queries more than finding them."""
+    """Give a page of the requests that a filter picks; one query more than finding them."""
     found = request_search.find(tx, _visible(tx, wanted), sort, page=page, page_size=page_size)
     return RequestPage(
         requests=_listed(tx, request_list.find(tx, found.illrequest_ids)),

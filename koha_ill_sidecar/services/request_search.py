@@ -7,7 +7,6 @@ change at once.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 from pyroaring import BitMap
 
@@ -25,7 +24,7 @@ from koha_ill_sidecar.domain.request_filters import (
 from koha_ill_sidecar.domain.search_terms import PATRON, TEXT
 from koha_ill_sidecar.domain.term_expressions import matching, terms
 from koha_ill_sidecar.services import request_index
-from koha_ill_sidecar.storage.sidecar.request_index import listing, postings, queue, slices
+from koha_ill_sidecar.storage.sidecar.request_index import listing, postings, slices, state
 from koha_ill_sidecar.storage.sidecar.request_index.slices import Place
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -69,18 +68,19 @@ def find(
     """
     Give a page of the requests that a filter picks; the first page is 1.
 
-    Nine queries at most, seldom more than six.
+    Eight queries at most, seldom more than five.
     """
-    waiting = queue.waiting(tx, limit=_MOST_WAITING)
+    index = state.read(tx, limit=_MOST_WAITING)
     live = [
-        made for made in request_index.read_documents(tx, waiting) if matches_apart_from_status(wanted, made)
+        made
+        for made in request_index.read_documents(tx, index.waiting)
+        if matches_apart_from_status(wanted, made)
     ]
-    of_any_status, has = _picked(tx, wanted, BitMap(waiting))
+    of_any_status, has = _picked(tx, wanted, BitMap(index.waiting))
     compared = _compare(tx, of_any_status, typed_words(wanted))
     hits = matching(status_expression(wanted), lambda term: has.get(term, _NOBODY), compared.numbers)
-    picked = _Picked(hits, [made for made in live if has_status(wanted, made)])
-    is_complete = request_index.is_complete(tx)
-    if not is_complete and len(hits) > _FEW:
+    picked = _Picked(hits, [made for made in live if has_status(wanted, made)], of=len(has.get(ALL, _NOBODY)))
+    if not index.is_complete and len(hits) > _FEW:
         sort = Sort(Column.NUMBER, sort.descending)  # the order by other columns is made at the end
     start = (page - 1) * page_size
     found = _page(tx, picked, sort, start, min(start + page_size, len(picked)))
@@ -90,7 +90,7 @@ def find(
         is_exact=compared.is_exact,
         statuses=_counts(Facet.STATUS, has, compared.numbers, live),
         aliases=_counts(Facet.ALIAS, has, compared.numbers, live),
-        is_complete=is_complete,
+        is_complete=index.is_complete,
     )
 
 
@@ -99,10 +99,11 @@ _NOBODY = BitMap()
 
 @dataclass(frozen=True, slots=True)
 class _Picked:
-    """The requests that are looked for: as indexed, and those whose rows were read."""
+    """The requests that are looked for, as indexed and those whose rows were read; and of how many indexed ones."""
 
     indexed: BitMap
     live: Sequence[Document]
+    of: int
 
     def __len__(self) -> int:
         return len(self.indexed) + len(self.live)
@@ -142,11 +143,7 @@ def _compare(tx: Transaction, numbers: BitMap, words: Sequence[TypedWord]) -> _C
 
 def _proven(tx: Transaction, words: Sequence[TypedWord]) -> BitMap:
     """Give those in which every word is known to occur, because it occurs in words that many requests have."""
-    spelled = postings.shared_words_with(tx, words)
-    has = postings.find(tx, chain.from_iterable(spelled))
-    return BitMap.intersection(
-        *(BitMap.union(*(has.get(term, _NOBODY) for term in [*found, ""])) for found in spelled)
-    )
+    return BitMap.intersection(*postings.with_shared_words(tx, words))
 
 
 def _lacking(tx: Transaction, numbers: Iterable[int], words: Sequence[TypedWord]) -> list[int]:
@@ -205,30 +202,32 @@ def _by_number(picked: _Picked, sort: Sort, start: int, end: int) -> list[int]:
 
 
 def _in_order(tx: Transaction, picked: _Picked, sort: Sort, start: int, end: int) -> list[int]:
-    live = sorted(
-        ((made.keys[sort.column], made.illrequest_id) for made in picked.live), reverse=sort.descending
-    )
-    found: list[int] = []
-    for part, places in _parts(tx, picked.indexed, live, sort):
+    """Find the parts that the page lies in, and put them in order."""
+    indexed, live = BitMap(), list[Place]()
+    for part, places in _parts(tx, picked, sort, end):
         size = len(part) + len(places)
-        if start < size:
-            found += [number for _, number in _ordered(tx, sort, part, places, start, end)]
-        start, end = max(start - size, 0), end - size
-        if end <= 0:
+        if not indexed and not live and start >= size:
+            start, end = start - size, end - size
+            continue
+        indexed |= part
+        live += places
+        if end <= len(indexed) + len(live):
             break
-    return found
+    return [number for _, number in _ordered(tx, sort, indexed, live, start, end)]
 
 
 def _parts(
-    tx: Transaction, indexed: BitMap, live: Sequence[Place], sort: Sort
+    tx: Transaction, picked: _Picked, sort: Sort, end: int
 ) -> Iterator[tuple[BitMap, Sequence[Place]]]:
     """Give those that were picked in parts, one behind the other in the order: as indexed, and as read."""
-    if len(indexed) <= _FEW:
-        yield indexed, live
+    live = [(made.keys[sort.column], made.illrequest_id) for made in picked.live]
+    if len(picked.indexed) <= _FEW:
+        yield picked.indexed, live
         return
-    for part in slices.walk(tx, sort.column, descending=sort.descending):
+    expecting = 4 + 2 * end * picked.of // (slices.SIZE * len(picked.indexed))
+    for part in slices.walk(tx, sort.column, descending=sort.descending, expecting=expecting):
         here = [place for place in live if part.lower <= place and (part.upper is None or place < part.upper)]
-        yield indexed & part.numbers, here
+        yield picked.indexed & part.numbers, here
 
 
 def _ordered(

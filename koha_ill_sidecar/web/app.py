@@ -25,6 +25,8 @@ _SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
 )
 
+_LARGEST_FORM = 2_000_000  # bytes: three of Koha's texts in Chinese, each character of which is sent as nine
+
 
 def create_app(runtime: Runtime) -> Flask:
     """
@@ -38,8 +40,7 @@ def create_app(runtime: Runtime) -> Flask:
     """
     settings = runtime.settings
     app = Flask("koha_ill_sidecar", static_folder=None)
-    # One more than is taken: a body of unknown length is cut there, and must be seen to be too long.
-    app.config["MAX_CONTENT_LENGTH"] = settings.callbacks.max_body_bytes + 1
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = _LARGEST_FORM
     app.before_request(_begin)
     app.after_request(_finish)
     problems.install(app)

@@ -19,7 +19,7 @@ from koha_ill_sidecar.services.creation import NewRequest
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
-from koha_ill_sidecar.storage.sidecar.request_index import listing, postings, queue, slices
+from koha_ill_sidecar.storage.sidecar.request_index import listing, postings, queue, slices, state
 from koha_ill_sidecar.storage.transaction import Transaction
 
 Make = Callable[..., int]
@@ -97,7 +97,7 @@ def test_a_request_that_is_gone_leaves_nothing(tx: Transaction, indexed: Make) -
     assert request_index.index(tx, [illrequest_id]) == 1
     assert tx.connection.scalar(text("SELECT COUNT(*) FROM ill_sidecar_postings")) == 0
     assert listing.find(tx, [illrequest_id]) == {}
-    assert all(not part.numbers for part in slices.walk(tx, KEYED_COLUMNS[0], descending=False))
+    assert all(not part.numbers for part in slices.walk(tx, KEYED_COLUMNS[0], descending=False, expecting=9))
 
 
 def test_a_word_that_many_share_is_a_term_and_stays_right(
@@ -151,13 +151,13 @@ def test_beginning_anew_mends_what_was_lost(tx: Transaction, indexed: Make) -> N
 
 def test_slices_that_grow_are_cut(tx: Transaction, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices, "_LARGEST", 4)
-    monkeypatch.setattr(slices, "_NEW", 2)
+    monkeypatch.setattr(slices, "SIZE", 2)
     _build(tx)
     ids = [make(notesstaff=f"note {number % 5}") for number in range(30)]
     for illrequest_id in ids:
         request_index.index(tx, [illrequest_id])
 
-    parts = [part.numbers for part in slices.walk(tx, KEYED_COLUMNS[0], descending=True)]
+    parts = [part.numbers for part in slices.walk(tx, KEYED_COLUMNS[0], descending=True, expecting=3)]
     assert max(map(len, parts)) <= 4
     assert BitMap.union(*parts) == BitMap(ids)
 
@@ -177,7 +177,7 @@ def test_every_change_of_ours_waits_to_be_indexed(database: Database) -> None:
         lambda tx: opac.edit_note(tx, illrequest_id, "w", STAFF),
         lambda tx: requests_service.delete(tx, illrequest_id, STAFF),
     ]
-    assert database.transact(queue.waiting, limit=9) == [illrequest_id]
+    assert database.transact(state.read, limit=9).waiting == [illrequest_id]
 
     for change in changes:
         database.transact(request_index.index_queue, limit=100)
@@ -217,7 +217,7 @@ def test_a_change_while_its_request_is_indexed_is_indexed_next(database: Databas
     database.transact(edit, illrequest_id, STAFF, notesstaff="first")
     database.transact(index_slowly)
 
-    assert database.transact(queue.waiting, limit=9) == [illrequest_id]
+    assert database.transact(state.read, limit=9).waiting == [illrequest_id]
     assert database.transact(_hits, "second") == [illrequest_id]
     database.transact(request_index.index_queue, limit=100)
     assert database.transact(_hits, "second") == [illrequest_id]
@@ -353,4 +353,4 @@ def test_what_the_watch_notices_waits_to_be_indexed(database: Database, admin: E
         _koha_does(connection, "UPDATE illrequests SET status = 'REQ'")
     database.transact(watch.notice_change, illrequest_id)
 
-    assert database.transact(queue.waiting, limit=9) == [illrequest_id]
+    assert database.transact(state.read, limit=9).waiting == [illrequest_id]

@@ -110,7 +110,7 @@ def _set_limits(patch: pytest.MonkeyPatch, limits: tuple[int, int, int, int]) ->
     patch.setattr(request_search, "_FEW", few)
     patch.setattr(request_search, "_QUICKLY_COMPARED", quickly)
     patch.setattr(slices, "_LARGEST", largest)
-    patch.setattr(slices, "_NEW", max(largest // 2, 1))
+    patch.setattr(slices, "SIZE", max(largest // 2, 1))
     patch.setattr(postings, "_SHARED_BY", shared)
 
 
@@ -208,19 +208,34 @@ def test_a_change_that_waits_shows_at_once(tx: Transaction, make: Make) -> None:
 
 
 def test_a_page_takes_few_queries(
-    tx: Transaction, make: Make, queries: Callable[[], AbstractContextManager[list[str]]]
+    tx: Transaction,
+    make: Make,
+    queries: Callable[[], AbstractContextManager[list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    make()
+    _set_limits(monkeypatch, (3, 0, 4, 4))
+    shared = [make(notesstaff=f"journals {number}") for number in range(40)]
+    request_index.index(tx, shared, thoroughly=True)
+    make(notesstaff="newjournals")
+    for number in range(60):
+        make(notesstaff=f"before all of them in the order {number}")
     _make_orders(tx)
     with queries() as plain:
         _find(tx)
-    koha_requests.update(tx, make(), notesstaff="urgent")
+    koha_requests.update(tx, make(), notesstaff="journals")
     queue.tell(tx)
-    with queries() as fullest:
-        _find(tx, Sort(Column.TITLE), keyword="journal urgent", patron="page", statuses=["NEW"])
 
-    assert len(plain) == 3
-    assert len(fullest) <= 9
+    with queries() as fullest:
+        found = request_search.find(
+            tx,
+            RequestFilter(keyword="journals", patron="page", statuses=["NEW"], hidden=["COMP"]),
+            Sort(Column.NOTES_STAFF, descending=False),
+            page_size=2,
+        )
+
+    assert len(plain) == 2
+    assert found.total == len(shared) + 2
+    assert len(fullest) == 8
 
 
 def test_a_page_behind_the_last_is_empty(tx: Transaction, make: Make) -> None:

@@ -6,9 +6,12 @@ asked for, so that a change is found without the rows being carried over.
 """
 
 import functools
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 from koha_ill_sidecar.domain.request_documents import RequestRows
 from koha_ill_sidecar.storage.direct import send
@@ -22,9 +25,10 @@ _COLUMNS = (
 )  # fmt: skip
 _PATRON = ("surname", "firstname", "preferred_name", "middle_name", "othernames", "cardnumber", "userid")
 
+# A row's columns come as one list, and attributes behind the rows: to take hundreds of thousands of wide rows apart
+# costs the driver more than all else.
 _ATTRIBUTES = (
-    "SELECT illrequest_id, type, value FROM illrequestattributes WHERE illrequest_id IN %(ids)s"
-    " ORDER BY illrequest_id, type"
+    "SELECT illrequest_id, NULL, NULL, type, value FROM illrequestattributes WHERE illrequest_id IN %(ids)s"
 )
 
 
@@ -43,33 +47,38 @@ class FingerprintSQL:
 
 
 def read(tx: Transaction, illrequest_ids: Sequence[int]) -> list[RequestRows]:
-    """
-    Give the rows of requests; those that are gone are left out. Two queries.
-
-    The fingerprint is never younger than the rest: what changes between the queries is found again by it.
-    """
+    """Give the rows of requests; those that are gone are left out. One query."""
     if not illrequest_ids:
         return []
     statement, columns, patron = _select(tx.koha)
-    found = send(tx, statement, {"ids": list(illrequest_ids)}).fetchall()
     attributes: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for illrequest_id, kind, value in send(tx, _ATTRIBUTES, {"ids": list(illrequest_ids)}).fetchall():
-        attributes[illrequest_id].append((kind, value))
-    first_of_patron = 6 + len(columns)
+    found = []
+    for row in send(tx, statement, {"ids": list(illrequest_ids)}).fetchall():
+        if row[3] is None:
+            found.append(row)
+        else:
+            attributes[row[0]].append(row[3:])
     return [
-        RequestRows(
-            illrequest_id=row[0],
-            fingerprint=row[1],
-            attributes_fingerprint=int(row[2]),
-            library_name=row[3],
-            batch_name=row[4],
-            comments=row[5],
-            columns=dict(zip(columns, row[6:first_of_patron], strict=True)),
-            patron=dict(zip(patron, row[first_of_patron:], strict=True)),
-            attributes=attributes[row[0]],
-        )
-        for row in found
+        _rows(row, columns, patron, sorted(attributes[row[0]])) for row in sorted(found, key=itemgetter(0))
     ]
+
+
+def _rows(
+    row: Sequence[Any], columns: Sequence[str], patron: Sequence[str], attributes: Sequence[tuple[str, str]]
+) -> RequestRows:
+    illrequest_id, request_fingerprint, attributes_fingerprint, _, listed = row
+    library_name, batch_name, comments, *values = json.loads(listed)
+    return RequestRows(
+        illrequest_id=illrequest_id,
+        fingerprint=request_fingerprint,
+        attributes_fingerprint=int(attributes_fingerprint),
+        library_name=library_name,
+        batch_name=batch_name,
+        comments=comments,
+        columns=dict(zip(columns, values[: len(columns)], strict=True)),
+        patron=dict(zip(patron, values[len(columns) :], strict=True)),
+        attributes=attributes,
+    )
 
 
 @functools.cache
@@ -96,14 +105,14 @@ _COMMENTS = "SELECT COUNT(*) FROM illcomments c WHERE c.illrequest_id = r.illreq
 
 @functools.cache
 def _select(koha: InstalledKoha) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Give the statement, and which columns of the request and of the patron it gives at its end."""
+    """Give the statement, and which columns of the request and of the patron stand at the end of its lists."""
     sql = fingerprint(koha)
     batch_name = "ib.name" if _has_batches(koha) else "NULL"
     wanted = ", ".join(f"CAST({column} AS CHAR)" for column in (*_columns(koha), *_patron(koha)))
     statement = (
-        f"SELECT r.illrequest_id, {sql.expression}, {ATTRIBUTES_FINGERPRINT}, b.branchname,"  # noqa: S608
-        f" {batch_name}, ({_COMMENTS}), {wanted}"
-        f" FROM illrequests r{sql.joins} WHERE r.illrequest_id IN %(ids)s"
+        f"SELECT r.illrequest_id, {sql.expression}, {ATTRIBUTES_FINGERPRINT}, NULL,"  # noqa: S608
+        f" JSON_ARRAY(b.branchname, {batch_name}, ({_COMMENTS}), {wanted})"
+        f" FROM illrequests r{sql.joins} WHERE r.illrequest_id IN %(ids)s UNION ALL {_ATTRIBUTES}"
     )
     columns, patron = (
         tuple(name.partition(".")[2] for name in names) for names in (_columns(koha), _patron(koha))

@@ -1,15 +1,16 @@
 """Requests as a list shows them: with the names that their codes stand for, in two queries however many they are."""
 
 import functools
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import CompoundSelect, Integer, ScalarSelect, bindparam, func, null, select, union_all
 from sqlalchemy.engine import RowMapping
 
-from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
-from koha_ill_sidecar.storage.koha import attributes, requests
+from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -35,19 +36,18 @@ class ListedRow:
 
 
 def find(tx: Transaction, illrequest_ids: Sequence[int]) -> list[ListedRow]:
-    """Give requests in the order of their numbers as given; those that are gone are left out. Two queries."""
+    """Give requests in the order of their numbers as given; those that are gone are left out. One query."""
     if not illrequest_ids:
         return []
-    known = attributes.find_for_all(tx, illrequest_ids)
     parameters = {"b_ids": list(illrequest_ids), "b_category": tx.koha.status_alias_category}
-    found = {
-        row["illrequest_id"]: row for row in tx.connection.execute(_select(tx.koha), parameters).mappings()
-    }
-    return [
-        _listed(found[number], values_by_type(known.get(number, ())))
-        for number in illrequest_ids
-        if number in found
-    ]
+    found: dict[int, RowMapping] = {}
+    attributes: dict[int, dict[str, str]] = defaultdict(dict)
+    for row in tx.connection.execute(_select(tx.koha), parameters).mappings():
+        if row["type"] is None:
+            found[row["illrequest_id"]] = row
+        elif row["value"]:  # up to Koha 25.05 an empty row stands for no value
+            attributes[row["illrequest_id"]][row["type"]] = row["value"]
+    return [_listed(found[number], attributes[number]) for number in illrequest_ids if number in found]
 
 
 def _listed(row: RowMapping, values: Mapping[str, str]) -> ListedRow:
@@ -64,34 +64,45 @@ def _listed(row: RowMapping, values: Mapping[str, str]) -> ListedRow:
 
 
 @functools.cache
-def _select(koha: InstalledKoha) -> Select[Any]:
-    request, patron = koha.table("illrequests"), koha.table("borrowers")
-    comment, value = koha.table("illcomments"), koha.table("authorised_values")
-    # A category may hold a value twice.
-    alias = (
-        select(func.min(value.c.lib))
-        .where(
-            value.c.category == bindparam("b_category"),
-            value.c.authorised_value == request.c.status_alias,
-        )
-        .scalar_subquery()
+def _select(koha: InstalledKoha) -> CompoundSelect[Any]:
+    """Give the statement for the requests, with their attributes as rows of their own."""
+    request, patron, value = (
+        koha.table("illrequests"),
+        koha.table("borrowers"),
+        koha.table("illrequestattributes"),
     )
-    comments = (
-        select(func.count()).where(comment.c.illrequest_id == request.c.illrequest_id).scalar_subquery()
-    )
-    return (
-        select(
-            *(request.c[name] for name in requests.COLUMNS if name in request.c),
-            patron.c.firstname,
-            patron.c.surname,
-            patron.c.cardnumber,
-            alias.label("alias_name"),
-            comments.label("comments"),
-            _batch_name(koha).label("batch_name"),
-        )
+    columns = [
+        *(request.c[name] for name in requests.COLUMNS if name in request.c),
+        patron.c.firstname,
+        patron.c.surname,
+        patron.c.cardnumber,
+        _alias_name(koha).label("alias_name"),
+        _comments(koha).label("comments"),
+        _batch_name(koha).label("batch_name"),
+    ]
+    wanted = bindparam("b_ids", expanding=True, type_=Integer)
+    rows = (
+        select(*columns, null().label("type"), null().label("value"))
         .select_from(request.outerjoin(patron, patron.c.borrowernumber == request.c.borrowernumber))
-        .where(request.c.illrequest_id.in_(bindparam("b_ids", expanding=True)))
+        .where(request.c.illrequest_id.in_(wanted))
     )
+    nothing = [null() for _ in columns[1:]]
+    values = select(value.c.illrequest_id, *nothing, value.c.type, value.c.value)
+    return union_all(rows, values.where(value.c.illrequest_id.in_(wanted)))
+
+
+def _alias_name(koha: InstalledKoha) -> ScalarSelect[Any]:
+    request, value = koha.table("illrequests"), koha.table("authorised_values")
+    # A category may hold a value twice.
+    name = select(func.min(value.c.lib)).where(
+        value.c.category == bindparam("b_category"), value.c.authorised_value == request.c.status_alias
+    )
+    return name.scalar_subquery()
+
+
+def _comments(koha: InstalledKoha) -> ScalarSelect[Any]:
+    request, comment = koha.table("illrequests"), koha.table("illcomments")
+    return select(func.count()).where(comment.c.illrequest_id == request.c.illrequest_id).scalar_subquery()
 
 
 def _batch_name(koha: InstalledKoha) -> Any:  # noqa: ANN401  (a column or a constant)

@@ -55,6 +55,20 @@ def test_what_staff_may_edit_is_written(clara: Desk, admin: Engine, make: Make) 
     assert "The request was saved." in clara.get("/requests").text
 
 
+def test_a_note_may_be_as_long_as_koha_takes_it(clara: Desk, admin: Engine, make: Make) -> None:
+    number, note = make(), "雪" * 60_000
+
+    assert edit(clara, number).send(notesstaff=note).status_code == 303
+    assert row(admin, number)["notesstaff"] == note
+
+
+def test_what_nobody_can_have_typed_is_refused(clara: Desk, admin: Engine, make: Make) -> None:
+    number = make(notesstaff="before")
+
+    assert edit(clara, number).send(notesstaff="雪" * 300_000).status_code == 413
+    assert row(admin, number)["notesstaff"] == "before"
+
+
 @pytest.mark.all_versions
 def test_saving_what_is_there_changes_nothing_but_kohas_log(clara: Desk, admin: Engine, make: Make) -> None:
     number = make(

@@ -30,10 +30,11 @@ _PUT = (
     " ON DUPLICATE KEY UPDATE bitmap = VALUES(bitmap)"
 )
 _REMOVE = "DELETE FROM ill_sidecar_postings WHERE bucket = %(bucket)s AND term IN %(terms)s"
-# The inner statement hops from one term to the next in the key, and reads no bitmaps.
-_SHARED_WORDS = (
-    "SELECT %s, term FROM (SELECT DISTINCT term FROM ill_sidecar_postings WHERE term >= %s AND term < %s) words"
-    " WHERE LOCATE(%s, term) > 0"
+# The innermost statement hops from one term to the next in the key, and reads no bitmaps.
+_WITH_SHARED_WORDS = (
+    "SELECT %s, who.bitmap FROM (SELECT term FROM (SELECT DISTINCT term FROM ill_sidecar_postings"
+    " WHERE term >= %s AND term < %s) words WHERE LOCATE(%s, term) > 0) found"
+    " STRAIGHT_JOIN ill_sidecar_postings who ON who.term = found.term"
 )
 
 
@@ -62,17 +63,17 @@ def find(
     return {term.decode(): union(found) for term, found in columns.items()}
 
 
-def shared_words_with(tx: Transaction, typed: Sequence[TypedWord]) -> list[list[str]]:
-    """Name, for each typed word, the terms of the words in which it occurs and that many requests have; one query."""
+def with_shared_words(tx: Transaction, typed: Sequence[TypedWord]) -> list[BitMap]:
+    """Give, for each typed word, who has it inside one of the words that many requests have; one query."""
     values: list[object] = []
     for number, word in enumerate(typed):
         first = WORD_OF[word.of].encode()
         values += [number, first, bytes([first[0] + 1]), word.word.encode()]
-    rows = tx.connection.exec_driver_sql(" UNION ALL ".join([_SHARED_WORDS] * len(typed)), tuple(values))
-    found: list[list[str]] = [[] for _ in typed]
-    for number, term in rows:
-        found[number].append(term.decode())
-    return found
+    rows = tx.connection.exec_driver_sql(" UNION ALL ".join([_WITH_SHARED_WORDS] * len(typed)), tuple(values))
+    columns: list[list[bytes]] = [[] for _ in typed]
+    for number, bitmap in rows:
+        columns[number].append(bitmap)
+    return [union(found) for found in columns]
 
 
 def change(tx: Transaction, bucket: int, gained: Mapping[str, BitMap], lost: Mapping[str, BitMap]) -> None:

@@ -12,7 +12,6 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 _ADD = "INSERT INTO ill_sidecar_index_queue (illrequest_id) VALUES (%(illrequest_id)s)"
 _SELECT = "SELECT change_id, illrequest_id FROM ill_sidecar_index_queue ORDER BY change_id LIMIT %(limit)s"
-_WAITING = "SELECT DISTINCT illrequest_id FROM ill_sidecar_index_queue LIMIT %(limit)s"
 _REMOVE = "DELETE FROM ill_sidecar_index_queue WHERE change_id IN %(ids)s"
 
 
@@ -25,11 +24,6 @@ def tell(tx: Transaction) -> None:
 def first(tx: Transaction, *, limit: int) -> Sequence[tuple[int, int]]:
     """Give the number of a change and that of its request, longest waiting first."""
     return send(tx, _SELECT, {"limit": limit}).fetchall()
-
-
-def waiting(tx: Transaction, *, limit: int) -> list[int]:
-    """Name the requests that wait."""
-    return [number for (number,) in send(tx, _WAITING, {"limit": limit}).fetchall()]
 
 
 def count(tx: Transaction) -> int:

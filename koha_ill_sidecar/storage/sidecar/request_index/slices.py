@@ -23,10 +23,10 @@ from koha_ill_sidecar.storage.transaction import Transaction
 Place: TypeAlias = tuple[bytes, int]
 """Where a request stands in the order of a column: its key, and its number among those with the same key."""
 
+SIZE = 768
+"""Requests of a slice when it is made with others; it may grow."""
+
 _LARGEST = 1024
-_NEW = 768  # of a slice that is made with others, so that it may grow
-_FIRST_READ = 4  # slices: a first page seldom needs more
-_FASTER = 16  # times as many at each further read
 
 _BEGINNING: Place = (b"", 0)
 
@@ -82,7 +82,7 @@ def make(tx: Transaction, column: Column) -> None:
     """
     send(tx, _FORGET, {"column": column})
     send(tx, _LONG_LISTS, {})
-    rows = send(tx, _IN_ORDER.format(column=column), {"size": _NEW}).fetchall()
+    rows = send(tx, _IN_ORDER.format(column=column), {"size": SIZE}).fetchall()
     made = {
         (key, number) if position else _BEGINNING: BitMap(int(one) for one in numbers.split(","))
         for position, (key, number, numbers) in enumerate(rows)
@@ -109,30 +109,45 @@ def forget(tx: Transaction) -> None:
     send(tx, "DELETE FROM ill_sidecar_slices", {})
 
 
-def walk(tx: Transaction, column: Column, *, descending: bool) -> Iterator[Slice]:
-    """Give the slices one after the other; few queries, and few slices more than are asked for."""
+def walk(tx: Transaction, column: Column, *, descending: bool, expecting: int) -> Iterator[Slice]:
+    """
+    Give the slices one after the other; two queries at most.
+
+    Args:
+        expecting: How many will probably be asked for; the first query reads so many, the second all others.
+    """
     direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
     statement = (
         "SELECT lower_key, lower_id, bitmap FROM ill_sidecar_slices WHERE column_name = %(column)s{}"  # noqa: S608
-        f" ORDER BY lower_key {direction}, lower_id {direction} LIMIT %(limit)s"
+        f" ORDER BY lower_key {direction}, lower_id {direction}"
     )
-    further = f" AND lower_key {beyond}= %(key)s AND (lower_key {beyond} %(key)s OR lower_id {beyond} %(id)s)"
-    limit, last, held = _FIRST_READ, None, None
-    while True:
-        values = {"column": column, "limit": limit, "key": last and last[0], "id": last and last[1]}
-        rows = send(tx, statement.format(further if last else ""), values).fetchall()
-        for key, number, bitmap in rows:
-            place = (key, number)
-            if descending:
-                yield Slice(place, last, unpack(bitmap))
-            elif held is not None:
-                yield Slice(held[0], place, unpack(held[1]))
-            held, last = (place, bitmap), place
-        if len(rows) < limit:
-            break
-        limit *= _FASTER
+    first, further = (
+        statement.format("") + " LIMIT %(limit)s",
+        statement.format(
+            f" AND lower_key {beyond}= %(key)s AND (lower_key {beyond} %(key)s OR lower_id {beyond} %(id)s)"
+        ),
+    )
+    last: Place | None = None
+    held: tuple[Place, bytes] | None = None
+    for key, number, bitmap in _rows(tx, first, further, {"column": column, "limit": expecting}):
+        place = (key, number)
+        if descending:
+            yield Slice(place, last, unpack(bitmap))
+        elif held is not None:
+            yield Slice(held[0], place, unpack(held[1]))
+        held, last = (place, bitmap), place
     if held is not None and not descending:
         yield Slice(held[0], None, unpack(held[1]))
+
+
+def _rows(
+    tx: Transaction, first: str, further: str, values: Mapping[str, object]
+) -> Iterator[tuple[bytes, int, bytes]]:
+    rows = send(tx, first, values).fetchall()
+    yield from rows
+    if len(rows) == values["limit"]:
+        key, number, _ = rows[-1]
+        yield from send(tx, further, {**values, "key": key, "id": number}).fetchall()
 
 
 _NOBODY = BitMap()
@@ -140,8 +155,8 @@ _NOBODY = BitMap()
 
 def _cut(places: Sequence[Place], lower: Place) -> Iterator[tuple[Place, BitMap]]:
     """Cut what is in order into slices, the first of which begins at *lower*."""
-    for start in range(0, len(places), _NEW):
-        some = places[start : start + _NEW]
+    for start in range(0, len(places), SIZE):
+        some = places[start : start + SIZE]
         yield some[0] if start else lower, BitMap([number for _, number in some])
 
 

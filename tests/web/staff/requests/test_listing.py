@@ -12,8 +12,10 @@ from web.conftest import Desk
 
 from cast import ADA, CLARA, RIVERSIDE, SAM, WEN
 from factories import make_request
-from koha_ill_sidecar.services import request_index
+from koha_ill_sidecar.services import request_index, request_search
 from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.koha import requests
+from koha_ill_sidecar.storage.sidecar.request_index import postings, slices
 
 Make = Callable[..., int]
 
@@ -294,6 +296,36 @@ def test_a_page_costs_at_most_twelve_queries(
         with queries() as seen:
             assert clara.get(address).status_code == 200
         assert len(seen) <= 12
+
+
+def test_the_dearest_page_costs_no_more(
+    clara: Desk,
+    make: Make,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    queries: Callable[[], AbstractContextManager[list[str]]],
+) -> None:
+    """A change that waits; a word inside others that some share; an order in which what has it stands last."""
+    monkeypatch.setattr(request_search, "_FEW", 3)
+    monkeypatch.setattr(request_search, "_QUICKLY_COMPARED", 0)
+    monkeypatch.setattr(slices, "_LARGEST", 4)
+    monkeypatch.setattr(slices, "SIZE", 2)
+    monkeypatch.setattr(postings, "_SHARED_BY", 4)
+    shared = [make(notesstaff=f"journals {number}") for number in range(30)]
+    database.transact(request_index.index, shared, thoroughly=True)
+    make(notesstaff="newjournals")
+    for number in range(60):
+        make(notesstaff=f"before all of them in the order {number}")
+    number = make()
+    database.transact(lambda tx: requests.update(tx, number, notesstaff="journals"))
+    monkeypatch.setattr(slices, "SIZE", 1000)  # so that too few are read at first
+    clara.get("/requests")
+
+    with queries() as seen:
+        page = clara.get("/requests?q=journals&status=NEW&sort=notes_staff").text
+
+    assert len(_numbers(page)) == 20
+    assert len(seen) == 12
 
 
 def test_the_page_is_light(clara: Desk, make: Make) -> None:
