@@ -19,6 +19,7 @@ from koha_ill_sidecar.domain.search_terms import (
 )
 from koha_ill_sidecar.domain.term_expressions import AllOf, AnyOf, Expression, Has, Not, holds
 
+_YEAR_LENGTH = 4
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2199, 12, 31)
 
 
@@ -78,6 +79,11 @@ class TypedWord:
     def is_proven_by_terms(self) -> bool:
         """Whether to have them is to have the word."""
         return is_proven_by_grams(self.word)
+
+    @property
+    def is_identifier(self) -> bool:
+        """Whether it looks like (a part of) a number that one thing has: an ISBN, a card, an order; not like a year."""
+        return len(self.word) > _YEAR_LENGTH and any(character.isdigit() for character in self.word)
 
     def occurs_in(self, document: Document) -> bool:
         """Tell whether the word is in a request."""

@@ -134,7 +134,10 @@ def _compare(tx: Transaction, numbers: BitMap, words: Sequence[TypedWord]) -> _C
     if not long_words or not numbers:
         return _Compared(numbers)
     unproven = numbers
-    if len(unproven) > _QUICKLY_COMPARED:
+    # Identifiers are hardly ever shared: it would be in vain to ask.
+    if len(unproven) > (
+        _MOST_COMPARED if all(word.is_identifier for word in long_words) else _QUICKLY_COMPARED
+    ):
         unproven = numbers - _proven(tx, long_words)
     if len(unproven) > _MOST_COMPARED:
         return _Compared(numbers, is_exact=False, unproven=unproven, words=long_words)
@@ -149,7 +152,7 @@ def _proven(tx: Transaction, words: Sequence[TypedWord]) -> BitMap:
 def _lacking(tx: Transaction, numbers: Iterable[int], words: Sequence[TypedWord]) -> list[int]:
     return listing.lacking(
         tx,
-        list(numbers),
+        numbers,
         words=[word.word for word in words if word.of == TEXT],
         patron_words=[word.word for word in words if word.of == PATRON],
     )

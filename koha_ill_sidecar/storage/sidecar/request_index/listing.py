@@ -88,24 +88,30 @@ def in_order(
 
 
 def lacking(
-    tx: Transaction, illrequest_ids: Collection[int], *, words: Sequence[str], patron_words: Sequence[str]
+    tx: Transaction, illrequest_ids: Iterable[int], *, words: Sequence[str], patron_words: Sequence[str]
 ) -> list[int]:
-    """Name those of these requests in whose text, or in what it says of the patron, not all words occur."""
-    if not illrequest_ids:
+    """
+    Name those of these requests in whose text, or in what it says of the patron, not all words occur.
+
+    One query, of some ten thousand requests at most. Bytes are compared more quickly than characters, and mean the
+    same here; one row with all numbers is quicker than a row for each.
+    """
+    numbers = ",".join(map(str, illrequest_ids))
+    if not numbers:
         return []
-    conditions = [f"LOCATE(%(word{number})s, document) = 0" for number in range(len(words))]
+    conditions = [f"LOCATE(%(word{number})s, CAST(document AS BINARY)) = 0" for number in range(len(words))]
     conditions += [
-        f"LOCATE(%(patron{number})s, SUBSTRING_INDEX(document, '\\n', 1)) = 0"
+        f"LOCATE(%(patron{number})s, CAST(SUBSTRING_INDEX(document, '\\n', 1) AS BINARY)) = 0"
         for number in range(len(patron_words))
     ]
     statement = (
-        "SELECT illrequest_id FROM ill_sidecar_listing WHERE illrequest_id IN %(ids)s"  # noqa: S608
+        f"SELECT GROUP_CONCAT(illrequest_id) FROM ill_sidecar_listing WHERE illrequest_id IN ({numbers})"  # noqa: S608
         f" AND ({' OR '.join(conditions)})"
     )
-    values: dict[str, object] = {"ids": list(illrequest_ids)}
-    values |= {f"word{number}": word for number, word in enumerate(words)}
-    values |= {f"patron{number}": word for number, word in enumerate(patron_words)}
-    return [number for (number,) in send(tx, statement, values).fetchall()]
+    values = {f"word{number}": word.encode() for number, word in enumerate(words)}
+    values |= {f"patron{number}": word.encode() for number, word in enumerate(patron_words)}
+    row = send(tx, statement, values).fetchone()
+    return [int(number) for number in row[0].split(",")] if row and row[0] else []
 
 
 def _document(row: Sequence[object]) -> Document:

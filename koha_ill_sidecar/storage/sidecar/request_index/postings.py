@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from pyroaring import BitMap
 
@@ -30,12 +31,13 @@ _PUT = (
     " ON DUPLICATE KEY UPDATE bitmap = VALUES(bitmap)"
 )
 _REMOVE = "DELETE FROM ill_sidecar_postings WHERE bucket = %(bucket)s AND term IN %(terms)s"
-# The innermost statement hops from one term to the next in the key, and reads no bitmaps.
+# The words are found by hopping from one term to the next in the key, once for all that was typed.
 _WITH_SHARED_WORDS = (
-    "SELECT %s, who.bitmap FROM (SELECT term FROM (SELECT DISTINCT term FROM ill_sidecar_postings"
-    " WHERE term >= %s AND term < %s) words WHERE LOCATE(%s, term) > 0) found"
-    " STRAIGHT_JOIN ill_sidecar_postings who ON who.term = found.term"
+    "SELECT typed.number, who.bitmap FROM (SELECT DISTINCT term FROM ill_sidecar_postings"
+    " WHERE term >= %s AND term < %s) words STRAIGHT_JOIN ({}) typed ON LOCATE(typed.word, words.term) > 0"
+    " STRAIGHT_JOIN ill_sidecar_postings who ON who.term = words.term"
 )
+_TYPED = "SELECT %s AS number, %s AS word"
 
 
 def bucket_of(illrequest_id: int) -> int:
@@ -65,13 +67,13 @@ def find(
 
 def with_shared_words(tx: Transaction, typed: Sequence[TypedWord]) -> list[BitMap]:
     """Give, for each typed word, who has it inside one of the words that many requests have; one query."""
-    values: list[object] = []
-    for number, word in enumerate(typed):
-        first = WORD_OF[word.of].encode()
-        values += [number, first, bytes([first[0] + 1]), word.word.encode()]
-    rows = tx.connection.exec_driver_sql(" UNION ALL ".join([_WITH_SHARED_WORDS] * len(typed)), tuple(values))
+    statements, values = [], list[object]()
+    for of, first in ((of, WORD_OF[of].encode()) for of in dict.fromkeys(word.of for word in typed)):
+        wanted = [(number, word.word.encode()) for number, word in enumerate(typed) if word.of == of]
+        statements.append(_WITH_SHARED_WORDS.format(" UNION ALL ".join([_TYPED] * len(wanted))))
+        values += [first, bytes([first[0] + 1]), *chain.from_iterable(wanted)]
     columns: list[list[bytes]] = [[] for _ in typed]
-    for number, bitmap in rows:
+    for number, bitmap in tx.connection.exec_driver_sql(" UNION ALL ".join(statements), tuple(values)):
         columns[number].append(bitmap)
     return [union(found) for found in columns]
 

@@ -43,7 +43,6 @@ _PUT = (
     " ON DUPLICATE KEY UPDATE bitmap = VALUES(bitmap)"
 )
 _FORGET = "DELETE FROM ill_sidecar_slices WHERE column_name = %(column)s"
-_LONG_LISTS = "SET SESSION group_concat_max_len = 1048576"  # MySQL's own is a thousand characters
 _IN_ORDER = (
     "SELECT MIN(place_key), MIN(IF(place %% %(size)s = 0, id, NULL)), GROUP_CONCAT(id) FROM ("
     "SELECT ROW_NUMBER() OVER (ORDER BY {column}_key, illrequest_id) - 1 AS place, {column}_key AS place_key,"
@@ -81,7 +80,6 @@ def make(tx: Transaction, column: Column) -> None:
     The server sorts them and gives a row a slice: a million rows would take the driver twice as long as all else.
     """
     send(tx, _FORGET, {"column": column})
-    send(tx, _LONG_LISTS, {})
     rows = send(tx, _IN_ORDER.format(column=column), {"size": SIZE}).fetchall()
     made = {
         (key, number) if position else _BEGINNING: BitMap(int(one) for one in numbers.split(","))
