@@ -32,7 +32,7 @@ _QUEUE_STEP = 500  # changes at most; more of them take a second step
 
 _LAG_SECONDS = 600  # longer than any transaction of Koha's that writes a request or a comment
 
-_TIMES_AT_ONCE = 1_000_000
+_TIMES_AT_ONCE = 2_000_000
 _ROUNDS_OF_TIMES = 2
 """Of how many requests a step reads when they were written, and in how many steps at most it comes round."""
 
