@@ -60,10 +60,9 @@ Method = Callable[[Surroundings, Sequence[object], Options], object]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PluginKind:
-    """What a plugin can do; *options* are those of its filter."""
+    """What a plugin can do."""
 
     filter: Filter | None = None
-    options: tuple[str, ...] = ()
     methods: Mapping[str, Method] = field(default_factory=dict)
 
 
@@ -361,7 +360,7 @@ PLUGINS: Mapping[str, PluginKind] = {
         }
     ),
     "Categories": PluginKind(methods={"GetName": _category_name, "all": _all_categories}),
-    "HtmlTags": PluginKind(filter=_html_tags, options=("tag", "attributes")),
+    "HtmlTags": PluginKind(filter=_html_tags),
     "ItemTypes": PluginKind(methods={"GetDescription": _item_type_description}),
     "Koha": PluginKind(
         methods={
@@ -370,17 +369,9 @@ PLUGINS: Mapping[str, PluginKind] = {
             "Version": _version,
         }
     ),
-    "KohaDates": PluginKind(
-        filter=_koha_dates,
-        options=(
-            "with_hours",
-            "as_due_date",
-            "dateformat",
-            *(f"{sign}_{unit}" for sign in _SIGNS for unit in SPANS),
-        ),
-    ),
+    "KohaDates": PluginKind(filter=_koha_dates),
     "KohaTimes": PluginKind(filter=_koha_times),
-    "Price": PluginKind(filter=_price, options=("with_symbol", "p_cs_precedes", "on_editing")),
+    "Price": PluginKind(filter=_price),
     "Remove_MARC_punctuation": PluginKind(filter=lambda _world, value, _: without_final_punctuation(value)),
     "To": PluginKind(
         filter=lambda _world, value, _: _json(value),
