@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from koha_ill_sidecar.domain.letter_syntax import ATTRIBUTE_PREFIX, SECRET_COLUMNS, LetterToken
-from koha_ill_sidecar.services.notices.objects import KINDS, SUBSTITUTES, VARIABLES
+from koha_ill_sidecar.services.notices.kinds import KINDS, SUBSTITUTES, VARIABLES
 from koha_ill_sidecar.services.notices.plugins import AUTOMATIC, PLUGINS
 from koha_ill_sidecar.services.notices.records import (
     A_TEXT,

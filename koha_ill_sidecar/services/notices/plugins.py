@@ -25,8 +25,8 @@ from koha_ill_sidecar.domain.formats import (
     price_for_editing,
     without_final_punctuation,
 )
-from koha_ill_sidecar.services.notices.objects import KINDS, KohaObjects
-from koha_ill_sidecar.services.notices.records import KohaRecords
+from koha_ill_sidecar.services.notices.kinds import KINDS
+from koha_ill_sidecar.services.notices.records import KohaObjects, KohaRecords
 from koha_ill_sidecar.storage.koha import notice_tables
 from koha_ill_sidecar.storage.koha.notice_tables import TextRow
 from koha_ill_sidecar.storage.transaction import Transaction

@@ -41,8 +41,9 @@ from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
 from koha_ill_sidecar.errors import LetterMissing, TemplateFailed
 from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
 from koha_ill_sidecar.services.metadata import Metadata, notice_metadata
-from koha_ill_sidecar.services.notices.objects import KohaObjects
+from koha_ill_sidecar.services.notices.kinds import KINDS
 from koha_ill_sidecar.services.notices.plugins import AUTOMATIC, PLUGINS, Plugin, date_style, make_plugins
+from koha_ill_sidecar.services.notices.records import KohaObjects
 from koha_ill_sidecar.storage.direct import together
 from koha_ill_sidecar.storage.koha import (
     action_logs,
@@ -241,6 +242,7 @@ class _Rendering:
         self._objects = KohaObjects(
             tx,
             ill_request,
+            kinds=KINDS,
             attributes=lambda: self._attributes,
         )
 

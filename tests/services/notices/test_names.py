@@ -10,8 +10,8 @@ from cast import ADA, SAM
 from factories import make_request
 from koha_ill_sidecar.domain.letter_syntax import LetterToken
 from koha_ill_sidecar.domain.notices import Letter
+from koha_ill_sidecar.services.notices.kinds import KINDS, VARIABLES
 from koha_ill_sidecar.services.notices.names import NoticeNames, nearest
-from koha_ill_sidecar.services.notices.objects import KINDS, VARIABLES
 from koha_ill_sidecar.services.notices.records import (
     RECORD_METHODS,
     SET_METHODS,

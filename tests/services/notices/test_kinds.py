@@ -13,7 +13,8 @@ from cast import ADA, CLARA, SAM
 from factories import make_request
 from koha_ill_sidecar.config.settings import IllSite
 from koha_ill_sidecar.errors import TemplateFailed
-from koha_ill_sidecar.services.notices.objects import KohaObjects
+from koha_ill_sidecar.services.notices.kinds import KINDS
+from koha_ill_sidecar.services.notices.records import KohaObjects
 from koha_ill_sidecar.services.notices.sending import render_notice
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -280,7 +281,9 @@ def test_a_row_that_is_gone_stands_for_nothing(admin: Engine, tx: Transaction) -
         connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
         connection.execute(text("DELETE FROM branches WHERE branchcode = 'MPL'"))
         connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
-    objects = KohaObjects(tx, requests.get(tx, make_request(tx.connection, tx.koha)), attributes=lambda: ())
+    objects = KohaObjects(
+        tx, requests.get(tx, make_request(tx.connection, tx.koha)), kinds=KINDS, attributes=lambda: ()
+    )
 
     library = objects.library("MPL")
 

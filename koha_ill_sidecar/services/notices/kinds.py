@@ -1,21 +1,17 @@
 """
-Koha's objects as notice templates see them: ``borrower``, ``branch``, ``biblio``, ``illrequest``, and what hangs on
-them.
-
-A row is read once in a notice, however often and in whichever syntax it is named. ``KINDS`` tells what every kind of
-record answers beyond its columns, and where that leads.
+What Koha's objects answer in notice templates beyond their columns, and where that leads: ``borrower``, ``branch``,
+``biblio``, ``illrequest``, and what hangs on them.
 
 Sources: Koha, Koha/Patron.pm, Koha/Library.pm, Koha/Biblio.pm, Koha/ILL/Request.pm, Koha/ILL/Batch.pm,
 Koha/ILL/Comment.pm, Koha/Patron/Attribute.pm, Koha/AuthorisedValue.pm.
 """
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from koha_ill_sidecar.domain import attributes as item
-from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
+from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
 from koha_ill_sidecar.services.notices.records import (
     A_TEXT,
@@ -28,148 +24,10 @@ from koha_ill_sidecar.services.notices.records import (
     Shape,
 )
 from koha_ill_sidecar.services.patron_addresses import first_valid_email_address, notice_email_address
-from koha_ill_sidecar.storage.koha import notice_tables
-from koha_ill_sidecar.storage.koha.notice_tables import PatronAttribute, TextRow
-from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.storage.koha.notice_tables import PatronAttribute
 
 _NO_END = "9999"  # the year that stands for "for ever"
 _LONGEST_NOTICE_DAYS = 36_525  # a century: what a date can bear, whatever somebody typed
-
-
-class KohaObjects:
-    """The objects around one request; rows are read once and shared between the syntaxes of a letter."""
-
-    def __init__(
-        self,
-        tx: Transaction,
-        ill_request: ILLRequest,
-        *,
-        attributes: Callable[[], Sequence[Attribute]],
-    ) -> None:
-        self.tx = tx
-        self.attributes = attributes
-        self._ill_request = ill_request
-        self._request_row = _request_row(ill_request)
-        self._rows: dict[tuple[str, str], TextRow | None] = {}
-        self._lists: dict[str, Sequence[TextRow]] = {}
-        self._authorised_values: dict[tuple[str, str], TextRow | None] = {}
-        self._patron_attributes: dict[str, tuple[PatronAttribute, ...]] = {}
-        self._preferences: dict[str, str | None] = {}
-
-    def row(self, table: str, key: str | int | None) -> TextRow | None:
-        """Read a row of a table that notices lead to, once."""
-        if key is None or key == "":
-            return None
-        if table == "illrequests":
-            return self._request_row
-        known = (table, str(key))
-        if known not in self._rows:
-            self._rows[known] = notice_tables.row(self.tx, table, key)
-        return self._rows[known]
-
-    def rows(self, table: str) -> Sequence[TextRow]:
-        """Read all of ``branches`` or ``categories`` by name, once."""
-        if table not in self._lists:
-            self._lists[table] = notice_tables.rows(self.tx, table)
-        return self._lists[table]
-
-    def authorised_value_row(self, category: str, code: str) -> TextRow | None:
-        """Read an authorised value, once."""
-        known = (category, code)
-        if known not in self._authorised_values:
-            self._authorised_values[known] = notice_tables.authorised_value(self.tx, category, code)
-        return self._authorised_values[known]
-
-    def patron_attributes(self, borrowernumber: str | int) -> tuple[PatronAttribute, ...]:
-        """Read the extended attributes of a patron, once."""
-        known = str(borrowernumber)
-        if known not in self._patron_attributes:
-            self._patron_attributes[known] = notice_tables.patron_attributes(self.tx, int(borrowernumber))
-        return self._patron_attributes[known]
-
-    def preference(self, name: str) -> str | None:
-        """Read any preference, once."""
-        if name not in self._preferences:
-            self._preferences[name] = notice_tables.preference(self.tx, name)
-        return self._preferences[name]
-
-    def is_superlibrarian(self, borrowernumber: int) -> bool:
-        """Tell whether a staff member may everything."""
-        return int((self.row("borrowers", borrowernumber) or {}).get("flags") or 0) % 2 == 1
-
-    @functools.cached_property
-    def now(self) -> str:
-        """The present time of the library, as ``YYYY-MM-DD HH:MM:SS``."""
-        return notice_tables.now(self.tx)
-
-    @property
-    def today(self) -> str:
-        """The present day of the library, as ``YYYY-MM-DD``."""
-        return self.now[:10]
-
-    def request(self) -> KohaRecord:
-        """Give ``illrequest``."""
-        return KohaRecord(KINDS["illrequest"], self, lambda: self._request_row)
-
-    def patron(self, borrowernumber: str | int | None) -> KohaRecord | None:
-        """Give ``borrower``; None where the request has no patron."""
-        return self._lazy("borrower", "borrowers", borrowernumber)
-
-    def library(self, branchcode: str | None) -> KohaRecord | None:
-        """Give ``branch``."""
-        return self._lazy("branch", "branches", branchcode)
-
-    def biblio(self, biblionumber: str | int | None) -> KohaRecord | None:
-        """Give ``biblio``; None also where the record is gone (up to 22.11 nothing tells the request so)."""
-        return self._existing("biblio", "biblio", biblionumber)
-
-    def biblioitem(self, biblionumber: str | int | None) -> KohaRecord | None:
-        """Give the publication data of a record."""
-        return self._existing("biblioitem", "biblioitems", biblionumber)
-
-    def items(self, biblionumber: str | None) -> list[KohaRecord]:
-        """Give the items of a record."""
-        found = notice_tables.items(self.tx, biblionumber) if biblionumber else ()
-        return [self.record("item", row) for row in found]
-
-    def category(self, categorycode: str | None) -> KohaRecord | None:
-        """Give a patron category."""
-        return self._existing("category", "categories", categorycode)
-
-    def batch(self, batch_id: str | None) -> KohaRecord | None:
-        """Give a batch of requests; None also where this Koha has none."""
-        return self._existing("batch", "illbatches", batch_id)
-
-    def batch_status(self, code: str | None) -> KohaRecord | None:
-        """Give what a batch's status is called."""
-        return self._existing("batch status", "illbatch_statuses", code)
-
-    def authorised_value(self, category: str | None, code: str | None) -> KohaRecord | None:
-        """Give an authorised value; None where there is no such value."""
-        row = self.authorised_value_row(category, code) if category and code else None
-        return None if row is None else self.record("authorised value", row)
-
-    def comments(self, illrequest_id: int) -> list[KohaRecord]:
-        """Give the comments on a request, oldest first."""
-        return [self.record("comment", row) for row in notice_tables.comments(self.tx, illrequest_id)]
-
-    def attribute_value(self, kind: str) -> str | None:
-        """Give one thing that is known of the wanted item."""
-        return next((one.value for one in self.attributes() if one.type == kind), None)
-
-    def record(self, kind: str, row: TextRow) -> KohaRecord:
-        """Make a record of a row that was read."""
-        return KohaRecord(KINDS[kind], self, lambda: row)
-
-    def _lazy(self, kind: str, table: str, key: str | int | None) -> KohaRecord | None:
-        """Make a record whose row a foreign key promises, so that it need not be read to know that it is there."""
-        if key is None or key == "":
-            return None
-        return KohaRecord(KINDS[kind], self, lambda: self.row(table, key))
-
-    def _existing(self, kind: str, table: str, key: str | int | None) -> KohaRecord | None:
-        row = self.row(table, key)
-        return None if row is None else self.record(kind, row)
 
 
 def _value(find: Callable[[KohaRecord], object]) -> Accessor:
@@ -476,15 +334,3 @@ VARIABLES: Mapping[str, Promise] = {
 
 def _number(text: str | None) -> int:
     return int(text) if text and text.strip().isdecimal() else 0
-
-
-def _request_row(ill_request: ILLRequest) -> TextRow:
-    return {field.name: _text(getattr(ill_request, field.name)) for field in fields(ill_request)}
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, datetime):
-        return value.isoformat(" ", "seconds")
-    if isinstance(value, date):
-        return value.isoformat()
-    return None if value is None else str(value)
