@@ -14,7 +14,7 @@ from koha_ill_sidecar.services import request_search
 from koha_ill_sidecar.services.numbers import shown_number
 from koha_ill_sidecar.services.request_search import FoundRequests
 from koha_ill_sidecar.services.statuses import generic_graph, graph_of
-from koha_ill_sidecar.storage.koha import authorised_values, request_list
+from koha_ill_sidecar.storage.koha import authorised_values, batches, request_list
 from koha_ill_sidecar.storage.koha.request_list import ListedRow
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -45,14 +45,14 @@ class RequestPage:
     Attributes:
         aliases: What the site's own statuses are called, by code.
         status_names: What Koha calls the statuses that occur, in English, by code.
-        has_batches: Whether this Koha knows batches.
+        batches: What the newest batches are called, by number; None where this Koha knows none.
     """
 
     requests: Sequence[ListedRequest]
     found: FoundRequests
     aliases: Mapping[str, str]
     status_names: Mapping[str, str]
-    has_batches: bool
+    batches: Mapping[int, str] | None
 
 
 def load(tx: Transaction, wanted: RequestFilter, sort: Sort, *, page: int, page_size: int) -> RequestPage:
@@ -65,7 +65,7 @@ def load(tx: Transaction, wanted: RequestFilter, sort: Sort, *, page: int, page_
         status_names={
             code: generic_graph(tx.koha).name(code) for code in (*found.statuses, *wanted.statuses)
         },
-        has_batches=tx.koha.has("illbatches"),
+        batches=batches.newest_names(tx) if tx.koha.has("illbatches") else None,
     )
 
 

@@ -50,6 +50,7 @@ class FoundRequests:
             the page that do not are left out of it.
         statuses: How many there would be with each status, were there no condition on the status.
         aliases: The same of status aliases.
+        backends: Of all requests, whatever was picked.
         is_complete: Whether all requests are indexed; else (``request_index.progress`` tells how many) the others
             are missing here, and the order may be by number.
     """
@@ -59,6 +60,7 @@ class FoundRequests:
     is_exact: bool
     statuses: Mapping[str, int]
     aliases: Mapping[str, int]
+    backends: Sequence[str]
     is_complete: bool
 
 
@@ -90,6 +92,7 @@ def find(
         is_exact=compared.is_exact,
         statuses=_counts(Facet.STATUS, has, compared.numbers, live),
         aliases=_counts(Facet.ALIAS, has, compared.numbers, live),
+        backends=_values(Facet.BACKEND, has),
         is_complete=index.is_complete,
     )
 
@@ -123,7 +126,7 @@ def _picked(tx: Transaction, wanted: RequestFilter, waiting: BitMap) -> tuple[Bi
     """Give the indexed requests that terms speak for, whatever their status, and who has which term."""
     others = other_expression(wanted)
     asked = {*terms(others), *terms(status_expression(wanted))}
-    has = postings.find(tx, asked, every_value_of=(Facet.STATUS, Facet.ALIAS))
+    has = postings.find(tx, asked, every_value_of=(Facet.STATUS, Facet.ALIAS, Facet.BACKEND))
     everything = has.get(ALL, _NOBODY) - waiting
     return matching(others, lambda term: has.get(term, _NOBODY), everything), has
 
@@ -169,14 +172,16 @@ def _without_false(
     return [number for number in found if number not in false]
 
 
+def _values(facet: Facet, has: Mapping[str, BitMap]) -> list[str]:
+    prefix = facet.term("")
+    return sorted(term.removeprefix(prefix) for term in has if term.startswith(prefix))
+
+
 def _counts(
     facet: Facet, has: Mapping[str, BitMap], numbers: BitMap, live: Sequence[Document]
 ) -> dict[str, int]:
-    prefix = facet.term("")
     counts = {
-        term.removeprefix(prefix): numbers.intersection_cardinality(who)
-        for term, who in has.items()
-        if term.startswith(prefix)
+        value: numbers.intersection_cardinality(has[facet.term(value)]) for value in _values(facet, has)
     }
     for made in live:
         for name, value in made.facets:

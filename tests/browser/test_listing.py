@@ -1,5 +1,7 @@
 """The list of requests, with eyes and hands."""
 
+import re
+
 import pytest
 from browser.conftest import LANGUAGES, PHONE, WIDE, Seat
 from playwright.sync_api import expect
@@ -47,6 +49,38 @@ def test_finding_a_request_needs_no_mouse(seat: Seat) -> None:
 
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("tbody th a")).to_be_visible()
+
+
+def test_single_keys_walk_through_the_list_and_lead_elsewhere(seat: Seat) -> None:
+    page = seat().open("/requests")
+    links = page.locator("tbody th a")
+
+    for key, focused in (("j", 0), ("j", 1), ("j", 2), ("k", 1), ("k", 0), ("k", 0)):
+        page.keyboard.press(key)
+        expect(links.nth(focused)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/requests/\d+$"))
+    page.keyboard.press("e")
+    expect(page).to_have_url(re.compile(r"/requests/\d+/edit$"))
+    page.keyboard.press("l")
+    expect(page).to_have_url(re.compile(r"/requests$"))
+
+
+def test_single_keys_can_be_turned_off(seat: Seat) -> None:
+    clara = seat()
+    page = clara.open("/requests")
+    page.keyboard.press("?")
+    expect(page).to_have_url(re.compile(r"/keyboard$"))
+    clara.check_accessible()
+    page.get_by_role("button", name="Turn single keys off in this browser").click()
+    expect(page.get_by_text("Single keys are off in this browser.").first).to_be_visible()
+
+    page = clara.open("/requests")
+    page.keyboard.press("n")
+    page.keyboard.press("/")
+
+    expect(page).to_have_url(re.compile(r"/requests$"))
+    expect(page.get_by_label("Keyword")).not_to_be_focused()
 
 
 def test_the_list_works_without_javascript(seat: Seat) -> None:

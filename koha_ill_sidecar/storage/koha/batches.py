@@ -1,8 +1,12 @@
 """Batches of requests (``illbatches``, from 23.11)."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import exists, select
 
 from koha_ill_sidecar.storage.transaction import Transaction
+
+_NEWEST = 200  # more than anybody chooses from a list
 
 
 def name(tx: Transaction, ill_batch_id: int) -> str | None:
@@ -18,8 +22,13 @@ def is_known(tx: Transaction, ill_batch_id: int) -> bool:
     return bool(tx.connection.scalar(select(exists().where(table.c.ill_batch_id == ill_batch_id))))
 
 
-def names(tx: Transaction) -> dict[int, str]:
-    """Give what all batches are called, by number, newest first; KeyError where this Koha has none at all."""
+def newest_names(tx: Transaction) -> Mapping[int, str]:
+    """Give what the newest batches were called some seconds ago, by number; KeyError where this Koha has none."""
+    return tx.memory.recall("newest batches", lambda: names(tx, limit=_NEWEST))
+
+
+def names(tx: Transaction, *, limit: int | None = None) -> dict[int, str]:
+    """Give what batches are called, by number, newest first; KeyError where this Koha has none at all."""
     table = tx.koha.table("illbatches")
-    statement = select(table.c.ill_batch_id, table.c.name).order_by(table.c.ill_batch_id.desc())
+    statement = select(table.c.ill_batch_id, table.c.name).order_by(table.c.ill_batch_id.desc()).limit(limit)
     return {row.ill_batch_id: row.name for row in tx.connection.execute(statement)}

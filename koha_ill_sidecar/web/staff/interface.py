@@ -11,7 +11,7 @@ from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import pages, problems
-from koha_ill_sidecar.web.staff import entrance, errors, messages
+from koha_ill_sidecar.web.staff import entrance, errors, keyboard, messages
 from koha_ill_sidecar.web.staff.access import (
     COOKIE,
     Access,
@@ -35,10 +35,10 @@ from koha_ill_sidecar.web.staff.requests import (
 )
 
 _NAVIGATION = (
-    ("staff.requests", N_("Requests")),
-    ("staff.new_request", N_("New ILL request")),
-    ("staff.dashboard", N_("Dashboard")),
-    ("staff.operations", N_("Operations")),
+    ("staff.requests", N_("Requests"), "l"),
+    ("staff.new_request", N_("New ILL request"), "n"),
+    ("staff.dashboard", N_("Dashboard"), "d"),
+    ("staff.operations", N_("Operations"), None),
 )
 _FOR_PROGRAMS = ("/api/", "/callbacks/", "/iso18626")
 
@@ -56,6 +56,7 @@ def install(app: Flask, runtime: Runtime) -> None:
     blueprint.after_request(remember_visitor)
     errors.install(blueprint)
     entrance.install(blueprint, runtime, access)
+    keyboard.install(blueprint)
     blueprint.add_url_rule("/", "home", _home)
     for part in (listing, creation, managing, actions, notices, reading, editing, item, partners, patrons):
         part.install(blueprint, runtime)
@@ -67,6 +68,7 @@ def install(app: Flask, runtime: Runtime) -> None:
         here_for_next=_here,
         navigation=lambda: _NAVIGATION,
         own_session=lambda: COOKIE in request.cookies,
+        shortcut=keyboard.shortcut,
         waiting_messages=messages.waiting,
     )
 

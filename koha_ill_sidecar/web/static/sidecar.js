@@ -25,13 +25,26 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
-// The key "/" goes to the search field, as in many programs.
+// Single keys (see the page Keyboard), wherever nothing is being typed: links are followed, fields are gone to, and the
+// requests of a list walked through.
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.target.closest("input, select, textarea, [contenteditable]")) return;
-  const field = document.querySelector("[data-shortcut='/']");
-  if (!field) return;
+  const target = document.querySelector(`[aria-keyshortcuts~="${CSS.escape(event.key)}"]`);
+  if (!target) return;
   event.preventDefault();
-  field.focus();
-  field.select();
+  if (target.matches("table")) {
+    walk(target, event.key === "j" ? 1 : -1);
+  } else if (target.matches("input")) {
+    target.focus();
+    target.select();
+  } else {
+    target.click();
+  }
 });
+
+function walk(table, step) {
+  const links = [...table.querySelectorAll("th[scope=row] a")];
+  const at = links.indexOf(document.activeElement);
+  links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
+}

@@ -60,15 +60,19 @@ class _Views:
             query=query,
             found=found,
             last_page=last_page,
-            columns=list_columns.chosen(settings.get(list_columns.SETTING), has_batches=found.has_batches),
+            columns=list_columns.chosen(
+                settings.get(list_columns.SETTING), has_batches=found.batches is not None
+            ),
             all_columns=[
                 list_columns.COLUMNS[column]
-                for column in list_columns.available(has_batches=found.has_batches)
+                for column in list_columns.available(has_batches=found.batches is not None)
             ],
             views=_views(settings.get(_VIEWS)),
             waiting_for_us=tuple(status.value for status in WAITING_FOR_US),
             type_choices=lambda: [(kind.value, _(kind.label)) for kind in MaterialType],
             statuses=_status_choices(found, query),
+            backends=[(name, name) for name in sorted({*found.found.backends, *query.wanted.backends})],
+            batches=_batch_choices(found, query),
             page_sizes=list_query.PAGE_SIZES,
             address=_address,
             csv_address=lambda: (
@@ -82,7 +86,9 @@ class _Views:
         """Give all requests that the filter picks as CSV, in the chosen columns."""
         query = list_query.read(request.args)
         found, settings = self._transact(_load, query, current().member.borrowernumber)
-        chosen = list_columns.chosen(settings.get(list_columns.SETTING), has_batches=found.has_batches)
+        chosen = list_columns.chosen(
+            settings.get(list_columns.SETTING), has_batches=found.batches is not None
+        )
         response = Response(
             stream_with_context(self._lines(query, chosen)), content_type="text/csv; charset=utf-8"
         )
@@ -139,6 +145,14 @@ def _status_choices(found: RequestPage, query: ListQuery) -> list[tuple[str, str
         *(("status", code, _(found.status_names.get(code, code)), count) for code, count in statuses.items()),
         *(("alias", code, found.aliases.get(code, code), count) for code, count in aliases.items()),
     ]
+
+
+def _batch_choices(found: RequestPage, query: ListQuery) -> Mapping[int, str] | None:
+    """Give the batches that can be asked for, an old one that is asked for included; None where Koha has none."""
+    asked = query.wanted.batch_id
+    if found.batches is None or asked is None:
+        return found.batches
+    return {asked: str(asked), **found.batches}
 
 
 def _address(**changes: object) -> str:

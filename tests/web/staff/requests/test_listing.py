@@ -328,6 +328,30 @@ def test_the_dearest_page_costs_no_more(
     assert len(seen) == 12
 
 
+def test_what_there_is_can_be_chosen_on_the_left(clara: Desk, make: Make, admin: Engine) -> None:
+    with admin.begin() as connection:
+        batch = connection.execute(
+            text("INSERT INTO illbatches (name, backend) VALUES ('Term papers', 'Standard')")
+        ).lastrowid
+    number = make(batch_id=batch, backend="Standard")
+    make(backend="FreeForm", status="REQ")
+
+    page = clara.get("/requests").text
+    chosen = clara.get(f"/requests?batch={batch}&backend=Standard&status=NEW").text
+
+    for offered in ("Term papers</option>", "FreeForm</option>", 'name="status" value="REQ"'):
+        assert offered in page
+    assert _numbers(chosen) == [number]
+    for kept in (f'value="{batch}" selected', 'value="Standard" selected', 'name="status" value="NEW" checked'):
+        assert kept in chosen
+
+
+def test_an_old_batch_that_is_asked_for_stays_chosen(clara: Desk, make: Make) -> None:
+    make()
+
+    assert 'value="4711" selected' in clara.get("/requests?batch=4711").text
+
+
 def test_the_page_is_light(clara: Desk, make: Make) -> None:
     for index in range(20):
         make(
