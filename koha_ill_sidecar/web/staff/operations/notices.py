@@ -8,7 +8,6 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.notices import EMAIL, Letter, RenderedNotice
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import LetterMissing, NoticeError, RequestNotFound
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.notices import check, templates
@@ -21,6 +20,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff.operations.forms import number
+from koha_ill_sidecar.words import N_
 
 _STATES = {
     LetterState.MISSING: N_("Missing"),

@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.domain.attributes import LABELS, MaterialType, label
 from koha_ill_sidecar.domain.identifiers import WrongCheckDigit
 from koha_ill_sidecar.domain.item_form import ItemEntry
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import new_requests, references
@@ -23,6 +22,7 @@ from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.forms import Told
 from koha_ill_sidecar.web.staff.requests import item_fields
+from koha_ill_sidecar.words import N_
 
 _SOURCES: Mapping[str, str] = {
     "openurl": "OpenURL",

@@ -7,7 +7,6 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import request_edits
@@ -17,6 +16,7 @@ from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.forms import Told
+from koha_ill_sidecar.words import N_
 
 _LABELS: Mapping[str, str] = {
     "borrowernumber": N_("Patron ID"),

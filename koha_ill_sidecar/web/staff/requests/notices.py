@@ -15,7 +15,6 @@ from koha_ill_sidecar.domain.notices import (
     NotQueuedReason,
     RenderedNotice,
 )
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import management
 from koha_ill_sidecar.services import requests as service
@@ -25,6 +24,7 @@ from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
+from koha_ill_sidecar.words import N_
 
 _REASONS: Mapping[NotQueuedReason, str] = {
     NotQueuedReason.NO_PATRON: N_("The request has no patron."),

@@ -8,7 +8,6 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.duplicates import folded
 from koha_ill_sidecar.domain.partners import Partner
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import partners
@@ -19,6 +18,7 @@ from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.forms import Told
+from koha_ill_sidecar.words import N_
 
 _MOST_NAMES = 10
 
