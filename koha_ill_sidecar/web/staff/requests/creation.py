@@ -17,6 +17,7 @@ from koha_ill_sidecar.services.new_requests import AskedBefore, Created, Earlier
 from koha_ill_sidecar.services.patron_search import Meant
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
@@ -199,7 +200,8 @@ def _mistakes(typed: _Typed) -> dict[str, str]:
 
 def _refusal(error: RequestRefused) -> _Told:
     name = _FIELD_OF_CODE.get(error.code)
-    return _Told(errors={name: str(error)}) if name else _Told(problem=str(error))
+    said = say(error.sentence)
+    return _Told(errors={name: said}) if name else _Told(problem=said)
 
 
 def _who_is_meant(meant: Meant) -> str:

@@ -12,6 +12,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import request_edits
 from koha_ill_sidecar.services.request_edits import RequestForm
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
@@ -92,7 +93,7 @@ class _Desk:
 
 def _refusal(error: RequestRefused) -> Told:
     if error.code not in _MISTAKES:
-        return Told(problem=str(error))
+        return Told(problem=say(error.sentence))
     name, said = _MISTAKES[error.code]
     return Told(errors={name: _(said)})
 

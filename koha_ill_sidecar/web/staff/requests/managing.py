@@ -126,16 +126,13 @@ class _Managing:
                 "warning", _("This callback cannot be replayed: it was applied meanwhile, or is gone.")
             )
             return _back(illrequest_id)
-        outcome = _(_VERDICTS[received.verdict])
-        detail = str(received.answer.get("detail") or "")
         kind: messages.Kind = "done" if received.verdict is Verdict.APPLIED else "warning"
         messages.tell(
             kind,
             _(
-                "Callback %(number)s was replayed: %(outcome)s. %(detail)s",
+                "Callback %(number)s was replayed: %(outcome)s.",
                 number=receipt_id,
-                outcome=outcome,
-                detail=detail,
+                outcome=_(_VERDICTS[received.verdict]),
             ),
         )
         return _back(illrequest_id)

@@ -20,6 +20,7 @@ from koha_ill_sidecar.services import management
 from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.management import SENDABLE
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
 from koha_ill_sidecar.web.staff.access import current
@@ -136,7 +137,9 @@ def _tell(outcome: NoticeOutcome) -> None:
                 "The notice was not queued by %(transport)s: %(reason)s %(detail)s",
                 transport=_(_TRANSPORTS.get(refused.transport, refused.transport)),
                 reason=reason,
-                detail=_short(refused.detail) if refused.reason is NotQueuedReason.TEMPLATE_FAILED else "",
+                detail=_short(say(refused.detail))
+                if refused.reason is NotQueuedReason.TEMPLATE_FAILED
+                else "",
             )
         if text not in told:
             told.add(text)
