@@ -13,7 +13,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from koha_ill_sidecar.domain import attributes, callbacks, statuses
+from koha_ill_sidecar.domain import attributes, statuses
 from koha_ill_sidecar.domain.actors import Interface
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, SMS
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
@@ -153,8 +153,7 @@ def _labels() -> Iterator[str]:
     for node in graph.nodes.values():
         yield from (label for label in (node.name, node.button) if label)
     yield from (kind.label for kind in attributes.MaterialType)
-    yield from (status.value.replace("_", " ") for status in ReportedStatus)
-    yield from (rule.attention for rule in callbacks.RULES.values() if rule.attention)
+    yield from (status.label for status in ReportedStatus)
     yield from (template.name for template in notice_templates() if template.lang == DEFAULT_LANG)
     yield from (*Interface, EMAIL, SMS)
     fields = (field.label for form in attributes.FIELDS.values() for field in form)
