@@ -37,6 +37,8 @@ how to mend it.
 
 from collections.abc import Sequence
 
+from koha_ill_sidecar.words import Sentence, sentence
+
 
 class SidecarError(Exception):
     """Something that the caller can mend or wait for; shown without a traceback."""
@@ -187,7 +189,16 @@ class TemporaryDeliveryFailure(DeliveryError):
 
 
 class NoticeError(SidecarError):
-    """A notice cannot be made."""
+    """
+    A notice cannot be made.
+
+    Attributes:
+        sentence: Why, for the pages.
+    """
+
+    def __init__(self, why: Sentence) -> None:
+        self.sentence = why
+        super().__init__(str(why))
 
 
 class LetterMissing(NoticeError):
@@ -197,8 +208,12 @@ class LetterMissing(NoticeError):
         self.code = code
         self.transport = transport
         super().__init__(
-            f"There is no notice template {code} for {transport}. Add it in Koha under Tools, Notices and slips, "
-            "or run `koha-ill-sidecar notices install`."
+            sentence(
+                "There is no notice template %(code)s for %(transport)s. Add it in Koha under Tools, Notices and "
+                "slips, or run `koha-ill-sidecar notices install`.",
+                code=code,
+                transport=transport,
+            )
         )
 
 
@@ -214,9 +229,9 @@ class TemplateFailed(NoticeError):
         mending_address: Koha's page on which it can be mended, where that is known.
     """
 
-    def __init__(self, message: str, *, mending_address: str | None = None) -> None:
+    def __init__(self, why: Sentence, *, mending_address: str | None = None) -> None:
         self.mending_address = mending_address
-        super().__init__(message)
+        super().__init__(why)
 
 
 class RequestError(SidecarError):
@@ -263,8 +278,10 @@ class RequestRefused(RequestError):
 
     Attributes:
         code: The mistake in one word, Koha's own where it has one (``invalid_branch``).
+        sentence: What was wrong and how to mend it, for the pages.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, text: str, /, **values: object) -> None:
         self.code = code
-        super().__init__(message)
+        self.sentence = Sentence(text, values)
+        super().__init__(str(self.sentence))

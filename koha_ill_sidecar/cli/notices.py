@@ -219,10 +219,10 @@ def _print_finding(finding: Finding) -> None:
     part = f"{finding.part}: " if finding.part else ""
     if finding.line is not None:
         part = f"{finding.part}, line {finding.line}, column {finding.column}: "
-    click.echo(f"  {severity}  {part}{printable(finding.message)}")
+    click.echo(f"  {severity}  {part}{printable(str(finding.message))}")
     for line in _pointer(finding):
         click.echo(f"             {line}")
-    click.echo(f"           -> {printable(finding.advice)}")
+    click.echo(f"           -> {printable(str(finding.advice))}")
 
 
 def _pointer(finding: Finding) -> Sequence[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from koha_ill_sidecar.words import Sentence
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """Adds ``--json``, which every listing has."""
 
@@ -51,7 +53,7 @@ def _plain(value: object) -> object:
     match value:
         case datetime() | date():
             return value.isoformat()
-        case Decimal() | Path():
+        case Decimal() | Path() | Sentence():
             return str(value)
         case Enum():
             return value.value

@@ -13,6 +13,7 @@ from enum import StrEnum
 from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.domain.status_reports import ReportedStatus, StatusReport
 from koha_ill_sidecar.domain.statuses import Status, StatusGraph
+from koha_ill_sidecar.words import Sentence, sentence
 
 
 class Verdict(StrEnum):
@@ -76,7 +77,7 @@ class Rule:
     effect: Effect = Effect.NONE
     rank: int | None = None  # never backwards; None: goes with any rank
     notice: NoticeCode | None = None  # told to the patron, once
-    attention: str | None = None  # told to the staff, always
+    attention: Sentence | None = None  # told to the staff, always
     ends_order: bool = False  # the supplier's number of the order is void
     told_again_for_new_date: bool = False  # a second renewal is news
 
@@ -89,10 +90,12 @@ RULES: Mapping[ReportedStatus, Rule] = {
     _S.QUEUED: Rule(rank=15, effect=Effect.REQUESTED),
     _S.IN_PROCESS: Rule(rank=20, effect=Effect.REQUESTED),
     _S.NEEDS_INFORMATION: Rule(
-        rank=25, effect=Effect.REVERTED, attention="The supplier needs more information."
+        rank=25, effect=Effect.REVERTED, attention=sentence("The supplier needs more information.")
     ),
     _S.CONDITIONAL: Rule(
-        rank=25, effect=Effect.REQUESTED, attention="The supplier asks for a condition to be accepted."
+        rank=25,
+        effect=Effect.REQUESTED,
+        attention=sentence("The supplier asks for a condition to be accepted."),
     ),
     _S.WILL_SUPPLY: Rule(rank=30, effect=Effect.REQUESTED),
     _S.RETRY_POSSIBLE: Rule(rank=35, effect=Effect.REVERTED),
@@ -104,7 +107,7 @@ RULES: Mapping[ReportedStatus, Rule] = {
     _S.DELIVERED: Rule(rank=60, effect=Effect.COMPLETED, notice=NoticeCode.PICKUP_READY),
     _S.ARRIVED: Rule(rank=60, effect=Effect.REQUESTED),
     _S.NOT_RECEIVED: Rule(
-        rank=60, effect=Effect.REQUESTED, attention="The supplier says that it did not arrive."
+        rank=60, effect=Effect.REQUESTED, attention=sentence("The supplier says that it did not arrive.")
     ),
     _S.RENEWED: Rule(rank=70, notice=_UPDATE, told_again_for_new_date=True),
     _S.RENEWAL_DENIED: Rule(rank=70, notice=_UPDATE, told_again_for_new_date=True),
@@ -112,21 +115,24 @@ RULES: Mapping[ReportedStatus, Rule] = {
         rank=70,
         notice=_UPDATE,
         told_again_for_new_date=True,
-        attention="The supplier says that it is overdue.",
+        attention=sentence("The supplier says that it is overdue."),
     ),
     _S.RECALLED: Rule(
-        rank=75, notice=_UPDATE, told_again_for_new_date=True, attention="The supplier wants it back."
+        rank=75,
+        notice=_UPDATE,
+        told_again_for_new_date=True,
+        attention=sentence("The supplier wants it back."),
     ),
     _S.RETURNED: Rule(rank=80),
-    _S.LOST: Rule(rank=85, attention="The supplier treats it as lost."),
+    _S.LOST: Rule(rank=85, attention=sentence("The supplier treats it as lost.")),
     _S.CANCELLED: Rule(rank=90, effect=Effect.CANCELLED, notice=_UPDATE, ends_order=True),
     _S.CANCEL_DENIED: Rule(effect=Effect.CANCELLATION_REFUSED, notice=_UPDATE),
     _S.COMPLETED: Rule(rank=95, effect=Effect.COMPLETED),
     _S.COMPLETED_WITHOUT_RETURN: Rule(rank=95, effect=Effect.COMPLETED),
     _S.FORWARDED: Rule(),
     _S.NOTE: Rule(),
-    _S.ERROR: Rule(attention="The supplier reports an error."),
-    _S.UNKNOWN: Rule(attention="The supplier sent a status that has no translation."),
+    _S.ERROR: Rule(attention=sentence("The supplier reports an error.")),
+    _S.UNKNOWN: Rule(attention=sentence("The supplier sent a status that has no translation.")),
 }
 
 SHIPPED_RANK = 50
@@ -223,7 +229,7 @@ class Decision:
     path: tuple[str, ...] = ()  # statuses to go through, each an edge of the graph
     supply: Supply = Supply()
     progress: Progress | None = None  # None: stays
-    attention: str | None = None
+    attention: tuple[Sentence, ...] = ()  # words to the staff
     comment: str | None = None
     notice: NoticeCode | None = None
 
@@ -254,7 +260,7 @@ def _unknown_status(report: StatusReport) -> Decision:
     return Decision(
         verdict=Verdict.UNKNOWN_STATUS,
         detail=f"The status {word!r} has no translation; it was kept and staff will look at it.",
-        attention=f"{RULES[ReportedStatus.UNKNOWN].attention} It says: {word}",
+        attention=_asked(RULES[ReportedStatus.UNKNOWN].attention, word),
     )
 
 
@@ -301,17 +307,17 @@ def _late_detail(progress: Progress) -> str:
     return f"A later event ({progress.status}) was applied before; this one was recorded only."
 
 
-def _obstacle(situation: Situation, report: StatusReport, progress: Progress) -> str | None:
+def _obstacle(situation: Situation, report: StatusReport, progress: Progress) -> Sentence | None:
     """Name what stands against a report although the graph would allow it."""
     effect = RULES[report.status].effect
     if effect is Effect.CANCELLED and (progress.rank or 0) >= SHIPPED_RANK:
-        return f"it was {progress.status} before"
+        return sentence("it was %(status)s before", status=_named(progress.status or ReportedStatus.SHIPPED))
     is_given_back = situation.status == Status.REQREV and effect in (Effect.REQUESTED, Effect.COMPLETED)
     starts_anew = progress is not situation.progress
     if is_given_back and not starts_anew and not _was_given_back(progress):
-        return "the library reverted the request"
+        return sentence("the library reverted the request")
     if effect is Effect.REVERTED and situation.status == Status.GENREQ and situation.other_partners_open:
-        return "other partners were asked too and have not answered"
+        return sentence("other partners were asked too and have not answered")
     return None
 
 
@@ -335,14 +341,24 @@ def _is_edge(graph: StatusGraph, before: str, after: str) -> bool:
     return node is not None and after in node.next_actions
 
 
-def _not_possible(situation: Situation, report: StatusReport, obstacle: str | None) -> Decision:
-    reason = obstacle or f"the request's status {situation.status or 'unknown'} does not allow it"
+def _not_possible(situation: Situation, report: StatusReport, obstacle: Sentence | None) -> Decision:
+    reason = obstacle or sentence(
+        "the request's status %(status)s does not allow it", status=situation.status or "–"
+    )
+    what = sentence(
+        "The supplier reports %(status)s, which was not applied: %(reason)s.",
+        status=_named(report.status),
+        reason=reason,
+    )
     return Decision(
         verdict=Verdict.ATTENTION,
         detail=f"The event was kept, but not applied: {reason}. Staff will look at it.",
-        attention=f"The supplier reports {report.status}, which was not applied: {reason}."
-        + _says(report.message),
+        attention=_asked(what, report.message),
     )
+
+
+def _named(status: ReportedStatus) -> Sentence:
+    return Sentence(status.label, {})
 
 
 def _applied(
@@ -406,18 +422,21 @@ def _comment(report: StatusReport, progress: Progress) -> str | None:
     return f"{report.status_text or report.status}: {text}"
 
 
-def _attention(situation: Situation, report: StatusReport) -> str | None:
+def _attention(situation: Situation, report: StatusReport) -> tuple[Sentence, ...]:
     rule = RULES[report.status]
-    text = rule.attention
+    what = rule.attention
     if report.status is ReportedStatus.RETURNED and situation.status == Status.CHK:
-        text = "The supplier has it back, but here it is still checked out."
+        what = sentence("The supplier has it back, but here it is still checked out.")
     if situation.status == Status.CANCREQ and (rule.rank or 0) >= SHIPPED_RANK:
-        text = "The patron wants to cancel, but the supplier has sent it already."
-    return text and text + _says(report.message)
+        what = sentence("The patron wants to cancel, but the supplier has sent it already.")
+    return _asked(what, report.message)
 
 
-def _says(message: str | None) -> str:
-    return f" It says: {message}" if message else ""
+def _asked(what: Sentence | None, message: str | None) -> tuple[Sentence, ...]:
+    """Put what the supplier says behind the word to the staff, if there is one."""
+    if what is None:
+        return ()
+    return (what, sentence("It says: %(message)s", message=message)) if message else (what,)
 
 
 def _told_key(report: StatusReport, rule: Rule, *, moved: bool) -> str | None:

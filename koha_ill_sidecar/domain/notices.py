@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import TypeAlias
 from urllib.parse import urlencode
 
+from koha_ill_sidecar.words import Sentence
+
 MODULE = "ill"
 """Koha's module of all interlibrary loan letters."""
 
@@ -93,7 +95,7 @@ class NotQueued:
 
     transport: str
     reason: NotQueuedReason
-    detail: str  # one sentence for staff; the template's error where it failed
+    detail: Sentence  # for staff; the template's error where it failed
     mending_address: str | None = None  # Koha's page of the letter, where it is the letter's fault
 
 

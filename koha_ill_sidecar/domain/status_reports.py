@@ -54,6 +54,11 @@ class ReportedStatus(StrEnum):
     ERROR = "error"
     UNKNOWN = "unknown"
 
+    @property
+    def label(self) -> str:
+        """The status in words, as the catalogues have it."""
+        return self.value.replace("_", " ")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:

@@ -46,6 +46,7 @@ from koha_ill_sidecar.storage.sidecar import partner_enquiries, progress, receip
 from koha_ill_sidecar.storage.sidecar.progress import Kept, library_time
 from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt, Receipt
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.words import Sentence, sentence
 
 logger = logging.getLogger(__name__)
 
@@ -399,14 +400,17 @@ def _refuse_reused_key(tx: Transaction, callback: Callback, first: Receipt) -> R
     receipts.note_conflict(tx, first.receipt_id, callback.body)
     logger.warning("event id reused", extra={"backend": callback.backend, "receipt_id": first.receipt_id})
     if first.illrequest_id is not None:
-        text = f"The supplier sent two different events under one id; receipt {first.receipt_id} has both."
-        _ask_for_attention(tx, first.illrequest_id, text)
+        what = sentence(
+            "The supplier sent two different events under one id; receipt %(number)s has both.",
+            number=first.receipt_id,
+        )
+        _ask_for_attention(tx, first.illrequest_id, what)
     return _received_before(first, is_conflict=True)
 
 
-def _ask_for_attention(tx: Transaction, illrequest_id: int, text: str) -> None:
+def _ask_for_attention(tx: Transaction, illrequest_id: int, what: Sentence) -> None:
     try:
-        progress.ask_for_attention(tx, requests.get(tx, illrequest_id), text)
+        progress.ask_for_attention(tx, requests.get(tx, illrequest_id), [what])
     except RequestNotFound:
         logger.info("request of a receipt is gone", extra={"illrequest_id": illrequest_id})
 
@@ -441,11 +445,13 @@ def _apply(tx: Transaction, judged: _Judged) -> None:
         return
     if decision.progress is not None:
         attention = _follow(tx, target, report, decision) or attention
-    if attention is not None:
+    if attention:
         progress.ask_for_attention(tx, target.ill_request, attention)
 
 
-def _follow(tx: Transaction, target: _Target, report: StatusReport, decision: Decision) -> str | None:
+def _follow(
+    tx: Transaction, target: _Target, report: StatusReport, decision: Decision
+) -> tuple[Sentence, ...]:
     """Write what a report brings; gives a word to the staff where Koha's columns cannot hold it."""
     ill_request = target.ill_request
     for status in decision.path:
@@ -482,14 +488,14 @@ def _move(tx: Transaction, ill_request: ILLRequest, status: str) -> ILLRequest:
 class _Supplied:
     columns: Mapping[str, object]  # of Koha's row
     long_values: Mapping[str, str]  # whole, where Koha has no or too short a column
-    too_long: str | None
+    too_long: tuple[Sentence, ...]  # what the staff are told of it
 
 
 def _supplied(tx: Transaction, kept: Kept, report: StatusReport, supply: Supply) -> _Supplied:
     table = tx.koha.table("illrequests")
     columns: dict[str, object] = {}
     long_values = dict(kept.long_values or {})
-    too_long = None
+    too_long: tuple[Sentence, ...] = ()
     if supply.ends_order:
         columns["orderid"] = None
     if supply.order_id is not None:
@@ -507,8 +513,11 @@ def _supplied(tx: Transaction, kept: Kept, report: StatusReport, supply: Supply)
         else:
             long_values["access_url"] = supply.access_url
             too_long = (
-                f"The address to read it at has {len(supply.access_url)} characters, which Koha cannot hold; "
-                "the receipt of the callback has it."
+                sentence(
+                    "The address to read it at has %(length)s characters, which Koha cannot hold; the receipt of the "
+                    "callback has it.",
+                    length=len(supply.access_url),
+                ),
             )
     if supply.due is not None and "due_date" in table.c:
         columns["due_date"] = library_time(supply.due)

@@ -23,8 +23,12 @@ def branch(tx: Transaction, branchcode: str) -> str:
         raise RequestRefused("missing_branch", "The library is missing: give the code of one.")
     found = libraries.find_code(tx, branchcode)
     if found is None:
-        known = ", ".join(libraries.codes(tx))
-        raise RequestRefused("invalid_branch", f"There is no library {branchcode!r}. There are {known}.")
+        raise RequestRefused(
+            "invalid_branch",
+            "There is no library “%(library)s”. There are %(known)s.",
+            library=branchcode,
+            known=", ".join(libraries.codes(tx)),
+        )
     return found
 
 
@@ -34,16 +38,17 @@ def patron_as_typed(tx: Transaction, entry: str) -> Patron:
     if not found:
         raise RequestRefused(
             "invalid_borrower",
-            f"There is no patron {entry!r}. Give a card number, or a surname, userid or first name, as it is in "
+            "There is no patron “%(entry)s”. Give a card number, or a surname, userid or first name, as it is in "
             "Koha.",
+            entry=entry,
         )
     if len(found) > 1:
-        cards = ", ".join(
-            patron.cardnumber or f"no card (number {patron.borrowernumber})" for patron in found[:10]
-        )
         raise RequestRefused(
             "ambiguous_borrower",
-            f"{len(found)} patrons are called {entry!r}. Give the card number of the one you mean: {cards}.",
+            "%(number)s patrons are called “%(entry)s”. Give the card number of the one you mean: %(cards)s.",
+            number=len(found),
+            entry=entry,
+            cards=", ".join(patron.cardnumber or f"– ({patron.borrowernumber})" for patron in found[:10]),
         )
     return found[0]
 
@@ -51,7 +56,9 @@ def patron_as_typed(tx: Transaction, entry: str) -> Patron:
 def patron_number(tx: Transaction, borrowernumber: int) -> None:
     """Make sure that there is such a patron; refused: invalid_patron."""
     if patrons.find(tx, borrowernumber) is None:
-        raise RequestRefused("invalid_patron", f"There is no patron with the number {borrowernumber}.")
+        raise RequestRefused(
+            "invalid_patron", "There is no patron with the number %(number)s.", number=borrowernumber
+        )
 
 
 def manager(tx: Transaction, borrowernumber: int | None) -> None:
@@ -61,19 +68,24 @@ def manager(tx: Transaction, borrowernumber: int | None) -> None:
     if not tx.koha.has("illrequests", "managedby"):
         raise RequestRefused(
             "invalid_manager",
-            f"Koha {tx.koha.version.release} keeps nobody in charge of a request (26.05 does).",
+            "Koha %(release)s keeps nobody in charge of a request (26.05 does).",
+            release=tx.koha.version.release,
         )
     patron = patrons.find(tx, borrowernumber)
     if patron is None or not patrons.may_work_on_ill(tx, patron):
         raise RequestRefused(
-            "invalid_manager", f"The patron {borrowernumber} is no member of staff with the permission ill."
+            "invalid_manager",
+            "The patron %(number)s is no member of staff with the permission ill.",
+            number=borrowernumber,
         )
 
 
 def biblio(tx: Transaction, biblionumber: int) -> None:
     """Make sure that there is such a record; refused: invalid_biblio."""
     if not biblios.is_known(tx, biblionumber):
-        raise RequestRefused("invalid_biblio", f"There is no record with the number {biblionumber}.")
+        raise RequestRefused(
+            "invalid_biblio", "There is no record with the number %(number)s.", number=biblionumber
+        )
 
 
 def batch(tx: Transaction, batch_id: int | None) -> None:
@@ -81,18 +93,28 @@ def batch(tx: Transaction, batch_id: int | None) -> None:
     if batch_id is None:
         return
     if not tx.koha.has("illbatches"):
-        raise RequestRefused("invalid_batch", f"Koha {tx.koha.version.release} has no batches (23.11 has).")
+        raise RequestRefused(
+            "invalid_batch", "Koha %(release)s has no batches (23.11 has).", release=tx.koha.version.release
+        )
     if not batches.is_known(tx, batch_id):
-        raise RequestRefused("invalid_batch", f"There is no batch with the number {batch_id}.")
+        raise RequestRefused(
+            "invalid_batch", "There is no batch with the number %(number)s.", number=batch_id
+        )
 
 
 def attribute_key(key: str) -> None:
     """Make sure that a key can be stored; refused: invalid_field."""
     if not key.strip() or key != key.strip():
-        raise RequestRefused("invalid_field", f"{key!r} is no key: it is empty, or has spaces around it.")
+        raise RequestRefused(
+            "invalid_field", "“%(key)s” is no key: it is empty, or has spaces around it.", key=key
+        )
     if len(key) > MAX_TYPE_LENGTH:
         raise RequestRefused(
-            "invalid_field", f"The key {key[:30]}… has {len(key)} characters; {MAX_TYPE_LENGTH} are the most."
+            "invalid_field",
+            "The key %(beginning)s… has %(length)s characters; %(most)s are the most.",
+            beginning=key[:30],
+            length=len(key),
+            most=MAX_TYPE_LENGTH,
         )
 
 
@@ -101,5 +123,9 @@ def fits(tx: Transaction, column: str, value: str) -> None:
     length = getattr(tx.koha.table("illrequests").c[column].type, "length", None)
     if length is not None and len(value) > length:
         raise RequestRefused(
-            "too_long", f"{column} has {len(value)} characters; Koha has room for {length}. Shorten it."
+            "too_long",
+            "%(column)s has %(length)s characters; Koha has room for %(most)s. Shorten it.",
+            column=column,
+            length=len(value),
+            most=length,
         )

@@ -183,8 +183,10 @@ def _check_backend(tx: Transaction, backend: str | None) -> None:
     if backend is not None and backend != tx.koha.generic_backend:
         raise RequestRefused(
             "unknown_backend",
-            f"Requests can be made with the backend {tx.koha.generic_backend} here, not with {backend!r}: what "
-            "another backend of Koha's needs, only Koha knows.",
+            "Requests can be made with the backend %(possible)s here, not with “%(wanted)s”: what another backend of "
+            "Koha's needs, only Koha knows.",
+            possible=tx.koha.generic_backend,
+            wanted=backend,
         )
 
 
@@ -197,7 +199,9 @@ def _patron(tx: Transaction, new: NewRequest) -> Patron | None:
         found = patrons.find(tx, new.borrowernumber)
         if found is None:
             raise RequestRefused(
-                "invalid_borrower", f"There is no patron with the number {new.borrowernumber}."
+                "invalid_borrower",
+                "There is no patron with the number %(number)s.",
+                number=new.borrowernumber,
             )
         return found
     return checks.patron_as_typed(tx, new.patron or "")
@@ -247,7 +251,9 @@ def _check_key(key: str, *, is_core: bool) -> None:
     if is_core and key not in LABELS:
         raise RequestRefused(
             "invalid_field",
-            f"{key!r} is no field of a request. Give it as a custom field, or use one of {', '.join(LABELS)}.",
+            "“%(key)s” is no field of a request. Give it as a custom field, or use one of %(fields)s.",
+            key=key,
+            fields=", ".join(LABELS),
         )
     checks.attribute_key(key)
 

@@ -233,18 +233,20 @@ def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
     if strangers:
         raise RequestRefused(
             "invalid_partner",
-            f"Not among the partner libraries: {', '.join(map(str, strangers))}. There are "
-            f"{', '.join(map(str, known)) or 'none'}.",
+            "Not among the partner libraries: %(strangers)s. There are: %(known)s.",
+            strangers=", ".join(map(str, strangers)),
+            known=", ".join(map(str, known)) or "–",
         )
     partners = [known[number] for number in dict.fromkeys(borrowernumbers)]
     silent = [f"{partner.name} ({partner.borrowernumber})" for partner in partners if not partner.email]
-    if silent or not partners:
+    if silent:
         raise RequestRefused(
             "no_target_email",
-            f"No email address: {', '.join(silent)}. Give them one in Koha, or leave them out."
-            if silent
-            else "No partner was chosen: name at least one.",
+            "No email address: %(partners)s. Give them one in Koha, or leave them out.",
+            partners=", ".join(silent),
         )
+    if not partners:
+        raise RequestRefused("no_target_email", "No partner was chosen: name at least one.")
     return partners
 
 
@@ -255,8 +257,9 @@ def _sender(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> tuple[str
     if addresses.sender is None:
         raise RequestRefused(
             "no_library_email",
-            f"Library {branchcode} has no email address to write from. Give it one in Koha, or set "
+            "Library %(library)s has no email address to write from. Give it one in Koha, or set "
             "KohaAdminEmailAddress.",
+            library=branchcode,
         )
     return addresses.sender, addresses.inbound_ill
 

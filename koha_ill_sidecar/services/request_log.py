@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.services.statuses import graph_of
 from koha_ill_sidecar.services.watch import CHANGED_IN_KOHA
 from koha_ill_sidecar.storage.clock import library_times
@@ -20,6 +19,7 @@ from koha_ill_sidecar.storage.koha.action_logs import LogRow
 from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.sidecar.history import HistoryEntry
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.words import N_
 
 _TWICE_WITHIN = timedelta(seconds=2)  # both rows are of one transaction, but of two clocks
 

@@ -20,11 +20,12 @@ def commandline_actor(tx: Transaction, userid: str | None) -> Actor:
         return Actor(interface=Interface.COMMANDLINE, script=SCRIPT)
     patron = patrons.find_by_userid(tx, userid)
     if patron is None:
-        raise RequestRefused("unknown_userid", f"Nobody logs in to Koha as {userid!r}.")
+        raise RequestRefused("unknown_userid", "Nobody logs in to Koha as “%(userid)s”.", userid=userid)
     if not patrons.may_work_on_ill(tx, patron):
         raise RequestRefused(
             "not_permitted",
-            f"{userid} lacks Koha's permission ill. Grant it in Koha, or let somebody else act.",
+            "%(userid)s lacks Koha's permission ill. Grant it in Koha, or let somebody else act.",
+            userid=userid,
         )
     return Actor(
         interface=Interface.COMMANDLINE,

@@ -101,7 +101,9 @@ def set_status(tx: Transaction, ill_request: ILLRequest, status: str, actor: Act
     if status not in set(Status):
         raise RequestRefused(
             "unknown_status",
-            f"{status!r} is no status. There are {', '.join(Status)}; sites' own are aliases.",
+            "“%(status)s” is no status. There are %(known)s; sites' own are aliases.",
+            status=status,
+            known=", ".join(Status),
         )
     requests.set_status(tx, ill_request.illrequest_id, expected=ill_request.status, new=status)
     changed = replace(ill_request, status=status, status_alias=None)
@@ -138,7 +140,10 @@ def _check_alias(tx: Transaction, alias: str | None) -> None:
     category = tx.koha.status_alias_category
     if alias is not None and not authorised_values.exists(tx, category, alias):
         raise RequestRefused(
-            "unknown_status_alias", f"{alias!r} is no authorised value of {category}. Add it there first."
+            "unknown_status_alias",
+            "“%(alias)s” is no authorised value of %(category)s. Add it there first.",
+            alias=alias,
+            category=category,
         )
 
 

@@ -13,6 +13,8 @@ from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import g, request
 
+from koha_ill_sidecar.words import Sentence
+
 DIRECTORY = Path(__file__).parent / "translations"
 
 LANGUAGES = {"en": "English", "zh-Hant-TW": "正體中文"}
@@ -59,6 +61,14 @@ def gettext(message: str, **values: object) -> str:
     """Say a message in the language of this request; ``%(name)s`` stands for a value."""
     said = str(catalogue(g.language).ugettext(message)) if message else ""
     return said % values if values else said
+
+
+def say(sentence: Sentence) -> str:
+    """Say a sentence, and those that stand in it, in the language of this request."""
+    values = {
+        name: say(value) if isinstance(value, Sentence) else value for name, value in sentence.values.items()
+    }
+    return str(catalogue(g.language).ugettext(sentence.text)) % values if sentence.text else ""
 
 
 def ngettext(singular: str, plural: str, number: int, **values: object) -> str:

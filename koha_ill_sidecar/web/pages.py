@@ -41,6 +41,7 @@ def install(app: Flask, timezone: tzinfo) -> None:
     environment.filters["day"] = _day
     environment.filters["moment"] = partial(_moment, timezone)
     environment.filters["money"] = _money
+    environment.filters["say"] = i18n.say
     environment.globals["static"] = _static_address
     environment.globals["languages"] = i18n.LANGUAGES
     app.add_url_rule("/static/<version>/<path:name>", "static", _static_file)

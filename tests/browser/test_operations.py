@@ -20,6 +20,7 @@ from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import leases, progress, receipts
 from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.words import sentence
 
 CODE = "ILL_PICKUP_READY"
 
@@ -48,7 +49,9 @@ def _receipt(tx: Transaction, verdict: Verdict) -> int | None:
 def _work(tx: Transaction) -> dict[str, int]:
     """Let something of everything have happened."""
     number = make_request(tx.connection, tx.koha)
-    progress.ask_for_attention(tx, requests.get(tx, number), "The supplier needs more information.")
+    progress.ask_for_attention(
+        tx, requests.get(tx, number), [sentence("The supplier needs more information.")]
+    )
     templates.install(tx)
     tally = Tally()
     for month in range(1, 13):

@@ -13,6 +13,7 @@ from koha_ill_sidecar.services import partners, requests
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests as stored
 from koha_ill_sidecar.storage.sidecar import progress
+from koha_ill_sidecar.words import sentence
 
 BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 
@@ -57,7 +58,9 @@ def busy(office: Office, database: Database) -> int:
     office.receives(number, {"status": "shipped", "request": {"ill_request_id": number}}, detail="Applied.")
     office.receives(number, b"{not JSON", Verdict.INVALID, event_id="evt_2")
     ill_request = database.transact(stored.get, number)
-    database.transact(progress.ask_for_attention, ill_request, "The supplier needs more information.")
+    database.transact(
+        progress.ask_for_attention, ill_request, [sentence("The supplier needs more information.")]
+    )
     office.does("UPDATE ill_sidecar_requests SET long_values = JSON_OBJECT('tracking', 'RR123456789NO')")
     office.does(
         "UPDATE borrowers SET dateexpiry = '2020-01-31', debarred = '9999-12-31' WHERE borrowernumber = :sam",
@@ -198,7 +201,8 @@ def test_what_people_wrote_never_runs(seat: Seat, office: Office, database: Data
     office.does("UPDATE illrequests SET status_alias = 'WAITING'")
     office.receives(number, {"note": hostile}, Verdict.INVALID, event_id=hostile, detail=hostile)
     office.receives(number, hostile.encode(), Verdict.INVALID, event_id="evt_2")
-    database.transact(progress.ask_for_attention, database.transact(stored.get, number), hostile)
+    word = sentence("It says: %(message)s", message=hostile)
+    database.transact(progress.ask_for_attention, database.transact(stored.get, number), [word])
     clara = seat()
     dialogs: list[str] = []
 

@@ -10,6 +10,7 @@ import pytest
 
 from koha_ill_sidecar.cli.output import print_json, print_listing, print_table
 from koha_ill_sidecar.config.settings import Transport
+from koha_ill_sidecar.words import sentence
 
 
 @dataclass
@@ -44,6 +45,7 @@ def test_json_knows_our_values(capsys: pytest.CaptureFixture[str]) -> None:
             "at": datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
             "transport": Transport.SMS,
             "path": Path("/x"),
+            "said": sentence("It is %(status)s", status=sentence("lost")),
         }
     )
 
@@ -52,6 +54,7 @@ def test_json_knows_our_values(capsys: pytest.CaptureFixture[str]) -> None:
         "at": "2026-01-02T03:04:00+00:00",
         "transport": "sms",
         "path": "/x",
+        "said": "It is lost",
     }
 
 

@@ -8,6 +8,7 @@ from flask import Flask, g, render_template_string
 
 from koha_ill_sidecar.domain.formats import DateStyle
 from koha_ill_sidecar.web import pages
+from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 
 @pytest.fixture
@@ -44,3 +45,25 @@ def test_this_page_with_another_query_keeps_what_else_was_asked_for(application:
 def test_no_name_in_an_address_means_more_than_its_value(application: Flask) -> None:
     with application.test_request_context("/list/all?endpoint=x&_external=1&kind=none&_anchor=y"):
         assert pages.here() == "/list/all?endpoint=x&_external=1&kind=none&_anchor=y"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (sentence("it was %(status)s before", status=sentence("lost")), "先前已是「遺失」"),
+        (sentence("It says: %(message)s", message="<b> 5 %"), "供應者表示：&lt;b&gt; 5 %"),
+        (sentence("Begin the tag with something else, such as [%%- or GET."), "例如 [%- 或 GET。"),
+        (sentence("No catalogue has this: %(it)s", it=sentence("lost")), "No catalogue has this: 遺失"),
+        (verbatim("100 % <sure>"), "100 % &lt;sure&gt;"),
+        (verbatim(""), ""),
+    ],
+)
+def test_a_sentence_is_said_in_the_language_of_the_page_with_all_that_stands_in_it(
+    application: Flask, said: Sentence, shown: str
+) -> None:
+    with application.test_request_context("/list/all"):
+        g.language = "zh-Hant-TW"
+
+        page = render_template_string("{{ said|say }}", said=said)
+
+    assert page.endswith(shown)

@@ -1,6 +1,7 @@
 """Every text of the pages is said in every language."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,12 @@ from koha_ill_sidecar.web import i18n, translations
 
 _CATALOGUES = sorted(i18n.DIRECTORY.glob("*.po"))
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%")
+
+_LABELLING = frozenset({"_", "gettext"})
+"""Functions of the pages, which say labels that others have: those are in the catalogues by :func:`_labels`."""
+
+_MADE_OF_PARTS = frozenset({"words.py", "errors.py", "domain/callbacks.py", "storage/sidecar/progress.py"})
+"""Where a sentence is made of a text that stands elsewhere: given by the caller, a status, or stored."""
 
 
 def test_every_language_but_english_has_a_catalogue() -> None:
@@ -28,6 +35,56 @@ def test_no_text_is_left_untranslated(path: Path) -> None:
     assert missing == [], "run script/translations and translate what is empty in the catalogue"
 
 
+def test_no_text_is_put_together_where_it_cannot_be_found() -> None:
+    hidden = [
+        f"{call.file}:{call.line}: {call.name}"
+        for call in translations.calls_in_package()
+        if None in call.texts
+        and call.name not in _LABELLING
+        and not (call.name == "Sentence" and call.file in _MADE_OF_PARTS)
+    ]
+
+    assert hidden == [], "write the text out, and give its values by name"
+
+
+def test_every_place_of_a_text_is_given_its_value() -> None:
+    said = [
+        (f"{call.file}:{call.line}: {text!r}", text, call.values)
+        for call in translations.calls_in_package()
+        for text in call.texts
+        if text is not None and call.name in ("sentence", "RequestRefused")
+    ]
+
+    assert [place for place, _, values in said if values is None] == []
+    assert [place for place, text, values in said if not _can_be_filled_in(text, values or ())] == []
+
+
+def _can_be_filled_in(text: str, values: Collection[str]) -> bool:
+    try:
+        return bool(text % dict.fromkeys(values, "x"))
+    except (KeyError, ValueError):
+        return False
+
+
+def test_texts_are_found_wherever_the_call_stands() -> None:
+    source = (
+        'raise RequestRefused("no_dog", "There is no dog %(name)s. "\n'
+        '    "Buy one.", name=sentence("%(many)s dogs", many=3))\n'
+        'told(words.sentence(f"a {dog}"), sentence("a" + dog), sentence(), sentence("a", **values))'
+    )
+
+    found = [(call.line, call.texts, call.values) for call in translations.calls_in(source, "dogs.py")]
+
+    assert found == [
+        (1, ("There is no dog %(name)s. Buy one.",), {"name"}),
+        (2, ("%(many)s dogs",), {"many"}),
+        (3, (None,), set()),
+        (3, (None,), set()),
+        (3, (None,), set()),
+        (3, ("a",), None),
+    ]
+
+
 @pytest.mark.parametrize("path", _CATALOGUES, ids=lambda path: path.stem)
 def test_a_translation_has_the_same_places_for_values(path: Path) -> None:
     for message in translations.read(path):
@@ -37,6 +94,7 @@ def test_a_translation_has_the_same_places_for_values(path: Path) -> None:
         said = message.string if isinstance(message.string, tuple | list) else (message.string,)
         for one in said:
             assert set(_PLACEHOLDER.findall(one or "")) == wanted, message.id
+            assert not wanted or "%" not in _PLACEHOLDER.sub("", one or ""), message.id
 
 
 @pytest.mark.parametrize("path", _CATALOGUES, ids=lambda path: path.stem)

@@ -20,13 +20,14 @@ from koha_ill_sidecar.services.doctor.findings import Finding, Verdict, guarded,
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import preferences
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.words import Sentence
 
 __all__ = ["Finding", "Verdict", "examine"]
 
 
 def examine(
     settings: Settings, database: Database, mailer: Mailer, *, clock: Callable[[], float]
-) -> list[Finding]:
+) -> list[Finding[Sentence | str]]:
     """
     Run every check.
 
@@ -34,7 +35,7 @@ def examine(
         mailer: Knocks at the mail servers; nothing is sent.
         clock: Gives this host's time in seconds since 1970.
     """
-    findings = list(own_settings.check(settings))
+    findings: list[Finding[Sentence | str]] = list(own_settings.check(settings))
     try:
         with database.engine.connect() as connection:
             findings.append(ok("connection", f"the database {settings.koha.database.database} answers"))
@@ -51,8 +52,8 @@ def _examine_database(
     connection: Connection,
     mailer: Mailer,
     clock: Callable[[], float],
-) -> Iterator[Finding]:
-    checks: dict[str, Callable[[], Iterable[Finding]]] = {
+) -> Iterator[Finding[Sentence | str]]:
+    checks: dict[str, Callable[[], Iterable[Finding[Sentence | str]]]] = {
         "server": partial(of_database.check_server, connection),
         "clock": partial(of_database.check_clock, connection, clock),
         "time zone": partial(of_database.check_time_zone, connection, settings),

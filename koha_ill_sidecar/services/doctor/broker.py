@@ -8,9 +8,10 @@ from koha_ill_sidecar.errors import BrokerUnavailable
 from koha_ill_sidecar.services.doctor.findings import Finding, Verdict, failure, ok, warn
 from koha_ill_sidecar.services.doctor.koha import Patient
 from koha_ill_sidecar.services.records import workers_wait_to_be_told
+from koha_ill_sidecar.words import Sentence
 
 
-def check(patient: Patient) -> Iterator[Finding]:
+def check(patient: Patient) -> Iterator[Finding[str | Sentence]]:
     """Knock at the message broker where it is needed: with Elasticsearch, unless Koha's workers poll."""
     preferences = patient.tx.preferences
     if preferences.text("SearchEngine") != "Elasticsearch" or not workers_wait_to_be_told(preferences):

@@ -13,6 +13,7 @@ from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import schema
 from koha_ill_sidecar.storage.koha.installed import OLDEST_SUPPORTED
 from koha_ill_sidecar.storage.sidecar import migrations
+from koha_ill_sidecar.words import Sentence
 
 _CLOCK_WARNING_SECONDS = 2.0
 _CLOCK_FAILURE_SECONDS = 60.0
@@ -29,7 +30,7 @@ _FEATURES = (
 )
 
 
-def cannot_connect(error: SQLAlchemyError, settings: Settings) -> Finding:
+def cannot_connect(error: SQLAlchemyError, settings: Settings) -> Finding[str]:
     """Say why there is no connection."""
     said = database_said(error)
     if f"({_UNKNOWN_TIME_ZONE})" in said:
@@ -41,7 +42,7 @@ def cannot_connect(error: SQLAlchemyError, settings: Settings) -> Finding:
     return fail("connection", said, "Check koha.conf or koha.database, and that MariaDB runs.")
 
 
-def check_server(connection: Connection) -> Iterator[Finding]:
+def check_server(connection: Connection) -> Iterator[Finding[str]]:
     """Judge version and limits of the server."""
     server = inspection.server(connection)
     if server.is_read_only:
@@ -56,7 +57,7 @@ def check_server(connection: Connection) -> Iterator[Finding]:
         yield ok("server", server.version)
 
 
-def check_clock(connection: Connection, clock: Callable[[], float]) -> Iterator[Finding]:
+def check_clock(connection: Connection, clock: Callable[[], float]) -> Iterator[Finding[str]]:
     """Compare the server's clock with this host's."""
     before = clock()
     theirs = inspection.server(connection).now_utc
@@ -70,7 +71,7 @@ def check_clock(connection: Connection, clock: Callable[[], float]) -> Iterator[
         yield ok("clock", "this host and the database agree")
 
 
-def check_time_zone(connection: Connection, settings: Settings) -> Iterator[Finding]:
+def check_time_zone(connection: Connection, settings: Settings) -> Iterator[Finding[str]]:
     """Judge whether Koha's times and ours will agree."""
     server = inspection.server(connection)
     wanted = settings.koha.database.timezone
@@ -95,7 +96,7 @@ def check_time_zone(connection: Connection, settings: Settings) -> Iterator[Find
         yield ok("time zone", f"the server's own ({server.system_time_zone}), as in koha-conf.xml{names}")
 
 
-def check_privileges(connection: Connection) -> Iterator[Finding]:
+def check_privileges(connection: Connection) -> Iterator[Finding[str]]:
     """Compare what our user may do with what it needs."""
     held = inspection.held_privileges(connection)
     needed = inspection.needed_privileges(connection)
@@ -117,7 +118,7 @@ def check_privileges(connection: Connection) -> Iterator[Finding]:
         yield ok("privileges", "what is needed, and no more")
 
 
-def check_koha(database: Database) -> Iterator[Finding]:
+def check_koha(database: Database) -> Iterator[Finding[str]]:
     """Judge version, tables and columns."""
     koha = database.koha()
     absent = [what for table, column, what in _FEATURES if not koha.has(table, column)]
@@ -133,7 +134,7 @@ def check_koha(database: Database) -> Iterator[Finding]:
     yield ok("tables", f"all there; this Koha does without {', '.join(absent)}" if absent else "all there")
 
 
-def check_own_tables(connection: Connection) -> Iterator[Finding]:
+def check_own_tables(connection: Connection) -> Iterator[Finding[str | Sentence]]:
     """Judge whether `migrate` has been run."""
     try:
         migrations.require_current(connection)

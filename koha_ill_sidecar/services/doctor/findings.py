@@ -3,10 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, Literal, TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from koha_ill_sidecar.errors import SidecarError
+from koha_ill_sidecar.words import Sentence, sentence, verbatim
+
+Said_co = TypeVar("Said_co", bound=Sentence | str, covariant=True)
+"""How a finding is worded: as a sentence where a page shows it, else as a text."""
+
+_Words = TypeVar("_Words", bound=Sentence | str)
 
 
 class Verdict(StrEnum):
@@ -18,7 +25,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class Finding(Generic[Said_co]):
     """
     What one check found.
 
@@ -30,47 +37,53 @@ class Finding:
 
     name: str
     verdict: Verdict
-    seen: str
-    advice: str = ""
+    seen: Said_co
+    advice: Said_co | Literal[""] = ""
 
 
-def ok(name: str, seen: str) -> Finding:
+def ok(name: str, seen: _Words) -> Finding[_Words]:
     """Say that all is well."""
     return Finding(name=name, verdict=Verdict.OK, seen=seen)
 
 
-def warn(name: str, seen: str, advice: str) -> Finding:
+def warn(name: str, seen: _Words, advice: _Words) -> Finding[_Words]:
     """Say that it works, but not as it should."""
     return Finding(name=name, verdict=Verdict.WARN, seen=seen, advice=advice)
 
 
-def fail(name: str, seen: str, advice: str) -> Finding:
+def fail(name: str, seen: _Words, advice: _Words) -> Finding[_Words]:
     """Say that it cannot work."""
     return Finding(name=name, verdict=Verdict.FAIL, seen=seen, advice=advice)
 
 
-def failure(name: str, error: SidecarError) -> Finding:
+def failure(name: str, error: SidecarError) -> Finding[Sentence]:
     """Put one of our errors, which say first what was wrong and then how to mend it, into a finding."""
     seen, _, advice = str(error).partition(". ")
-    return fail(name, seen.rstrip("."), advice)
+    return Finding(
+        name=name,
+        verdict=Verdict.FAIL,
+        seen=verbatim(seen.rstrip(".")),
+        advice=verbatim(advice) if advice else "",
+    )
 
 
-def guarded(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+def guarded(
+    name: str, check: Callable[[], Iterable[Finding[_Words]]]
+) -> Iterator[Finding[_Words | Sentence]]:
     """Run one check; what hinders it becomes its finding, and the next goes on."""
     try:
         yield from check()
     except SidecarError as error:
         yield failure(name, error)
     except SQLAlchemyError as error:
-        yield fail(name, f"could not look: {database_said(error)}", "See the checks above.")
+        yield fail(
+            name,
+            sentence("could not look: %(error)s", error=database_said(error)),
+            sentence("See the checks above."),
+        )
 
 
 def database_said(error: SQLAlchemyError) -> str:
     """Give the server's own words."""
     arguments: Sequence[object] = getattr(error.orig, "args", ()) if isinstance(error, DBAPIError) else ()
     return f"{arguments[1]} ({arguments[0]})" if len(arguments) > 1 else str(error)
-
-
-def numbered(count: int, noun: str) -> str:
-    """Write ``1 letter`` or ``3 letters``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

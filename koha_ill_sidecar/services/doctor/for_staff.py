@@ -14,11 +14,12 @@ from koha_ill_sidecar.services.doctor.findings import Finding, fail, guarded, ok
 from koha_ill_sidecar.services.mail_servers import MailServers
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.words import Sentence, sentence
 
 _MAIL_TIMEOUT = timedelta(seconds=5)  # somebody waits for the page
 
 
-def examine_for_staff(settings: Settings, database: Database, mailer: Mailer) -> list[Finding]:
+def examine_for_staff(settings: Settings, database: Database, mailer: Mailer) -> list[Finding[Sentence]]:
     """
     Run the checks of Koha and of the mail servers; changes nothing.
 
@@ -32,7 +33,7 @@ def examine_for_staff(settings: Settings, database: Database, mailer: Mailer) ->
     return [*findings, *guarded("mail", partial(_mail, settings, servers, mailer))]
 
 
-def _in_database(tx: Transaction, settings: Settings) -> tuple[list[Finding], MailServers]:
+def _in_database(tx: Transaction, settings: Settings) -> tuple[list[Finding[Sentence]], MailServers]:
     patient = koha.Patient(settings=settings, tx=tx)
     findings = [
         finding for name, check in koha.CHECKS.items() for finding in guarded(name, partial(check, patient))
@@ -40,14 +41,19 @@ def _in_database(tx: Transaction, settings: Settings) -> tuple[list[Finding], Ma
     return findings, mail_servers.load(tx, settings)
 
 
-def _mail(settings: Settings, servers: MailServers, mailer: Mailer) -> Iterator[Finding]:
+def _mail(settings: Settings, servers: MailServers, mailer: Mailer) -> Iterator[Finding[Sentence]]:
     if not settings.delivery.enabled:
-        yield ok("mail", "not used: delivery.enabled is false")
+        yield ok("mail", sentence("not used: delivery.enabled is false"))
         return
     for server in servers.all:
+        where = f"{server.host}:{server.port}"
         try:
             mailer.check(replace(server, timeout=min(server.timeout, _MAIL_TIMEOUT)))
         except DeliveryError as error:
-            yield fail("mail", str(error), "Tell whoever looks after the mail server, or after the sidecar.")
+            yield fail(
+                "mail",
+                sentence("%(server)s does not take our mail: %(error)s", server=where, error=str(error)),
+                sentence("Tell whoever looks after the mail server, or after the sidecar."),
+            )
         else:
-            yield ok("mail", f"{server.host}:{server.port} takes our mail")
+            yield ok("mail", sentence("%(server)s takes our mail", server=where))

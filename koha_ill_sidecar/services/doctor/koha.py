@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from koha_ill_sidecar.config.settings import Settings, Transport
-from koha_ill_sidecar.services.doctor.findings import Finding, fail, numbered, ok, warn
+from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok, warn
 from koha_ill_sidecar.storage import inspection
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 LETTERS = (
     "ILL_PARTNER_REQ",
@@ -21,6 +22,7 @@ LETTERS = (
 
 _OTHER_SENDER_WINDOW = timedelta(days=7)
 _SHOWN = 10
+_NO_BACKEND = "–"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,58 +33,72 @@ class Patient:
     tx: Transaction
 
 
-def check_preferences(patient: Patient) -> Iterator[Finding]:
+def check_preferences(patient: Patient) -> Iterator[Finding[Sentence]]:
     """Judge the preferences without which ILL or its traces are missing."""
     preferences = patient.tx.preferences
     found = list(_odd_preferences(patient))
     yield from found
     if not found:
         asked = preferences.text("ILLSendStaffNotices")
-        yield ok("preferences", f"ILLModule and IllLog are on; staff notices: {asked or 'none'}")
+        yield ok(
+            "preferences",
+            sentence("ILLModule and IllLog are on; staff notices: %(notices)s", notices=asked or "–"),
+        )
 
 
-def _odd_preferences(patient: Patient) -> Iterator[Finding]:
+def _odd_preferences(patient: Patient) -> Iterator[Finding[Sentence]]:
     preferences = patient.tx.preferences
     if not preferences.flag("ILLModule"):
-        yield warn("preferences", "ILLModule is off: Koha hides requests", "Turn ILLModule on in Koha.")
+        yield warn(
+            "preferences",
+            sentence("ILLModule is off: Koha hides requests"),
+            sentence("Turn ILLModule on in Koha."),
+        )
     if not preferences.flag("IllLog"):
-        yield warn("preferences", "IllLog is off: no request log is written", "Turn IllLog on in Koha.")
+        yield warn(
+            "preferences",
+            sentence("IllLog is off: no request log is written"),
+            sentence("Turn IllLog on in Koha."),
+        )
     if not preferences.text("KohaAdminEmailAddress"):
         yield warn(
             "preferences",
-            "KohaAdminEmailAddress is empty: mail of libraries without an address has no sender",
-            "Set KohaAdminEmailAddress in Koha.",
+            sentence("KohaAdminEmailAddress is empty: mail of libraries without an address has no sender"),
+            sentence("Set KohaAdminEmailAddress in Koha."),
         )
     if preferences.text("SendAllEmailsTo"):
         yield warn(
             "preferences",
-            "SendAllEmailsTo is set: no mail goes to patrons or partners",
-            "Empty SendAllEmailsTo in Koha, unless this is a test system.",
+            sentence("SendAllEmailsTo is set: no mail goes to patrons or partners"),
+            sentence("Empty SendAllEmailsTo in Koha, unless this is a test system."),
         )
     driver = preferences.text("SMSSendDriver")
     if driver not in ("", "Email") and Transport.SMS in patient.settings.delivery.transports:
         yield warn(
             "preferences",
-            f"SMSSendDriver is {driver}, which the sidecar does not speak: it leaves SMS to Koha's cron job",
-            "Set delivery.transports to [email], or SMSSendDriver to Email.",
+            sentence(
+                "SMSSendDriver is %(driver)s, which the sidecar does not speak: it leaves SMS to Koha's cron job",
+                driver=driver,
+            ),
+            sentence("Set delivery.transports to [email], or SMSSendDriver to Email."),
         )
 
 
-def check_letters(patient: Patient) -> Iterator[Finding]:
+def check_letters(patient: Patient) -> Iterator[Finding[Sentence]]:
     """Find notices that could not be sent because no letter is there."""
     there = inspection.letters(patient.tx.connection, LETTERS)
     missing = [code for code in LETTERS if (code, "email") not in there]
     if missing:
         yield warn(
             "letters",
-            f"no email letter for all libraries: {', '.join(missing)}",
-            "Run: koha-ill-sidecar notices install --only-missing",
+            sentence("no email letter for all libraries: %(letters)s", letters=", ".join(missing)),
+            sentence("Run: koha-ill-sidecar notices install --only-missing"),
         )
     else:
-        yield ok("letters", f"all {len(LETTERS)} are there")
+        yield ok("letters", sentence("all %(number)s are there", number=len(LETTERS)))
 
 
-def check_partners(patient: Patient) -> Iterator[Finding]:
+def check_partners(patient: Patient) -> Iterator[Finding[Sentence]]:
     """Find partner libraries that cannot be asked."""
     category = patient.tx.preferences.text("ILLPartnerCode") or patient.settings.koha.site.partner_code
     found = inspection.partners(patient.tx.connection, category)
@@ -90,21 +106,37 @@ def check_partners(patient: Patient) -> Iterator[Finding]:
     if not found:
         yield warn(
             "partners",
-            f"no patron is in category {category}",
-            "Make a patron of that category for each partner library, or set ILLPartnerCode to theirs.",
+            sentence("no patron is in category %(category)s", category=category),
+            sentence(
+                "Make a patron of that category for each partner library, or set ILLPartnerCode to theirs."
+            ),
         )
     elif without:
-        listed = ", ".join(without[:_SHOWN]) + (" and more" if len(without) > _SHOWN else "")
+        listed = ", ".join(without[:_SHOWN]) + (", …" if len(without) > _SHOWN else "")
         yield warn(
             "partners",
-            f"{len(without)} of {len(found)} have no email address: borrowernumber {listed}",
-            "Give them a primary email in Koha.",
+            sentence(
+                "%(number)s of %(all)s have no email address: borrowernumber %(numbers)s",
+                number=len(without),
+                all=len(found),
+                numbers=listed,
+            ),
+            sentence("Give them a primary email in Koha."),
         )
     else:
-        yield ok("partners", f"{numbered(len(found), 'partner')} in category {category}, all with an address")
+        yield ok(
+            "partners",
+            sentence("1 partner in category %(category)s, with an address", category=category)
+            if len(found) == 1
+            else sentence(
+                "%(number)s partners in category %(category)s, all with an address",
+                number=len(found),
+                category=category,
+            ),
+        )
 
 
-def check_backends(patient: Patient) -> Iterator[Finding]:
+def check_backends(patient: Patient) -> Iterator[Finding[Sentence]]:
     """
     Find requests whose backend this Koha does not have: one of them empties Koha's whole list of requests.
 
@@ -112,26 +144,43 @@ def check_backends(patient: Patient) -> Iterator[Finding]:
     """
     names = inspection.backend_names(patient.tx.connection)
     installed = {patient.tx.koha.generic_backend, *_perl_backends(patient)}
-    unknown = {name or "(none)": count for name, count in names.items() if name not in installed}
-    listed = ", ".join(f"{name} ({numbered(count, 'request')})" for name, count in sorted(unknown.items()))
+    unknown = {name or _NO_BACKEND: count for name, count in names.items() if name not in installed}
+    listed = ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
     plugins = inspection.backend_plugins(patient.tx.connection)
     if not unknown:
-        yield ok("backends", ", ".join(sorted(name for name in names if name)) or "no requests yet")
-    elif plugins and "(none)" not in unknown:
-        yield ok("backends", f"{listed}: taken to belong to {', '.join(plugins)}")
+        known = ", ".join(sorted(name for name in names if name))
+        yield ok("backends", verbatim(known) if known else sentence("no requests yet"))
+    elif plugins and _NO_BACKEND not in unknown:
+        yield ok(
+            "backends",
+            sentence(
+                "requests of %(backends)s: taken to belong to %(plugins)s",
+                backends=listed,
+                plugins=", ".join(plugins),
+            ),
+        )
     elif (
-        patient.settings.koha.backend_directory or "(none)" in unknown or _is_other_generic(patient, unknown)
+        patient.settings.koha.backend_directory
+        or _NO_BACKEND in unknown
+        or _is_other_generic(patient, unknown)
     ):
         yield fail(
             "backends",
-            f"not installed in this Koha: {listed}; its list of requests stays empty",
-            f"Install the backend, or give these requests the backend {patient.tx.koha.generic_backend}.",
+            sentence(
+                "requests of backends that are not installed in this Koha: %(backends)s; its list of requests stays "
+                "empty",
+                backends=listed,
+            ),
+            sentence(
+                "Install the backend, or give these requests the backend %(backend)s.",
+                backend=patient.tx.koha.generic_backend,
+            ),
         )
     else:
         yield warn(
             "backends",
-            f"not known to us: {listed}",
-            "Set koha.conf, so that we can look into Koha's backend_directory.",
+            sentence("requests of backends that are not known to us: %(backends)s", backends=listed),
+            sentence("Set koha.conf, so that we can look into Koha's backend_directory."),
         )
 
 
@@ -147,24 +196,28 @@ def _is_other_generic(patient: Patient, unknown: dict[str, int]) -> bool:
     return patient.tx.koha.generic_backend != "Standard" and "Standard" in unknown
 
 
-def check_other_sender(patient: Patient) -> Iterator[Finding]:
+def check_other_sender(patient: Patient) -> Iterator[Finding[Sentence]]:
     """Find ILL messages that Koha's cron job sent, though we are there for them."""
     if not patient.settings.delivery.enabled:
-        yield ok("other sender", "we deliver nothing (delivery.enabled is false)")
+        yield ok("other sender", sentence("we deliver nothing (delivery.enabled is false)"))
         return
     if "ill_sidecar_deliveries" not in inspection.existing_tables(patient.tx.connection):
-        yield ok("other sender", "we have delivered nothing yet")
+        yield ok("other sender", sentence("we have delivered nothing yet"))
         return
     codes = patient.settings.delivery.letter_codes
     count = inspection.sent_by_others(patient.tx.connection, codes, _OTHER_SENDER_WINDOW)
     if count:
         yield warn(
             "other sender",
-            f"{numbered(count, 'message')} of the last 7 days went out by another program",
-            "Leave ILL letters out of Koha's cron job: process_message_queue.pl with -c for each other letter.",
+            sentence("1 message of the last 7 days went out by another program")
+            if count == 1
+            else sentence("%(number)s messages of the last 7 days went out by another program", number=count),
+            sentence(
+                "Leave ILL letters out of Koha's cron job: process_message_queue.pl with -c for each other letter."
+            ),
         )
     else:
-        yield ok("other sender", "nobody else sends our messages")
+        yield ok("other sender", sentence("nobody else sends our messages"))
 
 
 CHECKS = {

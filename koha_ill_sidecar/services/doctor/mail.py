@@ -10,7 +10,7 @@ from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
-def check(settings: Settings, mailer: Mailer, tx: Transaction | None) -> Iterator[Finding]:
+def check(settings: Settings, mailer: Mailer, tx: Transaction | None) -> Iterator[Finding[str]]:
     """Knock at each server that mail may go through; *tx* lets us look into Koha's own table of them."""
     if not settings.delivery.enabled:
         yield ok("mail", "not used: delivery.enabled is false")

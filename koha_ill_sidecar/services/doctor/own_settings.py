@@ -21,7 +21,7 @@ _SHORTEST_SECRET = 16  # characters; what a person would think up is shorter
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def check(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Finding[str]]:
     """Judge the file, the callbacks' secrets, the address and Koha's lock."""
     yield _file(settings.source)
     yield from _secrets(settings)
@@ -29,7 +29,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from _lock_file(settings)
 
 
-def _file(path: Path | None) -> Finding:
+def _file(path: Path | None) -> Finding[str]:
     if path is None:
         return ok("configuration", "given by the program")
     mode = stat.S_IMODE(path.stat().st_mode)
@@ -42,7 +42,7 @@ def _file(path: Path | None) -> Finding:
     return ok("configuration", f"{path} is sound")
 
 
-def _secrets(settings: Settings) -> Iterator[Finding]:
+def _secrets(settings: Settings) -> Iterator[Finding[str]]:
     """Find secrets of callbacks that could be guessed, or that two backends share."""
     owners: dict[Secret, set[str]] = {}
     for name, backend in settings.backends.items():
@@ -70,7 +70,7 @@ def _secrets_of(method: Authentication) -> tuple[Secret, ...]:
     return ()
 
 
-def _address(settings: Settings) -> Iterator[Finding]:
+def _address(settings: Settings) -> Iterator[Finding[str]]:
     """Find callbacks that would come in unencrypted."""
     web = settings.web
     receives = any(backend.enabled and backend.callbacks for backend in settings.backends.values())
@@ -90,7 +90,7 @@ def _address(settings: Settings) -> Iterator[Finding]:
         yield ok("web", f"listens on {web.listen}")
 
 
-def _lock_file(settings: Settings) -> Iterator[Finding]:
+def _lock_file(settings: Settings) -> Iterator[Finding[str]]:
     """Find a lock of Koha's that we are told to take and may not."""
     path = koha_lock_file(settings)
     if not settings.delivery.enabled or path is None:

@@ -10,7 +10,7 @@ _MANY_WAITING = 5000  # ten steps of the job
 _ADVICE = "Let a worker run (koha-ill-sidecar run), or run: koha-ill-sidecar requests reindex"
 
 
-def check(patient: Patient) -> Iterator[Finding]:
+def check(patient: Patient) -> Iterator[Finding[str]]:
     """Judge whether it is built, and whether it follows."""
     found = request_index.progress(patient.tx)
     stand = f"{found.indexed:,} of {found.of:,} requests"

@@ -39,8 +39,10 @@ from koha_ill_sidecar.template_toolkit import (
     UseKind,
     inspect_template,
 )
+from koha_ill_sidecar.words import Sentence, sentence
 
-_SEE = "See “What a template can name” in the reference of notices (docs/reference/notices.md)."
+_SEE = sentence("See “What a template can name” in the reference of notices (docs/reference/notices.md).")
+_NO_PROGRAMS = sentence("Leave it out: a letter runs no programs.")
 _COMMENT = re.compile(r"\[%#.*?%\]", re.DOTALL)
 _PARTS = ("title", "content")
 _PLUGIN_FILTERS = frozenset(name for name, plugin in PLUGINS.items() if plugin.filter is not None)
@@ -183,8 +185,8 @@ class _PartCheck:
     def _syntax_error(self, error: TemplateError) -> Finding:
         return self._finding(
             None if error.line is None else Place(error.line, error.column or 1),
-            f"the template cannot be read: {error.info}",
-            "Correct the marked place; until then nothing is sent.",
+            sentence("the template cannot be read: %(error)s", error=error.info),
+            sentence("Correct the marked place; until then nothing is sent."),
         )
 
     def _unfit(self) -> Finding | None:
@@ -196,10 +198,16 @@ class _PartCheck:
                 if not _is_readable(source):
                     return self._finding(
                         self._place(offset),
-                        "the tag cannot be read, for Koha adds a filter to tags that begin with biblio",
-                        "Begin the tag with something else, such as [%- or GET.",
+                        sentence(
+                            "the tag cannot be read, for Koha adds a filter to tags that begin with biblio"
+                        ),
+                        sentence("Begin the tag with something else, such as [%%- or GET."),
                     )
-            return self._finding(None, f"the template cannot be used: {error.info}", "Make it simpler.")
+            return self._finding(
+                None,
+                sentence("the template cannot be used: %(error)s", error=error.info),
+                sentence("Make it simpler."),
+            )
         return None
 
     def _place(self, offset: int) -> Place:
@@ -216,7 +224,7 @@ class _PartCheck:
         severity = Severity.ERROR if unknown.fails and not use.is_caught else Severity.WARNING
         return self._finding(
             use.places[unknown.position],
-            f"{_lacks(unknown, name, use)}{_did_you_mean(unknown.near)}",
+            _perhaps(_lacks(unknown, name, use), unknown.near),
             _write(unknown.near, name),
             severity,
         )
@@ -224,27 +232,29 @@ class _PartCheck:
     def _filter(self, use: NameUse, names: TemplateNames) -> Finding | None:
         name = use.path[0]
         if name in REFUSED_FILTERS:
-            return self._of(use, f"the filter {name} is refused", "Leave it out: a letter runs no programs.")
+            return self._of(use, sentence("the filter %(name)s is refused", name=name), _NO_PROGRAMS)
         if name in ENGINE.filters or name in ENGINE.filter_factories:
             return None
         plugins = {f"${plugin}" for plugin in _PLUGIN_FILTERS}
         known = ({*ENGINE.filters, *ENGINE.filter_factories} - REFUSED_FILTERS) | names.own | plugins
         near = f"${name}" if f"${name}" in plugins else nearest(name, known)
-        return self._of(use, f"there is no filter {name}{_did_you_mean(near)}", _write(near, name))
+        return self._of(use, _perhaps(_no_filter(name), near), _write(near, name))
 
     def _filter_object(self, use: NameUse, names: TemplateNames) -> Finding | None:
         name = use.path[0]
         if name not in PLUGINS:
             near = nearest(name, _PLUGIN_FILTERS)
-            return self._of(
-                use, f"there is no filter ${name}{_did_you_mean(near and f'${near}')}", _write(near, name)
-            )
+            return self._of(use, _perhaps(_no_filter(f"${name}"), near and f"${near}"), _write(near, name))
         if name not in _PLUGIN_FILTERS:
-            return self._of(use, f"the plugin {name} is no filter", _SEE)
+            return self._of(use, sentence("the plugin %(name)s is no filter", name=name), _SEE)
         loaded = {each.path[0] for each in names.uses if each.kind is UseKind.PLUGIN}
         if name in AUTOMATIC or name in loaded:
             return None
-        return self._of(use, f"the plugin {name} is not loaded", f"Write [% USE {name} %] at the beginning.")
+        return self._of(
+            use,
+            sentence("the plugin %(name)s is not loaded", name=name),
+            sentence("Write [%% USE %(name)s %%] at the beginning.", name=name),
+        )
 
     def _plugin(self, use: NameUse, names: TemplateNames) -> Finding | None:
         del names
@@ -253,17 +263,15 @@ class _PartCheck:
             if name in PLUGINS:
                 return None
             near = nearest(name, PLUGINS)
-            advice = _write(near, name) if near else _SEE
-            return self._of(
-                use, f"there is no plugin {name} that the sidecar knows{_did_you_mean(near)}", advice
-            )
+            lacks = sentence("there is no plugin %(name)s that the sidecar knows", name=name)
+            return self._of(use, _perhaps(lacks, near), _write(near, name))
         member = use.path[1]
         if name not in PLUGINS or member in PLUGINS[name].methods:
             return None
         near = nearest(member, PLUGINS[name].methods)
         return self._of(
             use,
-            f"{_lacks_method(name, member)}{_did_you_mean(near)}",
+            _perhaps(_lacks_method(name, member), near),
             _write(near, member),
             use.places[1],
         )
@@ -272,17 +280,25 @@ class _PartCheck:
         name = use.path[0]
         return self._of(
             use,
-            f"there is no block {name} in this letter{_did_you_mean(nearest(name, names.own))}",
-            f"Put it into the letter itself ([% BLOCK {name} %] … [% END %]): the sidecar has no files of Koha's.",
+            _perhaps(
+                sentence("there is no block %(name)s in this letter", name=name), nearest(name, names.own)
+            ),
+            sentence(
+                "Put it into the letter itself ([%% BLOCK %(name)s %%] … [%% END %%]): the sidecar has no files of "
+                "Koha's.",
+                name=name,
+            ),
         )
 
     def _file(self, use: NameUse, names: TemplateNames) -> Finding:
         del names
-        return self._of(use, "INSERT finds no file here", "Put the text into the letter itself.")
+        return self._of(
+            use, sentence("INSERT finds no file here"), sentence("Put the text into the letter itself.")
+        )
 
     def _refused(self, use: NameUse, names: TemplateNames) -> Finding:
         del names
-        return self._of(use, f"{use.path[0]} is refused", "Leave it out: a letter runs no programs.")
+        return self._of(use, sentence("%(name)s is refused", name=use.path[0]), _NO_PROGRAMS)
 
     # The older syntax.
 
@@ -298,19 +314,25 @@ class _PartCheck:
             near = self._known.near_token(token, self._part)
             yield self._finding(
                 self._place(token.offset),
-                f"<<{token.name}>> stands for nothing{_did_you_mean(near and f'<<{near}>>')}",
+                _perhaps(
+                    sentence("<<%(token)s>> stands for nothing", token=token.name), near and f"<<{near}>>"
+                ),
                 _write(near and f"<<{near}>>", f"<<{token.name}>>"),
                 Severity.WARNING,
             )
 
     # Findings.
 
-    def _of(self, use: NameUse, message: str, advice: str, place: Place | None = None) -> Finding:
+    def _of(self, use: NameUse, message: Sentence, advice: Sentence, place: Place | None = None) -> Finding:
         severity = Severity.WARNING if use.is_caught else Severity.ERROR
         return self._finding(place or use.place, message, advice, severity)
 
     def _finding(
-        self, place: Place | None, message: str, advice: str, severity: Severity = Severity.ERROR
+        self,
+        place: Place | None,
+        message: Sentence,
+        advice: Sentence,
+        severity: Severity = Severity.ERROR,
     ) -> Finding:
         whole = dataclasses.replace(finding_on(self._letter, severity, message, advice), part=self._part)
         if place is None:
@@ -327,30 +349,39 @@ def _is_readable(source: str) -> bool:
     return True
 
 
-def _lacks(unknown: UnknownName, name: str, use: NameUse) -> str:
+def _lacks(unknown: UnknownName, name: str, use: NameUse) -> Sentence:
     if unknown.owner is None:
-        return f"there is no variable {name}"
+        return sentence("there is no variable %(name)s", name=name)
     before = use.path[: unknown.position]
     owner = ".".join(part for part in before if part != EACH)
     match unknown.owner.shape:
         case Shape.TEXT:
-            return f"{owner} is a text and has no {name}"
+            return sentence("%(owner)s is a text and has no %(name)s", owner=owner, name=name)
         case Shape.LIST:
-            return f"{owner} is a list and has no {name}"
+            return sentence("%(owner)s is a list and has no %(name)s", owner=owner, name=name)
         case Shape.PLUGIN:
             return _lacks_method(owner, name)
         case Shape.RECORD if before[-1] == EACH:
-            return f"each of {owner} has no {name}"
-    return f"{owner} has no {name}"
+            return sentence("each of %(owner)s has no %(name)s", owner=owner, name=name)
+    return sentence("%(owner)s has no %(name)s", owner=owner, name=name)
 
 
-def _lacks_method(plugin: str, name: str) -> str:
-    return f"{plugin} {'' if PLUGINS[plugin].methods else 'is a filter and '}has no {name} here"
+def _lacks_method(plugin: str, name: str) -> Sentence:
+    if PLUGINS[plugin].methods:
+        return sentence("%(plugin)s has no %(name)s here", plugin=plugin, name=name)
+    return sentence("%(plugin)s is a filter and has no %(name)s here", plugin=plugin, name=name)
 
 
-def _did_you_mean(near: str | None) -> str:
-    return f"; did you mean {near}?" if near else ""
+def _no_filter(name: str) -> Sentence:
+    return sentence("there is no filter %(name)s", name=name)
 
 
-def _write(near: str | None, name: str) -> str:
-    return f"Write {near} instead of {name}." if near else _SEE
+def _perhaps(lacks: Sentence, near: str | None) -> Sentence:
+    """Say what is lacking, and what may be meant."""
+    if not near:
+        return lacks
+    return sentence("%(lacks)s; did you mean %(near)s?", lacks=lacks, near=near)
+
+
+def _write(near: str | None, name: str) -> Sentence:
+    return sentence("Write %(near)s instead of %(name)s.", near=near, name=name) if near else _SEE

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, Letter, NoticeCode
 from koha_ill_sidecar.services.notices.findings import Finding, Severity, finding_on
+from koha_ill_sidecar.words import Sentence, sentence
 
 Values = frozenset[tuple[str, ...]]
 """The values that a letter shows or asks for."""
@@ -16,27 +17,28 @@ def other_values(letter: Letter, values: Values, default_values: Values) -> Iter
         yield finding_on(
             letter,
             Severity.WARNING,
-            f"it does not name {_listed(missing)}, which the default letter does",
-            "Name it in this language, too, if its readers should be told.",
+            sentence("it does not name %(values)s, which the default letter does", values=_listed(missing)),
+            sentence("Name it in this language, too, if its readers should be told."),
         )
     if additional := values - default_values:
         yield finding_on(
             letter,
             Severity.WARNING,
-            f"it names {_listed(additional)}, which the default letter does not",
-            "Name it in the default letter, too, or leave it out here.",
+            sentence("it names %(values)s, which the default letter does not", values=_listed(additional)),
+            sentence("Name it in the default letter, too, or leave it out here."),
         )
 
 
 def other_kind_of_text(letter: Letter, default: Letter) -> Iterator[Finding]:
     """Compare whether a letter and the default one are HTML."""
     if letter.is_html != default.is_html:
-        kinds = {True: "HTML", False: "plain text"}
         yield finding_on(
             letter,
             Severity.WARNING,
-            f"it is {kinds[letter.is_html]}, the default letter is {kinds[default.is_html]}",
-            "Set “HTML message” alike in both languages.",
+            sentence("it is HTML, the default letter is plain text")
+            if letter.is_html
+            else sentence("it is plain text, the default letter is HTML"),
+            sentence("Set “HTML message” alike in both languages."),
         )
 
 
@@ -67,8 +69,8 @@ def missing_notices(letters: Sequence[Letter]) -> Iterator[Finding]:
                 lang=DEFAULT_LANG,
                 branchcode="",
                 severity=Severity.ERROR,
-                message="there is no such letter",
-                advice="Run `koha-ill-sidecar notices install`, or add it in Koha.",
+                message=sentence("there is no such letter"),
+                advice=sentence("Run `koha-ill-sidecar notices install`, or add it in Koha."),
             )
 
 
@@ -83,21 +85,28 @@ def _of_others(by_lang: Mapping[str, Mapping[str, Letter]], found: Collection[st
 
 
 def _missing_transport(other: Letter, lang: str, *, default_is_sent: bool) -> Finding:
-    sent = "the default letter" if default_is_sent else "nothing that way"
+    language = _language(other.lang)
     return Finding(
         code=other.code,
         transport=other.transport,
         lang=lang,
         branchcode=other.branchcode,
         severity=Severity.WARNING,
-        message=f"there is no such letter, while there is one in {_language(other.lang)}: "
-        f"its readers are sent {sent}",
-        advice="Add it in Koha, on the tab of the language.",
+        message=sentence(
+            "there is no such letter, while there is one in %(language)s: its readers are sent the default letter",
+            language=language,
+        )
+        if default_is_sent
+        else sentence(
+            "there is no such letter, while there is one in %(language)s: its readers are sent nothing that way",
+            language=language,
+        ),
+        advice=sentence("Add it in Koha, on the tab of the language."),
     )
 
 
-def _language(lang: str) -> str:
-    return "the default language" if lang == DEFAULT_LANG else lang
+def _language(lang: str) -> Sentence | str:
+    return sentence("the default language") if lang == DEFAULT_LANG else lang
 
 
 def _listed(values: Collection[tuple[str, ...]]) -> str:

@@ -57,6 +57,7 @@ from koha_ill_sidecar.storage.koha.message_queue import QueuedMessage
 from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import Context, Engine, Limits, TemplateError
+from koha_ill_sidecar.words import Sentence, sentence
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +156,9 @@ def send_staff_notice(
         return NoticeOutcome(
             code=notice_code,
             not_queued=(
-                _not_queued(EMAIL, NotQueuedReason.NOT_ENABLED, "ILLSendStaffNotices does not name it."),
+                _not_queued(
+                    EMAIL, NotQueuedReason.NOT_ENABLED, sentence("ILLSendStaffNotices does not name it.")
+                ),
             ),
         )
     rendering = _Rendering(tx, ill_request, actor=actor)
@@ -164,8 +167,11 @@ def send_staff_notice(
         refusal = _not_queued(
             EMAIL,
             NotQueuedReason.NO_LIBRARY_ADDRESS,
-            f"Library {ill_request.branchcode} has no ILL address; set one in Koha under Libraries, "
-            "or the preference ILLDefaultStaffEmail.",
+            sentence(
+                "Library %(library)s has no ILL address; set one in Koha under Libraries, or the preference "
+                "ILLDefaultStaffEmail.",
+                library=ill_request.branchcode,
+            ),
         )
         return _told(ill_request, NoticeOutcome(code=notice_code, not_queued=(refusal,)))
     outcome = rendering.queue(
@@ -298,7 +304,7 @@ class _Rendering:
             return NotQueued(
                 transport=transport,
                 reason=NotQueuedReason.NO_LETTER,
-                detail=str(LetterMissing(code, transport)),
+                detail=LetterMissing(code, transport).sentence,
                 mending_address=self._mending_address(code),
             )
         try:
@@ -307,14 +313,16 @@ class _Rendering:
             return NotQueued(
                 transport=transport,
                 reason=NotQueuedReason.TEMPLATE_FAILED,
-                detail=str(error),
+                detail=error.sentence,
                 mending_address=error.mending_address,
             )
         if notice.is_blank:
             return NotQueued(
                 transport=transport,
                 reason=NotQueuedReason.EMPTY,
-                detail=f"The text of {code} ({transport}) is empty.",
+                detail=sentence(
+                    "The text of %(code)s (%(transport)s) is empty.", code=code, transport=transport
+                ),
                 mending_address=self._mending_address(code, letter.branchcode),
             )
         return notice
@@ -370,12 +378,15 @@ class _Rendering:
         try:
             return ENGINE.render(with_punctuation_filters(source), self._variables(substitutes))
         except TemplateError as error:
-            library = f" of library {letter.branchcode}" if letter.branchcode else ""
             address = self._mending_address(letter.code, letter.branchcode)
-            place = f": {address}" if address else " under Tools, Notices and slips."
             raise TemplateFailed(
-                f"The {part} of notice template {letter.code} ({letter.transport}, {letter.lang}){library} "
-                f"cannot be processed: {error}. Mend it in Koha{place}",
+                sentence(
+                    "The %(part)s of notice template %(letter)s cannot be processed: %(error)s. %(advice)s",
+                    part=_PARTS[part],
+                    letter=_named(letter),
+                    error=str(error),
+                    advice=_how_to_mend(address),
+                ),
                 mending_address=address,
             ) from error
 
@@ -446,6 +457,22 @@ class _Rendering:
         return ",".join(descriptions) if descriptions else None
 
 
+_PARTS = {"title": sentence("title"), "content": sentence("content")}
+
+
+def _named(letter: Letter) -> Sentence | str:
+    name = f"{letter.code} ({letter.transport}, {letter.lang})"
+    if not letter.branchcode:
+        return name
+    return sentence("%(letter)s of library %(library)s", letter=name, library=letter.branchcode)
+
+
+def _how_to_mend(address: str | None) -> Sentence:
+    if address is None:
+        return sentence("Mend it in Koha under Tools, Notices and slips.")
+    return sentence("Mend it in Koha: %(address)s", address=address)
+
+
 def _plugin(name: str, context: Context, _args: list[object]) -> object:
     """Give the plugin that was made for this rendering, so that one engine and its cache serve all of them."""
     plugins = context.stash[_PLUGINS]
@@ -466,24 +493,26 @@ def _patron_transports(
     """Give the transports that the patron chose, or why there is none."""
     if notice_code not in MESSAGE_NAMES:
         return (), _for_all(
-            NotQueuedReason.NO_PREFERENCE, f"Koha has no messaging preference for {notice_code}."
+            NotQueuedReason.NO_PREFERENCE,
+            sentence("Koha has no messaging preference for %(notice)s.", notice=notice_code),
         )
     if ill_request.borrowernumber is None:
-        return (), _for_all(NotQueuedReason.NO_PATRON, "The request has no patron.")
+        return (), _for_all(NotQueuedReason.NO_PATRON, sentence("The request has no patron."))
     name = MESSAGE_NAMES[notice_code]
     transports = messaging_preferences.transports(tx, ill_request.borrowernumber, name)
     if not transports:
         return (), _for_all(
-            NotQueuedReason.NOT_CHOSEN, f"The patron's messaging preferences choose no transport for {name}."
+            NotQueuedReason.NOT_CHOSEN,
+            sentence("The patron's messaging preferences choose no transport for %(notice)s.", notice=name),
         )
     return transports, None
 
 
-def _for_all(reason: NotQueuedReason, detail: str) -> tuple[NotQueued, ...]:
+def _for_all(reason: NotQueuedReason, detail: Sentence) -> tuple[NotQueued, ...]:
     return tuple(_not_queued(transport, reason, detail) for transport in (EMAIL, SMS))
 
 
-def _not_queued(transport: str, reason: NotQueuedReason, detail: str) -> NotQueued:
+def _not_queued(transport: str, reason: NotQueuedReason, detail: Sentence) -> NotQueued:
     return NotQueued(transport=transport, reason=reason, detail=detail)
 
 

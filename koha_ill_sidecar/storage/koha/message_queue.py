@@ -8,6 +8,7 @@ from sqlalchemy import Insert, func, insert
 from koha_ill_sidecar.errors import NoticeIsBlank
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.words import sentence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,8 +40,11 @@ def enqueue(tx: Transaction, message: QueuedMessage) -> int:
     """
     if not message.content.strip():
         raise NoticeIsBlank(
-            f"The text of {message.letter_code} ({message.transport}) is empty: there is nothing to send. "
-            "Look at its notice template."
+            sentence(
+                "The text of %(code)s (%(transport)s) is empty: there is nothing to send. Look at its notice template.",
+                code=message.letter_code,
+                transport=message.transport,
+            )
         )
     values = {
         "letter_id": message.letter_id,

@@ -1,7 +1,7 @@
 """How far a supplier's reports on a request have come, and what of them Koha's columns cannot hold."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from koha_ill_sidecar.storage.direct import in_utc, send
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, requests, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.words import Sentence, verbatim
 
 _NO_PROGRESS = Progress()
 
@@ -30,7 +31,7 @@ class Kept:
     order_id: str | None = None
     progress: Progress = _NO_PROGRESS
     long_values: Mapping[str, str] | None = None
-    attention: str | None = None
+    attention: Sequence[Sentence] = ()  # why somebody should look at it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +39,7 @@ class Note:
     """A word to the staff about a request."""
 
     illrequest_id: int
-    text: str | None
+    sentences: Sequence[Sentence]
     written_at: datetime
     status: str | None  # as the watch has last seen it
 
@@ -73,7 +74,7 @@ _ATTENDED = (
 )
 
 _NOTES = text(
-    "SELECT illrequest_id, attention AS text, attention_at AS written_at, seen_status AS status"
+    "SELECT illrequest_id, attention, attention_at AS written_at, seen_status AS status"
     " FROM ill_sidecar_requests WHERE attention_at IS NOT NULL ORDER BY attention_at DESC LIMIT :limit"
 ).columns(written_at=UTCDateTime)
 
@@ -95,7 +96,7 @@ def get(tx: Transaction, illrequest_id: int) -> Kept:
             told=frozenset((told or "").split()),
         ),
         long_values=json.loads(long_values) if long_values else None,
-        attention=attention,
+        attention=_sentences(attention),
     )
 
 
@@ -157,11 +158,10 @@ def keep(
     )
 
 
-def ask_for_attention(tx: Transaction, ill_request: ILLRequest, attention: str) -> None:
+def ask_for_attention(tx: Transaction, ill_request: ILLRequest, attention: Sequence[Sentence]) -> None:
     """Write why somebody should look at a request; one statement."""
-    tx.connection.execute(
-        _ASK, _seen(ill_request) | {"order_id": ill_request.orderid, "attention": attention}
-    )
+    document = strict_json.dumps([_as_json(one) for one in attention])
+    tx.connection.execute(_ASK, _seen(ill_request) | {"order_id": ill_request.orderid, "attention": document})
 
 
 def attend(tx: Transaction, illrequest_id: int) -> bool:
@@ -171,7 +171,15 @@ def attend(tx: Transaction, illrequest_id: int) -> bool:
 
 def notes(tx: Transaction, *, limit: int) -> list[Note]:
     """Give the words to the staff, the newest first, at most *limit*; one query that reads no more of its index."""
-    return [Note(**row._mapping) for row in tx.connection.execute(_NOTES, {"limit": limit})]  # noqa: SLF001
+    return [
+        Note(
+            illrequest_id=row.illrequest_id,
+            sentences=_sentences(row.attention),
+            written_at=row.written_at,
+            status=row.status,
+        )
+        for row in tx.connection.execute(_NOTES, {"limit": limit})
+    ]
 
 
 def library_time(due: date) -> datetime | ColumnElement[datetime]:
@@ -179,6 +187,30 @@ def library_time(due: date) -> datetime | ColumnElement[datetime]:
     if not isinstance(due, datetime):
         return datetime.combine(due, END_OF_DAY)
     return func.convert_tz(literal(due, UTCDateTime), "+00:00", text("@@session.time_zone"))
+
+
+def _as_json(sentence: Sentence) -> list[object]:
+    """Give a sentence as its text and its values, of which a list is a sentence."""
+    values = {
+        name: _as_json(value) if isinstance(value, Sentence) else str(value)
+        for name, value in sentence.values.items()
+    }
+    return [sentence.text, values]
+
+
+def _sentences(stored: str | None) -> tuple[Sentence, ...]:
+    if not stored:
+        return ()
+    if not stored.startswith("["):  # an earlier version's: one English sentence
+        return (verbatim(stored),)
+    return tuple(_sentence(*one) for one in json.loads(stored))
+
+
+def _sentence(text: str, values: Mapping[str, Any]) -> Sentence:
+    return Sentence(
+        text,
+        {name: _sentence(*value) if isinstance(value, list) else value for name, value in values.items()},
+    )
 
 
 def _seen(ill_request: ILLRequest) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from limits.strategies import MovingWindowRateLimiter
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.config.settings import LoginMethod
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import sign_in
 from koha_ill_sidecar.services.sign_in import Refusal
@@ -18,6 +17,7 @@ from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
 from koha_ill_sidecar.web.staff.access import COOKIE, Access, current, open_to_all, safe_target
+from koha_ill_sidecar.words import N_
 
 _YEAR_SECONDS = 365 * 86400
 _LONGEST_ENTRY = 200

@@ -9,11 +9,12 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.errors import (
     ActionNotAllowed,
     DatabaseError,
+    RequestChangedMeanwhile,
     RequestNotFound,
     RequestRefused,
-    SidecarError,
 )
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 
 logger = logging.getLogger(__name__)
@@ -26,9 +27,9 @@ def install(blueprint: Blueprint) -> None:
     blueprint.register_error_handler(HTTPException, _http_error)
     blueprint.register_error_handler(RequestNotFound, _not_found)
     blueprint.register_error_handler(ActionNotAllowed, _not_allowed)
+    blueprint.register_error_handler(RequestChangedMeanwhile, _not_allowed)
     blueprint.register_error_handler(RequestRefused, _refused)
     blueprint.register_error_handler(DatabaseError, _database_away)
-    blueprint.register_error_handler(SidecarError, _refused)
     blueprint.register_error_handler(Exception, _mistake)
 
 
@@ -76,8 +77,8 @@ def _not_allowed(error: Exception) -> Response:
     )
 
 
-def _refused(error: Exception) -> Response:
-    return _error(422, _("That was refused"), str(error))
+def _refused(error: RequestRefused) -> Response:
+    return _error(422, _("That was refused"), say(error.sentence))
 
 
 def _database_away(error: Exception) -> Response:

@@ -7,7 +7,6 @@ from flask import Blueprint, Flask, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import pages, problems
@@ -33,6 +32,7 @@ from koha_ill_sidecar.web.staff.requests import (
     patrons,
     reading,
 )
+from koha_ill_sidecar.words import N_
 
 _NAVIGATION = (
     ("staff.requests", N_("Requests"), "l"),

@@ -4,14 +4,16 @@ The catalogues of the pages, and what is to be in them.
 ``python -m koha_ill_sidecar.web.translations`` brings the catalogues up to date with what the pages say.
 """
 
-from collections.abc import Iterator
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from koha_ill_sidecar.domain import attributes, callbacks, statuses
+from koha_ill_sidecar.domain import attributes, statuses
 from koha_ill_sidecar.domain.actors import Interface
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, SMS
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
@@ -20,12 +22,18 @@ from koha_ill_sidecar.web.i18n import DIRECTORY
 
 _PAGES = DIRECTORY.parent
 _PACKAGE = _PAGES.parent
-_WRITTEN_ELSEWHERE = [("domain/**.py", "python"), ("services/**.py", "python")]
-_METHODS = [("templates/**.html", "jinja2"), ("**.py", "python")]
+_TEMPLATES = [("templates/**.html", "jinja2")]
 _OPTIONS = {
     "templates/**.html": {"extensions": "jinja2.ext.i18n", "trim_blocks": "true", "lstrip_blocks": "true"}
 }
-_KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+_KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
+_TEXTS: Mapping[str, tuple[int, ...]] = {
+    **dict.fromkeys(("_", "gettext", "N_", "sentence", "Sentence"), (0,)),
+    "ngettext": (0, 1),
+    "RequestRefused": (1,),
+}
+"""Which arguments of a call in Python are texts, by the name of what is called."""
+
 _HEADER = (
     "# What the pages of koha-ill-sidecar say, GPL-3.0-or-later. script/translations keeps it up to date."
 )
@@ -34,16 +42,77 @@ Message = str | tuple[str, ...]
 """A text, or its singular and plural."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """
+    A call that says something, or gives it to be said.
+
+    Attributes:
+        texts: None for one that is not written out there.
+        values: The names of what is given for the texts' places; None if they are not written out.
+    """
+
+    name: str
+    file: str
+    line: int
+    texts: tuple[str | None, ...]
+    values: frozenset[str] | None
+
+
 def messages() -> Iterator[tuple[Message, str, int]]:
     """Give every English text that the pages say, with the file (or what stands for one) and the line."""
-    for name, line, message, _, _ in extract_from_dir(str(_PAGES), _METHODS, _OPTIONS, keywords=_KEYWORDS):
+    calls = list(calls_in_package())
+    yield from _written_out(call for call in calls if call.file.startswith("web/"))
+    for name, line, message, _, _ in extract_from_dir(str(_PAGES), _TEMPLATES, _OPTIONS, keywords=_KEYWORDS):
         yield (tuple(message) if isinstance(message, list | tuple) else message), f"web/{name}", line
-    for name, line, message, _, _ in extract_from_dir(
-        str(_PACKAGE), _WRITTEN_ELSEWHERE, keywords={"N_": None}
-    ):
-        yield str(message), name, line
+    yield from _written_out(call for call in calls if not call.file.startswith("web/"))
     for label in _labels():
         yield label, "domain", 0
+
+
+def calls_in_package() -> Iterator[Call]:
+    """Give the calls of all our Python files."""
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        yield from calls_in(path.read_text(encoding="utf-8"), path.relative_to(_PACKAGE).as_posix())
+
+
+def calls_in(source: str, file: str) -> Iterator[Call]:
+    """Give the calls in a Python file, wherever they stand; Babel's own way overlooks those inside other calls."""
+    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    for node in sorted(found, key=lambda node: (node.lineno, node.col_offset)):
+        name = _name(node.func)
+        if name in _TEXTS:
+            names = [keyword.arg for keyword in node.keywords]
+            yield Call(
+                name=name,
+                file=file,
+                line=node.lineno,
+                texts=tuple(_literal(node.args, position) for position in _TEXTS[name]),
+                values=None if None in names else frozenset(filter(None, names)),
+            )
+
+
+def _name(called: ast.expr) -> str:
+    match called:
+        case ast.Name():
+            return called.id
+        case ast.Attribute():
+            return called.attr
+    return ""
+
+
+def _literal(arguments: list[ast.expr], position: int) -> str | None:
+    match arguments[position : position + 1]:
+        case [ast.Constant(value=str() as text)]:
+            return text
+    return None
+
+
+def _written_out(calls: Iterable[Call]) -> Iterator[tuple[Message, str, int]]:
+    for call in calls:
+        texts = tuple(text for text in call.texts if text is not None)
+        if len(texts) == len(call.texts):
+            yield (texts[0] if len(texts) == 1 else texts), call.file, call.line
 
 
 def read(path: Path) -> Catalog:
@@ -84,8 +153,7 @@ def _labels() -> Iterator[str]:
     for node in graph.nodes.values():
         yield from (label for label in (node.name, node.button) if label)
     yield from (kind.label for kind in attributes.MaterialType)
-    yield from (status.value.replace("_", " ") for status in ReportedStatus)
-    yield from (rule.attention for rule in callbacks.RULES.values() if rule.attention)
+    yield from (status.label for status in ReportedStatus)
     yield from (template.name for template in notice_templates() if template.lang == DEFAULT_LANG)
     yield from (*Interface, EMAIL, SMS)
     fields = (field.label for form in attributes.FIELDS.values() for field in form)

@@ -169,8 +169,8 @@ class TestPatronNotices:
         (refused,) = outcome.not_queued
         assert outcome.transports == ("sms",)
         assert (refused.transport, refused.reason) == ("email", NotQueuedReason.TEMPLATE_FAILED)
-        assert "ILL_PICKUP_READY (email, default)" in refused.detail
-        assert "line 1" in refused.detail
+        assert "ILL_PICKUP_READY (email, default)" in str(refused.detail)
+        assert "line 1" in str(refused.detail)
         assert [row["message_transport_type"] for row in queued(tx)] == ["sms"]
         assert len(logged(tx)) == 1
 
@@ -334,7 +334,7 @@ class TestStaffNotices:
 
         (refused,) = outcome.not_queued
         assert refused.reason is NotQueuedReason.TEMPLATE_FAILED
-        assert limit in refused.detail
+        assert limit in str(refused.detail)
 
     @pytest.mark.parametrize("content", ["[% IF %]", f"{ENDLESS}[% END %][% END %]"])
     def test_that_fail_leave_the_new_status_in_place(self, tx: Transaction, content: str) -> None:

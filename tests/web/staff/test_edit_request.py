@@ -171,6 +171,15 @@ def test_a_mistake_is_told_at_its_field_and_nothing_is_lost(
     assert row(admin, number)["notesstaff"] is None
 
 
+def test_a_mistake_is_told_in_the_language_of_the_page(clara: Desk, make: Make) -> None:
+    clara.post("/language", {"language": "zh-Hant-TW"})
+    form = edit(clara, make())
+
+    form.send(branchcode="XX")
+
+    assert "請選擇圖書館。" in form.page
+
+
 def test_hostile_values_are_shown_as_text(clara: Desk, make: Make) -> None:
     hostile = "\"></textarea><script>alert('雪')</script>"
     number = make(

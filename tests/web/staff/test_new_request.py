@@ -423,3 +423,19 @@ def test_the_form_costs_few_queries(
 
     assert len(opened) <= 6, opened
     assert len(searched) <= 12, searched
+
+
+def test_why_koha_cannot_take_it_is_told_in_the_language_of_the_page(
+    clara: Desk, admin: Engine, database: Database
+) -> None:
+    clara.post("/language", {"language": "zh-Hant-TW"})
+    site = database.site
+    database.site = IllSite(framework="<b>")
+    try:
+        answer = send(clara, type="book")
+    finally:
+        database.site = site
+
+    assert answer.status_code == 422
+    assert "用來編目所請求書籍的 MARC 框架 &lt;b&gt; 不存在。" in answer.text
+    assert requests_in(admin) == []

@@ -75,6 +75,14 @@ def test_subject_and_text_come_from_the_notice(clara: Desk, admin: Engine, numbe
     assert "Title: A journal" in page
 
 
+def test_why_the_notice_cannot_be_used_is_told_in_the_language_of_the_page(clara: Desk, number: int) -> None:
+    clara.post("/language", {"language": "zh-Hant-TW"})
+
+    page = clara.get(f"/requests/{number}/partners").text
+
+    assert "無法使用通知 ILL_PARTNER_REQ: 沒有 email 的通知範本 ILL_PARTNER_REQ。" in page
+
+
 def test_without_the_notice_the_form_says_so_and_works(clara: Desk, admin: Engine, number: int) -> None:
     page = clara.get(f"/requests/{number}/partners").text
     assert "The notice ILL_PARTNER_REQ cannot be used:" in page

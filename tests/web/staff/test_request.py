@@ -22,6 +22,7 @@ from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests as stored
 from koha_ill_sidecar.storage.sidecar import progress
 from koha_ill_sidecar.web.app import create_app
+from koha_ill_sidecar.words import sentence
 
 BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 
@@ -442,14 +443,47 @@ def test_a_word_to_the_staff_stays_until_somebody_looked(
 ) -> None:
     number = office.request()
     ill_request = database.transact(stored.get, number)
-    database.transact(progress.ask_for_attention, ill_request, "The supplier <lost> it.")
-    assert "The supplier &lt;lost&gt; it." in clara.get(f"/requests/{number}").text
+    word = sentence("It says: %(message)s", message="We <lost> it.")
+    database.transact(progress.ask_for_attention, ill_request, [word])
+    assert "It says: We &lt;lost&gt; it." in clara.get(f"/requests/{number}").text
 
     answer = clara.post(f"/requests/{number}/attended", follow=True)
 
     assert "Nobody needs to look at this request any more." in answer.text
-    assert "The supplier &lt;lost&gt; it." not in clara.get(f"/requests/{number}").text
+    assert "We &lt;lost&gt; it." not in clara.get(f"/requests/{number}").text
     assert clara.post("/requests/4711/attended").status_code == 404
+
+
+def test_a_word_to_the_staff_is_in_the_language_of_the_page(
+    clara: Desk, office: Office, database: Database
+) -> None:
+    number = office.request(status="CHK")
+    what = sentence(
+        "The supplier reports %(status)s, which was not applied: %(reason)s.",
+        status=sentence("cancelled"),
+        reason=sentence("the request's status %(status)s does not allow it", status="CHK"),
+    )
+    says = sentence("It says: %(message)s", message="<script>alert(1)</script> 100 %(sure)s")
+    database.transact(progress.ask_for_attention, database.transact(stored.get, number), [what, says])
+    clara.post("/language", {"language": "zh-Hant-TW"})
+
+    page = clara.get(f"/requests/{number}").text
+
+    assert "供應者回報「已取消」，但未套用：請求的狀態 CHK 不允許此變更。" in page
+    assert "供應者表示：&lt;script&gt;alert(1)&lt;/script&gt; 100 %(sure)s" in page
+
+
+def test_a_word_that_an_earlier_version_wrote_is_shown(clara: Desk, office: Office) -> None:
+    number = office.request()
+    office.does(
+        "INSERT INTO ill_sidecar_requests (illrequest_id, is_open, seen_at, attention, attention_at)"
+        " VALUES (:id, 1, UTC_TIMESTAMP(6), 'The supplier is 100 %(sure)s of <it>.', UTC_TIMESTAMP(6))"
+        " ON DUPLICATE KEY UPDATE attention = VALUES(attention), attention_at = VALUES(attention_at)",
+        id=number,
+    )
+
+    for path in (f"/requests/{number}", "/dashboard"):
+        assert "The supplier is 100 %(sure)s of &lt;it&gt;." in clara.get(path).text
 
 
 def test_what_koha_has_no_room_for_is_shown(clara: Desk, office: Office, database: Database) -> None:
@@ -518,7 +552,8 @@ def test_whatever_people_wrote_stays_text(
     )
     office.receives(number, hostile.encode(), Verdict.INVALID, event_id="evt_2")
     ill_request = database.transact(stored.get, number)
-    database.transact(progress.ask_for_attention, ill_request, hostile)
+    word = sentence("It says: %(message)s", message=hostile)
+    database.transact(progress.ask_for_attention, ill_request, [word])
     office.does(
         "UPDATE ill_sidecar_requests SET long_values = JSON_OBJECT('cost', :text, :text, 'x'),"
         " supplier_backend = :text",

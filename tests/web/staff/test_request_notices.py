@@ -114,6 +114,19 @@ def test_a_patron_without_an_address_is_noticed_before(clara: Desk, office: Offi
     assert "The patron has no address for this." in clara.get(f"/requests/{number}/notices/{READY}").text
 
 
+def test_why_a_letter_fails_is_told_in_the_language_of_the_page(clara: Desk, office: Office) -> None:
+    office.wants("Ill_ready", "email", "sms")
+    office.writes_letter(READY, content="[% IF x %]<b>never closed", branchcode="CPL")
+    number = office.request()
+    clara.post("/language", {"language": "zh-Hant-TW"})
+
+    page = clara.get(f"/requests/{number}/notices/{READY}").text
+    told = clara.post(f"/requests/{number}/notices/{READY}", follow=True).text
+
+    for said in (page, told):
+        assert "通知範本 ILL_PICKUP_READY (email, default)（圖書館 CPL）的內容無法處理：" in said
+
+
 def test_a_letter_that_fails_leads_to_where_it_is_mended(clara: Desk, office: Office) -> None:
     office.prefers(staffClientBaseURL="https://koha.example.org")
     office.wants("Ill_ready", "email", "sms")

@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import BackendNotConfigured, NotStrictJSON, ReceiptNotFound, ReceiptNotReplayable
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.callbacks import callback_settings, replay_kept
@@ -20,6 +19,7 @@ from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import errors, messages
 from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number
+from koha_ill_sidecar.words import N_
 
 VERDICTS = {
     Verdict.APPLIED: N_("Applied"),

@@ -7,13 +7,13 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.figures import AGES, By
 from koha_ill_sidecar.domain.statuses import status_graph
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import dashboard
 from koha_ill_sidecar.services.dashboard import MOST_COUNTED, MOST_NOTES, Ranking
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff.operations import plots
+from koha_ill_sidecar.words import N_
 
 _HEADINGS = {
     By.MONTH: N_("By month"),

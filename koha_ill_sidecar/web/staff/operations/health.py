@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from flask import Blueprint, Flask, redirect, url_for
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import backend_health
@@ -16,6 +15,7 @@ from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import ngettext
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff.operations.kept import Kept
+from koha_ill_sidecar.words import N_, Sentence
 
 _BACKENDS_SECONDS = 30.0
 _FINDINGS_SECONDS = 300.0
@@ -86,5 +86,5 @@ def _asking_for_backends(runtime: Runtime) -> Callable[[], Sequence[BackendHealt
     return ask
 
 
-def _urgency(finding: Finding) -> int:
+def _urgency(finding: Finding[Sentence]) -> int:
     return (Verdict.FAIL, Verdict.WARN, Verdict.OK).index(finding.verdict)

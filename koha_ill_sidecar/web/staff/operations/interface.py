@@ -2,10 +2,10 @@
 
 from flask import Blueprint, Flask
 
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import pages
 from koha_ill_sidecar.web.staff.operations import callbacks, dashboard, health, jobs, messages, notices
+from koha_ill_sidecar.words import N_
 
 _SECTIONS = (
     ("staff.operations", N_("Health")),

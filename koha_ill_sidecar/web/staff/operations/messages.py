@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import InvalidAddress, MessageNotChangeable, MessageNotFound
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import queue
@@ -19,6 +18,7 @@ from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import errors, messages
 from koha_ill_sidecar.web.staff.access import safe_target
 from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number, numbers, where_next
+from koha_ill_sidecar.words import N_
 
 STATES = {
     Progress.PENDING: N_("Pending"),

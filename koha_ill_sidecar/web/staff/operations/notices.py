@@ -8,7 +8,6 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.notices import EMAIL, Letter, RenderedNotice
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import LetterMissing, NoticeError, RequestNotFound
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.notices import check, templates
@@ -19,8 +18,10 @@ from koha_ill_sidecar.services.notices.templates import LetterComparison, Letter
 from koha_ill_sidecar.storage.koha import letters
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff.operations.forms import number
+from koha_ill_sidecar.words import N_
 
 _STATES = {
     LetterState.MISSING: N_("Missing"),
@@ -57,7 +58,7 @@ class _Preview:
     every: Sequence[Letter]
     notice: RenderedNotice | None = None
     problem: str = ""
-    detail: str = ""  # English, of the template engine's
+    detail: str = ""
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -130,5 +131,5 @@ def _preview(tx: Transaction, wanted: _Wanted) -> _Preview:
     except LetterMissing:
         return _Preview(every=every, problem=_("Koha has no such letter."))
     except NoticeError as error:
-        return _Preview(every=every, problem=_("The letter cannot be filled in."), detail=str(error))
+        return _Preview(every=every, problem=_("The letter cannot be filled in."), detail=say(error.sentence))
     return _Preview(every=every, notice=notice)

@@ -12,7 +12,6 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.statuses import Action
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestChangedMeanwhile, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import creation, management
@@ -23,6 +22,7 @@ from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
+from koha_ill_sidecar.words import N_
 
 _KOHAS_OWN = "-"  # in the form: the backend that comes with Koha
 

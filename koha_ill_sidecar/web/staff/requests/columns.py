@@ -6,9 +6,9 @@ from datetime import date, datetime
 
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.request_documents import Column
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.services.request_list import ListedRequest
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.words import N_
 
 SETTING = "requests.columns"
 

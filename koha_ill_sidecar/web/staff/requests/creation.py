@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.domain.attributes import LABELS, MaterialType, label
 from koha_ill_sidecar.domain.identifiers import WrongCheckDigit
 from koha_ill_sidecar.domain.item_form import ItemEntry
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import new_requests, references
@@ -18,11 +17,13 @@ from koha_ill_sidecar.services.new_requests import AskedBefore, Created, Earlier
 from koha_ill_sidecar.services.patron_search import Meant
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.forms import Told
 from koha_ill_sidecar.web.staff.requests import item_fields
+from koha_ill_sidecar.words import N_
 
 _SOURCES: Mapping[str, str] = {
     "openurl": "OpenURL",
@@ -199,7 +200,8 @@ def _mistakes(typed: _Typed) -> dict[str, str]:
 
 def _refusal(error: RequestRefused) -> _Told:
     name = _FIELD_OF_CODE.get(error.code)
-    return _Told(errors={name: str(error)}) if name else _Told(problem=str(error))
+    said = say(error.sentence)
+    return _Told(errors={name: said}) if name else _Told(problem=said)
 
 
 def _who_is_meant(meant: Meant) -> str:

@@ -7,16 +7,17 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import request_edits
 from koha_ill_sidecar.services.request_edits import RequestForm
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.forms import Told
+from koha_ill_sidecar.words import N_
 
 _LABELS: Mapping[str, str] = {
     "borrowernumber": N_("Patron ID"),
@@ -92,7 +93,7 @@ class _Desk:
 
 def _refusal(error: RequestRefused) -> Told:
     if error.code not in _MISTAKES:
-        return Told(problem=str(error))
+        return Told(problem=say(error.sentence))
     name, said = _MISTAKES[error.code]
     return Told(errors={name: _(said)})
 

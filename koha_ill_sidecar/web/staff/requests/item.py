@@ -13,6 +13,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import item_edits
 from koha_ill_sidecar.services.item_edits import ItemFormOfRequest
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
@@ -52,7 +53,7 @@ class _Desk:
                 item_edits.save, illrequest_id, current().member, entry=entry, seen=forms.seen()
             )
         except RequestRefused as error:
-            return self._form(illrequest_id, entry, forms.seen(), Told(problem=str(error)))
+            return self._form(illrequest_id, entry, forms.seen(), Told(problem=say(error.sentence)))
         if isinstance(outcome, ChangedMeanwhile):
             merged = entry_of({"type": entry.type, **entry.stored, **outcome.taken})
             return self._form(illrequest_id, merged, outcome.now, Told(changed=outcome))

@@ -14,7 +14,6 @@ from koha_ill_sidecar.backends.callback_formats import callback_format
 from koha_ill_sidecar.config.settings import BackendCallbackSettings
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import ReceiptNotFound, ReceiptNotReplayable, RequestNotFound, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import callbacks, management
@@ -27,6 +26,7 @@ from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
+from koha_ill_sidecar.words import N_
 
 _PROGRESS: Mapping[Progress, str] = {
     Progress.PENDING: N_("Waits to be sent"),
@@ -126,16 +126,13 @@ class _Managing:
                 "warning", _("This callback cannot be replayed: it was applied meanwhile, or is gone.")
             )
             return _back(illrequest_id)
-        outcome = _(_VERDICTS[received.verdict])
-        detail = str(received.answer.get("detail") or "")
         kind: messages.Kind = "done" if received.verdict is Verdict.APPLIED else "warning"
         messages.tell(
             kind,
             _(
-                "Callback %(number)s was replayed: %(outcome)s. %(detail)s",
+                "Callback %(number)s was replayed: %(outcome)s.",
                 number=receipt_id,
-                outcome=outcome,
-                detail=detail,
+                outcome=_(_VERDICTS[received.verdict]),
             ),
         )
         return _back(illrequest_id)

@@ -15,16 +15,17 @@ from koha_ill_sidecar.domain.notices import (
     NotQueuedReason,
     RenderedNotice,
 )
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import management
 from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.management import SENDABLE
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
+from koha_ill_sidecar.words import N_
 
 _REASONS: Mapping[NotQueuedReason, str] = {
     NotQueuedReason.NO_PATRON: N_("The request has no patron."),
@@ -136,7 +137,9 @@ def _tell(outcome: NoticeOutcome) -> None:
                 "The notice was not queued by %(transport)s: %(reason)s %(detail)s",
                 transport=_(_TRANSPORTS.get(refused.transport, refused.transport)),
                 reason=reason,
-                detail=_short(refused.detail) if refused.reason is NotQueuedReason.TEMPLATE_FAILED else "",
+                detail=_short(say(refused.detail))
+                if refused.reason is NotQueuedReason.TEMPLATE_FAILED
+                else "",
             )
         if text not in told:
             told.add(text)

@@ -8,17 +8,17 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.duplicates import folded
 from koha_ill_sidecar.domain.partners import Partner
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import partners
 from koha_ill_sidecar.services.partners import PartnerMessage, PartnersForm
 from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.i18n import ngettext
+from koha_ill_sidecar.web.i18n import ngettext, say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.forms import Told
+from koha_ill_sidecar.words import N_
 
 _MOST_NAMES = 10
 
@@ -134,7 +134,7 @@ def _refusal(error: RequestRefused) -> Told:
             )
         )
     if error.code not in _MISTAKES:
-        return Told(problem=str(error))
+        return Told(problem=say(error.sentence))
     name, said = _MISTAKES[error.code]
     return Told(errors={name: _(said)})
 

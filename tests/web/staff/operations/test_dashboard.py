@@ -32,6 +32,7 @@ from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import progress
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.staff.operations import plots
+from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 HOSTILE = "\"'><script>alert(1)</script>"
 NewRequest = Callable[..., int]
@@ -55,7 +56,7 @@ def tile(page: str, label: str) -> str:
     return found.group(1) if found else ""
 
 
-def ask_for_attention(tx: Transaction, number: int, words: str) -> None:
+def ask_for_attention(tx: Transaction, number: int, *words: Sentence) -> None:
     progress.ask_for_attention(tx, requests.get(tx, number), words)
 
 
@@ -80,21 +81,44 @@ def test_words_to_the_staff_stand_there_newest_first(
     clara: Desk, new_request: NewRequest, database: Database
 ) -> None:
     older, newer = new_request(), new_request(status="REQ")
-    database.transact(ask_for_attention, older, "The supplier needs more information.")
-    database.transact(ask_for_attention, newer, HOSTILE)
+    database.transact(ask_for_attention, older, sentence("The supplier needs more information."))
+    database.transact(ask_for_attention, newer, sentence("It says: %(message)s", message=HOSTILE))
 
     shown = clara.get("/dashboard").text
 
     assert "The supplier needs more information." in shown
     assert shown.rindex(f'/requests/{newer}"') < shown.rindex(f'/requests/{older}"')
+    assert "It says: &#34;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in shown
     assert "<script>alert" not in shown
+
+
+def test_words_to_the_staff_are_in_the_language_of_the_page(
+    clara: Desk, new_request: NewRequest, database: Database
+) -> None:
+    late = sentence("the library reverted the request")
+    database.transact(
+        ask_for_attention,
+        new_request(),
+        sentence(
+            "The supplier reports %(status)s, which was not applied: %(reason)s.", status="x", reason=late
+        ),
+        sentence("It says: %(message)s", message="Sorry, 100 %"),
+    )
+    clara.post("/language", {"language": "zh-Hant-TW"})
+
+    shown = clara.get("/dashboard").text
+
+    assert (
+        '<td class="long">供應者回報「x」，但未套用：圖書館已撤銷這筆請求。 供應者表示：Sorry, 100 %</td>'
+        in shown
+    )
 
 
 def test_of_very_many_words_the_newest_are_shown(
     clara: Desk, new_request: NewRequest, database: Database
 ) -> None:
     for _ in range(21):
-        database.transact(ask_for_attention, new_request(), "Look.")
+        database.transact(ask_for_attention, new_request(), verbatim("Look."))
 
     shown = clara.get("/dashboard").text
 
@@ -201,7 +225,7 @@ def test_the_page_costs_a_fixed_number_of_queries(
     queries: Callable[[], AbstractContextManager[list[str]]],
 ) -> None:
     for status in ("NEW", "UNAUTH", "CANCREQ", "QUEUED"):
-        database.transact(ask_for_attention, new_request(status=status), "Look.")
+        database.transact(ask_for_attention, new_request(status=status), verbatim("Look."))
     adopt(admin)
     reckoned(database)
     clara.get("/dashboard")

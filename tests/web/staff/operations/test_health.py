@@ -42,6 +42,17 @@ def test_what_is_amiss_stands_first_with_what_to_do(clara: Desk) -> None:
     assert shown.index("no email letter") < shown.index("takes our mail")
 
 
+def test_what_is_found_is_told_in_the_language_of_the_page(clara: Desk) -> None:
+    clara.post("/language", {"language": "zh-Hant-TW"})
+
+    shown = clara.get("/operations").text
+
+    assert "沒有適用於所有圖書館的電子郵件通知範本：ILL_PARTNER_REQ, " in shown
+    assert "請執行：koha-ill-sidecar notices install --only-missing" in shown
+    assert "3 個中有 1 個沒有電子郵件地址：borrowernumber 13" in shown
+    assert "可接受我方郵件" in shown
+
+
 def test_a_mail_server_that_does_not_answer_is_told(koha_database: KohaDatabase, database: Database) -> None:
     nobody = DeliverySettings(smtp=SmtpSettings(host="127.0.0.1", port=1))
     settings = callback_settings(koha_database.settings, delivery=nobody)
@@ -50,6 +61,7 @@ def test_a_mail_server_that_does_not_answer_is_told(koha_database: KohaDatabase,
     shown = Desk(application.test_client(), database).sign_in(1).get("/operations").text
 
     assert '<span class="state fail">Failed</span>' in shown
+    assert "127.0.0.1:1 does not take our mail: No connection to the mail server 127.0.0.1:1: " in shown
 
 
 def test_the_checks_are_kept_until_somebody_asks_again(clara: Desk, admin: Engine) -> None:

@@ -62,6 +62,19 @@ def test_what_is_wrong_is_told_with_its_place(clara: Desk, letter: Letter) -> No
     assert HOSTILE not in shown
 
 
+def test_what_is_wrong_is_told_in_the_language_of_the_page(clara: Desk, letter: Letter) -> None:
+    letter("ILL_PICKUP_READY", "[% IF <b> %]", title="[% borrower.firstnam %] <<script>>")
+    clara.post("/language", {"language": "zh-Hant-TW"})
+
+    shown = clara.get("/operations/notices").text
+
+    assert '<span class="soft">標題, 第 1 行，第 13 欄</span>' in shown
+    assert "borrower 沒有 firstnam；是否指 firstname？\n→ 請將 firstnam 改為 firstname。" in shown
+    assert "&lt;&lt;script&gt;&gt; 沒有對應的內容" in shown
+    assert "無法解讀範本：unexpected token (&lt;)\n→ 請更正標示之處；在此之前不會寄出任何通知。" in shown
+    assert "沒有這個通知範本\n→ 請執行 `koha-ill-sidecar notices install`，或在 Koha 新增。" in shown
+
+
 def test_a_letter_is_filled_in_for_a_request(clara: Desk, letter: Letter, new_request: NewRequest) -> None:
     letter("ILL_PICKUP_READY", "Number [% illrequest.illrequest_id %]\n<b>bold</b>", title="Ready!")
     number = new_request()

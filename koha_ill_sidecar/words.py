@@ -1,0 +1,36 @@
+"""Texts that are written where they arise and said by the pages, in whatever language these speak."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+def N_(text: str) -> str:  # noqa: N802  (gettext's own name for it)
+    """Mark an English text that the pages translate."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """
+    A text with what stands in it, for the pages to say in their language; as a text it is English.
+
+    Attributes:
+        text: The English text as the catalogues have it, with ``%(name)s`` for a value and ``%%`` for a percent sign.
+        values: By name; a sentence among them is said in the same language.
+    """
+
+    text: str
+    values: Mapping[str, object]
+
+    def __str__(self) -> str:
+        return self.text % self.values
+
+
+def sentence(text: str, /, **values: object) -> Sentence:
+    """Say something; the text is written out in the call, so that it is found for the catalogues."""
+    return Sentence(text, values)
+
+
+def verbatim(text: str) -> Sentence:
+    """Give a text as it is, such as the words of another program."""
+    return Sentence(text.replace("%", "%%"), {})
