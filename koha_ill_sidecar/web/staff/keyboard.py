@@ -10,10 +10,10 @@ from flask import Blueprint, redirect, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.words import N_
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
+from koha_ill_sidecar.words import N_
 
 _COOKIE = "koha_ill_sidecar_keys"
 _OFF = "off"

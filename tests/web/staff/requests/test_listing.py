@@ -342,7 +342,11 @@ def test_what_there_is_can_be_chosen_on_the_left(clara: Desk, make: Make, admin:
     for offered in ("Term papers</option>", "FreeForm</option>", 'name="status" value="REQ"'):
         assert offered in page
     assert _numbers(chosen) == [number]
-    for kept in (f'value="{batch}" selected', 'value="Standard" selected', 'name="status" value="NEW" checked'):
+    for kept in (
+        f'value="{batch}" selected',
+        'value="Standard" selected',
+        'name="status" value="NEW" checked',
+    ):
         assert kept in chosen
 
 
