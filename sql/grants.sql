@@ -24,7 +24,7 @@ GRANT SELECT, INSERT ON `koha_library`.`biblio_metadata` TO 'koha_ill_sidecar'@'
 GRANT SELECT, INSERT ON `koha_library`.`zebraqueue` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, UPDATE ON `koha_library`.`reserves` TO 'koha_ill_sidecar'@'localhost';
 
--- Read only, but for the count of wrong passwords.
+-- Read only, but for the count of wrong passwords and the moment at which a session was used.
 GRANT SELECT ON `koha_library`.`authorised_values` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`authorised_values_branches` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`biblio_framework` TO 'koha_ill_sidecar'@'localhost';
@@ -41,7 +41,7 @@ GRANT SELECT ON `koha_library`.`marc_subfield_structure` TO 'koha_ill_sidecar'@'
 GRANT SELECT ON `koha_library`.`message_attributes` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`message_transports` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`plugin_methods` TO 'koha_ill_sidecar'@'localhost';
-GRANT SELECT ON `koha_library`.`sessions` TO 'koha_ill_sidecar'@'localhost';
+GRANT SELECT, UPDATE (a_session) ON `koha_library`.`sessions` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`sms_providers` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`systempreferences` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`user_permissions` TO 'koha_ill_sidecar'@'localhost';

@@ -25,6 +25,9 @@ from koha_ill_sidecar.storage.sidecar import sessions
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _STAFF_INTERFACE = "intranet"
+_PROLONGED_AFTER_SECONDS = (
+    60  # since Koha's session was last known to be used: to write each time would cost each page
+)
 
 
 class Refusal(StrEnum):
@@ -69,7 +72,8 @@ def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn 
     session = koha_sessions.find(tx, session_id)
     if session is None or session.interface != _STAFF_INTERFACE or session.waits_for_second_factor:
         return Refusal.NOT_SIGNED_IN
-    if session.last_used < time.time() - session_seconds(tx.preferences.text("timeout")):
+    now = int(time.time())
+    if session.last_used < now - session_seconds(tx.preferences.text("timeout")):
         return Refusal.SESSION_EXPIRED
     if tx.preferences.flag("SessionRestrictionByIP", default=True) and session.address != address:
         return Refusal.OTHER_ADDRESS
@@ -78,7 +82,10 @@ def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn 
     account = staff_accounts.find_by_number(tx, session.borrowernumber)
     if account is None:
         return Refusal.NOT_SIGNED_IN
-    return _let_in(tx, account, session_id, branchcode=session.branchcode)
+    signed_in = _let_in(tx, account, session_id, branchcode=session.branchcode)
+    if isinstance(signed_in, SignedIn) and session.last_used < now - _PROLONGED_AFTER_SECONDS:
+        koha_sessions.prolong(tx, session, used_at=now)
+    return signed_in
 
 
 def by_token(tx: Transaction, token: str) -> SignedIn | Refusal:

@@ -16,6 +16,7 @@ from koha_ill_sidecar.domain.staff import Permission
 from koha_ill_sidecar.services import sign_in
 from koha_ill_sidecar.services.sign_in import Refusal, SignedIn
 from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.koha import sessions as koha_sessions
 from koha_ill_sidecar.storage.sidecar import sessions
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -54,7 +55,7 @@ def _koha_session(admin: Engine, borrowernumber: int = CLARA, **values: object) 
         "id": "clara",
         "interface": "intranet",
         "ip": ADDRESS,
-        "lasttime": int(time.time()) - 60,
+        "lasttime": int(time.time()) - 30,
         "number": borrowernumber,
         **values,
     }
@@ -64,6 +65,12 @@ def _koha_session(admin: Engine, borrowernumber: int = CLARA, **values: object) 
             {"id": SESSION, "session": yaml.safe_dump(session, allow_unicode=True)},
         )
     return SESSION
+
+
+def _stored(admin: Engine) -> str:
+    with admin.connect() as connection:
+        stored = connection.scalars(text("SELECT a_session FROM sessions")).one()
+    return stored.decode() if isinstance(stored, bytes) else str(stored)
 
 
 def _attempts(admin: Engine, borrowernumber: int) -> int:
@@ -341,6 +348,43 @@ class TestKohaSession:
             self._enter(database)
 
         assert len(seen) == 2
+
+    def test_a_session_that_is_used_here_lasts_on(self, database: Database, admin: Engine) -> None:
+        _koha_session(admin, lasttime=int(time.time()) - 500, surname="Ødegård 雪")
+        before = _stored(admin)
+
+        self._enter(database)
+
+        after = _stored(admin)
+        lines = zip(before.splitlines(), after.splitlines(), strict=True)
+        ((was, now),) = ((one, other) for one, other in lines if one != other)
+        assert was.startswith("lasttime: ")
+        assert yaml.safe_load(now)["lasttime"] >= int(time.time()) - 5
+
+    @pytest.mark.parametrize(("borrowernumber", "seconds_ago"), [(CLARA, 20), (SAM, 500)])
+    def test_it_is_written_once_a_minute_and_only_for_who_is_let_in(
+        self, database: Database, admin: Engine, borrowernumber: int, seconds_ago: int
+    ) -> None:
+        _koha_session(admin, borrowernumber, lasttime=int(time.time()) - seconds_ago)
+        before = _stored(admin)
+
+        self._enter(database)
+
+        assert _stored(admin) == before
+
+    def test_what_koha_wrote_meanwhile_stays(self, tx: Transaction, admin: Engine) -> None:
+        _koha_session(admin)
+        session = koha_sessions.find(tx, SESSION)
+        assert session is not None
+        with admin.begin() as connection:
+            connection.execute(text("UPDATE sessions SET a_session = REPLACE(a_session, 'CPL', 'MPL')"))
+            connection.execute(text("UPDATE sessions SET a_session = CONCAT(a_session, 'basket: 7\n')"))
+        before = _stored(admin)
+
+        koha_sessions.prolong(tx, session, used_at=int(time.time()))
+        tx.connection.commit()
+
+        assert _stored(admin) == before
 
     @pytest.mark.parametrize(
         ("values", "refusal"),

@@ -5,16 +5,18 @@ Source: Koha, C4/Auth.pm get_session: CGI::Session with the serialiser YAML::XS;
 SessionStorage is `mysql`.
 """
 
+import re
 from dataclasses import dataclass
 
 import yaml
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
 from koha_ill_sidecar.storage.transaction import Transaction
 
 COOKIE = "CGISESSID"
 
 _MOST_CHARACTERS = 1_000_000  # searches and baskets are kept in sessions, too
+_LAST_USED = re.compile(r"^lasttime: .*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +28,7 @@ class KohaSession:
         borrowernumber: 0 for the database's administrator, who is nobody in ``borrowers``.
         last_used: Epoch seconds.
         waits_for_second_factor: The password was right, the second factor is still to come or to be set up.
+        stored: All of it, as the table has it.
     """
 
     session_id: str
@@ -35,12 +38,14 @@ class KohaSession:
     address: str
     last_used: int
     waits_for_second_factor: bool
+    stored: str
 
 
 def find(tx: Transaction, session_id: str) -> KohaSession | None:
     """Give a session that somebody has signed in to; None for any other, and for what cannot be read."""
     table = tx.koha.table("sessions")
-    stored = tx.connection.scalar(select(table.c.a_session).where(table.c.id == session_id))
+    found = tx.connection.scalar(select(table.c.a_session).where(table.c.id == session_id))
+    stored = found.decode(errors="replace") if isinstance(found, bytes) else found or ""
     values = _parsed(stored)
     # Compared here too: the column's collation takes other letters for the same.
     if values is None or values.get("_SESSION_ID") != session_id or not values.get("id"):
@@ -55,12 +60,29 @@ def find(tx: Transaction, session_id: str) -> KohaSession | None:
         waits_for_second_factor=any(
             _is_true(values.get(name)) for name in ("waiting-for-2FA", "waiting-for-2FA-setup")
         ),
+        stored=stored,
     )
 
 
-def _parsed(stored: object) -> dict[str, object] | None:
-    text = stored.decode(errors="replace") if isinstance(stored, bytes) else stored
-    if not isinstance(text, str) or len(text) > _MOST_CHARACTERS:
+def prolong(tx: Transaction, session: KohaSession, *, used_at: int) -> None:
+    """
+    Note when a session was used, in epoch seconds, as each of Koha's pages does.
+
+    Nothing but that moment is changed, and nothing at all where Koha has written the session meanwhile.
+
+    Source: Koha, C4/Auth.pm checkauth, which sets ``lasttime``.
+    """
+    table = tx.koha.table("sessions")
+    prolonged = _LAST_USED.sub(f"lasttime: {used_at}", session.stored, count=1)
+    tx.connection.execute(
+        update(table)
+        .where(table.c.id == session.session_id, func.md5(table.c.a_session) == func.md5(session.stored))
+        .values(a_session=prolonged)
+    )
+
+
+def _parsed(text: str) -> dict[str, object] | None:
+    if len(text) > _MOST_CHARACTERS:
         return None
     try:
         # All scalars as texts: a session id of digits only is no number.
