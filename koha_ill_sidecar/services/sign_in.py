@@ -54,11 +54,13 @@ class SignedIn:
     Attributes:
         token: What their cookie is to hold; with Koha's session it holds that already.
         libraries: What all libraries are called, by code.
+        workplaces: The same of those that they may choose to work at.
     """
 
     member: StaffMember
     token: str
     libraries: Mapping[str, str]
+    workplaces: Mapping[str, str]
 
 
 def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn | Refusal:
@@ -128,7 +130,7 @@ def by_password(tx: Transaction, name: str, password: str, branchcode: str = "")
     signed_in = _let_in(tx, account, secrets.token_urlsafe(32), branchcode=branchcode)
     if isinstance(signed_in, Refusal):
         return _failed(tx, account, name, signed_in)
-    if not _may_work_at(tx, signed_in.member, account.branchcode):
+    if signed_in.member.branchcode not in signed_in.workplaces:
         return Refusal.NOT_AT_LIBRARY
     _begin(tx, signed_in)
     return signed_in
@@ -136,14 +138,19 @@ def by_password(tx: Transaction, name: str, password: str, branchcode: str = "")
 
 def work_at(tx: Transaction, signed_in: SignedIn, branchcode: str) -> Refusal | None:
     """Let somebody who signed in here work at another library."""
-    account = staff_accounts.find_by_number(tx, signed_in.member.borrowernumber)
-    if account is None or branchcode not in signed_in.libraries:
-        return Refusal.NOT_AT_LIBRARY
-    moved = staff_accounts.as_staff_member(account, signed_in.libraries, branchcode)
-    if not _may_work_at(tx, moved, account.branchcode):
+    if branchcode not in signed_in.workplaces:
         return Refusal.NOT_AT_LIBRARY
     sessions.work_at(tx, signed_in.token, branchcode)
     return None
+
+
+def libraries_to_choose(tx: Transaction) -> Mapping[str, str]:
+    """
+    Give the libraries that are offered to who is not signed in yet; none with IndependentBranches.
+
+    Source: Koha, koha-tmpl/intranet-tmpl/prog/en/modules/auth.tt.
+    """
+    return {} if _is_bound(tx) else libraries.names(tx)
 
 
 def sign_out(tx: Transaction, token: str) -> None:
@@ -185,17 +192,18 @@ def _let_in(tx: Transaction, account: StaffAccount, token: str, *, branchcode: s
         return Refusal.NO_STAFF_ACCESS
     if not member.may(Permission.ILL):
         return Refusal.NO_ILL_PERMISSION
-    return SignedIn(member=member, token=token, libraries=names)
+    is_bound = _is_bound(tx) and not member.is_superlibrarian
+    workplaces = {code: name for code, name in names.items() if code == account.branchcode or not is_bound}
+    return SignedIn(member=member, token=token, libraries=names, workplaces=workplaces)
 
 
-def _may_work_at(tx: Transaction, member: StaffMember, own_branchcode: str) -> bool:
+def _is_bound(tx: Transaction) -> bool:
     """
-    Tell whether somebody may work at the library that they have chosen.
+    Tell whether people work at their own library only.
 
-    Source: Koha, C4/Auth.pm checkauth: with IndependentBranches only one's own, but for superlibrarians.
+    Source: Koha, C4/Auth.pm checkauth: with IndependentBranches, but for superlibrarians.
     """
-    is_bound = tx.preferences.flag("IndependentBranches") and not member.is_superlibrarian
-    return member.branchcode == own_branchcode or not is_bound
+    return tx.preferences.flag("IndependentBranches")
 
 
 def _failed(tx: Transaction, account: StaffAccount | None, name: str, refusal: Refusal) -> Refusal:

@@ -40,6 +40,18 @@ def test_the_list_is_accessible(seat: Seat, size: tuple[int, int], language: str
     clara.check_accessible()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_offered_on_a_phone_is_on_the_screen(seat: Seat, language: str) -> None:
+    page = seat(size=PHONE, language=language).open("/requests")
+
+    page.locator("summary.button").click()
+
+    box = page.locator("details.menu[open] > form").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE[0]
+
+
 def test_finding_a_request_needs_no_mouse(seat: Seat) -> None:
     page = seat().open("/requests")
     page.keyboard.press("/")

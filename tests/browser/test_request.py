@@ -103,6 +103,26 @@ def test_every_page_is_accessible_and_fits(
     clara.complaints = [complaint for complaint in clara.complaints if "409" not in complaint]
 
 
+HIDDEN_FOCUS = """(() => {
+    const focused = document.activeElement;
+    const box = focused.getBoundingClientRect();
+    const seen = document.elementFromPoint(box.left + box.width / 2, box.top + Math.min(box.height / 2, 10));
+    return focused !== document.body && seen !== null && !focused.contains(seen) && !seen.contains(focused)
+        ? focused.outerHTML.slice(0, 200) : null;
+})()"""
+
+
+@pytest.mark.parametrize("size", [(1280, 600), PHONE])
+def test_nothing_that_has_the_focus_is_hidden(seat: Seat, busy: int, size: tuple[int, int]) -> None:
+    page = seat(size=size).open(f"/requests/{busy}")
+    page.locator("main details.menu summary").click()
+
+    for key in ("Tab", "Shift+Tab"):
+        for _ in range(70):
+            page.keyboard.press(key)
+            assert page.evaluate(HIDDEN_FOCUS) is None
+
+
 def tab_to(page: Page, label: str) -> None:
     """Press Tab until something with this label has the focus."""
     for _ in range(60):

@@ -121,6 +121,8 @@ class _Entrance:
             next_page=safe_target(next_page) or "",
             takes_passwords=self._takes_passwords,
             takes_sessions=self._takes_sessions,
+            libraries=self._database.transact(sign_in.libraries_to_choose) if self._takes_passwords else {},
+            branchcode=request.form.get("branchcode", ""),
         )
 
     @staticmethod

@@ -1,7 +1,12 @@
 // What makes the pages quicker to use. Everything works without it.
 "use strict";
 
-// Menus close when somebody clicks elsewhere or presses Escape.
+// Menus close when somebody clicks elsewhere, goes on behind them or presses Escape.
+document.addEventListener("focusin", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;

@@ -9,6 +9,7 @@ from web.conftest import Desk
 from werkzeug.test import TestResponse
 
 from cast import ADA, CLARA, DORA, RIVERSIDE
+from koha_ill_sidecar.storage.database import Database
 
 _PASSWORD = "correct horse"
 
@@ -177,6 +178,35 @@ def test_a_home_library_is_where_one_begins(desk: Callable[[], Desk]) -> None:
     _sign_in(visitor)
 
     assert f'<option value="{ADA}" selected>' in visitor.get("/nothing", Accept="text/html").text
+
+
+@pytest.mark.usefixtures("with_passwords")
+def test_another_library_can_be_chosen_at_the_door(desk: Callable[[], Desk]) -> None:
+    visitor = desk()
+    assert f'<option value="{RIVERSIDE}">Riverside</option>' in visitor.get("/sign-in").text
+
+    _sign_in(visitor, branchcode=RIVERSIDE)
+
+    assert "Riverside</span>" in visitor.get("/nothing", Accept="text/html").text
+
+
+@pytest.mark.usefixtures("with_passwords")
+def test_with_independent_branches_no_other_library_is_offered(
+    desk: Callable[[], Desk], admin: Engine, database: Database
+) -> None:
+    with admin.begin() as connection:
+        connection.execute(
+            text("REPLACE INTO systempreferences (variable, value) VALUES ('IndependentBranches', '1')")
+        )
+    database._preferences = None
+    visitor, boss = desk(), desk()
+
+    assert 'name="branchcode"' not in visitor.get("/sign-in").text
+    assert _sign_in(visitor, branchcode=RIVERSIDE).status_code == 403
+    _sign_in(visitor)
+    assert 'name="branchcode"' not in visitor.get("/nothing", Accept="text/html").text
+    _sign_in(boss, "super")
+    assert f'<option value="{RIVERSIDE}">' in boss.get("/nothing", Accept="text/html").text
 
 
 def test_under_a_path_of_a_shared_host_every_address_begins_with_it(desk: Callable[[], Desk]) -> None:
