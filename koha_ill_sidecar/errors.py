@@ -212,13 +212,22 @@ class LetterMissing(NoticeError):
                 "There is no notice template %(code)s for %(transport)s. Add it in Koha under Tools, Notices and "
                 "slips, or run `koha-ill-sidecar notices install`.",
                 code=code,
-                transport=transport,
+                transport=Sentence(transport, {}),
             )
         )
 
 
 class NoticeIsBlank(NoticeError):
     """A notice has no text."""
+
+    def __init__(self, code: str, transport: str) -> None:
+        super().__init__(
+            sentence(
+                "The text of %(code)s (%(transport)s) is empty: there is nothing to send. Look at its notice template.",
+                code=code,
+                transport=Sentence(transport, {}),
+            )
+        )
 
 
 class TemplateFailed(NoticeError):

@@ -8,12 +8,12 @@ job ``figures`` keeps. So the page costs the same with a thousand requests and w
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.figures import By, Group
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.services import figures
 from koha_ill_sidecar.services.figures import ReckonedFigures
-from koha_ill_sidecar.services.queue import GIVEN_UP_REASON
 from koha_ill_sidecar.storage.koha import libraries, patrons
 from koha_ill_sidecar.storage.sidecar import progress, queue_entries, receipts, waiting
 from koha_ill_sidecar.storage.sidecar.progress import Note
@@ -77,7 +77,7 @@ def look(tx: Transaction) -> Dashboard:
     return Dashboard(
         notes=progress.notes(tx, limit=MOST_NOTES + 1),
         failed_messages=queue_entries.count_failed(
-            tx, days=FAILED_DAYS, but_for=GIVEN_UP_REASON, limit=MOST_COUNTED + 1
+            tx, days=FAILED_DAYS, but_for=delivery_reasons.GIVEN_UP, limit=MOST_COUNTED + 1
         ),
         unmatched_callbacks=receipts.count(tx, [Verdict.UNKNOWN_REQUEST], limit=MOST_COUNTED + 1),
         waiting=[waiting.look(tx, status, limit=MOST_COUNTED + 1) for status in WAITING],

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.delivery.addresses import AddressRole, read_addresses
 from koha_ill_sidecar.delivery.mail import Content, Mail
+from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import MessageNotChangeable, MessageNotFound
 from koha_ill_sidecar.services.outgoing_mail import Undeliverable, compose, content_kind
 from koha_ill_sidecar.storage.koha import outgoing_messages, patrons
@@ -18,8 +19,6 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 GIVEN_UP_CODE = "SENDMAIL"
 """Koha's code for mail that could not be sent; it has none for mail that nobody wants sent."""
-
-GIVEN_UP_REASON = "Given up by hand."
 
 UNFINISHED = (
     Progress.PENDING,
@@ -188,7 +187,7 @@ def give_up(tx: Transaction, message_id: int) -> QueueEntry:
         raise MessageNotChangeable(
             entry.progress.value, f"Message {message_id} is {entry.progress}: there is nothing to give up."
         )
-    queue_entries.give_up(tx, message_id, failure_code=GIVEN_UP_CODE, reason=GIVEN_UP_REASON)
+    queue_entries.give_up(tx, message_id, failure_code=GIVEN_UP_CODE, reason=delivery_reasons.GIVEN_UP)
     return entry
 
 

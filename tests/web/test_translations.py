@@ -14,7 +14,15 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%")
 _LABELLING = frozenset({"_", "gettext"})
 """Functions of the pages, which say labels that others have: those are in the catalogues by :func:`_labels`."""
 
-_MADE_OF_PARTS = frozenset({"words.py", "errors.py", "domain/callbacks.py", "storage/sidecar/progress.py"})
+_MADE_OF_PARTS = frozenset(
+    {
+        "words.py",
+        "errors.py",
+        "domain/callbacks.py",
+        "storage/sidecar/progress.py",
+        "domain/delivery_reasons.py",
+    }
+)
 """Where a sentence is made of a text that stands elsewhere: given by the caller, a status, or stored."""
 
 

@@ -38,7 +38,7 @@ from koha_ill_sidecar.domain.notices import (
     staff_notice_enabled,
 )
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
-from koha_ill_sidecar.errors import LetterMissing, TemplateFailed
+from koha_ill_sidecar.errors import LetterMissing, NoticeIsBlank, TemplateFailed
 from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
 from koha_ill_sidecar.services.metadata import Metadata, notice_metadata
 from koha_ill_sidecar.services.notices.kinds import KINDS
@@ -320,9 +320,7 @@ class _Rendering:
             return NotQueued(
                 transport=transport,
                 reason=NotQueuedReason.EMPTY,
-                detail=sentence(
-                    "The text of %(code)s (%(transport)s) is empty.", code=code, transport=transport
-                ),
+                detail=NoticeIsBlank(code, transport).sentence,
                 mending_address=self._mending_address(code, letter.branchcode),
             )
         return notice

@@ -77,7 +77,7 @@ def test_the_patrons_language_is_previewed(clara: Desk, office: Office) -> None:
 
     page = clara.get(f"/requests/{number}/notices/{READY}").text
 
-    assert "<dd>zh-Hant-TW</dd>" in page
+    assert "<dd>Chinese (Traditional)</dd>" in page
     assert "您" in page
 
 

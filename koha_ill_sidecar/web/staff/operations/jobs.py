@@ -16,6 +16,7 @@ from koha_ill_sidecar.words import N_
 
 _JOBS = {
     "dispatch": N_("Deliver messages"),
+    "index": N_("Keep the index of requests up to date"),
     "watch": N_("Notice what was changed in Koha"),
     "outbox": N_("Tell others what they are to know"),
     "figures": N_("Reckon the numbers of the dashboard"),

@@ -17,35 +17,9 @@ from koha_ill_sidecar.web.i18n import ngettext
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import errors, messages
 from koha_ill_sidecar.web.staff.access import safe_target
+from koha_ill_sidecar.web.staff.labels import MESSAGE_STATES
 from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number, numbers, where_next
 from koha_ill_sidecar.words import N_
-
-STATES = {
-    Progress.PENDING: N_("Pending"),
-    Progress.TOO_OLD: N_("Left alone, too old"),
-    Progress.WAITING: N_("Waits for another attempt"),
-    Progress.IN_FLIGHT: N_("Being sent"),
-    Progress.ABANDONED: N_("Broken off"),
-    Progress.FAILED: N_("Failed"),
-    Progress.SENT: N_("Sent"),
-    Progress.DELETED: N_("Deleted"),
-}
-
-_CODES = {
-    "INVALID_BORNUMBER": N_("There is neither an address nor a patron."),
-    "NO_EMAIL": N_("The patron has no email address."),
-    "NO_FROM": N_("There is no address to send it from."),
-    "MISSING_SMS": N_("The patron has no mobile number or no SMS provider."),
-    "SENDMAIL": N_("It could not be sent."),
-    "DUPLICATE_MESSAGE": N_("The same message was sent today already."),
-    "UNKNOWN_ERROR": N_("No mail could be made of it."),
-    "INVALID_EMAIL:to": N_("The address of the recipient is not valid."),
-    "INVALID_EMAIL:from": N_("The address of the sender is not valid."),
-    "INVALID_EMAIL:reply_to": N_("The address for answers is not valid."),
-    "INVALID_EMAIL:cc": N_("The address for copies is not valid."),
-    "INVALID_EMAIL:bcc": N_("The address for blind copies is not valid."),
-    "INVALID_EMAIL:sender": N_("The address for returned mail is not valid."),
-}
 
 _REFUSALS = {
     "in_flight": N_("being sent right now"),
@@ -90,8 +64,7 @@ class _Views:
             has_more=len(found) > PAGE_SIZE,
             wanted=wanted,
             chosen_state=_chosen_state(),
-            states=STATES,
-            reason_of=reason_of,
+            states=MESSAGE_STATES,
             all_chosen="all_chosen" in request.args,
             recent_rows=queue.RECENT_ROWS,
         )
@@ -114,7 +87,7 @@ class _Views:
             action=action,
             chosen=chosen,
             were_sent=any(one.entry.progress is Progress.SENT for one in chosen),
-            states=STATES,
+            states=MESSAGE_STATES,
             next_page=back,
         )
 
@@ -175,9 +148,7 @@ class _Views:
             status,
             found=found,
             entry=entry,
-            states=STATES,
-            reason=reason_of(entry),
-            code_text=_code_text,
+            states=MESSAGE_STATES,
             typed=(entry.to_address or "") if typed is None else typed,
             problem=problem,
             is_busy=entry.progress is Progress.IN_FLIGHT,
@@ -206,15 +177,6 @@ class _Views:
         except MessageNotChangeable as error:
             return error.reason
         return None
-
-
-def reason_of(entry: QueueEntry) -> str:
-    """Say why a message failed, as its code tells; nothing where it did not."""
-    return _code_text(entry.failure_code) if entry.progress is Progress.FAILED else ""
-
-
-def _code_text(code: str) -> str:
-    return _(_CODES[code]) if code in _CODES else code
 
 
 def _wanted() -> QueueFilter:

@@ -20,6 +20,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff.labels import language_name, transport_name
 from koha_ill_sidecar.web.staff.operations.forms import number
 from koha_ill_sidecar.words import N_
 
@@ -86,9 +87,11 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
             found=found,
             notice=found.notice,
             wanted=wanted,
-            codes=sorted({letter.code for letter in found.every}),
-            transports=sorted({letter.transport for letter in found.every}),
-            langs=sorted({letter.lang for letter in found.every}),
+            codes=[(code, code) for code in sorted({letter.code for letter in found.every})],
+            transports=[
+                (code, transport_name(code)) for code in sorted({letter.transport for letter in found.every})
+            ],
+            langs=[(code, language_name(code)) for code in sorted({letter.lang for letter in found.every})],
             typed_request=request.args.get("request", ""),
         )
 

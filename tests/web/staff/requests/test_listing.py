@@ -173,7 +173,7 @@ def test_what_cannot_be_meant_is_told_and_passed_over(clara: Desk, make: Make) -
 
     assert _numbers(page) == [number]
     for mistake in ("yesterday", "colour"):
-        assert f"“{mistake}” was passed over" in page
+        assert f"“{mistake}” cannot be meant and was passed over." in page
 
 
 def test_an_empty_list_helps_on(clara: Desk) -> None:
