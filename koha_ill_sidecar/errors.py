@@ -70,7 +70,7 @@ class ReceiptNotFound(CallbackError):
 
     def __init__(self, receipt_id: int) -> None:
         self.receipt_id = receipt_id
-        super().__init__(f"There is no receipt {receipt_id}. `callbacks list` shows those that are kept.")
+        super().__init__(f"There is no callback {receipt_id}. `callbacks list` shows those that are kept.")
 
 
 class BackendNotConfigured(CallbackError):

@@ -193,7 +193,7 @@ def test_letters_that_are_missing_are_named(look: Examine, admin: Engine) -> Non
 
     assert (found.verdict, str(found.seen)) == (
         Verdict.WARN,
-        "no email letter for all libraries: ILL_PICKUP_READY",
+        "no email notice template for all libraries: ILL_PICKUP_READY",
     )
     assert "notices install" in str(found.advice)
 

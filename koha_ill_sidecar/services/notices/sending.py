@@ -57,7 +57,7 @@ from koha_ill_sidecar.storage.koha.message_queue import QueuedMessage
 from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import Context, Engine, Limits, TemplateError
-from koha_ill_sidecar.words import Sentence, sentence
+from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 logger = logging.getLogger(__name__)
 
@@ -458,8 +458,13 @@ class _Rendering:
 _PARTS = {"title": sentence("title"), "content": sentence("content")}
 
 
-def _named(letter: Letter) -> Sentence | str:
-    name = f"{letter.code} ({letter.transport}, {letter.lang})"
+def _named(letter: Letter) -> Sentence:
+    name = sentence(
+        "%(code)s (%(transport)s, %(lang)s)",
+        code=letter.code,
+        transport=verbatim(letter.transport),
+        lang=sentence("default") if letter.lang == DEFAULT_LANG else letter.lang,
+    )
     if not letter.branchcode:
         return name
     return sentence("%(letter)s of library %(library)s", letter=name, library=letter.branchcode)

@@ -73,7 +73,7 @@ _FAILURES: Mapping[str, str] = {
     "UNKNOWN_ERROR": N_("No mail could be made of it."),
     "INVALID_EMAIL:to": N_("The address of the recipient is not valid."),
     "INVALID_EMAIL:from": N_("The address of the sender is not valid."),
-    "INVALID_EMAIL:reply_to": N_("The address for answers is not valid."),
+    "INVALID_EMAIL:reply_to": N_("The reply-to address is not valid."),
     "INVALID_EMAIL:cc": N_("The address for copies is not valid."),
     "INVALID_EMAIL:bcc": N_("The address for blind copies is not valid."),
     "INVALID_EMAIL:sender": N_("The address for returned mail is not valid."),

@@ -124,7 +124,7 @@ def test_why_a_letter_fails_is_told_in_the_language_of_the_page(clara: Desk, off
     told = clara.post(f"/requests/{number}/notices/{READY}", follow=True).text
 
     for said in (page, told):
-        assert "通知範本 ILL_PICKUP_READY (email, default)（圖書館 CPL）的內容無法處理：" in said
+        assert "無法處理通知範本「圖書館 CPL 的 ILL_PICKUP_READY（電子郵件，預設語言）」的內容：" in said
 
 
 def test_a_letter_that_fails_leads_to_where_it_is_mended(clara: Desk, office: Office) -> None:

@@ -80,7 +80,7 @@ class _Views:
             is_settled = received.verdict in (Verdict.APPLIED, Verdict.UNCHANGED)
             messages.tell(
                 "done" if is_settled else "warning",
-                _("Replayed. What became of it: %(outcome)s.", outcome=outcome),
+                _("Callback %(number)s was replayed: %(outcome)s.", number=receipt_id, outcome=outcome),
             )
         return redirect(url_for("staff.callback", receipt_id=receipt_id), 303)
 

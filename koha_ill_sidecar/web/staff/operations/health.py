@@ -22,7 +22,7 @@ _FINDINGS_SECONDS = 300.0
 
 _CHECKS = {
     "preferences": N_("Preferences"),
-    "letters": N_("Letters"),
+    "letters": N_("Notice templates"),
     "partners": N_("Partner libraries"),
     "backends": N_("Backends of requests"),
     "other sender": N_("Other senders of our messages"),

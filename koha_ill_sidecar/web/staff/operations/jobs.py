@@ -18,8 +18,8 @@ _JOBS = {
     "dispatch": N_("Deliver messages"),
     "index": N_("Keep the index of requests up to date"),
     "watch": N_("Notice what was changed in Koha"),
-    "outbox": N_("Tell others what they are to know"),
-    "figures": N_("Reckon the numbers of the dashboard"),
+    "outbox": N_("Tell other systems what has changed"),
+    "figures": N_("Calculate the numbers of the dashboard"),
     "cleanup": N_("Remove what has been kept long enough"),
 }
 

@@ -132,7 +132,9 @@ def _preview(tx: Transaction, wanted: _Wanted) -> _Preview:
     except RequestNotFound:
         return _Preview(every=every, problem=_("There is no such request."))
     except LetterMissing:
-        return _Preview(every=every, problem=_("Koha has no such letter."))
+        return _Preview(every=every, problem=_("Koha has no such notice template."))
     except NoticeError as error:
-        return _Preview(every=every, problem=_("The letter cannot be filled in."), detail=say(error.sentence))
+        return _Preview(
+            every=every, problem=_("The notice template cannot be filled in."), detail=say(error.sentence)
+        )
     return _Preview(every=every, notice=notice)

@@ -86,7 +86,7 @@ def test_a_key_that_was_used_twice_shows_both_bodies(
 
     shown = clara.get(f"/operations/callbacks/{receipt}").text
 
-    assert "Another body under the same key" in shown
+    assert "Another body under the same event ID" in shown
     assert "shipped" in shown
 
 
@@ -131,7 +131,7 @@ def test_a_callback_that_came_before_its_request_is_replayed(
 
     shown = clara.post(f"/operations/callbacks/{receipt}/replay", follow=True).text
 
-    assert "Replayed. What became of it: Applied." in shown
+    assert f"Callback {receipt} was replayed: Applied." in shown
     assert 'action="/operations/callbacks' not in shown
     with admin.connect() as connection:
         status = connection.scalar(

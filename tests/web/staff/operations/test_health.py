@@ -35,11 +35,11 @@ def app(koha_database: KohaDatabase, database: Database) -> Iterator[Flask]:
 def test_what_is_amiss_stands_first_with_what_to_do(clara: Desk) -> None:
     shown = clara.get("/operations").text
 
-    assert "no email letter for all libraries" in shown
+    assert "no email notice template for all libraries" in shown
     assert "koha-ill-sidecar notices install" in shown
     assert "1 of 3 have no email address: borrowernumber 13" in shown
     assert "takes our mail" in shown
-    assert shown.index("no email letter") < shown.index("takes our mail")
+    assert shown.index("no email notice template") < shown.index("takes our mail")
 
 
 def test_what_is_found_is_told_in_the_language_of_the_page(clara: Desk) -> None:

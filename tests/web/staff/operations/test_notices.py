@@ -93,8 +93,8 @@ def test_a_letter_is_filled_in_for_a_request(clara: Desk, letter: Letter, new_re
     [
         ("ILL_PICKUP_READY", "nonsense", "Type the number of a request."),
         ("ILL_PICKUP_READY", "999999", "There is no such request."),
-        (HOSTILE, "", "Koha has no such letter."),
-        ("ILL_REQUEST_CANCEL", "", "The letter cannot be filled in."),
+        (HOSTILE, "", "Koha has no such notice template."),
+        ("ILL_REQUEST_CANCEL", "", "The notice template cannot be filled in."),
     ],
 )
 def test_what_cannot_be_previewed_says_why(

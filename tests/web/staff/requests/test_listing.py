@@ -217,7 +217,7 @@ def test_csv_has_all_that_the_filter_picks(clara: Desk, make: Make) -> None:
 
     lines = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert answer.content_type == "text/csv; charset=utf-8"
-    assert lines[0][0] == "Request number"
+    assert lines[0][0] == "Request ID"
     assert [int(line[0]) for line in lines[1:]] == numbers
 
 
