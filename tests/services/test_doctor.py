@@ -203,7 +203,7 @@ def test_a_partner_without_an_address_is_named(look: Examine) -> None:
 
     assert (found.verdict, str(found.seen)) == (
         Verdict.WARN,
-        "1 of 3 have no email address: borrowernumber 13",
+        "1 of 3 have no email address: patron ID 13",
     )
 
 

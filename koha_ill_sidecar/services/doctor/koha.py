@@ -116,7 +116,7 @@ def check_partners(patient: Patient) -> Iterator[Finding[Sentence]]:
         yield warn(
             "partners",
             sentence(
-                "%(number)s of %(all)s have no email address: borrowernumber %(numbers)s",
+                "%(number)s of %(all)s have no email address: patron ID %(numbers)s",
                 number=len(without),
                 all=len(found),
                 numbers=listed,

@@ -124,7 +124,7 @@ def _preview(tx: Transaction, wanted: _Wanted) -> _Preview:
     if not wanted.is_asked:
         return _Preview(every=every)
     if wanted.illrequest_id is None:
-        return _Preview(every=every, problem=_("Type the number of a request."))
+        return _Preview(every=every, problem=_("Type a request ID."))
     try:
         notice = preview_notice(
             tx, wanted.illrequest_id, wanted.code, wanted.transport, lang=wanted.lang or None

@@ -37,7 +37,7 @@ def test_what_is_amiss_stands_first_with_what_to_do(clara: Desk) -> None:
 
     assert "no email notice template for all libraries" in shown
     assert "koha-ill-sidecar notices install" in shown
-    assert "1 of 3 have no email address: borrowernumber 13" in shown
+    assert "1 of 3 have no email address: patron ID 13" in shown
     assert "takes our mail" in shown
     assert shown.index("no email notice template") < shown.index("takes our mail")
 

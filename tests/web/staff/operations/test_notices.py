@@ -91,7 +91,7 @@ def test_a_letter_is_filled_in_for_a_request(clara: Desk, letter: Letter, new_re
 @pytest.mark.parametrize(
     ("code", "request_number", "problem"),
     [
-        ("ILL_PICKUP_READY", "nonsense", "Type the number of a request."),
+        ("ILL_PICKUP_READY", "nonsense", "Type a request ID."),
         ("ILL_PICKUP_READY", "999999", "There is no such request."),
         (HOSTILE, "", "Koha has no such notice template."),
         ("ILL_REQUEST_CANCEL", "", "The notice template cannot be filled in."),
