@@ -204,7 +204,7 @@ def _print_report(checked: NoticeCheck) -> None:
         for finding in (first, *others):
             _print_finding(finding)
         if first.address:
-            click.echo(f"  Mend it in Koha: {first.address}")
+            click.echo(f"  Correct it in Koha: {first.address}")
         click.echo()
     click.echo(_summary(checked))
 

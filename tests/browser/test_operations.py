@@ -154,7 +154,7 @@ def test_messages_are_chosen_confirmed_and_given_up(
 def test_a_message_is_sent_to_another_address(seat: Seat, pages: dict[str, str]) -> None:
     page = seat().open(pages["message"])
 
-    page.get_by_label("Address; several parted by commas").fill("sam@example.org")
+    page.get_by_label("Address; several separated by commas").fill("sam@example.org")
     page.get_by_role("button", name="Save and try again now").click()
 
     expect(page.get_by_text("The message has its new address.")).to_be_visible()

@@ -246,7 +246,7 @@ class _PartCheck:
             near = nearest(name, _PLUGIN_FILTERS)
             return self._of(use, _perhaps(_no_filter(f"${name}"), near and f"${near}"), _write(near, name))
         if name not in _PLUGIN_FILTERS:
-            return self._of(use, sentence("the plugin %(name)s is no filter", name=name), _SEE)
+            return self._of(use, sentence("the plugin %(name)s is not a filter", name=name), _SEE)
         loaded = {each.path[0] for each in names.uses if each.kind is UseKind.PLUGIN}
         if name in AUTOMATIC or name in loaded:
             return None

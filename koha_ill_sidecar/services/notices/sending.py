@@ -472,8 +472,8 @@ def _named(letter: Letter) -> Sentence:
 
 def _how_to_mend(address: str | None) -> Sentence:
     if address is None:
-        return sentence("Mend it in Koha under Tools, Notices and slips.")
-    return sentence("Mend it in Koha: %(address)s", address=address)
+        return sentence("Correct it in Koha under Tools, Notices and slips.")
+    return sentence("Correct it in Koha: %(address)s", address=address)
 
 
 def _plugin(name: str, context: Context, _args: list[object]) -> object:

@@ -29,7 +29,7 @@ VERDICTS: Mapping[Verdict, str] = {
 
 MESSAGE_STATES: Mapping[Progress, str] = {
     Progress.PENDING: N_("Pending"),
-    Progress.TOO_OLD: N_("Left alone, too old"),
+    Progress.TOO_OLD: N_("Too old, not sent"),
     Progress.WAITING: N_("Waits for another attempt"),
     Progress.IN_FLIGHT: N_("Being sent"),
     Progress.ABANDONED: N_("Broken off"),

@@ -163,7 +163,7 @@ class TestNames:
             ("[% today | KohaDates %]", "there is no filter KohaDates; did you mean $KohaDates?", (1, 12)),
             ("[% today | htm %]", "there is no filter htm; did you mean html?", (1, 12)),
             ("[% illrequest.cost | $Price %]", "the plugin Price is not loaded", (1, 23)),
-            ("[% USE Branches %][% today | $Branches %]", "the plugin Branches is no filter", (1, 31)),
+            ("[% USE Branches %][% today | $Branches %]", "the plugin Branches is not a filter", (1, 31)),
             ("[% today | perl %]", "the filter perl is refused", (1, 12)),
             ("[% USE Branch %]", "there is no plugin Branch that the sidecar knows; did you mean", (1, 8)),
             ("[% USE Branches %][% Branches.GetNam('X') %]", "did you mean GetName?", (1, 31)),

@@ -149,7 +149,7 @@ def test_without_a_script_the_filter_is_a_button_and_keeps_what_is_chosen(clara:
     [
         ({"partners": []}, "partners", "Choose at least one partner library that has an email address."),
         ({"partners": [str(EAST_WITHOUT_EMAIL)]}, "partners", "Choose at least one partner library"),
-        ({"partners": [str(SAM)]}, "partners", "no partner library any more"),
+        ({"partners": [str(SAM)]}, "partners", "not a partner library any more"),
         ({"subject": "  "}, "subject", "The email needs a subject line."),
         ({"body": " \r\n "}, "body", "The email needs a text."),
     ],

@@ -449,7 +449,7 @@ def test_a_word_to_the_staff_stays_until_somebody_looked(
 
     answer = clara.post(f"/requests/{number}/attended", follow=True)
 
-    assert "Nobody needs to look at this request any more." in answer.text
+    assert "The request no longer needs attention." in answer.text
     assert "We &lt;lost&gt; it." not in clara.get(f"/requests/{number}").text
     assert clara.post("/requests/4711/attended").status_code == 404
 

@@ -140,15 +140,15 @@ def test_a_letter_that_fails_leads_to_where_it_is_mended(clara: Desk, office: Of
     page = clara.get(f"/requests/{number}/notices/{READY}").text
     assert "The notice template cannot be processed." in page
     assert "line 1" in page
-    assert f'<a href="{address.format("CPL")}">Mend it in Koha</a>' in page
+    assert f'<a href="{address.format("CPL")}">Correct it in Koha</a>' in page
     assert "Koha has no notice template for this transport." in page
-    assert f'<a href="{address.format("")}">Mend it in Koha</a>' in page
+    assert f'<a href="{address.format("")}">Correct it in Koha</a>' in page
     assert "Send notice</button>" not in page
 
     page = clara.post(f"/requests/{number}/notices/{READY}", follow=True).text
     assert "The notice was not queued by Email: The notice template cannot be processed." in page
     assert "The notice was not queued by SMS: Koha has no notice template for this transport." in page
-    assert f'<a href="{address.format("CPL")}">Mend it in Koha</a>' in page
+    assert f'<a href="{address.format("CPL")}">Correct it in Koha</a>' in page
     assert queued(office) == []
 
 

@@ -66,8 +66,8 @@ def backend_text(health: BackendHealth) -> str:
             return _("no callback was ever received")
         case BackendState.TROUBLED:
             return ngettext(
-                "%(num)d callback of the last day came in vain",
-                "%(num)d callbacks of the last day came in vain",
+                "%(num)d callback of the last day could not be used",
+                "%(num)d callbacks of the last day could not be used",
                 health.errors,
             )
     return _("all well")

@@ -17,7 +17,7 @@ from koha_ill_sidecar.words import N_
 _JOBS = {
     "dispatch": N_("Deliver messages"),
     "index": N_("Keep the index of requests up to date"),
-    "watch": N_("Notice what was changed in Koha"),
+    "watch": N_("Look for changes made in Koha"),
     "outbox": N_("Tell other systems what has changed"),
     "figures": N_("Calculate the numbers of the dashboard"),
     "cleanup": N_("Remove what has been kept long enough"),

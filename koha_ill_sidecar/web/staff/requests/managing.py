@@ -83,7 +83,7 @@ class _Managing:
             self._database.transact(callbacks.attend, illrequest_id)
         except RequestNotFound:
             self._read(illrequest_id)  # nothing is kept of a request that nothing was reported of
-        messages.tell("done", _("Nobody needs to look at this request any more."))
+        messages.tell("done", _("The request no longer needs attention."))
         return _back(illrequest_id)
 
     def replay(self, illrequest_id: int, receipt_id: int) -> Response:
