@@ -126,7 +126,7 @@ def replay_receipts(
 @click.argument("illrequest_id", metavar="REQUEST", type=int)
 @pass_context
 def attended(context: CommandContext, *, illrequest_id: int) -> None:
-    """Take the word to the staff away from a request that somebody has looked after."""
+    """Take the note for staff away from a request that has been dealt with."""
     context.database.transact(attend, illrequest_id)
     click.echo(f"Request {illrequest_id} needs nobody's attention any more.")
 
