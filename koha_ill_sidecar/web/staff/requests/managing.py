@@ -22,6 +22,7 @@ from koha_ill_sidecar.services.management import ManagedRequest
 from koha_ill_sidecar.storage.sidecar.queue_entries import Progress
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
 from koha_ill_sidecar.web.staff.access import current
@@ -55,6 +56,9 @@ _LONG_VALUES: Mapping[str, str] = {
     "due_date": N_("Due date"),
     "tracking": N_("Tracking number"),
 }
+
+
+_COMMENT_MISTAKES: Mapping[str, str] = {"empty_comment": N_("Type a comment first.")}
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -93,8 +97,14 @@ class _Managing:
         actor = current().member.actor
         try:
             self._database.transact(service.add_comment, illrequest_id, text, actor)
-        except RequestRefused:
-            return self._page(self._read(illrequest_id), 422, comment_problem=_("Type a comment first."))
+        except RequestRefused as error:
+            problem = _COMMENT_MISTAKES.get(error.code)
+            return self._page(
+                self._read(illrequest_id),
+                422,
+                comment=text,
+                comment_problem=_(problem) if problem else say(error.sentence),
+            )
         messages.tell("done", _("The comment was added."))
         return redirect(url_for("staff.request", illrequest_id=illrequest_id, _anchor="comments"), 303)
 
@@ -140,7 +150,9 @@ class _Managing:
     def _read(self, illrequest_id: int) -> ManagedRequest:
         return self._database.transact(management.manage, illrequest_id, workplace(self._runtime))
 
-    def _page(self, found: ManagedRequest, status: int = 200, *, comment_problem: str = "") -> Response:
+    def _page(
+        self, found: ManagedRequest, status: int = 200, *, comment: str = "", comment_problem: str = ""
+    ) -> Response:
         return page(
             "staff/requests/request.html",
             status,
@@ -153,6 +165,7 @@ class _Managing:
             replayable={one.receipt_id for one in found.receipts if self._can_replay(one)},
             verdicts=_VERDICTS,
             progress=_PROGRESS,
+            comment=comment,
             comment_problem=comment_problem,
         )
 
