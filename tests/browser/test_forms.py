@@ -265,7 +265,7 @@ def test_a_request_is_edited_by_keyboard(seat: Seat, admin: Engine, make: Make) 
     clara = seat()
     page = clara.open(f"/requests/{number}/edit")
 
-    tab_to(page, "#borrowernumber")
+    tab_to(page, "#patron")
     page.keyboard.press("Control+A")
     page.keyboard.type("20000006", delay=20)
     expect(page.locator(SUGGESTED)).to_have_text("文 林 [20000006] Riverside")
@@ -278,7 +278,7 @@ def test_a_request_is_edited_by_keyboard(seat: Seat, admin: Engine, make: Make) 
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     expect(page.locator("#borrowernumber")).to_have_value(str(WEN))
-    expect(page.locator("#patron-shown")).to_have_text("文 林 [20000006]")
+    expect(page.locator("#patron")).to_have_value("文 林 [20000006]")
     tab_to(page, "#managedby")
     page.keyboard.type("Clara")
     tab_to(page, "#notesstaff")
@@ -289,6 +289,47 @@ def test_a_request_is_edited_by_keyboard(seat: Seat, admin: Engine, make: Make) 
     arrive(clara, number)
     found = row(admin, number)
     assert (found["borrowernumber"], found["managedby"], found["notesstaff"]) == (WEN, CLARA, "Call back")
+
+
+@pytest.mark.parametrize("end", ["Enter", "Tab"])
+def test_a_scanned_card_says_who_is_meant_and_sends_nothing(seat: Seat, make: Make, end: str) -> None:
+    page = seat().open(f"/requests/{make()}/edit")
+
+    tab_to(page, "#patron")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("20000006")
+    page.keyboard.press(end)
+
+    expect(page.locator("#patron")).to_have_value("文 林 [20000006]")
+    expect(page.locator(".combobox [role=status]")).to_have_text("Chosen: 文 林 [20000006]")
+    expect(page).to_have_url(re.compile("/edit$"))
+
+
+def test_enter_after_a_name_that_several_have_asks_who_is_meant(seat: Seat) -> None:
+    clara = seat()
+    page = clara.open("/requests/new")
+    page.locator("#type").select_option("book")
+
+    tab_to(page, "#patron")
+    page.keyboard.type("partner")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#patron-error")).to_have_text("It is not sure who is meant. Choose the patron.")
+    expect(page.locator(".candidates button")).to_have_count(3)
+    expect_refusal(clara, "422")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_reference_that_cannot_be_read_is_told_where_it_stands(seat: Seat, *, javascript: bool) -> None:
+    page = seat(javascript=javascript).open("/requests/new")
+
+    page.locator("#reference").fill("no reference at all")
+    page.locator("button[value=fill_in]").click()
+
+    told = page.get_by_role("alert").filter(has_text="This is no OpenURL")
+    expect(told).to_be_visible()
+    expect(page.locator("#reference")).to_be_focused()
+    expect(page.locator("#reference")).to_have_value("no reference at all")
 
 
 def test_a_request_is_placed_with_partners_by_keyboard(seat: Seat, admin: Engine, make: Make) -> None:
@@ -405,9 +446,9 @@ def test_without_a_script_a_request_is_edited_and_placed(seat: Seat, admin: Engi
     number = make()
     clara = seat(SUPER, javascript=False)
     page = clara.open(f"/requests/{number}/edit")
-    page.locator("#borrowernumber").fill("wen")
+    page.locator("#patron").fill("20000006")
     page.locator("button[value=find]").click()
-    page.get_by_role("button", name="文 林").click()
+    expect(page.locator("#patron")).to_have_value("文 林 [20000006]")
     page.locator(".buttons .primary").click()
     arrive(clara, number)
 
