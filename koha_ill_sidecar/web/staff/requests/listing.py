@@ -117,7 +117,7 @@ class _Views:
         return redirect(_own(query), 303)
 
     def _lines(self, query: ListQuery, chosen: Sequence[ListColumn]) -> Iterator[str]:
-        yield _BYTE_ORDER_MARK + _csv_line([_(column.label) for column in chosen])
+        yield _BYTE_ORDER_MARK + _csv_line([name for column in chosen for name in _csv_names(column)])
         number = 1
         while True:
             step = self._transact(
@@ -126,7 +126,7 @@ class _Views:
             if not step:
                 return
             for one in step:
-                yield _csv_line([_plain(column, one) for column in chosen])
+                yield _csv_line([cell for column in chosen for cell in _csv_cells(column, one)])
             number += 1
 
 
@@ -205,6 +205,14 @@ def _parsed(query: str) -> list[tuple[str, str]]:
 def _own(query: str) -> str:
     known = _only_known(query)
     return url_for("staff.requests") + (f"?{known}" if known else "")
+
+
+def _csv_names(column: ListColumn) -> list[str]:
+    return [_(column.label), *([_(column.code[0])] if column.code else [])]
+
+
+def _csv_cells(column: ListColumn, one: ListedRequest) -> list[str]:
+    return [_plain(column, one), *([column.code[1](one) or ""] if column.code else [])]
 
 
 def _plain(column: ListColumn, one: ListedRequest) -> str:

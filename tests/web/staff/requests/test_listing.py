@@ -221,6 +221,24 @@ def test_csv_has_all_that_the_filter_picks(clara: Desk, make: Make) -> None:
     assert [int(line[0]) for line in lines[1:]] == numbers
 
 
+def test_csv_has_names_and_codes_and_all_of_a_note(clara: Desk, make: Make) -> None:
+    note, title = "雪" * 300 + "\nend", "t" * 300
+    make(
+        status="REQ",
+        status_alias="WAITING",
+        branchcode=RIVERSIDE,
+        notesstaff=note,
+        attributes={"type": "book", "title": title},
+    )
+    clara.post("/requests/columns", {"column": ["status", "library", "notes_staff", "title"]})
+
+    (line,) = csv.DictReader(io.StringIO(clara.get("/requests.csv").text.removeprefix("\ufeff")))
+
+    assert (line["Library"], line["Library code"]) == ("Riverside", RIVERSIDE)
+    assert (line["Status"], line["Status code"]) == ("Requested (Waiting for supplier)", "WAITING")
+    assert (line["Staff notes"], line["Title"]) == (note, title)
+
+
 @pytest.mark.parametrize("title", ["=HYPERLINK(1)", "+1", "-1", "@x", "\t=1"])
 def test_csv_holds_no_formula(clara: Desk, make: Make, title: str) -> None:
     make(attributes={"type": "book", "title": title})
