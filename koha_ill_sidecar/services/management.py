@@ -67,9 +67,15 @@ _AFTER: Mapping[str, Status | None] = {
 }
 """The status in which an action leaves a request."""
 
-_MOST_MESSAGES = 30
+_MOST_COMMENTS = 30
+_MOST_MESSAGES = 20
+_MOST_OTHER_MESSAGES = 20
+_MOST_PARTNERS = 30
+_MOST_EARLIER_ENQUIRIES = 5
 _MOST_RECEIPTS = 20
-_BODY_BYTES = 20_000
+_MOST_NOTICES = 1000  # in our history of a request: more than anybody can have sent by hand
+_BODY_BYTES = 4000
+_LOG_ENTRIES = 200  # a page
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,11 +133,38 @@ class RequestHead:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Enquiry:
-    """A partner that was asked."""
+class Section:
+    """
+    Which part of a request's page is shown of what there may be very much of.
 
-    enquiry: PartnerEnquiry
-    partner: str  # empty: the patron that stood for it is gone
+    Attributes:
+        comments_before: Only comments with a lower number; None: the newest.
+        messages_before: The same for messages.
+        all_partners: All partners that were asked, and not the first ones only.
+    """
+
+    comments_before: int | None = None
+    messages_before: int | None = None
+    all_partners: bool = False
+
+
+NEWEST = Section()
+"""What is shown unless something else is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskedPartner:
+    """
+    A partner that was asked, once or again.
+
+    Attributes:
+        partner: Empty: the patron that stood for it is gone.
+        earlier: The last times that it was asked before, newest first.
+    """
+
+    partner: str
+    latest: PartnerEnquiry
+    earlier: Sequence[PartnerEnquiry]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,9 +185,15 @@ class ManagedRequest:
         patron_email: Where notices to the patron go.
         visitor: Names and address of somebody without an account: first name, last name, email.
         requested_partners: The addresses that Koha remembers.
+        asked: Partners, each once: first those from which an answer is awaited.
+        asked_count: How many there are, shown or not.
+        status_names: What the statuses that ended their enquiries are called, by code.
+        comments: Oldest first.
+        comment_count: How many there are, shown or not.
         messages: Those that are known to be this request's: queued here for it, to its patron, staff or partners.
         other_messages: The patron's other interlibrary loan messages since it was placed; Koha does not say which
             request they belong to.
+        has_older_comments, has_older_messages, has_older_receipts: There are more than are shown.
         library_times: What instants of ours are on the library's clock.
     """
 
@@ -167,11 +206,17 @@ class ManagedRequest:
     batch: str
     requested_partners: str
     metadata: Mapping[str, str]
-    enquiries: Sequence[Enquiry]
+    asked: Sequence[AskedPartner]
+    asked_count: int
+    status_names: Mapping[str, str]
     comments: Sequence[Comment]
+    comment_count: int
+    has_older_comments: bool
     messages: Sequence[Message]
+    has_older_messages: bool
     other_messages: Sequence[Message]
     receipts: Sequence[ReceiptExcerpt]
+    has_older_receipts: bool
     library_times: Mapping[datetime, datetime]
 
 
@@ -229,10 +274,19 @@ class NoticeSheet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogSheet:
-    """The log of a request; *koha_logs* tells whether Koha's own is kept."""
+    """
+    A page of the log of a request.
+
+    Attributes:
+        page: From 1.
+        pages: How many there are, at least one.
+        koha_logs: Whether Koha's own is kept.
+    """
 
     head: RequestHead
     entries: Sequence[LogEntry]
+    page: int
+    pages: int
     koha_logs: bool
 
 
@@ -249,18 +303,25 @@ def head(tx: Transaction, illrequest_id: int, workplace: Workplace) -> RequestHe
     return _head(tx, requests.get(tx, illrequest_id), workplace)
 
 
-def manage(tx: Transaction, illrequest_id: int, workplace: Workplace) -> ManagedRequest:
-    """Give a request with all that staff see of it; fifteen queries at most. Raises RequestNotFound."""
+def manage(
+    tx: Transaction, illrequest_id: int, workplace: Workplace, section: Section = NEWEST
+) -> ManagedRequest:
+    """Give a request with all that staff see of it; sixteen queries at most. Raises RequestNotFound."""
     ill_request = requests.get(tx, illrequest_id)
     top = _head(tx, ill_request, workplace)
     known = attributes.find(tx, illrequest_id)
     values = values_by_type(known)
     patron = patrons.find_card(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
-    asked = partner_enquiries.find_for_request(tx, illrequest_id)
-    people = {enquiry.borrowernumber for enquiry in asked} | {ill_request.managedby or 0}
+    enquiries = partner_enquiries.find_for_request(tx, illrequest_id)
+    people = {enquiry.borrowernumber for enquiry in enquiries} | {ill_request.managedby or 0}
     names = {number: one.label for number, one in patrons.find_many(tx, people - {0}).items()}
-    messages, others = _messages(tx, top, asked, workplace)
-    received = receipts.find_excerpts(tx, illrequest_id, limit=_MOST_RECEIPTS, body_bytes=_BODY_BYTES)
+    asked = _asked_partners(enquiries, names)
+    shown_partners = asked if section.all_partners else asked[:_MOST_PARTNERS]
+    written = comments.find_newest(
+        tx, illrequest_id, limit=_MOST_COMMENTS + 1, before=section.comments_before
+    )
+    messages, others = _messages(tx, top, enquiries, workplace, before=section.messages_before)
+    received = receipts.find_excerpts(tx, illrequest_id, limit=_MOST_RECEIPTS + 1, body_bytes=_BODY_BYTES)
     return ManagedRequest(
         head=top,
         type=values.get("type", ""),
@@ -271,12 +332,18 @@ def manage(tx: Transaction, illrequest_id: int, workplace: Workplace) -> Managed
         batch=_batch(tx, ill_request),
         requested_partners=values.get(REQUESTED_PARTNERS, ""),
         metadata=metadata.describe(known),
-        enquiries=[Enquiry(enquiry=one, partner=names.get(one.borrowernumber, "")) for one in asked],
-        comments=comments.find(tx, illrequest_id),
-        messages=messages,
+        asked=shown_partners,
+        asked_count=len(asked),
+        status_names=_status_names(tx, ill_request, enquiries),
+        comments=written[:_MOST_COMMENTS][::-1],
+        comment_count=comments.count(tx, illrequest_id),
+        has_older_comments=len(written) > _MOST_COMMENTS,
+        messages=messages[:_MOST_MESSAGES],
+        has_older_messages=len(messages) > _MOST_MESSAGES,
         other_messages=others,
-        receipts=received,
-        library_times=_times(tx, asked, [*messages, *others], received),
+        receipts=received[:_MOST_RECEIPTS],
+        has_older_receipts=len(received) > _MOST_RECEIPTS,
+        library_times=_times(tx, shown_partners, [*messages, *others], received),
     )
 
 
@@ -300,7 +367,7 @@ def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: 
         after=graph_of(tx.koha, top.ill_request).name(after) if after else "",
         is_logged=after is not None and tx.preferences.flag("IllLog"),
         open_enquiries=sum(enquiry.closed_at is None for enquiry in asked),
-        comments=len(comments.find(tx, illrequest_id)) if method == Action.DELETE else 0,
+        comments=comments.count(tx, illrequest_id) if method == Action.DELETE else 0,
         aliases=_aliases(tx, top.ill_request) if method == Action.MARK_COMPLETED else (),
     )
 
@@ -349,11 +416,24 @@ def preview_notice(
     )
 
 
-def read_log(tx: Transaction, illrequest_id: int, workplace: Workplace) -> LogSheet:
-    """Give the log of a request, Koha's and ours; eleven queries at most. Raises RequestNotFound."""
+def read_log(tx: Transaction, illrequest_id: int, workplace: Workplace, page: int = 1) -> LogSheet:
+    """
+    Give a page of the log of a request, Koha's and ours; eleven queries at most.
+
+    Args:
+        page: From 1; behind the last it is the last.
+
+    Raises:
+        RequestNotFound: There is no such request.
+    """
+    entries = full_log(tx, illrequest_id)
+    pages = max(1, -(-len(entries) // _LOG_ENTRIES))
+    page = min(max(page, 1), pages)
     return LogSheet(
         head=head(tx, illrequest_id, workplace),
-        entries=full_log(tx, illrequest_id),
+        entries=entries[(page - 1) * _LOG_ENTRIES : page * _LOG_ENTRIES],
+        page=page,
+        pages=pages,
         koha_logs=tx.preferences.flag("IllLog"),
     )
 
@@ -411,17 +491,54 @@ def _aliases(tx: Transaction, ill_request: ILLRequest) -> Sequence[AuthorisedVal
     return authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)
 
 
+def _status_names(
+    tx: Transaction, ill_request: ILLRequest, enquiries: Sequence[PartnerEnquiry]
+) -> dict[str, str]:
+    graph = graph_of(tx.koha, ill_request)
+    codes = {enquiry.closed_by_status for enquiry in enquiries if enquiry.closed_by_status}
+    return {code: graph.name(code) for code in codes}
+
+
+def _asked_partners(enquiries: Sequence[PartnerEnquiry], names: Mapping[int, str]) -> list[AskedPartner]:
+    """Give each partner once, however often it was asked: first those that have not answered."""
+    by_partner: dict[int, list[PartnerEnquiry]] = {}
+    for enquiry in reversed(enquiries):
+        by_partner.setdefault(enquiry.borrowernumber, []).append(enquiry)
+    asked = [
+        AskedPartner(partner=names.get(number, ""), latest=latest, earlier=earlier[:_MOST_EARLIER_ENQUIRIES])
+        for number, (latest, *earlier) in by_partner.items()
+    ]
+    return sorted(asked, key=lambda one: (one.latest.closed_at is not None, one.latest.enquiry_id))
+
+
 def _messages(
-    tx: Transaction, top: RequestHead, asked: Sequence[PartnerEnquiry], workplace: Workplace
+    tx: Transaction,
+    top: RequestHead,
+    enquiries: Sequence[PartnerEnquiry],
+    workplace: Workplace,
+    *,
+    before: int | None,
 ) -> tuple[list[Message], list[Message]]:
-    """Give the messages of a request and those that may be; three queries at most."""
-    own = {enquiry.message_id for enquiry in asked if enquiry.message_id is not None}
-    for entry in history.find_for_request(tx, top.ill_request.illrequest_id):
+    """
+    Give the messages of a request, newest first, and those that may be; three queries at most.
+
+    Of the request's own there may be one more than is shown.
+    """
+    own = {enquiry.message_id for enquiry in enquiries if enquiry.message_id is not None}
+    notices = history.find_for_request(
+        tx, top.ill_request.illrequest_id, kind=NOTICE_QUEUED, limit=_MOST_NOTICES
+    )
+    for entry in notices:
         queued = entry.detail.get("messages")
-        if entry.kind == NOTICE_QUEUED and isinstance(queued, dict):
-            own |= set(queued.values())
-    known = queue_entries.find_numbered(tx, own, oldest_seconds=workplace.oldest_seconds) if own else []
-    others = _messages_of_patron(tx, top.ill_request, workplace)
+        if isinstance(queued, dict):
+            own |= {number for number in queued.values() if isinstance(number, int)}
+    wanted = sorted((number for number in own if before is None or number < before), reverse=True)
+    known = (
+        queue_entries.find_numbered(tx, wanted[: _MOST_MESSAGES + 1], oldest_seconds=workplace.oldest_seconds)
+        if wanted
+        else []
+    )
+    others = _messages_of_patron(tx, top.ill_request, workplace) if before is None else []
     names = top.notice_names
 
     def named(entries: Sequence[QueueEntry]) -> list[Message]:
@@ -443,7 +560,7 @@ def _messages_of_patron(tx: Transaction, ill_request: ILLRequest, workplace: Wor
         letter_codes=(),
         newest=0,
         oldest_seconds=workplace.oldest_seconds,
-        limit=_MOST_MESSAGES,
+        limit=_MOST_OTHER_MESSAGES,
     )
     placed = ill_request.placed
     return [
@@ -455,12 +572,17 @@ def _messages_of_patron(tx: Transaction, ill_request: ILLRequest, workplace: Wor
 
 def _times(
     tx: Transaction,
-    asked: Sequence[PartnerEnquiry],
+    asked: Sequence[AskedPartner],
     messages: Sequence[Message],
     received: Sequence[ReceiptExcerpt],
 ) -> Mapping[datetime, datetime]:
     instants = [
-        *(instant for one in asked for instant in (one.asked_at, one.closed_at)),
+        *(
+            instant
+            for one in asked
+            for enquiry in (one.latest, *one.earlier)
+            for instant in (enquiry.asked_at, enquiry.closed_at)
+        ),
         *(message.entry.next_attempt_at for message in messages),
         *(message.entry.last_attempt_at for message in messages),
         *(instant for one in received for instant in (one.received_at, one.occurred_at, one.replayed_at)),

@@ -43,6 +43,15 @@ class PartnerMessage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PartnersPreview:
+    """What would be sent."""
+
+    ill_request: ILLRequest
+    number: str  # with the library's prefix
+    messages: tuple[PartnerMessage, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PlacedWithPartners:
     """What became of placing a request with partners."""
 
@@ -138,13 +147,16 @@ def preview(
     borrowernumbers: Sequence[int],
     subject: str,
     body: str,
-) -> list[PartnerMessage]:
+) -> PartnersPreview:
     """
     Give the messages that :func:`place_with_partners` would send now; raises what that raises, and sends nothing.
     """
     ill_request = requests.get(tx, illrequest_id)
     require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
-    return _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
+    messages = _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
+    return PartnersPreview(
+        ill_request=ill_request, number=shown_number(tx, ill_request), messages=tuple(messages)
+    )
 
 
 def place_with_partners(

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, Table, func, insert, select
 
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -30,8 +31,31 @@ def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int | None, comm
 
 def find(tx: Transaction, illrequest_id: int) -> list[Comment]:
     """Give the comments on a request, oldest first; one query."""
-    table, people = tx.koha.table("illcomments"), tx.koha.table("borrowers")
-    statement = (
+    return _found(tx, _of_request(tx, illrequest_id).order_by(_table(tx).c.illcomment_id))
+
+
+def find_newest(
+    tx: Transaction, illrequest_id: int, *, limit: int, before: int | None = None
+) -> list[Comment]:
+    """Give comments on a request, newest first; *before*: only those with a lower number. One query."""
+    number = _table(tx).c.illcomment_id
+    statement = _of_request(tx, illrequest_id).order_by(number.desc()).limit(limit)
+    return _found(tx, statement if before is None else statement.where(number < before))
+
+
+def count(tx: Transaction, illrequest_id: int) -> int:
+    """Count the comments on a request; one query."""
+    statement = select(func.count()).where(_table(tx).c.illrequest_id == illrequest_id)
+    return int(tx.connection.scalar(statement) or 0)
+
+
+def _table(tx: Transaction) -> Table:
+    return tx.koha.table("illcomments")
+
+
+def _of_request(tx: Transaction, illrequest_id: int) -> Select[Any]:
+    table, people = _table(tx), tx.koha.table("borrowers")
+    return (
         select(
             table.c.illcomment_id,
             table.c.timestamp,
@@ -44,8 +68,10 @@ def find(tx: Transaction, illrequest_id: int) -> list[Comment]:
         )
         .select_from(table.outerjoin(people, people.c.borrowernumber == table.c.borrowernumber))
         .where(table.c.illrequest_id == illrequest_id)
-        .order_by(table.c.illcomment_id)
     )
+
+
+def _found(tx: Transaction, statement: Select[Any]) -> list[Comment]:
     return [
         Comment(
             illcomment_id=row.illcomment_id,

@@ -64,11 +64,18 @@ def add(
     )
 
 
-def find_for_request(tx: Transaction, illrequest_id: int) -> list[HistoryEntry]:
-    """Give the entries of a request, newest first."""
+def find_for_request(
+    tx: Transaction, illrequest_id: int, *, kind: str | None = None, limit: int | None = None
+) -> list[HistoryEntry]:
+    """Give the entries of a request, newest first; *kind*: only those of it."""
     statement = (
-        select(history).where(history.c.illrequest_id == illrequest_id).order_by(history.c.history_id.desc())
+        select(history)
+        .where(history.c.illrequest_id == illrequest_id)
+        .order_by(history.c.history_id.desc())
+        .limit(limit)
     )
+    if kind is not None:
+        statement = statement.where(history.c.kind == kind)
     rows = tx.connection.execute(statement).mappings()
     return [HistoryEntry(**{**row, "detail": _object(row["detail"])}) for row in rows]
 

@@ -307,8 +307,48 @@ class TestComments:
         assert clara.post(f"/requests/{number}/comments", {"comment": text}).status_code == 303
         assert f'<p class="text">{text}</p>' in clara.get(f"/requests/{number}").text
 
+    def test_that_are_very_many_are_walked_through_from_the_newest(self, clara: Desk, office: Office) -> None:
+        number = office.request()
+        office.does(
+            "INSERT INTO illcomments (illrequest_id, borrowernumber, comment)"
+            " SELECT :number, :clara, CONCAT('Comment no. ', seq, '.') FROM seq_1_to_10000",
+            number=number,
+            clara=CLARA,
+        )
+
+        page = clara.get(f"/requests/{number}").text
+        assert "10000 comments" in page
+        shown = [int(one) for one in re.findall(r"Comment no\. (\d+)\.", page)]
+        assert shown == list(range(9971, 10001))
+        assert len(page) < 40_000
+
+        older = re.search(r'href="([^"]*comments_before=[^"]*)#comments">Show older ones', page)
+        assert older
+        page = clara.get(older[1]).text
+        shown = [int(one) for one in re.findall(r"Comment no\. (\d+)\.", page)]
+        assert shown == list(range(9941, 9971))
+        assert "Show the newest" in page
+
     def test_on_a_request_that_is_gone_are_refused(self, clara: Desk) -> None:
         assert clara.post("/requests/4711/comments", {"comment": "x"}).status_code == 404
+
+
+def ask(database: Database, number: int, *partner_numbers: int) -> tuple[int, ...]:
+    """Place a request with partners; gives the numbers of the messages."""
+    placed = database.transact(
+        partners.place_with_partners,
+        number,
+        BY_CLARA,
+        borrowernumbers=partner_numbers,
+        subject="Do you have",
+        body="this?",
+    )
+    return placed.message_ids
+
+
+def section(page: str, name: str) -> str:
+    """Give a part of the page by the name of its heading."""
+    return page.partition(f'aria-labelledby="{name}"')[2].partition("</section>")[0]
 
 
 class TestPartners:
@@ -316,25 +356,59 @@ class TestPartners:
         self, clara: Desk, office: Office, database: Database
     ) -> None:
         number = office.request()
-        placed = database.transact(
-            partners.place_with_partners,
-            number,
-            BY_CLARA,
-            borrowernumbers=[NORTH, SOUTH],
-            subject="Do you have",
-            body="this?",
+        message_ids = ask(database, number, NORTH, SOUTH)
+
+        asked = section(clara.get(f"/requests/{number}").text, "partners")
+        assert "North Partner [20000011]" in asked
+        assert "ill@south.example.org" in asked
+        assert asked.count(">Open</span>") == 2
+        for message in message_ids:
+            assert f'<a href="/operations/messages/{message}">Message {message}</a>' in asked
+
+        database.transact(requests.mark_completed, number, BY_CLARA)
+        asked = section(clara.get(f"/requests/{number}").text, "partners")
+        assert ">Open</span>" not in asked
+        assert asked.count(" (Completed)") == 2
+
+    def test_that_are_asked_again_stand_there_once(
+        self, clara: Desk, office: Office, database: Database
+    ) -> None:
+        number = office.request()
+        office.does("UPDATE illrequests SET status = 'REQREV'")
+        first = ask(database, number, NORTH, SOUTH)
+        office.does("UPDATE illrequests SET status = 'REQREV'")
+        office.does(
+            "UPDATE ill_sidecar_partner_enquiries SET closed_at = UTC_TIMESTAMP(), closed_by_status = 'REQREV'"
+        )
+        office.does("UPDATE borrowers SET email = 'new@north.example.org' WHERE borrowernumber = :n", n=NORTH)
+        second = ask(database, number, NORTH)
+
+        page = clara.get(f"/requests/{number}").text
+
+        asked = section(page, "partners")
+        assert asked.count("North Partner") == asked.count("South Partner") == 1
+        assert asked.index("North Partner") < asked.index("South Partner"), "what is open comes first"
+        north = asked.partition("South Partner")[0]
+        assert "<p>new@north.example.org</p>" in north
+        assert "before: asked " in north
+        assert "ill@north.example.org" in north
+        assert all(f"Message {message}</a>" in asked for message in (*first, *second))
+        assert page.count("new@north.example.org") == 3, "the status, the partner and the message"
+
+    def test_that_are_very_many_are_shown_when_asked_for(self, clara: Desk, office: Office) -> None:
+        number = office.request()
+        office.does(
+            "INSERT INTO ill_sidecar_partner_enquiries (illrequest_id, borrowernumber, address, asked_at)"
+            " SELECT :number, 9000 + seq, CONCAT('ill@', seq, '.example.org'), UTC_TIMESTAMP(6)"
+            " FROM seq_1_to_300",
+            number=number,
         )
 
         page = clara.get(f"/requests/{number}").text
-        assert "North Partner [20000011]" in page
-        assert "ill@south.example.org" in page
-        assert page.count("<td>Open</td>") == 2
-        assert all(f'<th scope="row">{message}</th>' in page for message in placed.message_ids)
+        assert page.count(".example.org</p>") == 30
+        assert f'href="/requests/{number}?partners=all#partners">Show all 300 partners' in page
 
-        database.transact(requests.mark_completed, number, BY_CLARA)
-        page = clara.get(f"/requests/{number}").text
-        assert "<td>Open</td>" not in page
-        assert page.count("</span> COMP</td>") == 2
+        assert clara.get(f"/requests/{number}?partners=all").text.count(".example.org</p>") == 300
 
 
 class TestMessages:
@@ -352,9 +426,9 @@ class TestMessages:
         page = clara.get(f"/requests/{first}").text
 
         certain, _, uncertain = page.partition("Other ILL messages to this patron")
-        assert f'<th scope="row">{own}</th>' in certain
-        assert f'<th scope="row">{other}</th>' in uncertain
-        assert f'<th scope="row">{own}</th>' not in uncertain
+        assert f'<a href="/operations/messages/{own}">Message {own}</a>' in certain
+        assert f'<a href="/operations/messages/{other}">Message {other}</a>' in uncertain
+        assert f"Message {own}<" not in uncertain
         assert "Waits to be sent" in certain
 
     @pytest.mark.all_versions
@@ -374,7 +448,8 @@ class TestMessages:
 
         page = clara.get(f"/requests/{number}").text
 
-        assert "Failed · 3 attempts" in page
+        assert '<span class="state failed">Failed</span>' in page
+        assert " · 3 attempts" in page
         assert "550 No such &lt;user&gt;" in page
 
     def test_from_before_the_request_are_no_messages_of_it(
@@ -387,6 +462,27 @@ class TestMessages:
         office.does("UPDATE message_queue SET time_queued = NOW() - INTERVAL 2 DAY")
 
         assert "Other ILL messages" not in clara.get(f"/requests/{office.request()}").text
+
+    def test_that_are_many_are_walked_through_from_the_newest(
+        self, clara: Desk, office: Office, database: Database
+    ) -> None:
+        office.writes_letters()
+        office.wants("Ill_ready", "email")
+        number = office.request()
+        sent = [
+            database.transact(requests.send_notice, number, "ILL_PICKUP_READY", BY_CLARA).queued[0].message_id
+            for _ in range(25)
+        ]
+
+        first = clara.get(f"/requests/{number}").text
+        assert [message for message in sent if f">Message {message}<" in first] == sent[5:]
+        older = re.search(r'href="([^"]*messages_before=[^"]*)#messages">Show older ones', first)
+        assert older
+
+        second = clara.get(older[1]).text
+        assert [message for message in sent if f">Message {message}<" in second] == sent[:5]
+        assert "Show older ones" not in second
+        assert f'href="/requests/{number}#messages">Show the newest' in second
 
 
 class TestCallbacks:
@@ -404,13 +500,29 @@ class TestCallbacks:
         )
         assert "Replay callback" not in page
 
+    def test_lead_to_their_pages_and_the_newest_are_shown(self, clara: Desk, office: Office) -> None:
+        number = office.request()
+        receipts = [office.receives(number, {"count": count}, event_id=f"evt_{count}") for count in range(21)]
+
+        page = clara.get(f"/requests/{number}").text
+
+        shown = [int(one) for one in re.findall(r'href="/operations/callbacks/(\d+)"', page)]
+        assert shown == receipts[:0:-1]
+        assert f'href="/operations/callbacks?request={number}">All callbacks of this request' in page
+
+    def test_that_nest_deeply_do_not_grow_when_they_are_laid_out(self, clara: Desk, office: Office) -> None:
+        number = office.request()
+        office.receives(number, b"[" * 30 + b"1," * 1500 + b"1" + b"]" * 30)
+
+        assert len(clara.get(f"/requests/{number}").text) < 20_000
+
     def test_that_are_long_are_cut(self, clara: Desk, office: Office) -> None:
         number = office.request()
         office.receives(number, b'{"x": "' + b"y" * 100_000 + b'"}', Verdict.INVALID)
 
         page = clara.get(f"/requests/{number}").text
 
-        assert len(page) < 60_000
+        assert len(page) < 20_000
         assert "Only the beginning of 100009 bytes is shown" in page
 
     @pytest.mark.parametrize(
@@ -595,6 +707,48 @@ def check_nothing_runs(page: str) -> None:
     assert "49[" not in page
 
 
+def test_a_page_with_very_much_on_it_stays_small(
+    with_suppliers: Desk, office: Office, database: Database, queries: Queries
+) -> None:
+    office.writes_letters()
+    office.wants("Ill_ready", "email", "sms")
+    number = office.request(attributes={"type": "book", "title": "Dune"})
+    office.does(
+        "INSERT INTO illcomments (illrequest_id, borrowernumber, comment)"
+        " SELECT :number, :clara, REPEAT('So it goes. ', 20) FROM seq_1_to_10000",
+        number=number,
+        clara=CLARA,
+    )
+    office.does(
+        "INSERT INTO ill_sidecar_history (illrequest_id, happened_at, kind, borrowernumber, interface, detail)"
+        " SELECT :number, UTC_TIMESTAMP(6), 'commented', :clara, 'intranet', '{}' FROM seq_1_to_10000",
+        number=number,
+        clara=CLARA,
+    )
+    office.does(
+        "INSERT INTO message_queue (borrowernumber, subject, content, letter_code, message_transport_type,"
+        " status, time_queued, to_address) SELECT :north, 'x', 'y', 'ILL_PARTNER_REQ', 'email', 'sent', NOW(),"
+        " 'ill@north.example.org' FROM seq_1_to_300",
+        north=NORTH,
+    )
+    office.does(
+        "INSERT INTO ill_sidecar_partner_enquiries (illrequest_id, borrowernumber, address, message_id, asked_at)"
+        " SELECT :number, message_id, 'ill@north.example.org', message_id, UTC_TIMESTAMP(6) FROM message_queue",
+        number=number,
+    )
+    for count in range(40):
+        office.receives(number, {"note": "z" * 3000}, Verdict.INVALID, event_id=f"evt_{count}")
+
+    database._preferences = None
+    with queries() as seen:
+        page = with_suppliers.get(f"/requests/{number}").text
+
+    assert len(seen) <= 20, seen
+    assert len(page) < 150_000
+    log = with_suppliers.get(f"/requests/{number}/log").text
+    assert len(log) < 100_000
+
+
 @pytest.mark.all_versions
 def test_a_page_takes_at_most_twenty_queries(
     with_suppliers: Desk, office: Office, database: Database, queries: Queries
@@ -604,14 +758,7 @@ def test_a_page_takes_at_most_twenty_queries(
     number = office.request(attributes={"type": "book", "title": "Dune"})
     for _ in range(5):
         office.comments(number, "again")
-    database.transact(
-        partners.place_with_partners,
-        number,
-        BY_CLARA,
-        borrowernumbers=[NORTH, SOUTH],
-        subject="Do you have",
-        body="this?",
-    )
+    ask(database, number, NORTH, SOUTH)
     for count in range(5):
         database.transact(requests.send_notice, number, "ILL_PICKUP_READY", BY_CLARA)
         office.receives(number, {"count": count}, event_id=f"evt_{count}")

@@ -12,19 +12,26 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.backends.callback_formats import callback_format
 from koha_ill_sidecar.config.settings import BackendCallbackSettings
+from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
-from koha_ill_sidecar.errors import ReceiptNotFound, ReceiptNotReplayable, RequestNotFound, RequestRefused
+from koha_ill_sidecar.errors import (
+    NotStrictJSON,
+    ReceiptNotFound,
+    ReceiptNotReplayable,
+    RequestNotFound,
+    RequestRefused,
+)
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import callbacks, management
 from koha_ill_sidecar.services import requests as service
-from koha_ill_sidecar.services.management import ManagedRequest
+from koha_ill_sidecar.services.management import NEWEST, ManagedRequest, Section
 from koha_ill_sidecar.storage.sidecar.queue_entries import Progress
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import messages
+from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
 from koha_ill_sidecar.words import N_
@@ -56,8 +63,7 @@ _LONG_VALUES: Mapping[str, str] = {
     "due_date": N_("Due date"),
     "tracking": N_("Tracking number"),
 }
-
-
+_LONGEST_LAID_OUT = 20_000  # characters: what is deeply nested grows with every line
 _COMMENT_MISTAKES: Mapping[str, str] = {"empty_comment": N_("Type a comment first.")}
 
 
@@ -89,7 +95,13 @@ class _Managing:
 
     def show(self, illrequest_id: int) -> Response:
         """Show a request."""
-        return self._page(self._read(illrequest_id))
+        section = Section(
+            comments_before=forms.number("comments_before", request.args),
+            messages_before=forms.number("messages_before", request.args),
+            all_partners=request.args.get("partners") == "all",
+        )
+        found = self._database.transact(management.manage, illrequest_id, workplace(self._runtime), section)
+        return self._page(found, section=section)
 
     def add_comment(self, illrequest_id: int) -> Response:
         """Add a comment."""
@@ -151,13 +163,20 @@ class _Managing:
         return self._database.transact(management.manage, illrequest_id, workplace(self._runtime))
 
     def _page(
-        self, found: ManagedRequest, status: int = 200, *, comment: str = "", comment_problem: str = ""
+        self,
+        found: ManagedRequest,
+        status: int = 200,
+        *,
+        section: Section = NEWEST,
+        comment: str = "",
+        comment_problem: str = "",
     ) -> Response:
         return page(
             "staff/requests/request.html",
             status,
             found=found,
             head=found.head,
+            section=section,
             type_label=_type_label(found.type),
             access_url=_as_link(found.head.ill_request.accessurl),
             long_values=_long_values(found),
@@ -201,10 +220,13 @@ def _long_values(found: ManagedRequest) -> Mapping[str, str]:
 
 
 def _body(receipt: ReceiptExcerpt) -> _Body:
-    """Give a body to be read by people: laid out where it is JSON, else as it came."""
+    """Give a body to be read by people: laid out where it is JSON that can only be read one way, else as it came."""
     is_whole = len(receipt.body) == receipt.body_length
     text = receipt.body.decode("utf-8", "replace")
     if is_whole:
-        with suppress(ValueError, RecursionError):
-            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        with suppress(NotStrictJSON):
+            strict_json.loads(receipt.body)
+            laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+            if len(laid_out) <= _LONGEST_LAID_OUT:
+                return _Body(laid_out, is_whole)
     return _Body(text, is_whole)

@@ -97,9 +97,7 @@ class _Desk:
             subject=typed.subject,
             body=typed.body,
         )
-        return page(
-            "staff/requests/partners_preview.html", typed=typed, shown=shown, illrequest_id=illrequest_id
-        )
+        return page("staff/requests/partners_preview.html", typed=typed, shown=shown)
 
     def _send(self, illrequest_id: int, typed: _Typed) -> Response:
         placed = self._database.transact(
