@@ -29,6 +29,8 @@ from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
 
+_LONGEST_COMMENT = 65_535  # bytes: the column is TEXT
+
 
 class RequestEdit(TypedDict, total=False):
     """The columns that staff may edit; an empty text is stored as NULL, and what is not given stays."""
@@ -213,13 +215,20 @@ def change_status_alias(tx: Transaction, illrequest_id: int, alias: str | None, 
     return set_status_alias(tx, requests.get_for_update(tx, illrequest_id), alias, actor)
 
 
-def add_comment(tx: Transaction, illrequest_id: int, text: str, actor: Actor) -> int:
+def add_comment(
+    tx: Transaction, illrequest_id: int, text: str, actor: Actor, *, seen: int | None = None
+) -> int:
     """
     Add a comment of a member of staff and give its number; it cannot be changed later.
 
+    Args:
+        seen: The newest comment when this one was written. If this one has come after it, it is a form sent twice, and
+            is not added again.
+
     Raises:
         RequestNotFound: There is no such request.
-        RequestRefused: There is no text (empty_comment), or nobody to have written it (no_author).
+        RequestRefused: There is no text (empty_comment) or too much of it (too_long), or nobody to have written it
+            (no_author).
 
     Source: Koha, ill/ill-requests.pl cud-save_comment.
     """
@@ -227,7 +236,20 @@ def add_comment(tx: Transaction, illrequest_id: int, text: str, actor: Actor) ->
         raise RequestRefused("empty_comment", "The comment has no text.")
     if not actor.borrowernumber:
         raise RequestRefused("no_author", "A comment needs a member of staff who makes it.")
-    requests.get(tx, illrequest_id)
+    if len(text.encode()) > _LONGEST_COMMENT:
+        raise RequestRefused(
+            "too_long",
+            "This is too long: Koha has room for %(most)s bytes, and it has %(bytes)s.",
+            most=_LONGEST_COMMENT,
+            bytes=len(text.encode()),
+        )
+    requests.get_for_update(tx, illrequest_id)
+    if seen is not None:
+        twin = comments.was_added(
+            tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text, after=seen
+        )
+        if twin is not None:
+            return twin
     number = comments.add(tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text)
     history.add(tx, illrequest_id, "commented", actor=actor, detail={"illcomment_id": number})
     return number

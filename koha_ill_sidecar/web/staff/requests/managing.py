@@ -29,6 +29,7 @@ from koha_ill_sidecar.services.management import NEWEST, ManagedRequest, Section
 from koha_ill_sidecar.storage.sidecar.queue_entries import Progress
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
@@ -106,9 +107,12 @@ class _Managing:
         text = request.form.get("comment", "").replace("\r\n", "\n").strip()
         actor = current().member.actor
         try:
-            self._database.transact(service.add_comment, illrequest_id, text, actor)
-        except RequestRefused:
-            return self._page(self._read(illrequest_id), 422, comment_problem=_("Type a comment first."))
+            self._database.transact(
+                service.add_comment, illrequest_id, text, actor, seen=forms.number("newest_comment")
+            )
+        except RequestRefused as error:
+            problem = _("Type a comment first.") if error.code == "empty_comment" else say(error.sentence)
+            return self._page(self._read(illrequest_id), 422, comment=text, comment_problem=problem)
         messages.tell("done", _("The comment was added."))
         return redirect(url_for("staff.request", illrequest_id=illrequest_id, _anchor="comments"), 303)
 
@@ -160,6 +164,7 @@ class _Managing:
         status: int = 200,
         *,
         section: Section = NEWEST,
+        comment: str = "",
         comment_problem: str = "",
     ) -> Response:
         return page(
@@ -175,6 +180,7 @@ class _Managing:
             replayable={one.receipt_id for one in found.receipts if self._can_replay(one)},
             verdicts=_VERDICTS,
             progress=_PROGRESS,
+            comment=comment,
             comment_problem=comment_problem,
         )
 
