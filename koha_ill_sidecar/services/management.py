@@ -16,6 +16,7 @@ from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_ty
 from koha_ill_sidecar.domain.statuses import Action, Status, StatusNode
 from koha_ill_sidecar.errors import ActionNotAllowed
 from koha_ill_sidecar.services import metadata
+from koha_ill_sidecar.services.glances import glance
 from koha_ill_sidecar.services.notices.sending import NOTICE_QUEUED, preview_patron_notice
 from koha_ill_sidecar.services.numbers import shown_number
 from koha_ill_sidecar.services.overview import status_of
@@ -33,7 +34,7 @@ from koha_ill_sidecar.storage.koha import (
     requests,
 )
 from koha_ill_sidecar.storage.koha.authorised_values import AuthorisedValue
-from koha_ill_sidecar.storage.koha.comments import Comment
+from koha_ill_sidecar.storage.koha.comments import Comment, Tally
 from koha_ill_sidecar.storage.koha.patrons import PatronCard
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, progress, queue_entries, receipts
 from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
@@ -189,7 +190,7 @@ class ManagedRequest:
         asked_count: How many there are, shown or not.
         status_names: What the statuses that ended their enquiries are called, by code.
         comments: Oldest first.
-        comment_count: How many there are, shown or not.
+        comment_tally: How many there are, shown or not.
         messages: Those that are known to be this request's: queued here for it, to its patron, staff or partners.
         other_messages: The patron's other interlibrary loan messages since it was placed; Koha does not say which
             request they belong to.
@@ -210,7 +211,7 @@ class ManagedRequest:
     asked_count: int
     status_names: Mapping[str, str]
     comments: Sequence[Comment]
-    comment_count: int
+    comment_tally: Tally
     has_older_comments: bool
     messages: Sequence[Message]
     has_older_messages: bool
@@ -228,6 +229,7 @@ class ActionPreview:
     Attributes:
         after: What the status is called afterwards; empty: the request is gone.
         is_logged: Whether Koha's log is told.
+        seen: What the request must still be like when it is done.
         open_enquiries: Partners that were asked and have not answered.
         aliases: The site's own statuses to choose from.
     """
@@ -236,6 +238,7 @@ class ActionPreview:
     node: StatusNode
     after: str
     is_logged: bool
+    seen: Mapping[str, str]
     open_enquiries: int
     comments: int
     aliases: Sequence[AuthorisedValue]
@@ -263,9 +266,16 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeSheet:
-    """A notice as it would be sent now, and where to; a transport without an address has none."""
+    """
+    A notice as it would be sent now.
+
+    Attributes:
+        seen: What the request must still be like when it is sent.
+        addresses: Where to; a transport without an address has none.
+    """
 
     head: RequestHead
+    seen: Mapping[str, str]
     name: str
     preview: NoticePreview
     patron: PatronCard | None
@@ -336,7 +346,7 @@ def manage(
         asked_count=len(asked),
         status_names=_status_names(tx, ill_request, enquiries),
         comments=written[:_MOST_COMMENTS][::-1],
-        comment_count=comments.count(tx, illrequest_id),
+        comment_tally=comments.tally(tx, illrequest_id),
         has_older_comments=len(written) > _MOST_COMMENTS,
         messages=messages[:_MOST_MESSAGES],
         has_older_messages=len(messages) > _MOST_MESSAGES,
@@ -349,7 +359,7 @@ def manage(
 
 def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: Workplace) -> ActionPreview:
     """
-    Tell what an action would do; seven queries at most.
+    Tell what an action would do; twelve queries at most.
 
     Raises:
         ActionNotAllowed: The status does not allow it.
@@ -361,13 +371,15 @@ def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: 
         raise ActionNotAllowed(f"There is no {method} now.", allowed=top.methods)
     after = _AFTER[method]
     asked = partner_enquiries.find_for_request(tx, illrequest_id)
+    seen = glance(tx, top.ill_request)
     return ActionPreview(
         head=top,
         node=node,
         after=graph_of(tx.koha, top.ill_request).name(after) if after else "",
         is_logged=after is not None and tx.preferences.flag("IllLog"),
+        seen=seen,
         open_enquiries=sum(enquiry.closed_at is None for enquiry in asked),
-        comments=comments.count(tx, illrequest_id) if method == Action.DELETE else 0,
+        comments=int(seen["comments"]) if method == Action.DELETE else 0,
         aliases=_aliases(tx, top.ill_request) if method == Action.MARK_COMPLETED else (),
     )
 
@@ -407,6 +419,7 @@ def preview_notice(
         addresses[SMS] = patron.smsalertnumber
     return NoticeSheet(
         head=top,
+        seen=glance(tx, ill_request),
         name=top.notice_names.get(notice_code, notice_code),
         preview=preview_patron_notice(
             tx, ill_request, notice_code, workplace.actor, additional_text=additional_text

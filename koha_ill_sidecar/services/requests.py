@@ -240,9 +240,15 @@ def change_status_alias(tx: Transaction, illrequest_id: int, alias: str | None, 
     return set_status_alias(tx, requests.get_for_update(tx, illrequest_id), alias, actor)
 
 
-def add_comment(tx: Transaction, illrequest_id: int, text: str, actor: Actor) -> int:
+def add_comment(
+    tx: Transaction, illrequest_id: int, text: str, actor: Actor, *, seen: int | None = None
+) -> int:
     """
     Add a comment of a member of staff and give its number; it cannot be changed later.
+
+    Args:
+        seen: The newest comment when this one was written. If this one has come after it, it is a form sent twice, and
+            is not added again.
 
     Raises:
         RequestNotFound: There is no such request.
@@ -256,7 +262,13 @@ def add_comment(tx: Transaction, illrequest_id: int, text: str, actor: Actor) ->
     if not actor.borrowernumber:
         raise RequestRefused("no_author", "A comment needs a member of staff who makes it.")
     checks.fits(tx, "illcomments", "comment", text)
-    requests.get(tx, illrequest_id)
+    requests.get_for_update(tx, illrequest_id)
+    if seen is not None:
+        twin = comments.was_added(
+            tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text, after=seen
+        )
+        if twin is not None:
+            return twin
     number = comments.add(tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text)
     history.add(tx, illrequest_id, "commented", actor=actor, detail={"illcomment_id": number})
     return number

@@ -21,6 +21,14 @@ class Comment:
     categorycode: str  # the author's; empty for the program's own
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """How many comments there are on a request."""
+
+    count: int
+    newest: int  # its number; 0 where there is none
+
+
 def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int | None, comment: str) -> int:
     """Add a comment and give its number; MariaDB stamps it. Without an author it is the program's."""
     values = {"illrequest_id": illrequest_id, "borrowernumber": borrowernumber, "comment": comment}
@@ -43,10 +51,30 @@ def find_newest(
     return _found(tx, statement if before is None else statement.where(number < before))
 
 
-def count(tx: Transaction, illrequest_id: int) -> int:
+def tally(tx: Transaction, illrequest_id: int) -> Tally:
     """Count the comments on a request; one query."""
-    statement = select(func.count()).where(_table(tx).c.illrequest_id == illrequest_id)
-    return int(tx.connection.scalar(statement) or 0)
+    columns = _table(tx).c
+    statement = select(func.count(), func.max(columns.illcomment_id)).where(
+        columns.illrequest_id == illrequest_id
+    )
+    count, newest = tx.connection.execute(statement).one()
+    return Tally(count=count, newest=newest or 0)
+
+
+def was_added(
+    tx: Transaction, illrequest_id: int, *, borrowernumber: int, comment: str, after: int
+) -> int | None:
+    """Give the number of a person's comment that says just this, if one came after that number."""
+    columns = _table(tx).c
+    found: int | None = tx.connection.scalar(
+        select(func.max(columns.illcomment_id)).where(
+            columns.illrequest_id == illrequest_id,
+            columns.illcomment_id > after,
+            columns.borrowernumber == borrowernumber,
+            columns.comment == comment,
+        )
+    )
+    return found
 
 
 def _table(tx: Transaction) -> Table:

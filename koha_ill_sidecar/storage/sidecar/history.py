@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.actors import Actor
@@ -78,6 +78,12 @@ def find_for_request(
         statement = statement.where(history.c.kind == kind)
     rows = tx.connection.execute(statement).mappings()
     return [HistoryEntry(**{**row, "detail": _object(row["detail"])}) for row in rows]
+
+
+def count(tx: Transaction, illrequest_id: int, *, kind: str) -> int:
+    """Count a request's entries of a kind; one query."""
+    statement = select(func.count()).where(history.c.illrequest_id == illrequest_id, history.c.kind == kind)
+    return int(tx.connection.scalar(statement) or 0)
 
 
 def _object(detail: object) -> Mapping[str, object]:

@@ -83,6 +83,21 @@ def seen() -> dict[str, str]:
     return {str(name): value for name, value in values.items() if isinstance(value, str)}
 
 
+def seen_since(shown: Mapping[str, str], changed: ChangedMeanwhile | None) -> str:
+    """
+    Give what a page carries to remember what was seen of a request.
+
+    A form that is shown again, because it lacks something, remembers what it showed at first: what changes meanwhile is
+    not seen until it is told.
+
+    Args:
+        shown: What there is now.
+        changed: What has just been told.
+    """
+    is_first_look = request.method == "GET" or changed is not None
+    return as_seen(shown if is_first_look else seen())
+
+
 def address_of(illrequest_id: int) -> str:
     """Give the address of a request's page."""
     return f"{request.script_root}/requests/{illrequest_id}"

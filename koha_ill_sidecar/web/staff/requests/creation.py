@@ -174,6 +174,8 @@ class _Desk:
         )
         if known.meant.patron is not None:
             typed.choose(known.meant.patron)
+        elif told.errors and typed.patron:
+            told.errors["patron"] = _who_is_meant(known.meant)
         return page(
             "staff/requests/new.html",
             told.status,

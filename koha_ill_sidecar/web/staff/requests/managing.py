@@ -64,7 +64,6 @@ _LONG_VALUES: Mapping[str, str] = {
     "tracking": N_("Tracking number"),
 }
 _LONGEST_LAID_OUT = 20_000  # characters: what is deeply nested grows with every line
-_COMMENT_MISTAKES: Mapping[str, str] = {"empty_comment": N_("Type a comment first.")}
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -108,15 +107,12 @@ class _Managing:
         text = request.form.get("comment", "").replace("\r\n", "\n").strip()
         actor = current().member.actor
         try:
-            self._database.transact(service.add_comment, illrequest_id, text, actor)
-        except RequestRefused as error:
-            problem = _COMMENT_MISTAKES.get(error.code)
-            return self._page(
-                self._read(illrequest_id),
-                422,
-                comment=text,
-                comment_problem=_(problem) if problem else say(error.sentence),
+            self._database.transact(
+                service.add_comment, illrequest_id, text, actor, seen=forms.number("newest_comment")
             )
+        except RequestRefused as error:
+            problem = _("Type a comment first.") if error.code == "empty_comment" else say(error.sentence)
+            return self._page(self._read(illrequest_id), 422, comment=text, comment_problem=problem)
         messages.tell("done", _("The comment was added."))
         return redirect(url_for("staff.request", illrequest_id=illrequest_id, _anchor="comments"), 303)
 
