@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import bcrypt
 import pytest
 from browser.conftest import LANGUAGES, PHONE, WIDE, Person, Seat
 from playwright.sync_api import Page, expect
@@ -407,16 +408,42 @@ def test_what_is_typed_stays_while_the_type_changes_in_place(seat: Seat) -> None
     expect(page.locator("#type")).to_be_focused()
 
 
-def test_a_session_that_has_ended_leads_to_the_sign_in(seat: Seat, admin: Engine) -> None:
+def test_a_session_that_has_ended_leads_to_the_sign_in_and_back(seat: Seat, admin: Engine) -> None:
     clara = seat()
     page = clara.open("/requests/new")
+    page.locator("#type").select_option("book")
+    page.locator("#field-title").fill("Snow country")
+    hashed = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4, prefix=b"2a")).decode()
     with admin.begin() as connection:
         connection.execute(text("DELETE FROM ill_sidecar_sessions"))
+        connection.execute(text("UPDATE borrowers SET password = :hashed"), {"hashed": hashed})
 
-    page.locator("#type").select_option("book")
+    page.locator("#type").select_option("journal")
+    expect(page.get_by_text("What you typed is kept.")).to_be_visible()
+    clara.check_accessible()
+    page.get_by_role("button", name="正體中文").click()
+    page.locator("#userid").fill("clara")
+    page.locator("#password").fill("correct horse")
+    page.keyboard.press("Enter")
+    expect(page.locator("main dd")).to_have_text("Snow country")
+    clara.check_accessible()
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="Send it").click()
 
-    expect(page.locator("body")).to_contain_text("out of date")
+    expect(page.locator("#field-title")).to_have_value("Snow country")
+    expect(page.locator("#type")).to_have_value("journal")
     clara.complaints.clear()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_the_language_changes_with_all_that_is_typed(seat: Seat, make: Make, *, javascript: bool) -> None:
+    page = seat(javascript=javascript).open(f"/requests/{make()}/edit")
+    page.locator("#notesstaff").fill("雪 typed")
+
+    page.get_by_role("button", name="正體中文").click()
+
+    expect(page.locator("html")).to_have_attribute("lang", "zh-Hant-TW")
+    expect(page.locator("#notesstaff")).to_have_value("雪 typed")
 
 
 def test_without_a_script_a_request_is_created(seat: Seat, admin: Engine) -> None:

@@ -177,7 +177,7 @@ class Suggestions {
     if (event.key === "Enter" && at < 0 && this.input.value.trim() && !this.isChosen()) {
       event.preventDefault(); // a scanner sends it, too
       this.close();
-      return this.recognise().then(() => this.isChosen() || this.input.form.requestSubmit(this.input.form.querySelector("button.default")));
+      return this.recognise().then(() => this.isChosen() || this.input.form.requestSubmit([...this.input.form.elements].find((one) => one.matches("button.default"))));
     }
     if (this.list.hidden || !options.length) return;
     if (event.key === "ArrowDown") this.select(options[(at + 1) % options.length]);
