@@ -149,7 +149,8 @@ def _load(tx: Transaction, query: ListQuery, borrowernumber: int) -> tuple[Reque
 def _status_choices(found: RequestPage, query: ListQuery) -> list[tuple[str, str, str, int]]:
     """Give parameter, code, label and number of every status and alias that occurs or is asked for."""
     occurring = {**dict.fromkeys(query.wanted.statuses, 0), **found.found.statuses}
-    order = {status.value: position for position, status in enumerate((*WAITING_FOR_STAFF, *Status))}
+    first_to_last = dict.fromkeys((*WAITING_FOR_STAFF, *Status))
+    order = {status.value: position for position, status in enumerate(first_to_last)}
     statuses = dict(sorted(occurring.items(), key=lambda pair: (order.get(pair[0], len(order)), pair[0])))
     aliases = {**dict.fromkeys(query.wanted.aliases, 0), **found.found.aliases}
     return [

@@ -1,7 +1,7 @@
 """What the address of the list says: filter, order and page."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
@@ -55,6 +55,7 @@ class ListQuery:
 
     Attributes:
         mistakes: What is said of the parts that cannot be meant, by name; they do not count.
+        unread: Names of those that are not even a day, a number or the like.
     """
 
     wanted: RequestFilter
@@ -62,6 +63,7 @@ class ListQuery:
     page: int
     page_size: int
     mistakes: Mapping[str, str]
+    unread: Collection[str]
 
     @property
     def is_filtered(self) -> bool:
@@ -95,6 +97,7 @@ def read(args: "MultiDict[str, str]") -> ListQuery:
         page=min(max(reader.one("page", _number) or 1, 1), _LAST_PAGE),
         page_size=reader.one("per_page", _page_size) or PAGE_SIZES[0],
         mistakes=reader.mistakes,
+        unread=reader.unread,
     )
 
 
@@ -107,6 +110,7 @@ class _Reader:
     def __init__(self, args: "MultiDict[str, str]") -> None:
         self._args = args
         self.mistakes: dict[str, str] = {}
+        self.unread: set[str] = set()
 
     def text(self, name: str) -> str:
         """Give what is typed; the beginning of a text that is too long."""
@@ -131,6 +135,7 @@ class _Reader:
         try:
             return parse(given)
         except ValueError:
+            self.unread.add(name)
             told = given if len(given) <= _LONGEST_TOLD else given[:_LONGEST_TOLD] + "…"
             self.mistakes[name] = _(otherwise or N_("“%(given)s” was passed over."), given=told)
             return None

@@ -166,6 +166,7 @@ def test_what_waits_for_us_is_the_same_on_the_list_and_the_dashboard(
     page = clara.get(html.unescape(pill[1])).text
     assert sorted(_numbers(page)) == waiting
     assert f'href="{pill[1]}" aria-current="true"' in page
+    assert re.findall(r'name="status" value="(\w+)"', page) == [*WAITING_FOR_STAFF, "REQ"]
     tiles = clara.get("/dashboard").text.partition('class="tiles"')[2]
     assert re.findall(r'href="/requests\?status=(\w+)"><strong>1', tiles) == list(WAITING_FOR_STAFF)
 
