@@ -253,6 +253,17 @@ class TestNewsInOnesOwnWords:
         assert 'aria-describedby="text-hint text-problem" aria-invalid="true"' in answer.text
         assert queued(office) == []
 
+    @pytest.mark.usefixtures("letters")
+    def test_is_told_what_koha_takes_for_fields_in_it(self, clara: Desk, office: Office) -> None:
+        number = office.request()
+        address = f"/requests/{number}/notices/{UPDATE}"
+        assert "Only &lt;&lt;…&gt;&gt; is not taken as text" in clara.get(address).text
+
+        seen = press(clara, address, {"additional_text": "For <<borrowers.surname>>, <<x>>.", "preview": "1"})
+
+        assert "Not taken as text: &lt;&lt;borrowers.surname&gt;&gt;, &lt;&lt;x&gt;&gt;." in seen.text
+        assert "\nFor Page, .\n" in seen.text
+
     @pytest.mark.parametrize("hostile", HOSTILE)
     @pytest.mark.usefixtures("letters")
     def test_is_neither_markup_nor_a_template(self, clara: Desk, office: Office, hostile: str) -> None:
