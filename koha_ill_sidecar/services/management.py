@@ -23,6 +23,7 @@ from koha_ill_sidecar.services.overview import status_of
 from koha_ill_sidecar.services.patron_addresses import notice_email_address
 from koha_ill_sidecar.services.request_log import LogEntry, full_log
 from koha_ill_sidecar.services.statuses import available_actions, graph_of
+from koha_ill_sidecar.services.watch import DELETED_IN_KOHA
 from koha_ill_sidecar.storage.clock import library_times
 from koha_ill_sidecar.storage.koha import (
     attributes,
@@ -222,6 +223,22 @@ class ManagedRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Farewell:
+    """
+    What is still known of a request that is gone.
+
+    Attributes:
+        timestamp: When it was deleted, or missed in Koha, by the library's clock.
+        author: Who deleted it; empty where nobody is known.
+        has_receipts: There are callbacks on it.
+    """
+
+    timestamp: datetime
+    author: str
+    has_receipts: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ActionPreview:
     """
     What an action would do now.
@@ -355,6 +372,19 @@ def manage(
         has_older_receipts=len(received) > _MOST_RECEIPTS,
         library_times=_times(tx, shown_partners, [*messages, *others], received),
     )
+
+
+def farewell(tx: Transaction, illrequest_id: int) -> Farewell | None:
+    """Tell what is still known of a request that is gone; nothing of one that never was. Five queries at most."""
+    for kind in ("deleted", DELETED_IN_KOHA):
+        for entry in history.find_for_request(tx, illrequest_id, kind=kind, limit=1):
+            person = patrons.find(tx, entry.borrowernumber) if entry.borrowernumber else None
+            return Farewell(
+                timestamp=library_times(tx, [entry.happened_at])[entry.happened_at],
+                author=person.label if person else "",
+                has_receipts=bool(receipts.find_excerpts(tx, illrequest_id, limit=1, body_bytes=0)),
+            )
+    return None
 
 
 def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: Workplace) -> ActionPreview:
