@@ -244,6 +244,7 @@ class ActionPreview:
     What an action would do now.
 
     Attributes:
+        title: Of the wanted item: of an article its own; empty where none is known.
         after: What the status is called afterwards; empty: the request is gone.
         is_logged: Whether Koha's log is told.
         seen: What the request must still be like when it is done.
@@ -253,6 +254,7 @@ class ActionPreview:
 
     head: RequestHead
     node: StatusNode
+    title: str
     after: str
     is_logged: bool
     seen: Mapping[str, str]
@@ -389,7 +391,7 @@ def farewell(tx: Transaction, illrequest_id: int) -> Farewell | None:
 
 def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: Workplace) -> ActionPreview:
     """
-    Tell what an action would do; twelve queries at most.
+    Tell what an action would do; thirteen queries at most.
 
     Raises:
         ActionNotAllowed: The status does not allow it.
@@ -402,9 +404,11 @@ def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: 
     after = _AFTER[method]
     asked = partner_enquiries.find_for_request(tx, illrequest_id)
     seen = glance(tx, top.ill_request)
+    values = values_by_type(attributes.find(tx, illrequest_id))
     return ActionPreview(
         head=top,
         node=node,
+        title=values.get("article_title") or values.get("title", ""),
         after=graph_of(tx.koha, top.ill_request).name(after) if after else "",
         is_logged=after is not None and tx.preferences.flag("IllLog"),
         seen=seen,

@@ -62,6 +62,20 @@ def test_an_action_tells_what_it_will_do_then_does_it_and_tells_what_is_so(
     assert office.asks("SELECT 1 FROM message_queue") == []
 
 
+def test_a_page_says_what_it_is_about(clara: Desk, office: Office) -> None:
+    article = office.request(
+        attributes={"type": "article", "title": "Nature", "article_title": "On <i>owls</i>"}
+    )
+    bare = office.request(borrowernumber=None, attributes={})
+
+    page = clara.get(f"/requests/{article}/actions/delete").text
+    assert "<dd>On &lt;i&gt;owls&lt;/i&gt;</dd>" in page
+    assert "<dd>Sam Page [20000005]</dd>" in page
+    page = clara.get(f"/requests/{bare}/actions/delete").text
+    assert "<dt>Title</dt>" not in page
+    assert "<dt>Patron</dt>" not in page
+
+
 def test_asking_changes_nothing(clara: Desk, office: Office) -> None:
     number = office.request()
 
