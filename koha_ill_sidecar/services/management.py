@@ -38,6 +38,7 @@ from koha_ill_sidecar.storage.koha.authorised_values import AuthorisedValue
 from koha_ill_sidecar.storage.koha.comments import Comment, Tally
 from koha_ill_sidecar.storage.koha.patrons import PatronCard
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, progress, queue_entries, receipts
+from koha_ill_sidecar.storage.sidecar.history import HistoryEntry
 from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
 from koha_ill_sidecar.storage.sidecar.progress import Kept
 from koha_ill_sidecar.storage.sidecar.queue_entries import Progress, QueueEntry
@@ -284,18 +285,28 @@ class Done:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SentBefore:
+    """When a notice was last queued for a request, by the library's clock, and by whom; empty: by nobody."""
+
+    timestamp: datetime
+    author: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeSheet:
     """
     A notice as it would be sent now.
 
     Attributes:
         seen: What the request must still be like when it is sent.
+        sent_before: The last time that it was sent from here.
         addresses: Where to; a transport without an address has none.
     """
 
     head: RequestHead
     seen: Mapping[str, str]
     name: str
+    sent_before: SentBefore | None
     preview: NoticePreview
     patron: PatronCard | None
     addresses: Mapping[str, str]
@@ -380,10 +391,9 @@ def farewell(tx: Transaction, illrequest_id: int) -> Farewell | None:
     """Tell what is still known of a request that is gone; nothing of one that never was. Five queries at most."""
     for kind in ("deleted", DELETED_IN_KOHA):
         for entry in history.find_for_request(tx, illrequest_id, kind=kind, limit=1):
-            person = patrons.find(tx, entry.borrowernumber) if entry.borrowernumber else None
             return Farewell(
-                timestamp=library_times(tx, [entry.happened_at])[entry.happened_at],
-                author=person.label if person else "",
+                timestamp=_on_our_clock(tx, entry),
+                author=_author(tx, entry),
                 has_receipts=bool(receipts.find_excerpts(tx, illrequest_id, limit=1, body_bytes=0)),
             )
     return None
@@ -403,7 +413,7 @@ def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: 
         raise ActionNotAllowed(f"There is no {method} now.", allowed=top.methods)
     after = _AFTER[method]
     asked = partner_enquiries.find_for_request(tx, illrequest_id)
-    seen = glance(tx, top.ill_request)
+    seen = glance(tx, top.ill_request, status=top.status)
     values = values_by_type(attributes.find(tx, illrequest_id))
     return ActionPreview(
         head=top,
@@ -453,8 +463,9 @@ def preview_notice(
         addresses[SMS] = patron.smsalertnumber
     return NoticeSheet(
         head=top,
-        seen=glance(tx, ill_request),
+        seen=glance(tx, ill_request, status=top.status),
         name=top.notice_names.get(notice_code, notice_code),
+        sent_before=_sent_before(tx, illrequest_id, notice_code),
         preview=preview_patron_notice(
             tx, ill_request, notice_code, workplace.actor, additional_text=additional_text
         ),
@@ -536,6 +547,22 @@ def _batch(tx: Transaction, ill_request: ILLRequest) -> str:
 
 def _aliases(tx: Transaction, ill_request: ILLRequest) -> Sequence[AuthorisedValue]:
     return authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)
+
+
+def _sent_before(tx: Transaction, illrequest_id: int, notice_code: str) -> SentBefore | None:
+    for entry in history.find_for_request(tx, illrequest_id, kind=NOTICE_QUEUED, limit=_MOST_NOTICES):
+        if entry.detail.get("code") == notice_code:
+            return SentBefore(timestamp=_on_our_clock(tx, entry), author=_author(tx, entry))
+    return None
+
+
+def _on_our_clock(tx: Transaction, entry: HistoryEntry) -> datetime:
+    return library_times(tx, [entry.happened_at])[entry.happened_at]
+
+
+def _author(tx: Transaction, entry: HistoryEntry) -> str:
+    person = patrons.find(tx, entry.borrowernumber) if entry.borrowernumber else None
+    return person.label if person else ""
 
 
 def _status_names(

@@ -99,7 +99,7 @@ def test_the_preview_shows_each_email_as_it_will_be_sent(clara: Desk, admin: Eng
     assert pairs == [
         "desk@ada.example.org", "ill@ada.example.org", "Could you <b>lend</b>?",
     ]  # fmt: skip
-    recipients = page.partition('<ul class="recipients">')[2].partition("</ul>")[0]
+    recipients = page.partition('<dd class="recipients">')[2].partition("</ul>")[0]
     assert re.findall(r"<li>(.*?) <span class=\"soft\">(.*?)</span>", recipients) == [
         ("MPL - North Partner", "ill@north.example.org"),
         ("MPL - South Partner", "ill@south.example.org"),

@@ -115,7 +115,12 @@ CHANGES = {
     "the status": ("UPDATE illrequests SET status = 'REQREV'", "Status"),
     "the alias": ("UPDATE illrequests SET status_alias = 'WAITING'", "Status"),
     "the patron": (f"UPDATE illrequests SET borrowernumber = {WEN}", "Patron"),
-    "a note": ("UPDATE illrequests SET notesstaff = 'x', updated = '2030-01-02 03:04:05'", "Last updated"),
+    "a note": ("UPDATE illrequests SET notesstaff = 'x'", "Staff notes"),
+    "the library": ("UPDATE illrequests SET branchcode = 'MPL'", "Library"),
+    "something else": (
+        "UPDATE illrequests SET medium = 'x', updated = '2030-01-02 03:04:05'",
+        "Last updated",
+    ),
     "a comment": (
         "INSERT INTO illcomments (illrequest_id, comment) SELECT illrequest_id, 'Wait!' FROM illrequests",
         "Comments",

@@ -170,6 +170,8 @@ class TestSendingAtOnce:
 
         assert told.status_code == 409
         assert '<th scope="row">Notices sent</th><td>0</td><td>1</td>' in told.text
+        assert "Clara Birchwood [20000002] queued this notice already, last on 20" in told.text
+        assert "already, last on" not in clara.get(f"/requests/{number}/notices/{UNAVAILABLE}").text
         assert len(queued(office)) == 2, "by email and SMS"
         assert clara.post(address, seen_in(told.text)).status_code == 303
         assert len(queued(office)) == 4
