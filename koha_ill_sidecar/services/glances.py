@@ -18,22 +18,40 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 _Outcome = TypeVar("_Outcome")
 
+_COLUMNS = (
+    "branchcode",
+    "biblio_id",
+    "batch_id",
+    "orderid",
+    "cost",
+    "price_paid",
+    "due_date",
+    "notesstaff",
+    "notesopac",
+)
+_LONGEST = 200  # characters of a column that are remembered and shown
 
-def glance(tx: Transaction, ill_request: ILLRequest) -> dict[str, str]:
+
+def glance(tx: Transaction, ill_request: ILLRequest, *, status: str | None = None) -> dict[str, str]:
     """
     Give what a person who is about to act must have seen of a request, as texts by name; five queries at most.
 
-    ``updated`` stands for all of Koha's columns: MariaDB stamps every change, whoever makes it.
+    Of Koha's columns those that are most often written, cut where they are long. ``updated`` stands for all: MariaDB
+    stamps every change, whoever makes it.
+
+    Args:
+        status: What the status is called, where that is known already.
     """
     patron = patrons.find(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
     number = ill_request.illrequest_id
     # Koha's log has notices that were sent from Koha's page too, if there is a log.
     notices = max(history.count(tx, number, kind=NOTICE_QUEUED), action_logs.count_patron_notices(tx, number))
     return {
-        "status": status_of(tx, ill_request),
+        "status": status_of(tx, ill_request) if status is None else status,
         "patron": patron.label if patron else "",
         "comments": str(comments.tally(tx, number).count),
         "notices": str(notices),
+        **{name: _brief(getattr(ill_request, name)) for name in _COLUMNS},
         "updated": str(ill_request.updated or ""),
     }
 
@@ -56,3 +74,8 @@ def unless_changed(
     ill_request = requests.get_for_update(tx, illrequest_id)
     changed = compare(seen=seen, now=glance(tx, ill_request), yours=seen)
     return act(tx) if changed is None else changed
+
+
+def _brief(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -23,6 +23,7 @@ from koha_ill_sidecar.services.overview import status_of
 from koha_ill_sidecar.services.patron_addresses import notice_email_address
 from koha_ill_sidecar.services.request_log import LogEntry, full_log
 from koha_ill_sidecar.services.statuses import available_actions, graph_of
+from koha_ill_sidecar.services.watch import DELETED_IN_KOHA
 from koha_ill_sidecar.storage.clock import library_times
 from koha_ill_sidecar.storage.koha import (
     attributes,
@@ -37,6 +38,7 @@ from koha_ill_sidecar.storage.koha.authorised_values import AuthorisedValue
 from koha_ill_sidecar.storage.koha.comments import Comment, Tally
 from koha_ill_sidecar.storage.koha.patrons import PatronCard
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, progress, queue_entries, receipts
+from koha_ill_sidecar.storage.sidecar.history import HistoryEntry
 from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
 from koha_ill_sidecar.storage.sidecar.progress import Kept
 from koha_ill_sidecar.storage.sidecar.queue_entries import Progress, QueueEntry
@@ -222,11 +224,28 @@ class ManagedRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Farewell:
+    """
+    What is still known of a request that is gone.
+
+    Attributes:
+        timestamp: When it was deleted, or missed in Koha, by the library's clock.
+        author: Who deleted it; empty where nobody is known.
+        has_receipts: There are callbacks on it.
+    """
+
+    timestamp: datetime
+    author: str
+    has_receipts: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ActionPreview:
     """
     What an action would do now.
 
     Attributes:
+        title: Of the wanted item: of an article its own; empty where none is known.
         after: What the status is called afterwards; empty: the request is gone.
         is_logged: Whether Koha's log is told.
         seen: What the request must still be like when it is done.
@@ -236,6 +255,7 @@ class ActionPreview:
 
     head: RequestHead
     node: StatusNode
+    title: str
     after: str
     is_logged: bool
     seen: Mapping[str, str]
@@ -265,18 +285,28 @@ class Done:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SentBefore:
+    """When a notice was last queued for a request, by the library's clock, and by whom; empty: by nobody."""
+
+    timestamp: datetime
+    author: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeSheet:
     """
     A notice as it would be sent now.
 
     Attributes:
         seen: What the request must still be like when it is sent.
+        sent_before: The last time that it was sent from here.
         addresses: Where to; a transport without an address has none.
     """
 
     head: RequestHead
     seen: Mapping[str, str]
     name: str
+    sent_before: SentBefore | None
     preview: NoticePreview
     patron: PatronCard | None
     addresses: Mapping[str, str]
@@ -357,9 +387,21 @@ def manage(
     )
 
 
+def farewell(tx: Transaction, illrequest_id: int) -> Farewell | None:
+    """Tell what is still known of a request that is gone; nothing of one that never was. Five queries at most."""
+    for kind in ("deleted", DELETED_IN_KOHA):
+        for entry in history.find_for_request(tx, illrequest_id, kind=kind, limit=1):
+            return Farewell(
+                timestamp=_on_our_clock(tx, entry),
+                author=_author(tx, entry),
+                has_receipts=bool(receipts.find_excerpts(tx, illrequest_id, limit=1, body_bytes=0)),
+            )
+    return None
+
+
 def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: Workplace) -> ActionPreview:
     """
-    Tell what an action would do; twelve queries at most.
+    Tell what an action would do; thirteen queries at most.
 
     Raises:
         ActionNotAllowed: The status does not allow it.
@@ -371,10 +413,12 @@ def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: 
         raise ActionNotAllowed(f"There is no {method} now.", allowed=top.methods)
     after = _AFTER[method]
     asked = partner_enquiries.find_for_request(tx, illrequest_id)
-    seen = glance(tx, top.ill_request)
+    seen = glance(tx, top.ill_request, status=top.status)
+    values = values_by_type(attributes.find(tx, illrequest_id))
     return ActionPreview(
         head=top,
         node=node,
+        title=values.get("article_title") or values.get("title", ""),
         after=graph_of(tx.koha, top.ill_request).name(after) if after else "",
         is_logged=after is not None and tx.preferences.flag("IllLog"),
         seen=seen,
@@ -419,8 +463,9 @@ def preview_notice(
         addresses[SMS] = patron.smsalertnumber
     return NoticeSheet(
         head=top,
-        seen=glance(tx, ill_request),
+        seen=glance(tx, ill_request, status=top.status),
         name=top.notice_names.get(notice_code, notice_code),
+        sent_before=_sent_before(tx, illrequest_id, notice_code),
         preview=preview_patron_notice(
             tx, ill_request, notice_code, workplace.actor, additional_text=additional_text
         ),
@@ -502,6 +547,22 @@ def _batch(tx: Transaction, ill_request: ILLRequest) -> str:
 
 def _aliases(tx: Transaction, ill_request: ILLRequest) -> Sequence[AuthorisedValue]:
     return authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)
+
+
+def _sent_before(tx: Transaction, illrequest_id: int, notice_code: str) -> SentBefore | None:
+    for entry in history.find_for_request(tx, illrequest_id, kind=NOTICE_QUEUED, limit=_MOST_NOTICES):
+        if entry.detail.get("code") == notice_code:
+            return SentBefore(timestamp=_on_our_clock(tx, entry), author=_author(tx, entry))
+    return None
+
+
+def _on_our_clock(tx: Transaction, entry: HistoryEntry) -> datetime:
+    return library_times(tx, [entry.happened_at])[entry.happened_at]
+
+
+def _author(tx: Transaction, entry: HistoryEntry) -> str:
+    person = patrons.find(tx, entry.borrowernumber) if entry.borrowernumber else None
+    return person.label if person else ""
 
 
 def _status_names(

@@ -97,10 +97,14 @@ def test_the_preview_shows_each_email_as_it_will_be_sent(clara: Desk, admin: Eng
 
     pairs = [html.unescape(value) for value in re.findall(r"<dd>(.*?)</dd>", page)]
     assert pairs == [
-        "desk@ada.example.org", "ill@north.example.org", "ill@ada.example.org", "Could you <b>lend</b>?",
-        "desk@ada.example.org", "ill@south.example.org", "ill@ada.example.org", "Could you <b>lend</b>?",
+        "desk@ada.example.org", "ill@ada.example.org", "Could you <b>lend</b>?",
     ]  # fmt: skip
-    assert page.count("<pre>\nPlease.\nThank you.</pre>") == 2
+    recipients = page.partition('<dd class="recipients">')[2].partition("</ul>")[0]
+    assert re.findall(r"<li>(.*?) <span class=\"soft\">(.*?)</span>", recipients) == [
+        ("MPL - North Partner", "ill@north.example.org"),
+        ("MPL - South Partner", "ill@south.example.org"),
+    ]
+    assert page.count(">\nPlease.\nThank you.</pre>") == 1
     assert "Send 2 emails" in page
     assert queued(admin) == []
     assert status(admin) == "NEW"

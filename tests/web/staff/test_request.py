@@ -1,14 +1,16 @@
 """The page of a request."""
 
+import json
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from urllib.parse import quote
 
 import pytest
 from office import HOSTILE, Office
 from vendor import callback_settings
 from web.conftest import Desk
-from web.staff.pages import check_nothing_runs, press, value_of
+from web.staff.pages import check_nothing_runs, press, seen_in, value_of
 
 from cast import ADA, CLARA, NORTH, PAT_WITHOUT_EMAIL, RIVERSIDE, SAM, SOUTH, SUPER, WEN
 from conftest import KohaDatabase
@@ -724,12 +726,83 @@ def test_whatever_people_wrote_stays_text(
         text=hostile,
     )
 
-    for path in ("", "/log", "/metadata", "/actions/mark_completed", "/notices/ILL_PICKUP_READY"):
+    for path in (
+        "",
+        "?comments_before=99999&messages_before=99999&partners=all",
+        "/log",
+        "/metadata",
+        "/actions/mark_completed",
+        "/actions/cancel",
+        "/notices/ILL_PICKUP_READY",
+        "/notices/ILL_REQUEST_UPDATE",
+    ):
         answer = clara.get(f"/requests/{number}{path}")
 
         assert answer.status_code == 200, path
         check_nothing_runs(answer.text)
     check_nothing_runs(press(clara, f"/requests/{number}/actions/confirm").text)
+    update = f"/requests/{number}/notices/ILL_REQUEST_UPDATE"
+    for wish in ({"preview": "1"}, {}):
+        check_nothing_runs(press(clara, update, {"additional_text": hostile, **wish}, follow=True).text)
+    comment = {"newest_comment": hostile, "comment": hostile + "x" * 65_536}
+    check_nothing_runs(clara.post(f"/requests/{number}/comments", comment).text)
+    for path in (f"/patrons?q={quote(hostile)}", f"/patrons?q={quote(short[:12])}", "/requests"):
+        check_nothing_runs(clara.get(path).text)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_whatever_partners_are_called_stays_text(clara: Desk, office: Office, hostile: str) -> None:
+    short = hostile[:40]
+    office.does("UPDATE branches SET branchname = :name, branchemail = :name", name=short)
+    office.does(
+        "UPDATE borrowers SET surname = :name, firstname = :name, email = :name WHERE categorycode = 'IL'",
+        name=hostile,
+    )
+    office.writes_letter("ILL_PARTNER_REQ", content=f"Dear [% nobody %]{hostile}", title=hostile)
+    number = office.request()
+    address = f"/requests/{number}/partners"
+    form = {"partners": [str(NORTH), str(SOUTH)], "subject": hostile, "body": hostile, "filter": hostile}
+
+    for wish in ("filter", "preview", "change"):
+        check_nothing_runs(press(clara, address, {**form, "do": wish}).text)
+    check_nothing_runs(press(clara, address, {**form, "do": "send", "subject": ""}).text)
+    stale = {**form, **seen_in(clara.get(address).text), "do": "send"}
+    office.does("UPDATE borrowers SET surname = :name WHERE borrowernumber = :sam", name=hostile, sam=SAM)
+    told = clara.post(address, stale)
+    assert told.status_code == 409
+    check_nothing_runs(told.text)
+    check_nothing_runs(press(clara, address, {**form, "do": "send"}, follow=True).text)
+    assert office.status(number) == "GENREQ"
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_whatever_a_supplier_or_a_mail_server_says_stays_text(
+    clara: Desk, office: Office, database: Database, hostile: str
+) -> None:
+    office.writes_letters()
+    office.wants("Ill_ready", "email")
+    number = office.request(status=hostile[:50], orderid=hostile[:40])
+    outcome = database.transact(requests.send_notice, number, "ILL_PICKUP_READY", BY_CLARA)
+    message_id = outcome.queued[0].message_id
+    office.does(
+        "INSERT INTO ill_sidecar_deliveries (message_id, mail_message_id, state, attempts, first_attempt_at,"
+        " last_attempt_at, settled_at, last_error) VALUES (:id, '<x@y>', 'failed', 3, UTC_TIMESTAMP(),"
+        " UTC_TIMESTAMP(), UTC_TIMESTAMP(), :text)",
+        id=message_id,
+        text=hostile,
+    )
+    office.does("UPDATE message_queue SET status = 'failed', to_address = :text", text=hostile)
+    stale = {"seen": hostile}
+
+    for path in ("", "/log"):
+        check_nothing_runs(clara.get(f"/requests/{number}{path}").text)
+    for method in ("confirm", "delete"):
+        check_nothing_runs(clara.post(f"/requests/{number}/actions/{method}", stale).text)
+    seen = json.dumps({"status": hostile, "patron": hostile, "comments": hostile, hostile: hostile})
+    office.does("UPDATE illrequests SET status = 'NEW'")
+    told = clara.post(f"/requests/{number}/actions/confirm", {"seen": seen})
+    assert told.status_code == 409
+    check_nothing_runs(told.text)
 
 
 def test_a_page_with_very_much_on_it_stays_small(

@@ -14,7 +14,7 @@ from conftest import KohaDatabase
 from koha_ill_sidecar.config.settings import IllSite
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import partners
+from koha_ill_sidecar.services import partners, watch
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web.app import create_app
 
@@ -62,6 +62,20 @@ def test_an_action_tells_what_it_will_do_then_does_it_and_tells_what_is_so(
     assert office.asks("SELECT 1 FROM message_queue") == []
 
 
+def test_a_page_says_what_it_is_about(clara: Desk, office: Office) -> None:
+    article = office.request(
+        attributes={"type": "article", "title": "Nature", "article_title": "On <i>owls</i>"}
+    )
+    bare = office.request(borrowernumber=None, attributes={})
+
+    page = clara.get(f"/requests/{article}/actions/delete").text
+    assert "<dd>On &lt;i&gt;owls&lt;/i&gt;</dd>" in page
+    assert "<dd>Sam Page [20000005]</dd>" in page
+    page = clara.get(f"/requests/{bare}/actions/delete").text
+    assert "<dt>Title</dt>" not in page
+    assert "<dt>Patron</dt>" not in page
+
+
 def test_asking_changes_nothing(clara: Desk, office: Office) -> None:
     number = office.request()
 
@@ -101,7 +115,12 @@ CHANGES = {
     "the status": ("UPDATE illrequests SET status = 'REQREV'", "Status"),
     "the alias": ("UPDATE illrequests SET status_alias = 'WAITING'", "Status"),
     "the patron": (f"UPDATE illrequests SET borrowernumber = {WEN}", "Patron"),
-    "a note": ("UPDATE illrequests SET notesstaff = 'x', updated = '2030-01-02 03:04:05'", "Last updated"),
+    "a note": ("UPDATE illrequests SET notesstaff = 'x'", "Staff notes"),
+    "the library": ("UPDATE illrequests SET branchcode = 'MPL'", "Library"),
+    "something else": (
+        "UPDATE illrequests SET medium = 'x', updated = '2030-01-02 03:04:05'",
+        "Last updated",
+    ),
     "a comment": (
         "INSERT INTO illcomments (illrequest_id, comment) SELECT illrequest_id, 'Wait!' FROM illrequests",
         "Comments",
@@ -293,6 +312,49 @@ class TestDeleting:
         assert f"Request {number} was deleted. No notice was queued." in clara.get("/requests").text
         assert office.status(number) is None
         assert clara.get(f"/requests/{number}").status_code == 404
+
+    def test_leaves_pages_that_work(self, clara: Desk, office: Office, database: Database) -> None:
+        number = office.request()
+        placed = database.transact(
+            partners.place_with_partners,
+            number,
+            BY_CLARA,
+            borrowernumbers=[NORTH],
+            subject="Do you have",
+            body="this?",
+        )
+        office.does("UPDATE illrequests SET status = 'REQREV'")
+        receipt = office.receives(number, {"status": "shipped"})
+        press(clara, f"/requests/{number}/actions/delete")
+
+        message = clara.get(f"/operations/messages/{placed.message_ids[0]}")
+        assert message.status_code == 200
+        assert f'href="/requests/{number}"' not in message.text
+        assert clara.get(f"/operations/callbacks/{receipt}").status_code == 200
+        gone = clara.get(f"/requests/{number}")
+        assert gone.status_code == 404
+        assert f"Request {number} was deleted" in gone.text
+        assert "Clara Birchwood [20000002] deleted it on " in gone.text
+        assert f'href="/operations/callbacks?request={number}"' in gone.text
+        for path in ("/log", "/metadata", "/partners", "/edit", "/actions/confirm"):
+            assert clara.get(f"/requests/{number}{path}").status_code == 404
+
+    def test_in_koha_leaves_a_page_too(self, clara: Desk, office: Office, database: Database) -> None:
+        number = office.request()
+        office.does("DELETE FROM ill_sidecar_requests")
+        office.does(
+            "INSERT INTO ill_sidecar_requests (illrequest_id, seen_status, is_open, seen_at)"
+            " VALUES (:number, 'NEW', 1, UTC_TIMESTAMP(6))",
+            number=number,
+        )
+        office.does("DELETE FROM illrequests")
+        database.transact(watch.notice_change, number)
+
+        gone = clara.get(f"/requests/{number}").text
+
+        assert f"Request {number} was deleted" in gone
+        assert "It is gone since " in gone
+        assert "All callbacks" not in gone
 
     def test_names_the_request_as_people_know_it(
         self, clara: Desk, office: Office, database: Database

@@ -170,6 +170,8 @@ class TestSendingAtOnce:
 
         assert told.status_code == 409
         assert '<th scope="row">Notices sent</th><td>0</td><td>1</td>' in told.text
+        assert "Clara Birchwood [20000002] queued this notice already, last on 20" in told.text
+        assert "already, last on" not in clara.get(f"/requests/{number}/notices/{UNAVAILABLE}").text
         assert len(queued(office)) == 2, "by email and SMS"
         assert clara.post(address, seen_in(told.text)).status_code == 303
         assert len(queued(office)) == 4
@@ -252,6 +254,17 @@ class TestNewsInOnesOwnWords:
         assert answer.status_code == 422
         assert 'aria-describedby="text-hint text-problem" aria-invalid="true"' in answer.text
         assert queued(office) == []
+
+    @pytest.mark.usefixtures("letters")
+    def test_is_told_what_koha_takes_for_fields_in_it(self, clara: Desk, office: Office) -> None:
+        number = office.request()
+        address = f"/requests/{number}/notices/{UPDATE}"
+        assert "Only &lt;&lt;…&gt;&gt; is not taken as text" in clara.get(address).text
+
+        seen = press(clara, address, {"additional_text": "For <<borrowers.surname>>, <<x>>.", "preview": "1"})
+
+        assert "Not taken as text: &lt;&lt;borrowers.surname&gt;&gt;, &lt;&lt;x&gt;&gt;." in seen.text
+        assert "\nFor Page, .\n" in seen.text
 
     @pytest.mark.parametrize("hostile", HOSTILE)
     @pytest.mark.usefixtures("letters")

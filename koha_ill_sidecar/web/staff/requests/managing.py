@@ -99,7 +99,15 @@ class _Managing:
             messages_before=forms.number("messages_before", request.args),
             all_partners=request.args.get("partners") == "all",
         )
-        found = self._database.transact(management.manage, illrequest_id, workplace(self._runtime), section)
+        try:
+            found = self._database.transact(
+                management.manage, illrequest_id, workplace(self._runtime), section
+            )
+        except RequestNotFound:
+            gone = self._database.transact(management.farewell, illrequest_id)
+            if gone is None:
+                raise
+            return page("staff/requests/gone.html", 404, illrequest_id=illrequest_id, gone=gone)
         return self._page(found, section=section)
 
     def add_comment(self, illrequest_id: int) -> Response:

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.delivery.html_text import text_of
 from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
+from koha_ill_sidecar.domain.letter_syntax import tokens_in
 from koha_ill_sidecar.domain.notices import (
     EMAIL,
     SMS,
@@ -124,6 +125,7 @@ class _Notices:
             transports=_TRANSPORTS,
             takes_text=code == NoticeCode.REQUEST_UPDATE,
             additional_text=additional_text,
+            tokens=[f"<<{token.name}>>" for token in tokens_in(additional_text)],
             told=told,
             seen=forms.seen_since(sheet.seen, changed),
         )
