@@ -54,6 +54,11 @@ SET @grant_statement = IF(EXISTS(SELECT 1 FROM information_schema.tables
 PREPARE grant_statement FROM @grant_statement;
 EXECUTE grant_statement;
 SET @grant_statement = IF(EXISTS(SELECT 1 FROM information_schema.tables
+  WHERE table_schema = 'koha_library' AND table_name = 'borrower_relationships'),
+  'GRANT SELECT ON `koha_library`.`borrower_relationships` TO ''koha_ill_sidecar''@''localhost''', 'DO 0');
+PREPARE grant_statement FROM @grant_statement;
+EXECUTE grant_statement;
+SET @grant_statement = IF(EXISTS(SELECT 1 FROM information_schema.tables
   WHERE table_schema = 'koha_library' AND table_name = 'currency'),
   'GRANT SELECT ON `koha_library`.`currency` TO ''koha_ill_sidecar''@''localhost''', 'DO 0');
 PREPARE grant_statement FROM @grant_statement;

@@ -10,7 +10,7 @@ import click
 
 from koha_ill_sidecar.demo import smoke
 from koha_ill_sidecar.demo.neighbourhood import SUPPLIER, Neighbourhood
-from koha_ill_sidecar.demo.sample_library import STAFF_PASSWORD
+from koha_ill_sidecar.demo.sample_library import LOGINS, STAFF_PASSWORD
 from koha_ill_sidecar.errors import SidecarError
 
 _VAR = Path("var")
@@ -53,14 +53,18 @@ def _tell(path: Path, mail: EmailMessage) -> None:
 
 
 def _welcome(place: Neighbourhood) -> str:
+    people = "\n".join(f"  {userid:<13} {who}" for userid, who in LOGINS.items())
     return f"""
-Sidecar         {place.url}  (/healthz, /readyz, /metrics)
+Staff interface {place.url}/
 Callbacks       POST {place.url}/callbacks/{SUPPLIER}, signed with {place.directory}/supplier.secret
 Command line    .venv/bin/koha-ill-sidecar --config {place.config} requests list
 Koha database   mariadb --no-defaults --socket={place.server.socket} --user=root koha_demo
 Mails           {place.catcher.directory}/, each is printed here as well
-Staff           clara (ill permission) and others, password {STAFF_PASSWORD}; as in: requests confirm 1 --as clara
+Health          {place.url}/healthz, /readyz, /metrics
 Log             {place.log}
+
+Everybody's password is {STAFF_PASSWORD}:
+{people}
 
 Ctrl-C stops it all."""
 

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import json
 import os
 import secrets
 import shutil
@@ -151,10 +150,6 @@ class Neighbourhood:
         if result.returncode:
             raise SidecarError(f"{' '.join(arguments[:2])}: {result.stderr.strip() or result.stdout.strip()}")
         return result.stdout
-
-    def json(self, *arguments: str) -> object:
-        """Run a command with ``--json`` and give what it printed."""
-        return json.loads(self.command(*arguments, "--json"))
 
     def start_sidecar(self) -> None:
         """Start the daemon and wait until it is ready; raises SidecarNotReady."""

@@ -92,7 +92,7 @@ _PREFERENCES = (
     _Preference("Pseudonymization", "0", _YES_NO, since="22.11"),
     _Preference("RealTimeHoldsQueue", "0", _YES_NO, since="22.11"),
     _Preference("RecordLocalUseOnReturn", "0", _YES_NO),
-    _Preference("RedirectGuaranteeEmail", "0", _YES_NO, since="22.11"),
+    _Preference("RedirectGuaranteeEmail", "0", _YES_NO, since="23.11"),
     _Preference("ReplytoDefault", "", _FREE),
     _Preference("RESTBasicAuth", "0", _YES_NO),
     _Preference("ReturnBeforeExpiry", "0", _YES_NO),

@@ -11,16 +11,28 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
+from urllib.parse import urlencode
 
 import click
 
+from koha_ill_sidecar.demo.browser import StaffBrowser
 from koha_ill_sidecar.demo.neighbourhood import DATABASE, SUPPLIER, Neighbourhood
+from koha_ill_sidecar.demo.sample_people import STAFF_PASSWORD
 from koha_ill_sidecar.errors import SidecarError
 
 _STAFF = "clara"
 _PATRON = "sam"
 _PATRON_EMAIL = "sam.page@example.org"
 _TITLE = "Notes on the Analytical Engine"
+_REFERENCE = "https://resolver.example.org/?" + urlencode(
+    {
+        "ctx_ver": "Z39.88-2004",
+        "rft_val_fmt": "info:ofi/fmt:kev:mtx:book",
+        "rft.btitle": _TITLE,
+        "rft.au": "Lovelace, Ada",
+        "rft.date": "1843",
+    }
+)
 _PATIENCE_SECONDS = 10.0
 
 
@@ -45,40 +57,47 @@ def run(directory: Path) -> bool:
 
 
 def _tell_the_story(place: Neighbourhood) -> None:
-    number = _create_request(place)
-    _place_with_partners(place, number)
+    desk = StaffBrowser(place.url)
+    desk.sign_in(_STAFF, STAFF_PASSWORD)
+    number = _create_request(place, desk)
+    _place_with_partners(place, desk, number)
     _deliver_to_partners(place)
     _receive_callback(place, number)
     _notify_patron(place)
     _show_log(place, number)
 
 
-def _create_request(place: Neighbourhood) -> int:
-    _say(f"Staff member {_STAFF} requests a book for patron {_PATRON}")
-    made = _command(
-        place, "requests", "create", "--type", "book", "--library", "CPL", "--patron", _PATRON,
-        "--field", f"title={_TITLE}", "--field", "author=Lovelace, Ada", "--field", "year=1843",
-        "--supplier", SUPPLIER, "--as", _STAFF,
-    )  # fmt: skip
-    number = made["illrequest_id"]
-    if not isinstance(number, int):
-        raise SmokeFailed(f"the new request has no number: {made}")
-    _expect(made["status"], "NEW", "status of the new request")
-    biblio = _one_value(place, "SELECT title FROM biblio WHERE biblionumber = %s", made["biblio_id"])
-    _expect(biblio, _TITLE, "title of the brief record")
-    _saw(f"request {number}, status NEW, with the brief record {made['biblio_id']}: {biblio}")
+def _create_request(place: Neighbourhood, desk: StaffBrowser) -> int:
+    _say(
+        f"Staff member {_STAFF} pastes a reference and requests the book for patron {_PATRON}, on the sidecar's pages"
+    )
+    desk.open("/requests/new")
+    desk.send("/requests/new", press="fill_in", reference=_REFERENCE)
+    desk.send("/requests/new", press="create", patron=_PATRON, supplier=SUPPLIER)
+    _saw(f"{desk.path}: {desk.text('main .message')}")
+    number = int(desk.path.rpartition("/")[2])
+    status, biblio_id = _rows(
+        place, "SELECT status, biblio_id FROM illrequests WHERE illrequest_id = %s", number
+    )[0]
+    _expect(status, "NEW", "status of the new request")
+    title = _one_value(place, "SELECT title FROM biblio WHERE biblionumber = %s", biblio_id)
+    _expect(title, _TITLE, "title of the brief record")
+    _saw(f"status NEW, with the brief record {biblio_id}: {title}")
     return number
 
 
-def _place_with_partners(place: Neighbourhood, number: int) -> None:
+def _place_with_partners(place: Neighbourhood, desk: StaffBrowser, number: int) -> None:
     _say("She places it with two partner libraries")
     partners = _rows(
         place,
         "SELECT borrowernumber, surname, email FROM borrowers"
         " WHERE categorycode = 'IL' AND email LIKE '%%@%%' ORDER BY borrowernumber LIMIT 2",
     )
-    options = [word for partner in partners for word in ("--partner", str(partner[0]))]
-    _command(place, "requests", "place-with-partners", str(number), *options, "--as", _STAFF)
+    action = f"/requests/{number}/partners"
+    desk.open(action)
+    desk.send(action, press="preview", partners=[str(partner[0]) for partner in partners])
+    desk.send(action, press="send")
+    _saw(desk.text("main .message"))
     status = _one_value(place, "SELECT status FROM illrequests WHERE illrequest_id = %s", number)
     _expect(status, "GENREQ", "status after placing")
     asked = _one_value(
@@ -138,13 +157,6 @@ def _show_log(place: Neighbourhood, number: int) -> None:
 
 def _note_nothing(_path: Path, _mail: EmailMessage) -> None:
     """The mails are read from their files."""
-
-
-def _command(place: Neighbourhood, *arguments: str) -> Mapping[str, object]:
-    answer = place.json(*arguments)
-    if not isinstance(answer, dict):
-        raise SmokeFailed(f"{' '.join(arguments[:2])} printed no object: {answer}")
-    return answer
 
 
 def _post(place: Neighbourhood, event: Mapping[str, object]) -> Mapping[str, object]:

@@ -77,4 +77,5 @@ def _settled(
         error=error,
         to_address=", ".join(map(str, mail.to)),
         from_address=str(mail.sender),
+        cc_address=",".join(map(str, mail.cc)) or None,
     )

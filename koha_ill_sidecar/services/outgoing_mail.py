@@ -2,8 +2,6 @@
 From a row of the queue to the mail that it becomes: who it is from, who gets it, where answers go.
 
 Everything here is decided from values that were read before; nothing is read or written.
-
-RedirectGuaranteeEmail is not followed: the guarantors of a patron are not among what the sidecar reads.
 """
 
 from collections.abc import Iterator
@@ -45,15 +43,17 @@ def compose(
     Source: Koha, C4/Letters.pm SendQueuedMessages and _send_message_by_email, Koha/Email.pm create.
     """
     try:
-        to = _recipients(message, preferences)
-        if isinstance(to, Undeliverable):
-            return to
+        recipients = _recipients(message, preferences)
+        if isinstance(recipients, Undeliverable):
+            return recipients
+        to, copies = recipients
         sender = _sender(message, preferences)
         if isinstance(sender, Undeliverable):
             return sender
         return Mail(
             sender=sender,
             to=to,
+            cc=copies,
             bcc=_blind_copies(preferences),
             reply_to=_optional(_reply_to(message, preferences), AddressRole.REPLY_TO),
             return_path=_return_path(message, preferences),
@@ -77,18 +77,37 @@ def content_kind(content_type: str | None) -> Content:
     return Content.HTML if "html" in content_type.lower() else Content.TEXT
 
 
-def _recipients(message: OutgoingMessage, preferences: Preferences) -> tuple[Address, ...] | Undeliverable:
+def _recipients(
+    message: OutgoingMessage, preferences: Preferences
+) -> tuple[tuple[Address, ...], tuple[Address, ...]] | Undeliverable:
+    """
+    Give whom the mail is to, and who gets a copy: the patron's guarantors.
+
+    The first of them stands in for a patron without an address (Koha bug 12532).
+    """
+    guarantors = _guarantors_addresses(message, preferences)
     text = _mobile_address(message) if message.message_transport_type == "sms" else message.to_address
+    if not text:
+        text = _patrons_address(message, preferences)
+        if isinstance(text, Undeliverable) and guarantors:
+            text, *guarantors = guarantors
     if isinstance(text, Undeliverable):
         return text
-    if not text:
-        if not message.patron_found:
-            return Undeliverable("INVALID_BORNUMBER", delivery_reasons.NOBODY)
-        patron = {column: getattr(message, column) for column in ADDRESS_COLUMNS}
-        text = notice_email_address(patron, preferences)
-        if not text:
-            return Undeliverable("NO_EMAIL", delivery_reasons.NO_EMAIL)
-    return read_addresses(preferences.text("SendAllEmailsTo") or text, AddressRole.TO)
+    if everything_to := preferences.text("SendAllEmailsTo"):
+        return read_addresses(everything_to, AddressRole.TO), ()
+    return read_addresses(text, AddressRole.TO), _optional(",".join(guarantors), AddressRole.CC)
+
+
+def _guarantors_addresses(message: OutgoingMessage, preferences: Preferences) -> list[str]:
+    addresses = (notice_email_address(guarantor, preferences) for guarantor in message.guarantors)
+    return [address for address in addresses if address]
+
+
+def _patrons_address(message: OutgoingMessage, preferences: Preferences) -> str | Undeliverable:
+    if not message.patron_found:
+        return Undeliverable("INVALID_BORNUMBER", delivery_reasons.NOBODY)
+    patron = {column: getattr(message, column) for column in ADDRESS_COLUMNS}
+    return notice_email_address(patron, preferences) or Undeliverable("NO_EMAIL", delivery_reasons.NO_EMAIL)
 
 
 def _mobile_address(message: OutgoingMessage) -> str | Undeliverable:

@@ -5,7 +5,7 @@ Source: Koha, Koha/ILL/Request.pm generic_confirm.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from koha_ill_sidecar.domain.actors import Actor
@@ -16,6 +16,7 @@ from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, Status
 from koha_ill_sidecar.errors import NoticeError, RequestRefused
 from koha_ill_sidecar.services import checks
+from koha_ill_sidecar.services.glances import glance
 from koha_ill_sidecar.services.library_addresses import library_addresses
 from koha_ill_sidecar.services.notices.sending import render_notice
 from koha_ill_sidecar.services.numbers import shown_number
@@ -43,6 +44,15 @@ class PartnerMessage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PartnersPreview:
+    """What would be sent."""
+
+    ill_request: ILLRequest
+    number: str  # with the library's prefix
+    messages: tuple[PartnerMessage, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PlacedWithPartners:
     """What became of placing a request with partners."""
 
@@ -57,12 +67,14 @@ class PartnersForm:
     What the form for asking partners needs to know.
 
     Attributes:
+        seen: What the request must still be like when it is placed.
         draft: What the notice ILL_PARTNER_REQ proposes; None if it cannot be made.
         problem: Why it cannot.
         mending_address: Koha's page on which that notice is worded.
     """
 
     ill_request: ILLRequest
+    seen: Mapping[str, str]
     number: str  # with the library's prefix
     partners: Sequence[Partner]
     draft: RenderedNotice | None
@@ -118,6 +130,7 @@ def form(tx: Transaction, illrequest_id: int, actor: Actor) -> PartnersForm:
         problem = error
     return PartnersForm(
         ill_request=ill_request,
+        seen=glance(tx, ill_request),
         number=shown_number(tx, ill_request),
         partners=find_partners(tx),
         draft=proposed,
@@ -138,13 +151,16 @@ def preview(
     borrowernumbers: Sequence[int],
     subject: str,
     body: str,
-) -> list[PartnerMessage]:
+) -> PartnersPreview:
     """
     Give the messages that :func:`place_with_partners` would send now; raises what that raises, and sends nothing.
     """
     ill_request = requests.get(tx, illrequest_id)
     require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
-    return _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
+    messages = _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
+    return PartnersPreview(
+        ill_request=ill_request, number=shown_number(tx, ill_request), messages=tuple(messages)
+    )
 
 
 def place_with_partners(

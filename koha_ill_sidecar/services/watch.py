@@ -30,7 +30,6 @@ _SWEEP_MARK = "watch.sweep"
 _PASSES_MARK = "watch.passes"
 
 _LAG_SECONDS = 600  # longer than any transaction of Koha's that makes a request or a log row
-_DELETED = "KILL"  # what Koha's status graph calls it; never stored as a status
 
 _ACTOR = Actor(interface=Interface.CRON, script="koha-ill-sidecar")
 
@@ -159,7 +158,7 @@ def _follow(tx: Transaction, ill_request: ILLRequest, seen: Seen) -> None:
 
 def _let_go(tx: Transaction, illrequest_id: int, seen: Seen) -> Noticed:
     history.add(tx, illrequest_id, DELETED_IN_KOHA, actor=_ACTOR, detail={"status_before": seen.status})
-    partner_enquiries.close(tx, illrequest_id, status=_DELETED)
+    partner_enquiries.forget(tx, illrequest_id)
     sidecar_requests.forget(tx, illrequest_id)
     return Noticed.DELETED
 

@@ -190,10 +190,24 @@ _REFUSALS = {
 }
 
 
+_CONNECTION_ADVICE = {
+    ER.ACCESS_DENIED_ERROR: "Check user and password in koha.database, and that the user may come from this host.",
+    ER.DBACCESS_DENIED_ERROR: "Give the sidecar's user what `koha-ill-sidecar grants` prints.",
+    ER.BAD_DB_ERROR: "Check the name in koha.database or koha.conf.",
+    ER.UNKNOWN_TIME_ZONE: (
+        "Load the server's time zone tables: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql"
+    ),
+}
+
+
+def connection_advice(error: BaseException) -> str:
+    """Say what to do about a connection that was refused."""
+    number = _number(error)
+    return _CONNECTION_ADVICE.get(number or 0, "Check koha.conf or koha.database, and that MariaDB runs.")
+
+
 def _unavailable(error: BaseException) -> DatabaseUnavailable:
-    return DatabaseUnavailable(
-        f"The database cannot be reached: {_text(error)}. Check koha.conf or koha.database and that MariaDB runs."
-    )
+    return DatabaseUnavailable(f"The database cannot be reached: {_text(error)}. {connection_advice(error)}")
 
 
 def _text(error: BaseException) -> str:
@@ -205,8 +219,8 @@ def _text(error: BaseException) -> str:
     return str(origin)
 
 
-def _number(error: DBAPIError) -> int | None:
-    arguments = getattr(error.orig, "args", ())
+def _number(error: BaseException) -> int | None:
+    arguments = getattr(getattr(error, "orig", error), "args", ())
     return arguments[0] if arguments and isinstance(arguments[0], int) else None
 
 

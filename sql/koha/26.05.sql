@@ -335,6 +335,18 @@ CREATE TABLE `borrower_message_transport_preferences` (
   CONSTRAINT `borrower_message_transport_preferences_ibfk_2` FOREIGN KEY (`message_transport_type`) REFERENCES `message_transport_types` (`message_transport_type`) ON DELETE CASCADE ON UPDATE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `borrower_relationships` (
+  `id` int(11) NOT NULL AUTO_INCREMENT,
+  `guarantor_id` int(11) NOT NULL,
+  `guarantee_id` int(11) NOT NULL,
+  `relationship` varchar(100) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `guarantor_guarantee_idx` (`guarantor_id`, `guarantee_id`),
+  KEY `r_guarantee` (`guarantee_id`),
+  CONSTRAINT `r_guarantee` FOREIGN KEY (`guarantee_id`) REFERENCES `borrowers` (`borrowernumber`) ON DELETE CASCADE ON UPDATE CASCADE,
+  CONSTRAINT `r_guarantor` FOREIGN KEY (`guarantor_id`) REFERENCES `borrowers` (`borrowernumber`) ON DELETE CASCADE ON UPDATE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `borrowers` (
   `borrowernumber` int(11) NOT NULL AUTO_INCREMENT,
   `cardnumber` varchar(32) NULL DEFAULT NULL,

@@ -84,23 +84,79 @@ PAGES = (
 @pytest.mark.parametrize("size", [WIDE, PHONE])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_page_is_accessible_and_fits(
-    seat: Seat, busy: int, office: Office, size: tuple[int, int], language: str
+    seat: Seat, busy: int, office: Office, database: Database, size: tuple[int, int], language: str
 ) -> None:
     clara = seat(size=size, language=language)
-    fresh = office.request()
+    fresh, gone = office.request(), office.request()
+    nobodys = office.request(status="UNAUTH", borrowernumber=None)
+    database.transact(requests.delete, gone, BY_CLARA)
 
     for path in (
         *(f"/requests/{busy}{page}" for page in PAGES),
         f"/requests/{fresh}",
         f"/requests/{fresh}/actions/delete",
+        f"/requests/{fresh}/partners",
+        f"/requests/{nobodys}",
+        f"/requests/{nobodys}/actions/confirm",
+        f"/requests/{gone}",
+        "/patrons?q=page",
     ):
         page = clara.open(path)
         for closed in page.locator("main details:not(.menu)").all():
             closed.locator("summary").click()
         clara.check_accessible()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
-    # The browser's own word on the status 409 is no complaint of the page.
-    clara.complaints = [complaint for complaint in clara.complaints if "409" not in complaint]
+        assert page.evaluate(WIDER_THAN_ITS_FRAME) == [], path
+    # The browser's own word on the status 409 or 404 is no complaint of the page.
+    clara.complaints = [one for one in clara.complaints if "409" not in one and "404" not in one]
+
+
+WIDER_THAN_ITS_FRAME = """[...document.querySelectorAll("main .scroll, main .card, main pre")]
+    .filter((frame) => frame.scrollWidth > frame.clientWidth + 1).map((frame) => frame.outerHTML.slice(0, 200))"""
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_what_changed_meanwhile_is_told_and_one_decides(
+    seat: Seat, office: Office, size: tuple[int, int]
+) -> None:
+    number = office.request()
+    clara = seat(size=size)
+    page = clara.open(f"/requests/{number}/actions/confirm")
+    office.does(
+        "UPDATE illrequests SET notesstaff = :note", note="Ring them before anything is ordered. " * 5
+    )
+    office.comments(number, "Wait!")
+
+    page.get_by_role("button", name="Confirm request").click()
+    expect(page.get_by_role("alert")).to_contain_text("The request has changed since this page was opened")
+    expect(page.get_by_role("row", name="Comments 0 1")).to_be_visible()
+    clara.check_accessible()
+    assert page.evaluate(WIDER_THAN_ITS_FRAME) == []
+    page.get_by_role("button", name="Confirm request").click()
+
+    expect(page.get_by_role("status")).to_have_text("The status is now: Requested. No notice was queued.")
+    clara.complaints = [one for one in clara.complaints if "409" not in one]
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_what_is_clicked_twice_is_done_once(seat: Seat, office: Office, *, javascript: bool) -> None:
+    number = office.request()
+    clara = seat(javascript=javascript)
+    page = clara.open(f"/requests/{number}")
+
+    page.get_by_label("New comment").fill("Asked them again")
+    page.get_by_role("button", name="Add comment").dblclick()
+    expect(page.locator(".comment_S .text")).to_have_text("Asked them again")
+    clara.open(f"/requests/{number}/notices/ILL_PICKUP_READY")
+    page.get_by_role("button", name="Send notice").dblclick()
+    page.wait_for_load_state("networkidle")
+
+    assert office.asks("SELECT COUNT(*) FROM illcomments") == [(1,)]
+    assert office.asks("SELECT message_transport_type FROM message_queue ORDER BY 1") == [
+        ("email",),
+        ("sms",),
+    ]
+    clara.complaints = [one for one in clara.complaints if "409" not in one]
 
 
 HIDDEN_FOCUS = """(() => {
@@ -238,6 +294,11 @@ def test_what_people_wrote_never_runs(seat: Seat, office: Office, database: Data
             closed.locator("summary").click()
         assert page.locator("main script, main img, main svg, main [onfocus], main [onerror]").count() == 0
         assert page.locator('main a[href^="javascript:"]').count() == 0
+    page = clara.open(f"/requests/{office.request()}/partners")
+    page.get_by_label("MPL - ").first.check()
+    page.get_by_label("Subject line").fill(hostile.replace("\0", ""))
+    page.get_by_role("button", name="Preview", exact=True).click()
+    assert page.locator("main script, main img, main svg, main [onfocus], main [onerror]").count() == 0
     page = clara.open(f"/requests/{number}/notices/ILL_REQUEST_UPDATE")
     page.get_by_label("What is new").fill(hostile.replace("\0", ""))
     page.get_by_role("button", name="Preview").click()

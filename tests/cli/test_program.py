@@ -93,8 +93,8 @@ def test_a_wrong_configuration_is_told_mistake_by_mistake(program: Program, tmp_
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"password": "wrong"}, "Access denied for user"),
-        ({"socket": "/nonexistent.sock"}, "The database cannot be reached"),
+        ({"password": "wrong"}, "Check user and password"),
+        ({"socket": "/nonexistent.sock"}, "that MariaDB runs"),
         ({"name": "koha_nowhere"}, "koha_nowhere"),
     ],
 )
@@ -113,6 +113,17 @@ def test_a_wrong_database_is_one_clear_line(
     if command != ("doctor",):
         assert len(result.stderr.splitlines()) == 1
         assert said in result.stderr
+
+
+def test_a_server_without_time_zone_tables_is_told_how_to_load_them(program: Program, config: Path) -> None:
+    document = json.loads(config.read_text())
+    document["koha"]["timezone"] = "Europe/Paris"
+    config.write_text(json.dumps(document))
+
+    result = program("migrate")
+
+    assert result.returncode == 1
+    assert "mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql" in result.stderr
 
 
 def test_migrate_may_be_run_again(program: Program) -> None:

@@ -308,8 +308,9 @@ def test_a_named_time_zone_needs_the_servers_tables(
     found = finding(findings, "connection")
     assert (found.verdict, str(found.seen)) == (
         Verdict.FAIL,
-        "the server does not know the time zone Europe/Paris",
+        "Unknown or incorrect time zone: 'Europe/Paris' (1298)",
     )
+    assert "mariadb-tzinfo-to-sql" in str(found.advice)
 
 
 def test_a_database_that_is_away_leaves_the_mail_to_be_judged(

@@ -16,7 +16,7 @@ from mail_servers import MailServer, drop, running, taken_and_dropped
 from queued import Queue, dispatching
 from sqlalchemy import Engine, text
 
-from cast import ADA, PAT_WITHOUT_EMAIL, SAM, WEN
+from cast import ADA, CLARA, PAT_WITHOUT_EMAIL, SAM, WEN
 from conftest import USER
 from koha_ill_sidecar.config.settings import RetrySettings, SmtpSettings
 from koha_ill_sidecar.errors import DatabaseUnavailable
@@ -336,6 +336,73 @@ def test_patrons_address_is_the_one_that_the_preferences_name(
     dispatcher.run_once()
 
     assert server.caught[0].recipients == recipients
+
+
+def vouching(queue: Queue, patron: int, *guarantors: int) -> None:
+    for guarantor in guarantors:
+        queue.execute(
+            "INSERT INTO borrower_relationships (guarantor_id, guarantee_id, relationship)"
+            " VALUES (:guarantor, :patron, 'parent')",
+            guarantor=guarantor,
+            patron=patron,
+        )
+
+
+@pytest.mark.parametrize(
+    ("columns", "to", "cc"),
+    [
+        ({}, "sam.page@example.org", "wen@example.org,clara@ada.example.org"),
+        ({"to_address": "aunt@example.org"}, "aunt@example.org", "wen@example.org,clara@ada.example.org"),
+        ({"borrowernumber": PAT_WITHOUT_EMAIL}, "wen@example.org", "clara@ada.example.org"),
+    ],
+)
+def test_guarantors_get_copies_and_the_first_stands_in_for_a_patron_without_an_address(
+    queue: Queue,
+    server: MailServer,
+    dispatcher: Dispatcher,
+    database: Database,
+    columns: dict[str, Any],
+    to: str,
+    cc: str,
+) -> None:
+    # As Koha's own tests have it: t/db_dependent/Letters.t, "Test guarantor handling in SendQueuedMessages".
+    preference(queue, database, RedirectGuaranteeEmail="1")
+    vouching(queue, SAM, WEN, PAT_WITHOUT_EMAIL, CLARA)
+    vouching(queue, PAT_WITHOUT_EMAIL, WEN, CLARA)
+    number = queue.add(**columns)
+
+    dispatcher.run_once()
+
+    assert queue.status(number) == ("sent", "")
+    assert (queue.row(number)["to_address"], queue.row(number)["cc_address"]) == (to, cc)
+    assert (headers(server)["To"], headers(server)["Cc"]) == (to, cc.replace(",", ", "))
+    assert server.caught[0].recipients == [to, *cc.split(",")]
+
+
+def test_guarantors_are_left_alone_unless_the_library_wants_them_to_get_mail(
+    queue: Queue, server: MailServer, dispatcher: Dispatcher
+) -> None:
+    vouching(queue, SAM, WEN)
+    vouching(queue, PAT_WITHOUT_EMAIL, WEN)
+    queue.add()
+    without_address = queue.add(borrowernumber=PAT_WITHOUT_EMAIL)
+
+    dispatcher.run_once()
+
+    assert [caught.recipients for caught in server.caught] == [["sam.page@example.org"]]
+    assert queue.status(without_address) == ("failed", "NO_EMAIL")
+
+
+def test_all_mail_for_one_address_leaves_out_guarantors(
+    queue: Queue, server: MailServer, dispatcher: Dispatcher, database: Database
+) -> None:
+    preference(queue, database, RedirectGuaranteeEmail="1", SendAllEmailsTo="trial@example.org")
+    vouching(queue, SAM, WEN)
+    queue.add()
+
+    dispatcher.run_once()
+
+    assert server.caught[0].recipients == ["trial@example.org"]
 
 
 def test_text_message_goes_through_the_mobile_providers_mail(

@@ -20,6 +20,7 @@ def a_message(**columns: Any) -> OutgoingMessage:
     return OutgoingMessage(
         **{
             **nothing,
+            "guarantors": (),
             "message_id": 7,
             "message_transport_type": "email",
             "patron_found": True,

@@ -196,10 +196,10 @@ def test_a_preview_is_what_is_then_sent(tx: Transaction) -> None:
     assert messages(tx) == []
     sent = partners.place_with_partners(tx, number, STAFF, **given)
 
-    assert list(sent.messages) == shown
+    assert sent.messages == shown.messages
     assert [
         (row["from_address"], row["to_address"], row["subject"], row["content"]) for row in messages(tx)
-    ] == [(one.sender, one.partner.email, one.subject, one.body) for one in shown]
+    ] == [(one.sender, one.partner.email, one.subject, one.body) for one in shown.messages]
 
 
 def test_a_preview_is_only_for_what_could_be_sent(tx: Transaction) -> None:

@@ -9,14 +9,17 @@ from sqlalchemy import text
 from cast import ADA, CLARA, NORTH, RIVERSIDE, SAM, WEN
 from factories import make_request
 from koha_ill_sidecar.domain.actors import Actor, Interface
+from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestNotFound, RequestRefused
-from koha_ill_sidecar.services import creation, opac, partners
+from koha_ill_sidecar.services import creation, opac, partners, request_index
 from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.metadata import metadata, notice_metadata, supplier_metadata_text
 from koha_ill_sidecar.storage.koha import attributes, requests
 from koha_ill_sidecar.storage.koha.installed import KohaVersion
-from koha_ill_sidecar.storage.sidecar import history
+from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, progress, receipts
+from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.words import sentence
 
 STAFF = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 
@@ -99,11 +102,44 @@ def test_deleting_takes_everything_but_the_log_along(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="QUEUED")
     service.add_comment(tx, number, "To be deleted.", STAFF)
     service.change_status_alias(tx, number, "WAITING", STAFF)
+    partner_enquiries.add(tx, number, borrowernumber=NORTH, address="a@b.example", message_id=None)
+    progress.ask_for_attention(tx, requests.get(tx, number), [sentence("Look!")])
+    receipt = receipts.add(
+        tx,
+        NewReceipt(
+            backend="acme",
+            event_id="evt_1",
+            occurred_at=None,
+            illrequest_id=number,
+            order_id=None,
+            authentication="bearer",
+            remote_address="192.0.2.1",
+            headers={},
+            body=b"{}",
+            body_sha256="0" * 64,
+            verdict=Verdict.APPLIED,
+            answer_status=200,
+            answer={},
+        ),
+    )
+    assert receipt is not None
 
     service.delete(tx, number, STAFF)
 
-    for table in ("illrequests", "illrequestattributes", "illcomments", "ill_sidecar_requests"):
-        assert tx.connection.scalar(text(f"SELECT COUNT(*) FROM {table}")) == 0
+    request_index.index_queue(tx, limit=1000)
+    naming = tx.connection.scalars(
+        text(
+            "SELECT table_name FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND column_name = 'illrequest_id'"
+        )
+    )
+    kept = [
+        table
+        for table in naming
+        if tx.connection.scalar(text(f"SELECT COUNT(*) FROM {table} WHERE illrequest_id = {number}"))
+    ]
+    assert sorted(kept) == ["ill_sidecar_history", "ill_sidecar_receipts"]
+    assert receipts.get(tx, receipt).illrequest_id == number, "what a supplier sent stays as evidence"
     assert steps(tx, number) == [("QUEUED", "WAITING")]
     assert history.find_for_request(tx, number)[0].kind == "deleted"
     with pytest.raises(RequestNotFound):
@@ -168,7 +204,8 @@ def test_another_patron_takes_over_the_holds_on_the_record(koha_does: KohaDoes, 
         ({"batch_id": 4711}, "invalid_batch"),
         ({"branchcode": "NOWHERE"}, "invalid_branch"),
         ({"status_alias": "NOPE"}, "unknown_status_alias"),
-        ({"price_paid": "x" * 21}, "too_long"),
+        ({"price_paid": "9" * 21}, "too_long"),
+        ({"price_paid": "much"}, "invalid_price"),
     ],
 )
 def test_an_edit_that_does_not_do_is_refused(tx: Transaction, changes: dict[str, Any], code: str) -> None:

@@ -140,7 +140,7 @@ def test_a_request_deleted_in_koha_is_let_go(tx: Transaction, watched: Make) -> 
     assert watch.notice_change(tx, illrequest_id) is Noticed.DELETED
     assert watch.notice_change(tx, illrequest_id) is Noticed.NOTHING
     assert _kinds(tx, illrequest_id) == [watch.DELETED_IN_KOHA]
-    assert partner_enquiries.find_for_request(tx, illrequest_id)[0].closed_at is not None
+    assert partner_enquiries.find_for_request(tx, illrequest_id) == []
 
 
 def test_a_request_known_but_never_seen_is_only_adopted(tx: Transaction, make: Make) -> None:

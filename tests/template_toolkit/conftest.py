@@ -11,6 +11,5 @@ def perl_engine() -> Iterator[PerlEngine]:
     reason = problem()
     if reason is not None:
         pytest.fail(reason, pytrace=False)
-    engine = PerlEngine()
-    yield engine
-    engine.close()
+    with PerlEngine() as engine:
+        yield engine

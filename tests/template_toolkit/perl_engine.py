@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 _SCRIPT = Path(__file__).with_name("perl_engine.pl")
 # A template may double a text in nested loops; Perl has no bound of its own on that.
@@ -16,6 +17,12 @@ class PerlEngine:
 
     def __init__(self) -> None:
         self._process = self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(

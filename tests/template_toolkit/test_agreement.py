@@ -56,6 +56,7 @@ def test_the_same_directives_are_errors(perl_engine: PerlEngine, source: str) ->
         "[% PERL %] x [% END %]",
         "[% 3.14159 | format('%.2f') %] [% 10 | format('%05d|%-5d|%x|%o|%e|%g|%s|%%') %]",
         "[% '[' _ '% n + 1 %' _ ']' | eval %]",
+        "[% x = { k = 1 }; a + x * 3 %]",
     ],
 )
 def test_this_renders_as_in_perl(perl_engine: PerlEngine, source: str) -> None:

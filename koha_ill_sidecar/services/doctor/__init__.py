@@ -41,7 +41,7 @@ def examine(
             findings.append(ok("connection", f"the database {settings.koha.database.database} answers"))
             findings += _examine_database(settings, database, connection, mailer, clock)
     except SQLAlchemyError as error:
-        findings.append(of_database.cannot_connect(error, settings))
+        findings.append(of_database.cannot_connect(error))
         findings += mail.check(settings, mailer, None)
     return findings
 

@@ -9,7 +9,7 @@ from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.services.doctor.findings import Finding, database_said, fail, failure, ok, warn
 from koha_ill_sidecar.storage import inspection
-from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.database import Database, connection_advice
 from koha_ill_sidecar.storage.koha import schema
 from koha_ill_sidecar.storage.koha.installed import OLDEST_SUPPORTED
 from koha_ill_sidecar.storage.sidecar import migrations
@@ -20,7 +20,6 @@ _CLOCK_FAILURE_SECONDS = 60.0
 """Signatures of callbacks are judged by this host's clock, leases by the database's."""
 
 _CONNECTIONS = 60  # Koha's own processes take some dozens; ours are the pool of each host
-_UNKNOWN_TIME_ZONE = "1298"
 _FEATURES = (
     ("illbatches", None, "batches"),
     ("message_queue", "failure_code", "reasons of failed messages on Koha's pages"),
@@ -30,16 +29,9 @@ _FEATURES = (
 )
 
 
-def cannot_connect(error: SQLAlchemyError, settings: Settings) -> Finding[str]:
+def cannot_connect(error: SQLAlchemyError) -> Finding[str]:
     """Say why there is no connection."""
-    said = database_said(error)
-    if f"({_UNKNOWN_TIME_ZONE})" in said:
-        return fail(
-            "connection",
-            f"the server does not know the time zone {settings.koha.database.timezone}",
-            "Load its time zone tables: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql",
-        )
-    return fail("connection", said, "Check koha.conf or koha.database, and that MariaDB runs.")
+    return fail("connection", database_said(error), connection_advice(error))
 
 
 def check_server(connection: Connection) -> Iterator[Finding[str]]:

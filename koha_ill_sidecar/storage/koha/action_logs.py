@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.actors import Actor, Interface
@@ -90,6 +90,15 @@ def find_for_request(tx: Transaction, illrequest_id: int) -> list[LogRow]:
         .order_by(table.c.timestamp.desc(), table.c.action_id.desc())
     )
     return [LogRow(**row) for row in tx.connection.execute(statement).mappings()]
+
+
+def count_patron_notices(tx: Transaction, illrequest_id: int) -> int:
+    """Count the notices to the patron of a request that the log has; one query."""
+    columns = tx.koha.table("action_logs").c
+    statement = select(func.count()).where(
+        columns.object == illrequest_id, columns.module == "ILL", columns.action == "PATRON_NOTICE"
+    )
+    return int(tx.connection.scalar(statement) or 0)
 
 
 def _add_ill(

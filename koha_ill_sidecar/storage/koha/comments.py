@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, Table, func, insert, select
 
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -20,6 +21,14 @@ class Comment:
     categorycode: str  # the author's; empty for the program's own
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """How many comments there are on a request."""
+
+    count: int
+    newest: int  # its number; 0 where there is none
+
+
 def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int | None, comment: str) -> int:
     """Add a comment and give its number; MariaDB stamps it. Without an author it is the program's."""
     values = {"illrequest_id": illrequest_id, "borrowernumber": borrowernumber, "comment": comment}
@@ -30,8 +39,51 @@ def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int | None, comm
 
 def find(tx: Transaction, illrequest_id: int) -> list[Comment]:
     """Give the comments on a request, oldest first; one query."""
-    table, people = tx.koha.table("illcomments"), tx.koha.table("borrowers")
-    statement = (
+    return _found(tx, _of_request(tx, illrequest_id).order_by(_table(tx).c.illcomment_id))
+
+
+def find_newest(
+    tx: Transaction, illrequest_id: int, *, limit: int, before: int | None = None
+) -> list[Comment]:
+    """Give comments on a request, newest first; *before*: only those with a lower number. One query."""
+    number = _table(tx).c.illcomment_id
+    statement = _of_request(tx, illrequest_id).order_by(number.desc()).limit(limit)
+    return _found(tx, statement if before is None else statement.where(number < before))
+
+
+def tally(tx: Transaction, illrequest_id: int) -> Tally:
+    """Count the comments on a request; one query."""
+    columns = _table(tx).c
+    statement = select(func.count(), func.max(columns.illcomment_id)).where(
+        columns.illrequest_id == illrequest_id
+    )
+    count, newest = tx.connection.execute(statement).one()
+    return Tally(count=count, newest=newest or 0)
+
+
+def was_added(
+    tx: Transaction, illrequest_id: int, *, borrowernumber: int, comment: str, after: int
+) -> int | None:
+    """Give the number of a person's comment that says just this, if one came after that number."""
+    columns = _table(tx).c
+    found: int | None = tx.connection.scalar(
+        select(func.max(columns.illcomment_id)).where(
+            columns.illrequest_id == illrequest_id,
+            columns.illcomment_id > after,
+            columns.borrowernumber == borrowernumber,
+            columns.comment == comment,
+        )
+    )
+    return found
+
+
+def _table(tx: Transaction) -> Table:
+    return tx.koha.table("illcomments")
+
+
+def _of_request(tx: Transaction, illrequest_id: int) -> Select[Any]:
+    table, people = _table(tx), tx.koha.table("borrowers")
+    return (
         select(
             table.c.illcomment_id,
             table.c.timestamp,
@@ -44,8 +96,10 @@ def find(tx: Transaction, illrequest_id: int) -> list[Comment]:
         )
         .select_from(table.outerjoin(people, people.c.borrowernumber == table.c.borrowernumber))
         .where(table.c.illrequest_id == illrequest_id)
-        .order_by(table.c.illcomment_id)
     )
+
+
+def _found(tx: Transaction, statement: Select[Any]) -> list[Comment]:
     return [
         Comment(
             illcomment_id=row.illcomment_id,

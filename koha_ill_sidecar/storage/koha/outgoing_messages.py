@@ -1,8 +1,9 @@
 """Rows of ``message_queue`` as their sender needs them: with the patron's and the library's addresses."""
 
 import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, bindparam, null, select
@@ -22,6 +23,7 @@ class OutgoingMessage:
         sms_domain: Domain of the patron's mobile provider, whose mail becomes a text message.
         branchcode: The **patron's** library, which Koha takes sender, answers and mail server from; so are the other
             branch columns.
+        guarantors: Who is to get the patron's mail, too: their columns of addresses.
     """
 
     message_id: int
@@ -45,9 +47,11 @@ class OutgoingMessage:
     branchemail: str | None
     branchreplyto: str | None
     branchreturnpath: str | None
+    guarantors: tuple[Mapping[str, str | None], ...] = ()
 
 
-_PATRON = ("email", "emailpro", "B_email", "smsalertnumber", "branchcode")
+_ADDRESSES = ("email", "emailpro", "B_email")
+_PATRON = (*_ADDRESSES, "smsalertnumber", "branchcode")
 _LIBRARY = ("branchemail", "branchreplyto", "branchreturnpath")
 _QUEUE = (
     "message_id",
@@ -65,9 +69,37 @@ _QUEUE = (
 
 
 def load(tx: Transaction, message_ids: Sequence[int]) -> dict[int, OutgoingMessage]:
-    """Read messages by number, in one query; those that are gone are left out."""
+    """
+    Read messages by number, in one query; those that are gone are left out.
+
+    A second query reads the guarantors, where RedirectGuaranteeEmail says that they get their patrons' mail.
+    """
     rows = tx.connection.execute(_select(tx.koha), {"message_ids": list(message_ids)}).mappings()
-    return {row["message_id"]: OutgoingMessage(**row) for row in rows}
+    messages = {row["message_id"]: OutgoingMessage(**row) for row in rows}
+    if not tx.preferences.flag("RedirectGuaranteeEmail") or not tx.koha.has("borrower_relationships"):
+        return messages
+    guarantors = _guarantors(tx, {message.borrowernumber for message in messages.values()})
+    return {
+        number: replace(message, guarantors=tuple(guarantors.get(message.borrowernumber, ())))
+        for number, message in messages.items()
+    }
+
+
+def _guarantors(
+    tx: Transaction, patrons: Iterable[int | None]
+) -> dict[int | None, list[Mapping[str, str | None]]]:
+    """Read who vouches for whom, in the order in which they were entered: Koha asks for none."""
+    relations, guarantors = tx.koha.table("borrower_relationships"), tx.koha.table("borrowers")
+    query = (
+        select(relations.c.guarantee_id, *(guarantors.c[name] for name in _ADDRESSES))
+        .join(guarantors, guarantors.c.borrowernumber == relations.c.guarantor_id)
+        .where(relations.c.guarantee_id.in_([number for number in patrons if number is not None]))
+        .order_by(relations.c.id)
+    )
+    found: dict[int | None, list[Mapping[str, str | None]]] = defaultdict(list)
+    for row in tx.connection.execute(query).mappings():
+        found[row["guarantee_id"]].append({name: row[name] for name in _ADDRESSES})
+    return found
 
 
 @functools.cache

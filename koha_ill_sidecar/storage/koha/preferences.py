@@ -49,6 +49,7 @@ NAMES = (
     "NoticeCSS",
     "OPACBaseURL",
     "OPACLanguages",
+    "RedirectGuaranteeEmail",
     "ReplytoDefault",
     "ReturnpathDefault",
     "SMSSendDriver",

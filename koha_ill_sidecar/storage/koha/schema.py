@@ -47,6 +47,7 @@ TABLES: dict[str, KohaTable] = {
         " wants_digest"
     ),
     "borrower_message_transport_preferences": _table("borrower_message_preference_id message_transport_type"),
+    "borrower_relationships": _table("id guarantor_id guarantee_id", optional_table=True),
     "borrowers": _table(
         "borrowernumber cardnumber surname firstname title othernames initials email emailpro B_email phone"
         " mobile smsalertnumber sms_provider_id branchcode categorycode dateenrolled dateexpiry debarred lost"

@@ -153,7 +153,7 @@ class Settlement:
         state: Sent, failed, or waiting for the next attempt.
         failure_code: Koha's, with failed.
         error: Why it did not work, in the words of whoever refused; or what to know although it did.
-        to_address: What the mail really used; None leaves the column, for it says so already. So with the next.
+        to_address: What the mail really used; None leaves the column, for it says so already. So with the next two.
         retry_seconds: Until the next attempt, with waiting.
         counts: Whether it was an attempt at all.
         reached: Addresses that have it already, with waiting.
@@ -165,6 +165,7 @@ class Settlement:
     error: str | None = None
     to_address: str | None = None
     from_address: str | None = None
+    cc_address: str | None = None
     retry_seconds: float = 0
     counts: bool = True
     reached: tuple[str, ...] = ()
@@ -184,7 +185,7 @@ def settle(tx: Transaction, settlement: Settlement, *, holder: str) -> bool:
     their change stays, and only our own table says how the attempt went; where the lease went to another, nothing is
     written.
     """
-    addresses = _changed_addresses(settlement)
+    addresses = _changed_addresses(tx.koha, settlement)
     statement = _settle_queue(tx.koha, settlement.state, settlement.is_plain, addresses)
     queue = send(tx, statement, _queue_values(settlement, addresses, holder))
     if settlement.is_plain and queue.rowcount:
@@ -396,11 +397,15 @@ def _our_values(settlement: Settlement, holder: str) -> dict[str, object]:
     return values
 
 
-_ADDRESSES = ("to_address", "from_address")
+_ADDRESSES = ("to_address", "from_address", "cc_address")
 
 
-def _changed_addresses(settlement: Settlement) -> tuple[str, ...]:
-    return tuple(name for name in _ADDRESSES if getattr(settlement, name) is not None)
+def _changed_addresses(koha: InstalledKoha, settlement: Settlement) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name in _ADDRESSES
+        if getattr(settlement, name) is not None and koha.has("message_queue", name)
+    )
 
 
 _QUEUE_STATUS = {

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.actors import Actor
@@ -64,13 +64,26 @@ def add(
     )
 
 
-def find_for_request(tx: Transaction, illrequest_id: int) -> list[HistoryEntry]:
-    """Give the entries of a request, newest first."""
+def find_for_request(
+    tx: Transaction, illrequest_id: int, *, kind: str | None = None, limit: int | None = None
+) -> list[HistoryEntry]:
+    """Give the entries of a request, newest first; *kind*: only those of it."""
     statement = (
-        select(history).where(history.c.illrequest_id == illrequest_id).order_by(history.c.history_id.desc())
+        select(history)
+        .where(history.c.illrequest_id == illrequest_id)
+        .order_by(history.c.history_id.desc())
+        .limit(limit)
     )
+    if kind is not None:
+        statement = statement.where(history.c.kind == kind)
     rows = tx.connection.execute(statement).mappings()
     return [HistoryEntry(**{**row, "detail": _object(row["detail"])}) for row in rows]
+
+
+def count(tx: Transaction, illrequest_id: int, *, kind: str) -> int:
+    """Count a request's entries of a kind; one query."""
+    statement = select(func.count()).where(history.c.illrequest_id == illrequest_id, history.c.kind == kind)
+    return int(tx.connection.scalar(statement) or 0)
 
 
 def _object(detail: object) -> Mapping[str, object]:

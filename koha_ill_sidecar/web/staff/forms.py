@@ -47,8 +47,12 @@ def text(name: str) -> str:
 
 
 def number(name: str, source: MultiDict[str, str] | None = None) -> int | None:
+    """Read a field that holds a number (:func:`as_number`)."""
+    return as_number((request.form if source is None else source).get(name, "").strip())
+
+
+def as_number(given: str) -> int | None:
     """Give a whole number of at most ten digits; None for anything else."""
-    given = (request.form if source is None else source).get(name, "").strip()
     return int(given) if given.isascii() and given.isdigit() and len(given) <= 10 else None
 
 
@@ -77,6 +81,21 @@ def seen() -> dict[str, str]:
     if not isinstance(values, dict):
         return {}
     return {str(name): value for name, value in values.items() if isinstance(value, str)}
+
+
+def seen_since(shown: Mapping[str, str], changed: ChangedMeanwhile | None) -> str:
+    """
+    Give what a page carries to remember what was seen of a request.
+
+    A form that is shown again, because it lacks something, remembers what it showed at first: what changes meanwhile is
+    not seen until it is told.
+
+    Args:
+        shown: What there is now.
+        changed: What has just been told.
+    """
+    is_first_look = request.method == "GET" or changed is not None
+    return as_seen(shown if is_first_look else seen())
 
 
 def address_of(illrequest_id: int) -> str:

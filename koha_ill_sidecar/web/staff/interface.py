@@ -2,6 +2,7 @@
 
 import functools
 from contextlib import suppress
+from dataclasses import dataclass
 
 from flask import Blueprint, Flask, redirect, request, url_for
 from werkzeug.exceptions import NotFound
@@ -15,6 +16,7 @@ from koha_ill_sidecar.web.staff.access import (
     COOKIE,
     Access,
     csrf_token,
+    nearest_page,
     nobody,
     own_address,
     remember_visitor,
@@ -67,15 +69,43 @@ def install(app: Flask, runtime: Runtime) -> None:
     app.jinja_env.globals.update(
         csrf_token=csrf_token,
         here_for_next=_here,
-        navigation=lambda: _NAVIGATION,
+        navigation=_navigation,
         own_session=lambda: COOKIE in request.cookies,
         shortcut=keyboard.shortcut,
         waiting_messages=messages.waiting,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """
+    Where the bar at the top leads to.
+
+    Attributes:
+        current: What ``aria-current`` says: ``page`` there, ``true`` on a page below, else nothing.
+    """
+
+    label: str
+    address: str
+    key: str | None
+    current: str
+
+
+def _navigation() -> list[_Place]:
+    """Give the places of the bar; at most one is current, the one whose address says most of this page's."""
+    here = request.script_root + request.path
+    addresses = {endpoint: url_for(endpoint) for endpoint, _label, _key in _NAVIGATION}
+    above = [address for address in addresses.values() if f"{here}/".startswith(f"{address}/")]
+    nearest = max(above, key=len, default="")
+    current = "page" if nearest == here and request.method == "GET" else "true"
+    return [
+        _Place(label, addresses[endpoint], key, current if addresses[endpoint] == nearest else "")
+        for endpoint, label, key in _NAVIGATION
+    ]
+
+
 def _here() -> str:
-    return own_address() if request.method == "GET" else url_for("staff.home")
+    return own_address() if request.method == "GET" else nearest_page(own_address())
 
 
 def _home() -> Response:

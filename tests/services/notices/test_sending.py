@@ -149,6 +149,30 @@ class TestPatronNotices:
         assert refused.mending_address.startswith("https://koha.example.org/cgi-bin/koha/tools/letter.pl?")
         assert refused.mending_address.endswith(f"code={READY}&branchcode={ADA}")
 
+    @pytest.mark.parametrize(
+        ("letter", "typed", "told"),
+        [
+            ("[% additional_text %]", "[% illrequest.notesstaff %]", "[% illrequest.notesstaff %]"),
+            ("[% additional_text %]", "[% PERL %]1[% END %] $illrequest", "[% PERL %]1[% END %] $illrequest"),
+            # Koha looks for fields of the older syntax in what its templates have made.
+            ("[% additional_text %]", "Dear <<borrowers.surname>>!", "Dear Page!"),
+            ("[% additional_text %]", "<<borrowers.password>>.", "."),
+            ("[% additional_text %]", "<<no.such>>.", "."),
+            ("[% additional_text %]", "a << b >> c", "a << b >> c"),
+            ("<<additional_text>>", "[% illrequest.notesstaff %]", "[% illrequest.notesstaff %]"),
+            ("<<additional_text>>", "<<additional_text>>.", "."),
+        ],
+    )
+    def test_do_not_take_the_additional_text_for_a_template(
+        self, admin: Engine, tx: Transaction, letter: str, typed: str, told: str
+    ) -> None:
+        choose_transports(admin, tx.koha, "Ill_update", "email", borrowernumber=SAM)
+        add_letter(tx, UPDATE, content=letter)
+
+        send_patron_notice(tx, a_request(tx, notesstaff="secret"), UPDATE, BY_CLARA, additional_text=typed)
+
+        assert [row["content"] for row in queued(tx)] == [told]
+
     def test_tell_the_additional_text(self, admin: Engine, tx: Transaction) -> None:
         choose_transports(admin, tx.koha, "Ill_update", "email", borrowernumber=SAM)
         letters.add(tx, notice_templates())

@@ -2,6 +2,8 @@
 
 import html
 import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
 
 from web.conftest import Desk
 from werkzeug.test import TestResponse
@@ -43,6 +45,48 @@ def fields_of(page: str) -> dict[str, str]:
         chosen = re.search(r'value="([^"]*)" selected', options)
         found[name] = html.unescape(chosen[1]) if chosen else ""
     return found
+
+
+def seen_in(page: str) -> dict[str, str]:
+    """Give what the form of a page remembers to have shown; nothing where there is no form."""
+    return {"seen": html.unescape(value_of(page, "seen"))} if 'name="seen"' in page else {}
+
+
+def press(
+    desk: Desk, address: str, fields: Mapping[str, object] | None = None, *, follow: bool = False
+) -> TestResponse:
+    """Open the page of an action and send its form."""
+    return desk.post(address, {**seen_in(desk.get(address).text), **(fields or {})}, follow=follow)
+
+
+class _Tags(HTMLParser):
+    """Collects the tags of a page as a browser reads them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def check_nothing_runs(page: str) -> None:
+    """Fail on tags and attributes that only a value of the tests can have brought, and on a template that ran."""
+    reader = _Tags()
+    reader.feed(page)
+    reader.close()
+    for tag, attributes in reader.tags:
+        assert tag not in ("img", "svg", "b", "iframe", "object", "embed"), tag
+        assert tag != "script" or (attributes.get("src") or "").startswith("/static/"), attributes
+        assert not any(name.startswith("on") or name in ("style", "srcdoc") for name in attributes), (
+            tag,
+            attributes,
+        )
+        for name in ("href", "src", "action", "formaction"):
+            assert not (attributes.get(name) or "").lower().strip().startswith(("javascript:", "data:")), (
+                attributes
+            )
+    assert "49[" not in page
 
 
 class Form:

@@ -1,10 +1,14 @@
 """Sending notices to the patron of a request."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from office import HOSTILE, Office
 from web.conftest import Desk
+from web.staff.pages import press, seen_in
 
-from cast import PAT_WITHOUT_EMAIL, WEN
+from cast import PAT_WITHOUT_EMAIL, SUPER, WEN
 
 READY, UNAVAILABLE, UPDATE = "ILL_PICKUP_READY", "ILL_REQUEST_UNAVAIL", "ILL_REQUEST_UPDATE"
 
@@ -60,7 +64,7 @@ def test_a_notice_is_seen_by_every_transport_before_it_goes(clara: Desk, office:
 def test_sending_tells_what_was_queued(clara: Desk, office: Office) -> None:
     number = office.request()
 
-    answer = clara.post(f"/requests/{number}/notices/{READY}")
+    answer = press(clara, f"/requests/{number}/notices/{READY}")
 
     assert (answer.status_code, answer.location) == (303, f"/requests/{number}")
     assert queued(office) == [(READY, "email"), (READY, "sms")]
@@ -101,7 +105,7 @@ def test_a_patron_who_chose_nothing_is_sent_nothing_and_staff_see_why(clara: Des
     assert "messaging preferences choose no transport" in page
     assert "Send notice</button>" not in page
 
-    answer = clara.post(f"/requests/{number}/notices/{READY}", follow=True)
+    answer = press(clara, f"/requests/{number}/notices/{READY}", follow=True)
     assert answer.text.count("The notice was not queued: The patron&#39;s messaging preferences") == 1
     assert queued(office) == []
 
@@ -121,7 +125,7 @@ def test_why_a_letter_fails_is_told_in_the_language_of_the_page(clara: Desk, off
     clara.post("/language", {"language": "zh-Hant-TW"})
 
     page = clara.get(f"/requests/{number}/notices/{READY}").text
-    told = clara.post(f"/requests/{number}/notices/{READY}", follow=True).text
+    told = press(clara, f"/requests/{number}/notices/{READY}", follow=True).text
 
     for said in (page, told):
         assert "無法處理通知範本「圖書館 CPL 的 ILL_PICKUP_READY（電子郵件，預設語言）」的內容：" in said
@@ -145,11 +149,80 @@ def test_a_letter_that_fails_leads_to_where_it_is_mended(clara: Desk, office: Of
     assert f'<a href="{address.format("")}">Correct it in Koha</a>' in page
     assert "Send notice</button>" not in page
 
-    page = clara.post(f"/requests/{number}/notices/{READY}", follow=True).text
+    page = press(clara, f"/requests/{number}/notices/{READY}", follow=True).text
     assert "The notice was not queued by Email: The notice template cannot be processed." in page
     assert "The notice was not queued by SMS: Koha has no notice template for this transport." in page
     assert f'<a href="{address.format("CPL")}">Correct it in Koha</a>' in page
     assert queued(office) == []
+
+
+class TestSendingAtOnce:
+    @pytest.mark.usefixtures("letters")
+    def test_a_form_that_is_sent_twice_sends_one_notice_and_the_second_is_told(
+        self, clara: Desk, office: Office
+    ) -> None:
+        number = office.request()
+        address = f"/requests/{number}/notices/{READY}"
+        form = seen_in(clara.get(address).text)
+        assert clara.post(address, form).status_code == 303
+
+        told = clara.post(address, form)
+
+        assert told.status_code == 409
+        assert '<th scope="row">Notices sent</th><td>0</td><td>1</td>' in told.text
+        assert "Clara Birchwood [20000002] queued this notice already, last on 20" in told.text
+        assert "already, last on" not in clara.get(f"/requests/{number}/notices/{UNAVAILABLE}").text
+        assert len(queued(office)) == 2, "by email and SMS"
+        assert clara.post(address, seen_in(told.text)).status_code == 303
+        assert len(queued(office)) == 4
+
+    @pytest.mark.usefixtures("letters")
+    def test_of_two_at_the_very_same_time_one_sends(
+        self, clara: Desk, desk: Callable[[], Desk], office: Office
+    ) -> None:
+        number = office.request()
+        address = f"/requests/{number}/notices/{READY}"
+        form = seen_in(clara.get(address).text)
+        people = [clara, desk().sign_in(SUPER)]
+
+        with ThreadPoolExecutor(2) as threads:
+            answers = list(threads.map(lambda person: person.post(address, form).status_code, people))
+
+        assert sorted(answers) == [303, 409]
+        assert len(queued(office)) == 2
+
+    @pytest.mark.usefixtures("letters")
+    def test_a_notice_that_was_sent_in_koha_meanwhile_is_told(self, clara: Desk, office: Office) -> None:
+        number = office.request()
+        address = f"/requests/{number}/notices/{READY}"
+        form = seen_in(clara.get(address).text)
+        office.does(
+            "INSERT INTO action_logs (module, action, object, user, info) VALUES ('ILL', 'PATRON_NOTICE', :number,"
+            ' 0, \'{"log_origin": "core", "notice_code": "ILL_PICKUP_READY"}\')',
+            number=number,
+        )
+
+        told = clara.post(address, form)
+
+        assert told.status_code == 409
+        assert '<th scope="row">Notices sent</th>' in told.text
+        assert queued(office) == []
+
+    @pytest.mark.usefixtures("letters")
+    def test_what_was_typed_is_kept_when_the_patron_has_changed(self, clara: Desk, office: Office) -> None:
+        number = office.request()
+        address = f"/requests/{number}/notices/{UPDATE}"
+        form = {**seen_in(clara.get(address).text), "additional_text": "It left Oslo."}
+        office.does("UPDATE illrequests SET borrowernumber = :wen", wen=WEN)
+
+        previewed = clara.post(address, {**form, "preview": "1"})
+        assert seen_in(previewed.text)["seen"] == form["seen"], "a preview is no decision"
+        told = clara.post(address, form)
+
+        assert told.status_code == 409
+        assert "<td>Sam Page [20000005]</td><td>" in told.text
+        assert "It left Oslo.</textarea>" in told.text
+        assert queued(office) == []
 
 
 class TestNewsInOnesOwnWords:
@@ -159,13 +232,13 @@ class TestNewsInOnesOwnWords:
         address = f"/requests/{number}/notices/{UPDATE}"
         assert 'name="additional_text"' in clara.get(address).text
 
-        seen = clara.post(address, {"additional_text": "It left\r\nOslo <today>.", "preview": "1"})
+        seen = press(clara, address, {"additional_text": "It left\r\nOslo <today>.", "preview": "1"})
         assert seen.status_code == 200
         assert "It left\nOslo &lt;today&gt;.</textarea>" in seen.text
         assert seen.text.count("It left\nOslo &lt;today&gt;.") >= 2
         assert queued(office) == []
 
-        sent = clara.post(address, {"additional_text": "It left\r\nOslo <today>."})
+        sent = press(clara, address, {"additional_text": "It left\r\nOslo <today>."})
         assert sent.status_code == 303
         ((content,),) = office.asks(
             "SELECT content FROM message_queue WHERE message_transport_type = 'email'"
@@ -176,11 +249,22 @@ class TestNewsInOnesOwnWords:
     def test_needs_a_text(self, clara: Desk, office: Office) -> None:
         number = office.request()
 
-        answer = clara.post(f"/requests/{number}/notices/{UPDATE}", {"additional_text": " \n"})
+        answer = press(clara, f"/requests/{number}/notices/{UPDATE}", {"additional_text": " \n"})
 
         assert answer.status_code == 422
         assert 'aria-describedby="text-hint text-problem" aria-invalid="true"' in answer.text
         assert queued(office) == []
+
+    @pytest.mark.usefixtures("letters")
+    def test_is_told_what_koha_takes_for_fields_in_it(self, clara: Desk, office: Office) -> None:
+        number = office.request()
+        address = f"/requests/{number}/notices/{UPDATE}"
+        assert "Only &lt;&lt;…&gt;&gt; is not taken as text" in clara.get(address).text
+
+        seen = press(clara, address, {"additional_text": "For <<borrowers.surname>>, <<x>>.", "preview": "1"})
+
+        assert "Not taken as text: &lt;&lt;borrowers.surname&gt;&gt;, &lt;&lt;x&gt;&gt;." in seen.text
+        assert "\nFor Page, .\n" in seen.text
 
     @pytest.mark.parametrize("hostile", HOSTILE)
     @pytest.mark.usefixtures("letters")
@@ -188,8 +272,8 @@ class TestNewsInOnesOwnWords:
         number = office.request()
         address = f"/requests/{number}/notices/{UPDATE}"
 
-        seen = clara.post(address, {"additional_text": hostile, "preview": "1"}).text
-        clara.post(address, {"additional_text": hostile})
+        seen = press(clara, address, {"additional_text": hostile, "preview": "1"}).text
+        press(clara, address, {"additional_text": hostile})
 
         assert "<script>alert" not in seen
         assert "<img" not in seen
@@ -219,9 +303,9 @@ def test_only_notices_that_are_sent_by_hand_have_a_page(clara: Desk, office: Off
 
     for code in ("ILL_PARTNER_REQ", "ILL_REQUEST_CANCEL", "CHECKIN", "ill_pickup_ready"):
         assert clara.get(f"/requests/{number}/notices/{code}").status_code == 404
-        assert clara.post(f"/requests/{number}/notices/{code}").status_code == 404
+        assert press(clara, f"/requests/{number}/notices/{code}").status_code == 404
     assert clara.get(f"/requests/4711/notices/{READY}").status_code == 404
-    assert clara.post(f"/requests/4711/notices/{READY}").status_code == 404
+    assert press(clara, f"/requests/4711/notices/{READY}").status_code == 404
 
 
 @pytest.mark.usefixtures("letters")
@@ -229,5 +313,5 @@ def test_a_request_without_a_patron_has_nobody_to_send_to(clara: Desk, office: O
     number = office.request(borrowernumber=None, status="UNAUTH")
 
     assert "The request has no patron." in clara.get(f"/requests/{number}/notices/{READY}").text
-    page = clara.post(f"/requests/{number}/notices/{READY}", follow=True).text
+    page = press(clara, f"/requests/{number}/notices/{READY}", follow=True).text
     assert "The notice was not queued: The request has no patron." in page

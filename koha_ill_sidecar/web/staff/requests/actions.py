@@ -11,16 +11,19 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
+from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
 from koha_ill_sidecar.domain.statuses import Action
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestChangedMeanwhile, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import creation, management
 from koha_ill_sidecar.services import requests as service
+from koha_ill_sidecar.services.glances import unless_changed
 from koha_ill_sidecar.services.management import Done, Run
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import messages
+from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.web.staff.forms import Told
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
 from koha_ill_sidecar.words import N_
 
@@ -33,12 +36,13 @@ class _Question:
 
     effects: tuple[str, ...]
     is_dangerous: bool = False
+    needs_patron: bool = False  # as the manual has it; Koha itself does not insist
 
 
 _QUESTIONS: Mapping[str, _Question] = {
-    Action.CONFIRM: _Question((N_("The request's own number becomes its order number."),)),
+    Action.CONFIRM: _Question((N_("The request's own number becomes its order number."),), needs_patron=True),
     Action.REVERT: _Question((N_("Its order number is taken away."),)),
-    Action.MARK_COMPLETED: _Question((N_("It counts as completed today."),)),
+    Action.MARK_COMPLETED: _Question((N_("It counts as completed today."),), needs_patron=True),
     Action.DELETE: _Question(
         (
             N_("The request is deleted with what is known of the item. This cannot be taken back."),
@@ -52,7 +56,8 @@ _QUESTIONS: Mapping[str, _Question] = {
             N_(
                 "The record, the notes, the comments and the batch stay with this request, which is reverted."
             ),
-        )
+        ),
+        needs_patron=True,
     ),
 }
 
@@ -80,11 +85,18 @@ class _Actions:
         if run is None:
             return self._form(illrequest_id, method, problem=_("Choose another provider."))
         try:
-            done = self._database.transact(management.carry_out, illrequest_id, run, current().member.actor)
+            done = self._database.transact(
+                unless_changed,
+                illrequest_id,
+                forms.seen(),
+                lambda tx: management.carry_out(tx, illrequest_id, run, current().member.actor),
+            )
         except (ActionNotAllowed, RequestChangedMeanwhile):
             return self._not_possible(illrequest_id)
         except RequestRefused:
             return self._form(illrequest_id, method, problem=_("This status does not exist any more."))
+        if isinstance(done, ChangedMeanwhile):
+            return self._form(illrequest_id, method, changed=done)
         return _went(method, done)
 
     def _run(self, illrequest_id: int, method: str) -> Run | None:
@@ -113,7 +125,14 @@ class _Actions:
             tx, number, actor, supplier_backend=supplier
         )
 
-    def _form(self, illrequest_id: int, method: str, *, problem: str = "") -> Response:
+    def _form(
+        self,
+        illrequest_id: int,
+        method: str,
+        *,
+        problem: str = "",
+        changed: ChangedMeanwhile | None = None,
+    ) -> Response:
         question = _QUESTIONS.get(method)
         if question is None:
             raise NotFound
@@ -122,20 +141,22 @@ class _Actions:
                 management.preview_action, illrequest_id, method, workplace(self._runtime)
             )
         except ActionNotAllowed:
-            return self._not_possible(illrequest_id)
+            return self._not_possible(illrequest_id, changed)
+        told = Told(problem=problem, changed=changed)
         return page(
             "staff/requests/action.html",
-            422 if problem else 200,
+            told.status,
             preview=preview,
             head=preview.head,
             question=question,
             kohas_own=_KOHAS_OWN,
-            problem=problem,
+            told=told,
+            seen=forms.seen_since(preview.seen, changed),
         )
 
-    def _not_possible(self, illrequest_id: int) -> Response:
+    def _not_possible(self, illrequest_id: int, changed: ChangedMeanwhile | None = None) -> Response:
         top = self._database.transact(management.head, illrequest_id, workplace(self._runtime))
-        return page("staff/requests/not_possible.html", 409, head=top)
+        return page("staff/requests/not_possible.html", 409, head=top, changed=changed)
 
 
 def _went(method: str, done: Done) -> Response:

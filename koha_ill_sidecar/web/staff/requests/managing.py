@@ -12,17 +12,25 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.backends.callback_formats import callback_format
 from koha_ill_sidecar.config.settings import BackendCallbackSettings
+from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
-from koha_ill_sidecar.errors import ReceiptNotFound, ReceiptNotReplayable, RequestNotFound, RequestRefused
+from koha_ill_sidecar.errors import (
+    NotStrictJSON,
+    ReceiptNotFound,
+    ReceiptNotReplayable,
+    RequestNotFound,
+    RequestRefused,
+)
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import callbacks, management
 from koha_ill_sidecar.services import requests as service
-from koha_ill_sidecar.services.management import ManagedRequest
+from koha_ill_sidecar.services.management import NEWEST, ManagedRequest, Section
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import messages
+from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.labels import MESSAGE_STATES, VERDICTS
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
@@ -34,6 +42,7 @@ _LONG_VALUES: Mapping[str, str] = {
     "due_date": N_("Due date"),
     "tracking": N_("Tracking number"),
 }
+_LONGEST_LAID_OUT = 20_000  # characters: what is deeply nested grows with every line
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -64,16 +73,33 @@ class _Managing:
 
     def show(self, illrequest_id: int) -> Response:
         """Show a request."""
-        return self._page(self._read(illrequest_id))
+        section = Section(
+            comments_before=forms.number("comments_before", request.args),
+            messages_before=forms.number("messages_before", request.args),
+            all_partners=request.args.get("partners") == "all",
+        )
+        try:
+            found = self._database.transact(
+                management.manage, illrequest_id, workplace(self._runtime), section
+            )
+        except RequestNotFound:
+            gone = self._database.transact(management.farewell, illrequest_id)
+            if gone is None:
+                raise
+            return page("staff/requests/gone.html", 404, illrequest_id=illrequest_id, gone=gone)
+        return self._page(found, section=section)
 
     def add_comment(self, illrequest_id: int) -> Response:
         """Add a comment."""
         text = request.form.get("comment", "").replace("\r\n", "\n").strip()
         actor = current().member.actor
         try:
-            self._database.transact(service.add_comment, illrequest_id, text, actor)
-        except RequestRefused:
-            return self._page(self._read(illrequest_id), 422, comment_problem=_("Type a comment first."))
+            self._database.transact(
+                service.add_comment, illrequest_id, text, actor, seen=forms.number("newest_comment")
+            )
+        except RequestRefused as error:
+            problem = _("Type a comment first.") if error.code == "empty_comment" else say(error.sentence)
+            return self._page(self._read(illrequest_id), 422, comment=text, comment_problem=problem)
         messages.tell("done", _("The comment was added."))
         return redirect(url_for("staff.request", illrequest_id=illrequest_id, _anchor="comments"), 303)
 
@@ -119,12 +145,21 @@ class _Managing:
     def _read(self, illrequest_id: int) -> ManagedRequest:
         return self._database.transact(management.manage, illrequest_id, workplace(self._runtime))
 
-    def _page(self, found: ManagedRequest, status: int = 200, *, comment_problem: str = "") -> Response:
+    def _page(
+        self,
+        found: ManagedRequest,
+        status: int = 200,
+        *,
+        section: Section = NEWEST,
+        comment: str = "",
+        comment_problem: str = "",
+    ) -> Response:
         return page(
             "staff/requests/request.html",
             status,
             found=found,
             head=found.head,
+            section=section,
             type_label=_type_label(found.type),
             access_url=_as_link(found.head.ill_request.accessurl),
             long_values=_long_values(found),
@@ -132,6 +167,7 @@ class _Managing:
             replayable={one.receipt_id for one in found.receipts if self._can_replay(one)},
             verdicts=VERDICTS,
             progress=MESSAGE_STATES,
+            comment=comment,
             comment_problem=comment_problem,
         )
 
@@ -167,10 +203,13 @@ def _long_values(found: ManagedRequest) -> Mapping[str, str]:
 
 
 def _body(receipt: ReceiptExcerpt) -> _Body:
-    """Give a body to be read by people: laid out where it is JSON, else as it came."""
+    """Give a body to be read by people: laid out where it is JSON that can only be read one way, else as it came."""
     is_whole = len(receipt.body) == receipt.body_length
     text = receipt.body.decode("utf-8", "replace")
     if is_whole:
-        with suppress(ValueError, RecursionError):
-            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        with suppress(NotStrictJSON):
+            strict_json.loads(receipt.body)
+            laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+            if len(laid_out) <= _LONGEST_LAID_OUT:
+                return _Body(laid_out, is_whole)
     return _Body(text, is_whole)

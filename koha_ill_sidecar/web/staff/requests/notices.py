@@ -7,6 +7,8 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.delivery.html_text import text_of
+from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
+from koha_ill_sidecar.domain.letter_syntax import tokens_in
 from koha_ill_sidecar.domain.notices import (
     NoticeCode,
     NoticeOutcome,
@@ -16,12 +18,14 @@ from koha_ill_sidecar.domain.notices import (
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import management
 from koha_ill_sidecar.services import requests as service
+from koha_ill_sidecar.services.glances import unless_changed
 from koha_ill_sidecar.services.management import SENDABLE
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import messages
+from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.web.staff.forms import Told
 from koha_ill_sidecar.web.staff.labels import transport_name
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
 from koha_ill_sidecar.words import N_
@@ -68,13 +72,24 @@ class _Notices:
             raise NotFound
         actor = current().member.actor
         outcome = self._database.transact(
-            service.send_notice, illrequest_id, code, actor, additional_text=text
+            unless_changed,
+            illrequest_id,
+            forms.seen(),
+            lambda tx: service.send_notice(tx, illrequest_id, code, actor, additional_text=text),
         )
+        if isinstance(outcome, ChangedMeanwhile):
+            return self._form(illrequest_id, code, additional_text=text, changed=outcome)
         _tell(outcome)
         return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
 
     def _form(
-        self, illrequest_id: int, code: str, *, additional_text: str = "", problem: str = ""
+        self,
+        illrequest_id: int,
+        code: str,
+        *,
+        additional_text: str = "",
+        problem: str = "",
+        changed: ChangedMeanwhile | None = None,
     ) -> Response:
         if code not in SENDABLE:
             raise NotFound
@@ -90,9 +105,10 @@ class _Notices:
             for transport, notice in sheet.preview.by_transport.items()
             if isinstance(notice, RenderedNotice)
         }
+        told = Told(problem=problem, changed=changed)
         return page(
             "staff/requests/notice.html",
-            422 if problem else 200,
+            told.status,
             sheet=sheet,
             head=sheet.head,
             texts=texts,
@@ -100,7 +116,9 @@ class _Notices:
             reasons=_REASONS,
             takes_text=code == NoticeCode.REQUEST_UPDATE,
             additional_text=additional_text,
-            problem=problem,
+            tokens=[f"<<{token.name}>>" for token in tokens_in(additional_text)],
+            told=told,
+            seen=forms.seen_since(sheet.seen, changed),
         )
 
 

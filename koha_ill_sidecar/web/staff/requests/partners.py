@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
+from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
 from koha_ill_sidecar.domain.duplicates import folded
 from koha_ill_sidecar.domain.partners import Partner
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import partners
+from koha_ill_sidecar.services.glances import unless_changed
 from koha_ill_sidecar.services.partners import PartnerMessage, PartnersForm
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import ngettext, say
@@ -21,6 +23,7 @@ from koha_ill_sidecar.web.staff.forms import Told
 from koha_ill_sidecar.words import N_
 
 _MOST_NAMES = 10
+_LONGEST_SUBJECT = 500  # characters; as bytes they fit into Koha's column, and nobody reads more
 
 _MISTAKES: Mapping[str, tuple[str, str]] = {
     "no_target_email": ("partners", N_("Choose at least one partner library that has an email address.")),
@@ -79,37 +82,51 @@ class _Desk:
         if told.status != 200:
             return _page(self._known(illrequest_id), typed, told)
         try:
-            return (
-                self._send(illrequest_id, typed) if wanted == "send" else self._preview(illrequest_id, typed)
-            )
+            outcome = (self._send if wanted == "send" else self._preview)(illrequest_id, typed)
         except RequestRefused as error:
             return _page(self._known(illrequest_id), typed, _refusal(error))
+        if isinstance(outcome, ChangedMeanwhile):
+            return _page(self._known(illrequest_id), typed, Told(changed=outcome))
+        return outcome
 
     def _known(self, illrequest_id: int) -> PartnersForm:
         return self._database.transact(partners.form, illrequest_id, current().member.actor)
 
-    def _preview(self, illrequest_id: int, typed: _Typed) -> Response:
+    def _preview(self, illrequest_id: int, typed: _Typed) -> Response | ChangedMeanwhile:
         shown = self._database.transact(
-            partners.preview,
+            unless_changed,
             illrequest_id,
-            current().member.actor,
-            borrowernumbers=typed.chosen,
-            subject=typed.subject,
-            body=typed.body,
+            forms.seen(),
+            lambda tx: partners.preview(
+                tx,
+                illrequest_id,
+                current().member.actor,
+                borrowernumbers=typed.chosen,
+                subject=typed.subject,
+                body=typed.body,
+            ),
         )
-        return page(
-            "staff/requests/partners_preview.html", typed=typed, shown=shown, illrequest_id=illrequest_id
-        )
+        if isinstance(shown, ChangedMeanwhile):
+            return shown
+        seen = forms.as_seen(forms.seen())
+        return page("staff/requests/partners_preview.html", typed=typed, shown=shown, seen=seen)
 
-    def _send(self, illrequest_id: int, typed: _Typed) -> Response:
+    def _send(self, illrequest_id: int, typed: _Typed) -> Response | ChangedMeanwhile:
         placed = self._database.transact(
-            partners.place_with_partners,
+            unless_changed,
             illrequest_id,
-            current().member.actor,
-            borrowernumbers=typed.chosen,
-            subject=typed.subject,
-            body=typed.body,
+            forms.seen(),
+            lambda tx: partners.place_with_partners(
+                tx,
+                illrequest_id,
+                current().member.actor,
+                borrowernumbers=typed.chosen,
+                subject=typed.subject,
+                body=typed.body,
+            ),
         )
+        if isinstance(placed, ChangedMeanwhile):
+            return placed
         messages.tell("done", _sent(placed.messages))
         return redirect(forms.address_of(illrequest_id), 303)
 
@@ -120,6 +137,8 @@ def _mistakes(typed: _Typed) -> dict[str, str]:
         errors["partners"] = _("Choose at least one partner library that has an email address.")
     if not typed.subject:
         errors["subject"] = _("The email needs a subject line.")
+    elif len(typed.subject) > _LONGEST_SUBJECT:
+        errors["subject"] = _("This is too long: shorten it to %(most)s characters.", most=_LONGEST_SUBJECT)
     if not typed.body.strip():
         errors["body"] = _("The email needs a text.")
     return errors
@@ -160,7 +179,13 @@ def _page(known: PartnersForm, typed: _Typed, told: Told) -> Response:
         for partner in known.partners
     ]
     return page(
-        "staff/requests/partners.html", told.status, known=known, typed=typed, told=told, listed=listed
+        "staff/requests/partners.html",
+        told.status,
+        known=known,
+        typed=typed,
+        told=told,
+        listed=listed,
+        seen=forms.seen_since(known.seen, told.changed),
     )
 
 

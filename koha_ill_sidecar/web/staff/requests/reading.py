@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from flask import Blueprint
+from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.runtime import Runtime
@@ -10,6 +10,7 @@ from koha_ill_sidecar.services import management
 from koha_ill_sidecar.services.request_log import LogEntry
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff import forms
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
 
 
@@ -17,7 +18,8 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
 
     def show_log(illrequest_id: int) -> Response:
-        found = runtime.database.transact(management.read_log, illrequest_id, workplace(runtime))
+        wanted = forms.number("page", request.args) or 1
+        found = runtime.database.transact(management.read_log, illrequest_id, workplace(runtime), wanted)
         return page("staff/requests/log.html", found=found, head=found.head, words=_words)
 
     def show_metadata(illrequest_id: int) -> Response:
