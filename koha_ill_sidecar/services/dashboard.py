@@ -8,14 +8,14 @@ job ``figures`` keeps. So the page costs the same with a thousand requests and w
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.figures import By, Group
 from koha_ill_sidecar.domain.statuses import Status
-from koha_ill_sidecar.services import figures
+from koha_ill_sidecar.services import figures, queue
 from koha_ill_sidecar.services.figures import ReckonedFigures
-from koha_ill_sidecar.services.queue import GIVEN_UP_REASON
 from koha_ill_sidecar.storage.koha import libraries, patrons
-from koha_ill_sidecar.storage.sidecar import progress, queue_entries, receipts, waiting
+from koha_ill_sidecar.storage.sidecar import progress, receipts, waiting
 from koha_ill_sidecar.storage.sidecar.progress import Note
 from koha_ill_sidecar.storage.sidecar.waiting import WaitingRequests
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -27,7 +27,6 @@ MOST_NOTES = 20
 MOST_COUNTED = 1000
 """What is more is told as "more than"."""
 
-FAILED_DAYS = 30
 MOST_GROUPS = 15
 
 
@@ -66,19 +65,20 @@ class Dashboard:
     rankings: Mapping[By, Ranking]
 
 
-def look(tx: Transaction) -> Dashboard:
+def look(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
     """
     Give the dashboard; at most fourteen queries.
 
     None reads more than a thousand entries of an index, but for one: messages that failed longer ago, or were given
     up, are passed over.
+
+    Args:
+        delivery: Says which messages are ours.
     """
     reckoned = figures.last(tx)
     return Dashboard(
         notes=progress.notes(tx, limit=MOST_NOTES + 1),
-        failed_messages=queue_entries.count_failed(
-            tx, days=FAILED_DAYS, but_for=GIVEN_UP_REASON, limit=MOST_COUNTED + 1
-        ),
+        failed_messages=queue.count_entries(tx, queue.FAILED_LATELY, delivery, limit=MOST_COUNTED + 1),
         unmatched_callbacks=receipts.count(tx, [Verdict.UNKNOWN_REQUEST], limit=MOST_COUNTED + 1),
         waiting=[waiting.look(tx, status, limit=MOST_COUNTED + 1) for status in WAITING],
         reckoned=reckoned,

@@ -34,7 +34,7 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the route."""
 
     def show() -> Response:
-        found = runtime.database.transact(dashboard.look)
+        found = runtime.database.transact(dashboard.look, runtime.settings.delivery)
         statuses = found.reckoned.figures.open if found.reckoned else ()
         return page(
             "staff/operations/dashboard.html",

@@ -1,6 +1,7 @@
 """Messages and their delivery: what is stuck, why, and what to do about it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -9,7 +10,8 @@ from koha_ill_sidecar.errors import InvalidAddress, MessageNotChangeable, Messag
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import queue
 from koha_ill_sidecar.services.messages import message_id_domain
-from koha_ill_sidecar.services.queue import QueueFilter
+from koha_ill_sidecar.services.queue import ListedMessage, QueueFilter
+from koha_ill_sidecar.storage.koha import patrons
 from koha_ill_sidecar.storage.sidecar.queue_entries import Progress, QueueEntry
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.i18n import gettext as _
@@ -27,9 +29,12 @@ STATES = {
     Progress.IN_FLIGHT: N_("Being sent"),
     Progress.ABANDONED: N_("Broken off"),
     Progress.FAILED: N_("Failed"),
+    Progress.GIVEN_UP: N_("Given up"),
     Progress.SENT: N_("Sent"),
     Progress.DELETED: N_("Deleted"),
 }
+
+_LATELY = "failed_lately"  # a choice beside the states: the list that the dashboard's number counts
 
 _CODES = {
     "INVALID_BORNUMBER": N_("There is neither an address nor a patron."),
@@ -51,10 +56,26 @@ _REFUSALS = {
     "in_flight": N_("being sent right now"),
     "deleted": N_("deleted in Koha"),
     "sent": N_("sent already"),
+    "given_up": N_("given up already"),
+    "not_email": N_("not an email"),
+    "changed": N_("given another address meanwhile"),
     "gone": N_("no longer in the queue"),
 }
 
-Change = Callable[[Transaction, int], QueueEntry]
+_Act = Callable[[Transaction, int], QueueEntry]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Chosen:
+    """A message that somebody chose, and why it is left out: for good, or unless it is ticked."""
+
+    listed: ListedMessage
+    reason: str | None
+    is_sent: bool
+
+    @property
+    def is_changed(self) -> bool:
+        return self.reason is None and not self.is_sent
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -66,6 +87,7 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
     add("/operations/messages/confirm", "messages_confirm", views.confirm)
     add("/operations/messages/retry", "messages_retry", views.retry, methods=["POST"])
     add("/operations/messages/give-up", "messages_give_up", views.give_up, methods=["POST"])
+    add("/operations/messages/address", "messages_address", views.set_addresses, methods=["POST"])
     add(
         "/operations/messages/<int:message_id>/address",
         "message_address",
@@ -82,13 +104,19 @@ class _Views:
         self._domain = message_id_domain(runtime.settings)
 
     def show_list(self) -> Response:
-        wanted = _wanted()
+        wanted, typed_patron = _wanted(), request.args.get("patron", "").strip()
         found = self._transact(queue.list_messages, wanted, self._delivery, limit=PAGE_SIZE + 1)
         return page(
             "staff/operations/messages.html",
             found=found[:PAGE_SIZE],
             has_more=len(found) > PAGE_SIZE,
             wanted=wanted,
+            typed_patron=typed_patron,
+            is_passed_over=bool(typed_patron) and wanted.borrowernumber is None,
+            is_nobody=not found and self._is_nobody(wanted.borrowernumber),
+            lately=_LATELY,
+            failed_days=queue.FAILED_DAYS,
+            words_of=words_of,
             chosen_state=_chosen_state(),
             states=STATES,
             reason_of=reason_of,
@@ -100,48 +128,70 @@ class _Views:
         return self._message_page(message_id)
 
     def confirm(self) -> Response:
-        """Ask once more before several messages are changed."""
+        """Ask once more before messages are changed."""
         action = request.args.get("action", "")
-        chosen = self._transact(
-            queue.chosen_messages, numbers(request.args.getlist("message")), self._delivery
-        )
+        chosen = self._chosen(request.args.getlist("message"))
         back = safe_target(request.args.get("next")) or url_for("staff.messages")
-        if not chosen or action not in ("retry", "give_up"):
+        if not chosen or action not in set(queue.Change):
             messages.tell("warning", _("No message was chosen."))
             return redirect(url_for("staff.messages"), 303)
-        return page(
-            "staff/operations/confirm_messages.html",
-            action=action,
-            chosen=chosen,
-            were_sent=any(one.entry.progress is Progress.SENT for one in chosen),
-            states=STATES,
-            next_page=back,
-        )
+        return self._confirmation(queue.Change(action), chosen, back)
 
     def retry(self) -> Response:
-        again = "again" in request.form
+        """Try messages again; what was sent already only where it is ticked itself."""
+        meant = numbers(request.form.getlist("again"))
 
-        def change(tx: Transaction, message_id: int) -> QueueEntry:
-            return queue.retry(tx, message_id, message_id_domain=self._domain, again=again)
+        def act(tx: Transaction, message_id: int) -> QueueEntry:
+            return queue.retry(tx, message_id, message_id_domain=self._domain, again=message_id in meant)
 
-        done = self._each(change)
-        if done:
-            messages.tell(
-                "done",
-                ngettext("%(num)d message is tried at once.", "%(num)d messages are tried at once.", done),
-            )
+        self._each(
+            numbers([*request.form.getlist("message"), *map(str, meant)]),
+            act,
+            lambda done: ngettext(
+                "%(num)d message is tried at once.", "%(num)d messages are tried at once.", done
+            ),
+        )
         return redirect(where_next("staff.messages"), 303)
 
     def give_up(self) -> Response:
-        done = self._each(queue.give_up)
-        if done:
-            messages.tell(
-                "done",
-                ngettext(
-                    "%(num)d message is given up: it stands as failed in Koha.",
-                    "%(num)d messages are given up: they stand as failed in Koha.",
-                    done,
+        self._each(
+            numbers(request.form.getlist("message")),
+            queue.give_up,
+            lambda done: ngettext(
+                "%(num)d message is given up: it stands as failed in Koha.",
+                "%(num)d messages are given up: they stand as failed in Koha.",
+                done,
+            ),
+        )
+        return redirect(where_next("staff.messages"), 303)
+
+    def set_addresses(self) -> Response:
+        """Give several messages one address; each must still have the one that was shown."""
+        chosen = numbers(request.form.getlist("message"))
+        typed = request.form.get("address", "").strip()
+
+        def act(tx: Transaction, message_id: int) -> QueueEntry:
+            shown = request.form.get(f"shown-{message_id}", "")
+            entry = queue.set_address(tx, message_id, typed, shown=shown, even_sent=False)
+            if "retry" in request.form:
+                queue.retry(tx, message_id, message_id_domain=self._domain)
+            return entry
+
+        try:
+            self._each(
+                chosen,
+                act,
+                lambda done: ngettext(
+                    "%(num)d message has its new address.", "%(num)d messages have their new address.", done
                 ),
+            )
+        except InvalidAddress:  # told before the first is changed
+            return self._confirmation(
+                queue.Change.SET_ADDRESS,
+                self._chosen(request.form.getlist("message")),
+                where_next("staff.messages"),
+                typed=typed,
+                problem=_("This cannot be an email address. Nothing was changed."),
             )
         return redirect(where_next("staff.messages"), 303)
 
@@ -177,30 +227,69 @@ class _Views:
             entry=entry,
             states=STATES,
             reason=reason_of(entry),
+            words=words_of(entry),
             code_text=_code_text,
             typed=(entry.to_address or "") if typed is None else typed,
             problem=problem,
             is_busy=entry.progress is Progress.IN_FLIGHT,
             is_sent=entry.progress is Progress.SENT,
             is_deleted=entry.progress is Progress.DELETED,
+            may_be_given_up=queue.refusal(entry, queue.Change.GIVE_UP) is None,
         )
 
-    def _each(self, change: Change) -> int:
-        """Change the chosen messages, each by itself, and tell which were refused; gives how many were changed."""
+    def _is_nobody(self, borrowernumber: int | None) -> bool:
+        if borrowernumber is None:
+            return False
+        return self._transact(patrons.find, borrowernumber) is None
+
+    def _chosen(self, message_ids: Sequence[str]) -> Sequence[ListedMessage]:
+        return self._transact(queue.chosen_messages, numbers(message_ids), self._delivery)
+
+    def _confirmation(
+        self,
+        change: queue.Change,
+        found: Sequence[ListedMessage],
+        back: str,
+        *,
+        typed: str | None = None,
+        problem: str = "",
+    ) -> Response:
+        chosen = [_judged(one, change) for one in found]
+        changed = [one for one in chosen if one.is_changed]
+        addresses = {one.listed.entry.to_address or "" for one in changed}
+        return page(
+            "staff/operations/confirm_messages.html",
+            422 if problem else 200,
+            change=change.value,
+            chosen=chosen,
+            changed=len(changed),
+            sent=sum(one.is_sent for one in chosen),
+            left_out=sum(one.reason is not None for one in chosen),
+            have_several_addresses=len(addresses) > 1,
+            typed=(min(addresses) if len(addresses) == 1 else "") if typed is None else typed,
+            problem=problem,
+            states=STATES,
+            reasons=_REFUSALS,
+            next_page=back,
+        )
+
+    def _each(self, chosen: Sequence[int], act: _Act, tell_done: Callable[[int], str]) -> None:
+        """Change messages, each by itself; tell how many were changed, and which were refused."""
         refused: dict[str, list[int]] = {}
-        chosen = numbers(request.form.getlist("message"))
         for message_id in chosen:
-            reason = self._change(change, message_id)
+            reason = self._change(act, message_id)
             if reason:
                 refused.setdefault(reason, []).append(message_id)
+        done = len(chosen) - sum(map(len, refused.values()))
+        if done:
+            messages.tell("done", tell_done(done))
         _tell_refusals(refused)
         if not chosen:
             messages.tell("warning", _("No message was chosen."))
-        return len(chosen) - sum(map(len, refused.values()))
 
-    def _change(self, change: Change, message_id: int) -> str | None:
+    def _change(self, act: _Act, message_id: int) -> str | None:
         try:
-            self._transact(change, message_id)
+            self._transact(act, message_id)
         except MessageNotFound:
             return "gone"
         except MessageNotChangeable as error:
@@ -213,34 +302,49 @@ def reason_of(entry: QueueEntry) -> str:
     return _code_text(entry.failure_code) if entry.progress is Progress.FAILED else ""
 
 
+def words_of(entry: QueueEntry) -> str:
+    """Give the words of the last error, which are English; nothing of what was given up, for its state says all."""
+    return "" if entry.progress is Progress.GIVEN_UP else entry.last_error or ""
+
+
+def _judged(one: ListedMessage, change: queue.Change) -> _Chosen:
+    """Judge what may be done with a message; what was sent is no mistake to be corrected."""
+    reason = queue.refusal(one.entry, change)
+    is_sent = one.entry.progress is Progress.SENT and reason is None
+    if is_sent and change is queue.Change.SET_ADDRESS:
+        return _Chosen(listed=one, reason="sent", is_sent=False)
+    return _Chosen(listed=one, reason=reason, is_sent=is_sent)
+
+
 def _code_text(code: str) -> str:
     return _(_CODES[code]) if code in _CODES else code
 
 
 def _wanted() -> QueueFilter:
     letter = request.args.get("letter", "").strip()
-    return QueueFilter(
-        progress=_progress(),
+    return replace(
+        _of_state(_chosen_state()),
         borrowernumber=number(request.args.get("patron")),
+        to_address=request.args.get("address", "").strip() or None,
         letter_codes=[letter] if letter else (),
         newest=None if "everything" in request.args else queue.RECENT_ROWS,
         before=number(request.args.get("before")),
     )
 
 
-def _progress() -> Sequence[Progress]:
-    chosen = _chosen_state()
-    by_choice: Mapping[str, Sequence[Progress]] = {
-        "": queue.UNFINISHED,
-        "all": tuple(Progress),
-        **{each.value: (each,) for each in Progress},
+def _of_state(chosen: str) -> QueueFilter:
+    by_choice: Mapping[str, QueueFilter] = {
+        "": QueueFilter(),
+        "all": QueueFilter(progress=tuple(Progress)),
+        _LATELY: queue.FAILED_LATELY,
+        **{each.value: QueueFilter(progress=(each,)) for each in Progress},
     }
     return by_choice[chosen]
 
 
 def _chosen_state() -> str:
     chosen = request.args.get("state", "")
-    return chosen if chosen in {"all", *Progress} else ""
+    return chosen if chosen in {"all", _LATELY, *Progress} else ""
 
 
 def _tell_refusals(refused: Mapping[str, Sequence[int]]) -> None:

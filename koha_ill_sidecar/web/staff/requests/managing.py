@@ -35,6 +35,7 @@ _PROGRESS: Mapping[Progress, str] = {
     Progress.IN_FLIGHT: N_("Is being sent"),
     Progress.ABANDONED: N_("Is taken up again"),
     Progress.FAILED: N_("Failed"),
+    Progress.GIVEN_UP: N_("Given up"),
     Progress.SENT: N_("Sent"),
     Progress.DELETED: N_("Deleted"),
 }

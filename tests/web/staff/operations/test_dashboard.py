@@ -140,6 +140,36 @@ def test_failed_messages_are_counted_but_for_those_given_up(
     assert tile(clara.get("/dashboard").text, "Failed messages") == "2"
 
 
+def test_the_list_behind_the_failed_messages_has_exactly_those_that_are_counted(
+    clara: Desk, admin: Engine, database: Database
+) -> None:
+    rows = Queue(admin, database)
+    failed, given_up, too_long_ago, sent_since = (rows.add(to_address="nowhere") for _ in range(4))
+    not_ours = rows.add(to_address="nowhere")
+    with dispatching(database) as dispatcher:
+        dispatcher.run_once()
+    by_koha = rows.add(status="failed")
+    database.transact(queue.give_up, given_up)
+    rows.change(sent_since, status="sent")
+    rows.change(not_ours, letter_code="CHECKIN")
+    rows.execute(
+        "UPDATE ill_sidecar_deliveries SET settled_at = settled_at - INTERVAL 31 DAY WHERE message_id = :number",
+        number=too_long_ago,
+    )
+
+    shown = clara.get("/dashboard").text
+    address = re.search(r'href="([^"]*)"><strong>[^<]*</strong> Failed messages', shown)
+    assert address is not None
+    listed = clara.get(address.group(1)).text
+
+    assert tile(shown, "Failed messages") == "1"
+    assert {
+        number
+        for number in (failed, given_up, too_long_ago, sent_since, not_ours, by_koha)
+        if f'/operations/messages/{number}"' in listed
+    } == {failed}
+
+
 def test_callbacks_without_a_request_are_counted(clara: Desk, send: Send) -> None:
     send(report(999_999, "evt_1"), "evt_1")
 
