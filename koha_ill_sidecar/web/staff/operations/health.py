@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from flask import Blueprint, Flask, redirect, url_for
+from flask import Blueprint, Flask, g, redirect, url_for
 from werkzeug.wrappers import Response
 
+from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import backend_health
@@ -14,6 +15,7 @@ from koha_ill_sidecar.services.doctor.for_staff import examine_for_staff
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import ngettext
 from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff import messages
 from koha_ill_sidecar.web.staff.operations.kept import Kept
 from koha_ill_sidecar.words import N_, Sentence
 
@@ -36,6 +38,7 @@ def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
     findings = Kept(
         lambda: examine_for_staff(runtime.settings, runtime.database, runtime.mailer), _FINDINGS_SECONDS
     )
+    timezone = library_timezone(runtime.settings)
     backends = Kept(_asking_for_backends(runtime), _BACKENDS_SECONDS)
 
     def show() -> Response:
@@ -44,12 +47,13 @@ def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
             "staff/operations/health.html",
             findings=sorted(found.value, key=_urgency),
             as_of=found.at,
-            checks=_CHECKS,
+            check_text=check_text,
             verdicts=_VERDICTS,
         )
 
     def check_again() -> Response:
-        findings.get(anew=True)
+        found = findings.get(anew=True)
+        _tell(found.value, g.date_style.date_and_exact_time(found.at.astimezone(timezone)))
         return redirect(url_for("staff.operations"), 303)
 
     blueprint.add_url_rule("/operations", "operations", show)
@@ -71,6 +75,24 @@ def backend_text(health: BackendHealth) -> str:
                 health.errors,
             )
     return _("all well")
+
+
+def check_text(finding: Finding[Sentence]) -> str:
+    """Say what was checked; its name, where we do not know it."""
+    return _(_CHECKS[finding.name]) if finding.name in _CHECKS else finding.name
+
+
+def _tell(findings: Sequence[Finding[Sentence]], moment: str) -> None:
+    """Tell what was checked and when; the findings themselves stand on the page."""
+    checks = ", ".join(dict.fromkeys(map(check_text, findings)))
+    troubles = sum(finding.verdict is not Verdict.OK for finding in findings)
+    outcome = (
+        ngettext("%(num)d thing is amiss.", "%(num)d things are amiss.", troubles)
+        if troubles
+        else _("All is well.")
+    )
+    checked = _("Checked anew at %(moment)s: %(checks)s.", moment=moment, checks=checks)
+    messages.tell("warning" if troubles else "done", f"{checked} {outcome}")
 
 
 def _asking_for_backends(runtime: Runtime) -> Callable[[], Sequence[BackendHealth]]:

@@ -1,6 +1,7 @@
 """Whether all is well, on its page and in the navigation bar."""
 
 import itertools
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -75,6 +76,18 @@ def test_the_checks_are_kept_until_somebody_asks_again(clara: Desk, admin: Engin
     database._preferences = None
 
     assert "KohaAdminEmailAddress is empty" in clara.post("/operations/check", follow=True).text
+
+
+def test_who_checks_again_is_told_what_was_checked_and_when(clara: Desk) -> None:
+    shown = clara.post("/operations/check", follow=True).text
+
+    told = re.search(r'class="message warning"[^>]*>\s*(Checked anew at [^<]*)', shown)
+    assert told is not None
+    assert re.match(
+        r"Checked anew at [-\d]+ \d\d:\d\d:\d\d: Preferences, [\w ,]*, Mail server\. 2 things are amiss\.",
+        told.group(1),
+    )
+    assert "Checked anew" not in clara.get("/operations").text
 
 
 def in_navigation(page: str, backend: str) -> str:
