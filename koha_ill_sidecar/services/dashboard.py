@@ -5,8 +5,9 @@ What needs attention is asked for each time, by index and with a limit; the numb
 job ``figures`` keeps. So the page costs the same with a thousand requests and with a million.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.domain.callbacks import Verdict
@@ -86,22 +87,62 @@ def look(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedSeries:
+    """A group of requests month by month; a month of which there is nothing to tell is left out."""
+
+    name: str
+    by_month: Mapping[str, Group]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OverTime:
+    """The largest groups month by month, and how many there are beside them."""
+
+    made_at: datetime
+    months: Sequence[str]
+    series: Sequence[NamedSeries]
+    others: int
+
+
+def look_over_time(tx: Transaction, by: By) -> OverTime | None:
+    """Give the months of the largest backends, libraries or partners; two queries, whatever there is to tell."""
+    reckoned = figures.last(tx)
+    if reckoned is None:
+        return None
+    found = reckoned.figures.series.get(by, {})
+    names = _names(tx, by, found)
+    return OverTime(
+        made_at=reckoned.made_at,
+        months=reckoned.figures.months,
+        series=[
+            NamedSeries(name=names.get(key, key), by_month={month.key: month for month in months})
+            for key, months in found.items()
+        ],
+        others=len(reckoned.figures.groups.get(by, ())) - len(found),
+    )
+
+
+def _names(tx: Transaction, by: By, keys: Iterable[str]) -> Mapping[str, str]:
+    """Give what people call these groups, where that is another word than the key."""
+    if by is By.LIBRARY:
+        return libraries.names(tx)
+    if by is By.PARTNER:
+        return {str(number): one.name for number, one in patrons.find_many(tx, set(map(int, keys))).items()}
+    return {}
+
+
 def _rankings(tx: Transaction, reckoned: ReckonedFigures) -> dict[By, Ranking]:
-    found = {by: _largest(reckoned.figures.groups.get(by, ()), by) for by in By}
-    partners = patrons.find_many(tx, {int(group.key) for group in found[By.PARTNER]})
-    names: Mapping[By, Mapping[str, str]] = {
-        By.LIBRARY: libraries.names(tx),
-        By.PARTNER: {str(number): partner.name for number, partner in partners.items()},
-    }
-    return {
-        by: Ranking(
-            groups=[
-                NamedGroup(name=names.get(by, {}).get(group.key, group.key), group=group) for group in groups
-            ],
-            others=len(reckoned.figures.groups.get(by, ())) - len(groups),
-        )
-        for by, groups in found.items()
-    }
+    return {by: _ranking(tx, by, reckoned.figures.groups.get(by, ())) for by in By}
+
+
+def _ranking(tx: Transaction, by: By, every: Sequence[Group]) -> Ranking:
+    groups = _largest(every, by)
+    names = _names(tx, by, [group.key for group in groups])
+    return Ranking(
+        groups=[NamedGroup(name=names.get(group.key, group.key), group=group) for group in groups],
+        others=len(every) - len(groups),
+    )
 
 
 def _largest(groups: Sequence[Group], by: By) -> Sequence[Group]:

@@ -62,11 +62,15 @@ def _work(tx: Transaction) -> dict[str, int]:
                 By.LIBRARY: library,
                 By.PARTNER: str(NORTH),
             }
-            tally.add([DaysCount(keys, days, month), OutcomeCount(keys, Outcome.FILLED, 5 * month)])
-            tally.add([OutcomeCount(keys, Outcome.UNFILLED, month), OutcomeCount(keys, Outcome.WAITING, 1)])
+            name = f"2026-{month:02}"
+            tally.add(
+                [DaysCount(keys, days, month, name), OutcomeCount(keys, Outcome.FILLED, 5 * month, name)]
+            )
+            tally.add([OutcomeCount(keys, Outcome.UNFILLED, month, name)])
+            tally.add([OutcomeCount(keys, Outcome.WAITING, 1, name)])
     for age in range(5):
         tally.add([OpenCount("NEW", age, 40 - 7 * age), OpenCount("REQ", age, 11 * age + 3)])
-    figures.keep(tx, tally.figures())
+    figures.keep(tx, tally.figures([f"2026-{month:02}" for month in range(1, 13)]))
     leases.take(tx, "watch", holder="host1:1:x", lease_seconds=60)
     leases.take(tx, "cleanup", holder="host1:1:x", lease_seconds=60)
     leases.give_back(tx, "cleanup", holder="host1:1:x", error="The database refused a statement.")
@@ -99,6 +103,7 @@ def pages(database: Database, queue: Queue, admin: Engine) -> dict[str, str]:
         connection.execute(text("UPDATE letter SET content = '[% IF %]' WHERE code = 'ILL_REQUEST_CANCEL'"))
     return {
         "dashboard": "/dashboard",
+        "over time": "/dashboard/over-time/library",
         "health": "/operations",
         "messages": "/operations/messages?state=all",
         "message": f"/operations/messages/{failed}",

@@ -35,6 +35,7 @@ from koha_ill_sidecar.web.staff.operations import plots
 from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 HOSTILE = "\"'><script>alert(1)</script>"
+MONTHS = [f"2026-{month:02}" for month in range(1, 13)]
 NewRequest = Callable[..., int]
 
 
@@ -215,9 +216,10 @@ def reckoned(database: Database, backends: int = 1) -> None:
             By.LIBRARY: ADA,
             By.PARTNER: str(NORTH),
         }
-        tally.add([DaysCount(keys, 3, 1), OutcomeCount(keys, Outcome.FILLED, 1), OpenCount(HOSTILE, 4, 7)])
-    tally.add([DaysCount({By.PARTNER: "4711", By.LIBRARY: "GONE"}, 3, 1)])
-    database.transact(figures.keep, tally.figures())
+        tally.add([DaysCount(keys, 3, 1, "2026-01"), OutcomeCount(keys, Outcome.FILLED, 1, "2026-02")])
+        tally.add([OpenCount(HOSTILE, 4, 7)])
+    tally.add([DaysCount({By.PARTNER: "4711", By.LIBRARY: "GONE"}, 3, 1, "2026-01")])
+    database.transact(figures.keep, tally.figures(MONTHS))
 
 
 def test_groups_have_their_names_of_today(clara: Desk, database: Database) -> None:
@@ -306,8 +308,8 @@ def test_shapes_stay_within_their_plot() -> None:
 
 def test_a_median_at_the_end_of_the_scale_is_seen() -> None:
     tally = Tally()
-    tally.add([DaysCount({By.BACKEND: "a"}, 10, 3)])
-    (group,) = tally.figures().groups[By.BACKEND]
+    tally.add([DaysCount({By.BACKEND: "a"}, 10, 3, "2026-01")])
+    (group,) = tally.figures(MONTHS).groups[By.BACKEND]
 
     middle, median = plots.turnaround(group, 10)
 
