@@ -70,8 +70,8 @@ def look(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
     """
     Give the dashboard; at most fourteen queries.
 
-    None reads more than a thousand entries of an index, but for one: messages that failed longer ago, or were given
-    up, are passed over.
+    None reads more than a thousand entries of an index, but for one: failed messages are looked for among the newest
+    rows of Koha's queue, for it has no index on their status.
 
     Args:
         delivery: Says which messages are ours.

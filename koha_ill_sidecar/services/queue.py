@@ -63,7 +63,7 @@ class QueueFilter:
         to_address: Only those to exactly this address.
         letter_codes: Empty for those that we deliver.
         newest: Look at so many rows at the queue's end, and at all that is being delivered; None: at every row.
-        settled_days: Look at what failed in so many days instead, wherever in the queue it stands.
+        failed_days: Only what failed in so many days; what we failed to deliver, wherever in the queue it stands.
         before: Only those with a lower number.
     """
 
@@ -72,13 +72,13 @@ class QueueFilter:
     to_address: str | None = None
     letter_codes: Sequence[str] = ()
     newest: int | None = RECENT_ROWS
-    settled_days: int | None = None
+    failed_days: int | None = None
     before: int | None = None
 
 
 FAILED_DAYS = 30
 
-FAILED_LATELY = QueueFilter(progress=(Progress.FAILED,), settled_days=FAILED_DAYS)
+FAILED_LATELY = QueueFilter(progress=(Progress.FAILED,), failed_days=FAILED_DAYS)
 """What failed in the last days and was not given up: somebody should look at it."""
 
 
@@ -131,7 +131,7 @@ def _selection(wanted: QueueFilter, delivery: DeliverySettings) -> Selection:
         to_address=wanted.to_address,
         letter_codes=wanted.letter_codes or delivery.letter_codes,
         newest=_EVERYTHING if wanted.newest is None else wanted.newest,
-        settled_days=wanted.settled_days,
+        failed_days=wanted.failed_days,
         oldest_seconds=delivery.ignore_older_than.total_seconds(),
         before=wanted.before,
     )

@@ -73,7 +73,7 @@ class Selection:
         to_address: Only those to exactly this address, which stands in the message itself.
         letter_codes: Only these; empty for those of every letter of Koha's module ``ill``.
         newest: Among so many rows at the queue's end, those that we are at work on, and those of the patron.
-        settled_days: Instead of *newest*: among those whose delivery failed in so many days.
+        failed_days: Only what failed in so many days; then also where our delivery did, wherever in the queue it is.
         oldest_seconds: What has been pending longer, and was never tried, is left alone.
         before: Only those with a lower number.
     """
@@ -83,21 +83,21 @@ class Selection:
     to_address: str | None = None
     letter_codes: Sequence[str] = ()
     newest: int = 0
-    settled_days: int | None = None
+    failed_days: int | None = None
     oldest_seconds: float
     before: int | None = None
 
 
 def find(tx: Transaction, selection: Selection, *, limit: int) -> list[QueueEntry]:
     """Find messages, newest first; one query."""
-    statement = _find(tx.koha, selection.settled_days is not None)
+    statement = _find(tx.koha, selection.failed_days is not None)
     rows = tx.connection.execute(statement, _values(selection, limit)).mappings()
     return [QueueEntry(**row | {"progress": Progress(row["progress"])}) for row in map(dict, rows)]
 
 
 def count(tx: Transaction, selection: Selection, *, limit: int) -> int:
-    """Count what :func:`find` would find, at most *limit*; one query that reads no further than that."""
-    statement = _count(tx.koha, selection.settled_days is not None)
+    """Count what :func:`find` would find, at most *limit*; one query."""
+    statement = _count(tx.koha, selection.failed_days is not None)
     return int(tx.connection.scalar(statement, _values(selection, limit)) or 0)
 
 
@@ -178,15 +178,23 @@ _NEAR_THE_END = (
 )
 _FAILED_LATELY = (
     "SELECT message_id FROM ill_sidecar_deliveries FORCE INDEX (ill_sidecar_deliveries_due)"
-    " WHERE state = 'failed' AND settled_at >= UTC_TIMESTAMP(6) - INTERVAL :settled_days DAY"
+    " WHERE state = 'failed' AND settled_at >= UTC_TIMESTAMP(6) - INTERVAL :failed_days DAY"
 )
 
 
 def _selected(koha: InstalledKoha, *, lately: bool) -> str:
+    near = f"{_NEAR_THE_END} UNION {_FAILED_LATELY}" if lately else _NEAR_THE_END
+    touched = "m.updated_on" if koha.has("message_queue", "updated_on") else "m.time_queued"
+    is_late_enough = (
+        " AND m.status = 'failed' AND IF(d.state = 'failed',"
+        " d.settled_at >= UTC_TIMESTAMP(6) - INTERVAL :failed_days DAY,"
+        f" {touched} >= NOW() - INTERVAL :failed_days DAY)"  # Koha's own script knows no other time
+    )
     return (
-        f"FROM (SELECT {_columns(koha)} FROM ({_FAILED_LATELY if lately else _NEAR_THE_END}) near"  # noqa: S608
+        f"FROM (SELECT {_columns(koha)} FROM ({near}) near"  # noqa: S608  (texts of this module)
         f" JOIN ({_JOINED}) ON m.message_id = near.message_id"
-        " WHERE (:borrowernumber IS NULL OR m.borrowernumber = :borrowernumber)"
+        f" WHERE 1{is_late_enough if lately else ''}"
+        " AND (:borrowernumber IS NULL OR m.borrowernumber = :borrowernumber)"
         " AND (:to_address IS NULL OR m.to_address = :to_address)"
         " AND (:before IS NULL OR m.message_id < :before)"
         " AND (m.letter_code IN :letter_codes OR :every_ill_letter"
@@ -206,7 +214,7 @@ def _values(selection: Selection, limit: int) -> dict[str, object]:
         "before": selection.before,
         "limit": limit,
         "newest": selection.newest,
-        "settled_days": selection.settled_days,
+        "failed_days": selection.failed_days,
     }
 
 
