@@ -269,6 +269,7 @@ _REQUEUE = text(
     " ON DUPLICATE KEY UPDATE"
     " mail_message_id = IF(state = 'sent', VALUES(mail_message_id), mail_message_id),"
     " reached = IF(state = 'sent', NULL, reached),"
+    f" last_error = IF(last_error = '{GIVEN_UP_REASON}', NULL, last_error),"
     " attempts = 0, next_attempt_at = UTC_TIMESTAMP(6), first_attempt_at = UTC_TIMESTAMP(6), settled_at = NULL,"
     " lease_holder = NULL, lease_until = NULL, state = 'waiting'"
 )

@@ -75,7 +75,7 @@ def test_what_waits_for_the_desk_is_counted_with_the_oldest(
     assert tile(shown, "New request") == "2"
     assert tile(shown, "Cancellation requested") == "1"
     assert tile(shown, "Queued request") == "0"
-    assert f'<a href="/requests/{first}">{first}</a>, 2026-01-02' in shown
+    assert f'<a href="/requests/{first}">{first}</a>, <span class="nowrap">2026-01-02</span>' in shown
 
 
 def test_words_to_the_staff_stand_there_newest_first(
@@ -110,7 +110,7 @@ def test_words_to_the_staff_are_in_the_language_of_the_page(
     shown = clara.get("/dashboard").text
 
     assert (
-        '<td class="long">供應者回報「x」，但未套用：圖書館已撤銷這筆請求。 供應者表示：Sorry, 100 %</td>'
+        '<td class="long">供應者回報「x」，但未套用：圖書館已撤銷這筆請求。<br>供應者表示：Sorry, 100 %</td>'
         in shown
     )
 

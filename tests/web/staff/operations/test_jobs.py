@@ -1,5 +1,6 @@
 """The jobs, as the staff see them."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -8,11 +9,12 @@ import pytest
 from sqlalchemy import Engine, text
 from web.conftest import Desk
 
+from koha_ill_sidecar.config.settings import JobSchedules
 from koha_ill_sidecar.config.values import Schedule
 from koha_ill_sidecar.services.job_runs import ON_EVERY_HOST
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import leases
-from koha_ill_sidecar.web.staff.operations.jobs import schedule_text
+from koha_ill_sidecar.web.staff.operations.jobs import _JOBS, schedule_text
 
 
 def row(page: str, job: str) -> str:
@@ -27,10 +29,14 @@ def test_a_run_is_told_with_outcome_and_next_start(clara: Desk, database: Databa
     watch = row(clara.get("/operations/jobs").text, "watch")
 
     assert "every 10 seconds" in watch
-    assert re.search(r" \d\d:\d\d:\d\d – \S+ \d\d:\d\d:\d\d<", watch)
+    assert re.search(r" \d\d:\d\d:\d\d <span class=\"soft\">took 0\.\d s</span>", watch)
     assert "All well" in watch
     assert "Overdue" not in watch
     assert '<td class="number">1</td>' in watch
+
+
+def test_every_job_that_is_set_up_has_a_name_that_people_understand() -> None:
+    assert {field.name for field in dataclasses.fields(JobSchedules)} <= set(_JOBS)
 
 
 def test_a_job_that_runs_names_its_host(clara: Desk, database: Database) -> None:

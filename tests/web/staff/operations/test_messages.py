@@ -246,6 +246,16 @@ def test_what_was_given_up_or_sent_cannot_be_given_up(clara: Desk, queue: Queue)
     assert f"Not changed, because given up already: {given_up}." in refused
 
 
+def test_what_was_given_up_can_be_tried_after_all(clara: Desk, queue: Queue) -> None:
+    number = queue.add()
+    clara.post("/operations/messages/give-up", {"message": number})
+
+    clara.post("/operations/messages/retry", {"message": number})
+
+    assert queue.status(number) == ("pending", "")
+    assert queue.delivery(number)["last_error"] is None
+
+
 def test_what_was_given_up_is_no_longer_among_what_is_to_be_delivered(clara: Desk, queue: Queue) -> None:
     number = queue.add()
     clara.post("/operations/messages/give-up", {"message": number}, follow=True)
