@@ -166,34 +166,27 @@ class _Views:
         return redirect(where_next("staff.messages"), 303)
 
     def set_addresses(self) -> Response:
-        """Give several messages one address; each must still have the one that was shown."""
+        """Give several messages to one address another; each must still have the one that was shown."""
         chosen = numbers(request.form.getlist("message"))
         typed = request.form.get("address", "").strip()
+        is_retried = "retry" in request.form
 
         def act(tx: Transaction, message_id: int) -> QueueEntry:
             shown = request.form.get(f"shown-{message_id}", "")
             entry = queue.set_address(tx, message_id, typed, shown=shown, even_sent=False)
-            if "retry" in request.form:
+            if is_retried:
                 queue.retry(tx, message_id, message_id_domain=self._domain)
             return entry
 
+        found, back = self._chosen(request.form.getlist("message")), where_next("staff.messages")
+        if len(_recipients(found)) > 1:
+            return self._confirmation(queue.Change.SET_ADDRESS, found, back)
         try:
-            self._each(
-                chosen,
-                act,
-                lambda done: ngettext(
-                    "%(num)d message has its new address.", "%(num)d messages have their new address.", done
-                ),
-            )
+            self._each(chosen, act, _told_of_retried if is_retried else _told_of_corrected)
         except InvalidAddress:  # told before the first is changed
-            return self._confirmation(
-                queue.Change.SET_ADDRESS,
-                self._chosen(request.form.getlist("message")),
-                where_next("staff.messages"),
-                typed=typed,
-                problem=_("This cannot be an email address. Nothing was changed."),
-            )
-        return redirect(where_next("staff.messages"), 303)
+            problem = _("This cannot be an email address. Nothing was changed.")
+            return self._confirmation(queue.Change.SET_ADDRESS, found, back, typed=typed, problem=problem)
+        return redirect(back, 303)
 
     def set_address(self, message_id: int) -> Response:
         typed = request.form.get("address", "").strip()
@@ -255,18 +248,19 @@ class _Views:
         problem: str = "",
     ) -> Response:
         chosen = [_judged(one, change) for one in found]
-        changed = [one for one in chosen if one.is_changed]
-        addresses = {one.listed.entry.to_address or "" for one in changed}
+        changed = [one.listed.entry for one in chosen if one.is_changed]
+        is_mixed = change is queue.Change.SET_ADDRESS and len(_recipients(found)) > 1
         return page(
             "staff/operations/confirm_messages.html",
-            422 if problem else 200,
+            422 if problem or (is_mixed and request.method == "POST") else 200,
             change=change.value,
             chosen=chosen,
             changed=len(changed),
+            is_mixed=is_mixed,
+            addresses=sorted({entry.to_address for entry in changed if entry.to_address}),
             sent=sum(one.is_sent for one in chosen),
             left_out=sum(one.reason is not None for one in chosen),
-            have_several_addresses=len(addresses) > 1,
-            typed=(min(addresses) if len(addresses) == 1 else "") if typed is None else typed,
+            typed=next((entry.to_address or "" for entry in changed), "") if typed is None else typed,
             problem=problem,
             states=STATES,
             reasons=_REFUSALS,
@@ -314,6 +308,27 @@ def _judged(one: ListedMessage, change: queue.Change) -> _Chosen:
     if is_sent and change is queue.Change.SET_ADDRESS:
         return _Chosen(listed=one, reason="sent", is_sent=False)
     return _Chosen(listed=one, reason=reason, is_sent=is_sent)
+
+
+def _recipients(found: Sequence[ListedMessage]) -> set[str | int | None]:
+    """Give those whose address would be corrected: nobody is to get what is meant for another."""
+    return {
+        one.entry.to_address or one.entry.borrowernumber
+        for one in found
+        if _judged(one, queue.Change.SET_ADDRESS).is_changed
+    }
+
+
+def _told_of_corrected(done: int) -> str:
+    return ngettext("%(num)d message has its new address.", "%(num)d messages have their new address.", done)
+
+
+def _told_of_retried(done: int) -> str:
+    return ngettext(
+        "%(num)d message has its new address, and is tried at once.",
+        "%(num)d messages have their new address, and are tried at once.",
+        done,
+    )
 
 
 def _code_text(code: str) -> str:

@@ -290,23 +290,50 @@ def test_one_correction_reaches_all_messages_with_the_same_wrong_address(
     assert f"/operations/messages/{other}" not in listed
     assert "Correct the address of 2 messages?" in asked
     assert 'value="nowhere" autocomplete' in asked
-    assert "do not all go to the same address" not in asked
-    assert "2 messages have their new address." in done
+    assert "go to several addresses" not in asked
+    assert "2 messages have their new address, and are tried at once." in done
     assert {queue.row(number)["to_address"] for number in wrong} == {"sam@example.org"}
     assert {queue.status(number) for number in wrong} == {("pending", "")}
 
 
-def test_messages_with_several_addresses_are_told_before_they_get_one(clara: Desk, queue: Queue) -> None:
-    one, other = queue.add(to_address="a@example.org"), queue.add(to_address="b@example.org")
+def test_only_messages_to_one_address_are_corrected_together(clara: Desk, queue: Queue) -> None:
+    """Nobody is to get what is meant for another."""
+    chosen = [queue.add(to_address="a@x.org"), queue.add(to_address="b@x.org")]
+    query = "&".join(f"message={number}" for number in chosen)
 
-    asked = clara.get(f"/operations/messages/confirm?action=set_address&message={one}&message={other}").text
+    asked = clara.get(f"/operations/messages/confirm?action=set_address&{query}").text
+    refused = clara.post(
+        "/operations/messages/address",
+        {
+            "message": chosen,
+            f"shown-{chosen[0]}": "a@x.org",
+            f"shown-{chosen[1]}": "b@x.org",
+            "address": "c@x.org",
+        },
+    )
 
-    assert "do not all go to the same address" in asked
-    assert 'name="address" value=""' in asked
+    assert "These messages go to several addresses" in asked
+    assert 'href="/operations/messages?address=a@x.org"' in asked
+    assert 'name="address"' not in asked
+    assert refused.status_code == 422
+    assert [queue.row(number)["to_address"] for number in chosen] == ["a@x.org", "b@x.org"]
+
+
+def test_messages_to_the_addresses_of_several_patrons_are_not_corrected_together(
+    clara: Desk, queue: Queue
+) -> None:
+    chosen = [queue.add(), queue.add(borrowernumber=WEN)]
+    query = "&".join(f"message={number}" for number in chosen)
+
+    asked = clara.get(f"/operations/messages/confirm?action=set_address&{query}").text
+    clara.post("/operations/messages/address", {"message": chosen, "address": "c@x.org"})
+
+    assert "These messages go to several addresses" in asked
+    assert [queue.row(number)["to_address"] for number in chosen] == [None, None]
 
 
 def test_an_address_is_not_corrected_where_that_cannot_be_and_each_is_told(clara: Desk, queue: Queue) -> None:
-    changed, meanwhile = queue.add(to_address="old@x.org"), queue.add(to_address="new@x.org")
+    changed, meanwhile = queue.add(to_address="old@x.org"), queue.add(to_address="old@x.org")
     sent, sms = queue.add(status="sent"), queue.add(message_transport_type="sms")
     chosen = [changed, meanwhile, sent, sms]
     query = "&".join(f"message={number}" for number in chosen)
@@ -317,7 +344,7 @@ def test_an_address_is_not_corrected_where_that_cannot_be_and_each_is_told(clara
         {
             "message": chosen,
             f"shown-{changed}": "old@x.org",
-            f"shown-{meanwhile}": "old@x.org",
+            f"shown-{meanwhile}": "older@x.org",
             "address": "right@x.org",
         },
         follow=True,
@@ -329,7 +356,7 @@ def test_an_address_is_not_corrected_where_that_cannot_be_and_each_is_told(clara
     assert f"Not changed, because given another address meanwhile: {meanwhile}." in shown
     assert f"Not changed, because sent already: {sent}." in shown
     assert f"Not changed, because not an email: {sms}." in shown
-    assert [queue.row(number)["to_address"] for number in chosen] == ["right@x.org", "new@x.org", None, None]
+    assert [queue.row(number)["to_address"] for number in chosen] == ["right@x.org", "old@x.org", None, None]
 
 
 def test_a_correction_that_cannot_be_an_address_changes_nothing(clara: Desk, queue: Queue) -> None:
