@@ -1,4 +1,4 @@
-"""Whether all is well: what Koha is set up to, the mail servers, the backends."""
+"""Whether all is well: the daemon, what Koha is set up to, the mail servers, the backends."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import backend_health
+from koha_ill_sidecar.services import backend_health, job_runs
 from koha_ill_sidecar.services.backend_health import BackendHealth, BackendState
 from koha_ill_sidecar.services.doctor import Finding, Verdict
 from koha_ill_sidecar.services.doctor.for_staff import examine_for_staff
@@ -43,8 +43,10 @@ def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
 
     def show() -> Response:
         found = findings.get()
+        jobs = runtime.database.transact(job_runs.list_jobs, runtime.settings.scheduler.jobs, timezone)
         return page(
             "staff/operations/health.html",
+            has_overdue_jobs=any(job.is_overdue for job in jobs),
             findings=sorted(found.value, key=_urgency),
             as_of=found.at,
             check_text=check_text,

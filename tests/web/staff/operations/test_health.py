@@ -19,6 +19,7 @@ from koha_ill_sidecar.config.settings import DeliverySettings, SmtpSettings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.sidecar import leases
 from koha_ill_sidecar.web.app import create_app
 from koha_ill_sidecar.web.staff.operations.kept import Kept
 
@@ -88,6 +89,15 @@ def test_who_checks_again_is_told_what_was_checked_and_when(clara: Desk) -> None
         told.group(1),
     )
     assert "Checked anew" not in clara.get("/operations").text
+
+
+def test_jobs_that_do_not_run_are_told_where_one_looks_first(clara: Desk, database: Database) -> None:
+    assert "Some jobs are overdue." in clara.get("/operations").text
+
+    for name in ("watch", "index", "outbox", "figures", "cleanup"):
+        database.transact(leases.take, name, holder="host1:1:x", lease_seconds=60)
+
+    assert "Some jobs are overdue." not in clara.get("/operations").text
 
 
 def in_navigation(page: str, backend: str) -> str:
