@@ -70,7 +70,7 @@ class ReceiptNotFound(CallbackError):
 
     def __init__(self, receipt_id: int) -> None:
         self.receipt_id = receipt_id
-        super().__init__(f"There is no receipt {receipt_id}. `callbacks list` shows those that are kept.")
+        super().__init__(f"There is no callback {receipt_id}. `callbacks list` shows those that are kept.")
 
 
 class BackendNotConfigured(CallbackError):
@@ -212,13 +212,22 @@ class LetterMissing(NoticeError):
                 "There is no notice template %(code)s for %(transport)s. Add it in Koha under Tools, Notices and "
                 "slips, or run `koha-ill-sidecar notices install`.",
                 code=code,
-                transport=transport,
+                transport=Sentence(transport, {}),
             )
         )
 
 
 class NoticeIsBlank(NoticeError):
     """A notice has no text."""
+
+    def __init__(self, code: str, transport: str) -> None:
+        super().__init__(
+            sentence(
+                "The text of %(code)s (%(transport)s) is empty: there is nothing to send. Look at its notice template.",
+                code=code,
+                transport=Sentence(transport, {}),
+            )
+        )
 
 
 class TemplateFailed(NoticeError):

@@ -32,5 +32,5 @@ def sentence(text: str, /, **values: object) -> Sentence:
 
 
 def verbatim(text: str) -> Sentence:
-    """Give a text as it is, such as the words of another program."""
+    """Give a text as it is, such as the words of another program; pages still say those that they know."""
     return Sentence(text.replace("%", "%%"), {})

@@ -16,10 +16,10 @@ from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar.receipts import Receipt, ReceiptFilter
 
 _COLUMNS = {
-    "receipt_id": "Receipt",
+    "receipt_id": "Callback",
     "received_at": "Received (UTC)",
     "backend": "Backend",
-    "event_id": "Event",
+    "event_id": "Event ID",
     "illrequest_id": "Request",
     "verdict": "Outcome",
     "repeats": "Repeats",
@@ -55,7 +55,7 @@ def list_receipts(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List receipts, newest first."""
+    """List callbacks, newest first."""
     verdicts = [Verdict(outcome) for outcome in outcomes]
     wanted = ReceiptFilter(backend=backend, verdicts=verdicts, illrequest_id=illrequest_id)
     found = context.database.transact(receipts.find, wanted, limit=limit)
@@ -63,11 +63,11 @@ def list_receipts(
 
 
 @callbacks.command()
-@click.argument("receipt_id", type=int)
+@click.argument("receipt_id", metavar="CALLBACK", type=int)
 @json_option
 @pass_context
 def show(context: CommandContext, *, receipt_id: int, as_json: bool) -> None:
-    """Show a receipt whole, with the body as it came."""
+    """Show a callback whole, with the body as it came."""
     receipt = context.database.transact(receipts.get, receipt_id)
     row = {
         **asdict(receipt),
@@ -83,8 +83,8 @@ def show(context: CommandContext, *, receipt_id: int, as_json: bool) -> None:
 
 
 @callbacks.command("replay")
-@click.argument("receipt_ids", metavar="RECEIPT...", type=int, nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every receipt that --outcome and --backend choose.")
+@click.argument("receipt_ids", metavar="CALLBACK...", type=int, nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every callback that --outcome and --backend choose.")
 @click.option("--backend", help="With --all: only those of this backend.")
 @click.option(
     "--outcome",
@@ -113,7 +113,7 @@ def replay_receipts(
     applied, one that is late stays late. Exits with 1 if one could not be replayed.
     """
     if bool(receipt_ids) == everything:
-        raise click.UsageError("Name receipts, or choose them with --all.")
+        raise click.UsageError("Name callbacks, or choose them with --all.")
     if everything:
         wanted = ReceiptFilter(backend=backend, verdicts=[Verdict(outcome) for outcome in outcomes])
         receipt_ids = _all_of(context, wanted)
@@ -126,7 +126,7 @@ def replay_receipts(
 @click.argument("illrequest_id", metavar="REQUEST", type=int)
 @pass_context
 def attended(context: CommandContext, *, illrequest_id: int) -> None:
-    """Take the word to the staff away from a request that somebody has looked after."""
+    """Take the note for staff away from a request that has been dealt with."""
     context.database.transact(attend, illrequest_id)
     click.echo(f"Request {illrequest_id} needs nobody's attention any more.")
 

@@ -28,8 +28,8 @@ def notices() -> None:
 
 
 @notices.command()
-@click.option("--diff", "with_diff", is_flag=True, help="Show how letters that are there differ from ours.")
-@click.option("--only-missing", is_flag=True, help="Say nothing of letters that are there already.")
+@click.option("--diff", "with_diff", is_flag=True, help="Show how templates that are there differ from ours.")
+@click.option("--only-missing", is_flag=True, help="Say nothing of templates that are there already.")
 @click.option("--lang", "langs", multiple=True, help="Only this language, such as default or zh-Hant-TW.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done and change nothing.")
 @json_option
@@ -46,7 +46,7 @@ def install(
     """
     Add the ILL notices that Koha lacks.
 
-    Letters that are there stay as they are, whoever worded them.
+    Templates that are there stay as they are, whoever worded them.
     """
     step = notice_templates.compare if dry_run else notice_templates.install
     compared = context.database.transact(step, langs=langs)
@@ -94,15 +94,15 @@ def preview(
         return
     click.echo(f"Subject: {notice.title}")
     click.echo(
-        f"Letter: {notice.code} ({notice.transport}, {notice.lang}{', HTML' if notice.is_html else ''})"
+        f"Notice template: {notice.code} ({notice.transport}, {notice.lang}{', HTML' if notice.is_html else ''})"
     )
     click.echo()
     click.echo(notice.content, nl=not notice.content.endswith("\n"))
 
 
 @notices.command()
-@click.option("--code", "codes", multiple=True, help="Only letters with this code.")
-@click.option("--lang", "langs", multiple=True, help="Only letters in this language.")
+@click.option("--code", "codes", multiple=True, help="Only templates with this code.")
+@click.option("--lang", "langs", multiple=True, help="Only templates in this language.")
 @json_option
 @click.pass_context
 @pass_context
@@ -115,10 +115,10 @@ def check(
     as_json: bool,
 ) -> None:
     """
-    Say what is wrong with the ILL letters in Koha; changes nothing.
+    Say what is wrong with the ILL notice templates in Koha; changes nothing.
 
     Errors are what Koha or the sidecar fails on, so that nothing is sent; warnings what is hardly meant so. Exits with
-    1 if there is an error, or no letter with a code that was asked for.
+    1 if there is an error, or no template with a code that was asked for.
     """
     checked = context.database.transact(notice_check.check, codes=codes, langs=langs)
     missing = _missing(checked, codes)
@@ -192,9 +192,9 @@ def _missing(checked: NoticeCheck, codes: Sequence[str]) -> str | None:
     """Tell what was asked for in vain: in a cron job, a mistyped code must not look like letters without fault."""
     known = {letter.code for letter in checked.letters} | {finding.code for finding in checked.findings}
     if not known:
-        return "There is no such letter."
+        return "There is no such notice template."
     missing = [printable(code) for code in codes if code not in known]
-    return f"There is no such letter: {', '.join(missing)}." if missing else None
+    return f"There is no such notice template: {', '.join(missing)}." if missing else None
 
 
 def _print_report(checked: NoticeCheck) -> None:
@@ -204,7 +204,7 @@ def _print_report(checked: NoticeCheck) -> None:
         for finding in (first, *others):
             _print_finding(finding)
         if first.address:
-            click.echo(f"  Mend it in Koha: {first.address}")
+            click.echo(f"  Correct it in Koha: {first.address}")
         click.echo()
     click.echo(_summary(checked))
 
@@ -237,11 +237,11 @@ def _pointer(finding: Finding) -> Sequence[str]:
 
 def _summary(checked: NoticeCheck) -> str:
     number = len(checked.letters)
-    letters = f"{number} letter{'' if number == 1 else 's'} checked"
+    templates = f"{number} notice template{'' if number == 1 else 's'} checked"
     if not checked.findings:
-        return f"{letters}, nothing found."
+        return f"{templates}, nothing found."
     errors, warnings = checked.count(Severity.ERROR), checked.count(Severity.WARNING)
     return (
-        f"{letters}: {errors} error{'' if errors == 1 else 's'}, "
+        f"{templates}: {errors} error{'' if errors == 1 else 's'}, "
         f"{warnings} warning{'' if warnings == 1 else 's'}."
     )

@@ -16,8 +16,8 @@ _COLUMNS = {
     "message_id": "message",
     "progress": "state",
     "failure_code": "code",
-    "letter_code": "letter",
-    "message_transport_type": "by",
+    "letter_code": "notice",
+    "message_transport_type": "transport",
     "borrowernumber": "patron",
     "to_address": "to",
     "time_queued": "queued",
@@ -46,7 +46,7 @@ def queue() -> None:
 )
 @click.option("--patron", "borrowernumber", type=int, metavar="BORROWERNUMBER", help="Only this patron's.")
 @click.option(
-    "--letter", "letter_codes", multiple=True, metavar="CODE", help="Only this letter's; repeatable."
+    "--letter", "letter_codes", multiple=True, metavar="CODE", help="Only notices with this code; repeatable."
 )
 @click.option(
     "--newest",

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from koha_ill_sidecar.config.settings import SmtpSettings, SSLMode
+from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import PermanentDeliveryFailure, TemporaryDeliveryFailure
 
 logger = logging.getLogger(__name__)
@@ -199,7 +200,7 @@ class _Connection:
             self._smtp = self._open()
         except (OSError, UnicodeError) as error:  # every error of smtplib and ssl is an OSError
             raise TemporaryDeliveryFailure(
-                f"No connection to the mail server {self._where}: {_explained(error)}"
+                f"{self._say(delivery_reasons.NO_CONNECTION)} {_explained(error)}"
             ) from error
 
     @property
@@ -269,7 +270,7 @@ class _Connection:
         if envelope.needs_smtputf8:
             if not self._smtp.has_extn("smtputf8"):
                 raise PermanentDeliveryFailure(
-                    f"The mail server {self._where} cannot send to or from addresses in other scripts (SMTPUTF8)",
+                    self._say(delivery_reasons.NO_OTHER_SCRIPTS),
                     role="to"
                     if any(not recipient.isascii() for recipient in envelope.recipients)
                     else "from",
@@ -281,7 +282,7 @@ class _Connection:
         code, answer = next(answers)
         if code != _OK:
             self._abandon(answers)
-            raise self._failure(code, answer, "the sender")
+            raise self._failure(code, answer, delivery_reasons.SENDER_REFUSED)
 
     def _hear_recipients(self, answers: Answers, envelope: Envelope) -> list[Refusal]:
         heard = ((recipient, *next(answers)) for recipient in envelope.recipients)
@@ -295,7 +296,7 @@ class _Connection:
         code, answer = next(answers)
         if code != _GO_AHEAD:
             self._reset()
-            raise self._failure(code, answer, "the mail")
+            raise self._failure(code, answer, delivery_reasons.MAIL_REFUSED)
 
     def _answers(self, commands: Sequence[str]) -> Answers:
         """
@@ -310,7 +311,7 @@ class _Connection:
             code, answer = self._ask(line)
             if code == _CLOSING:
                 self._smtp.close()
-                raise _HungUp(f"The mail server {self._where} closed the session: {code} {_readable(answer)}")
+                raise _HungUp(f"{self._say(delivery_reasons.CLOSED)} {code} {_readable(answer)}")
             yield code, answer
 
     def _abandon(self, answers: Answers) -> None:
@@ -329,13 +330,13 @@ class _Connection:
         except OSError as error:
             self._smtp.close()
             raise TemporaryDeliveryFailure(
-                f"The mail server {self._where} did not say whether it took the mail: {_explained(error)}",
+                f"{self._say(delivery_reasons.IN_DOUBT)} {_explained(error)}",
                 in_doubt=True,
             ) from error
         if code != _OK:
             if code == _CLOSING:
                 self._smtp.close()
-            raise self._failure(code, answer, "the mail")
+            raise self._failure(code, answer, delivery_reasons.MAIL_REFUSED)
 
     def _ask(self, line: bytes) -> tuple[int, bytes]:
         try:
@@ -347,9 +348,9 @@ class _Connection:
             # smtplib wraps a time-out like any other error; then nobody knows whether a new session would fare better.
             if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
                 raise TemporaryDeliveryFailure(
-                    f"The mail server {self._where} did not answer in {self.server.timeout.total_seconds():g} s"
+                    self._say(delivery_reasons.NO_ANSWER, seconds=f"{self.server.timeout.total_seconds():g}")
                 ) from error
-            raise _HungUp(f"The mail server {self._where} broke off: {_explained(error)}") from error
+            raise _HungUp(f"{self._say(delivery_reasons.BROKEN_OFF)} {_explained(error)}") from error
 
     def _reset(self) -> None:
         """Make the session ready for another mail; where that fails it is closed."""
@@ -360,10 +361,13 @@ class _Connection:
         if code != _OK:
             self._smtp.close()
 
+    def _say(self, text: str, **values: str) -> str:
+        return text % {"server": self._where, **values}
+
     def _failure(
-        self, code: int, answer: bytes, what: str
+        self, code: int, answer: bytes, refusal: str
     ) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:
-        text = f"The mail server {self._where} refused {what}: {code} {_readable(answer)}"
+        text = f"{self._say(refusal)} {code} {_readable(answer)}"
         if _is_temporary(code):
             return TemporaryDeliveryFailure(text)
         return PermanentDeliveryFailure(text)
@@ -374,7 +378,8 @@ def _recipient_commands(envelope: Envelope) -> list[str]:
 
 
 def _all_refused(refused: Sequence[Refusal]) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:
-    text = "The mail server refused " + "; ".join(map(str, refused))
+    refusals = "; ".join(map(str, refused))
+    text = f"{delivery_reasons.ALL_REFUSED} {refusals}"
     if any(refusal.is_temporary for refusal in refused):
         return TemporaryDeliveryFailure(text)
     return PermanentDeliveryFailure(text)

@@ -100,7 +100,7 @@ _RESOURCE = (
 FIELDS: Mapping[MaterialType, tuple[Field, ...]] = MappingProxyType(
     {
         MaterialType.BOOK: _fields(*_BOOK),
-        MaterialType.CHAPTER: _fields(*_BOOK, "chapter_author", "chapter", "pages", chapter_author="Author"),
+        MaterialType.CHAPTER: _fields(*_BOOK, "chapter_author", "chapter", "pages"),
         MaterialType.JOURNAL: _fields(
             "title", "publisher", "volume", "issue", "year", "issn", "eissn", "doi", issue="Issue number"
         ),
@@ -120,7 +120,11 @@ FIELDS: Mapping[MaterialType, tuple[Field, ...]] = MappingProxyType(
         MaterialType.RESOURCE: _fields(*_RESOURCE),
     }
 )  # fmt: skip
-"""The form of each type; for an article, a chapter and a conference *title* is that of the whole."""
+"""
+The form of each type; for an article, a chapter and a conference *title* is that of the whole.
+
+Koha calls both authors of a chapter *Author*: here the two fields stand in one list and need two names.
+"""
 
 MIGRATED = (
     "title", "type", "author", "year", "volume", "isbn", "issn", "eissn", "article_title",

@@ -401,7 +401,7 @@ def _refuse_reused_key(tx: Transaction, callback: Callback, first: Receipt) -> R
     logger.warning("event id reused", extra={"backend": callback.backend, "receipt_id": first.receipt_id})
     if first.illrequest_id is not None:
         what = sentence(
-            "The supplier sent two different events under one id; receipt %(number)s has both.",
+            "The supplier sent two different events under one event ID; callback %(number)s has both.",
             number=first.receipt_id,
         )
         _ask_for_attention(tx, first.illrequest_id, what)
@@ -514,8 +514,7 @@ def _supplied(tx: Transaction, kept: Kept, report: StatusReport, supply: Supply)
             long_values["access_url"] = supply.access_url
             too_long = (
                 sentence(
-                    "The address to read it at has %(length)s characters, which Koha cannot hold; the receipt of the "
-                    "callback has it.",
+                    "The access URL has %(length)s characters, more than Koha can hold; the callback has it whole.",
                     length=len(supply.access_url),
                 ),
             )

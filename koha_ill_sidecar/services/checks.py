@@ -75,7 +75,7 @@ def manager(tx: Transaction, borrowernumber: int | None) -> None:
     if patron is None or not patrons.may_work_on_ill(tx, patron):
         raise RequestRefused(
             "invalid_manager",
-            "The patron %(number)s is no member of staff with the permission ill.",
+            "The patron %(number)s is not a member of staff with the permission ill.",
             number=borrowernumber,
         )
 
@@ -106,7 +106,7 @@ def attribute_key(key: str) -> None:
     """Make sure that a key can be stored; refused: invalid_field."""
     if not key.strip() or key != key.strip():
         raise RequestRefused(
-            "invalid_field", "“%(key)s” is no key: it is empty, or has spaces around it.", key=key
+            "invalid_field", "“%(key)s” is not a key: it is empty, or has spaces around it.", key=key
         )
     if len(key) > MAX_TYPE_LENGTH:
         raise RequestRefused(

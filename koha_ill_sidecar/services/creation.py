@@ -251,7 +251,7 @@ def _check_key(key: str, *, is_core: bool) -> None:
     if is_core and key not in LABELS:
         raise RequestRefused(
             "invalid_field",
-            "“%(key)s” is no field of a request. Give it as a custom field, or use one of %(fields)s.",
+            "“%(key)s” is not a field of a request. Give it as a custom field, or use one of %(fields)s.",
             key=key,
             fields=", ".join(LABELS),
         )

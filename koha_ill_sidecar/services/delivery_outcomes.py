@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from koha_ill_sidecar.config.settings import DeliverySettings, RetrySettings
 from koha_ill_sidecar.delivery.mail import Mail
 from koha_ill_sidecar.delivery.smtp import Receipt
+from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import PermanentDeliveryFailure
 from koha_ill_sidecar.storage.sidecar.deliveries import Attempt, DeliveryState, Settlement
 
@@ -14,7 +15,8 @@ def taken_by_server(attempt: Attempt, mail: Mail, receipt: Receipt, settings: De
     """Decide what it means that a server took a mail, perhaps not for everybody."""
     named = {address.spec for address in (*mail.to, *mail.cc)}
     refused = [refusal for refusal in receipt.refused if refusal.recipient in named]
-    error = "Refused: " + "; ".join(map(str, receipt.refused)) if receipt.refused else None
+    refusals = "; ".join(map(str, receipt.refused))
+    error = f"{delivery_reasons.SOME_REFUSED} {refusals}" if refusals else None
     if any(refusal.is_temporary for refusal in refused):
         return again_later(attempt, mail, error or "", receipt.accepted, settings)
     if named & {*receipt.accepted, *attempt.reached}:
@@ -37,7 +39,8 @@ def again_later(
     reached = tuple(dict.fromkeys([*attempt.reached, *accepted]))
     delay = retry_seconds(attempt.attempts, settings.retry)
     if attempt.age_seconds + delay > settings.give_up_after.total_seconds():
-        given_up = f"Given up after {attempt.attempts} attempts. {error}"
+        tried = delivery_reasons.TRIED_FOR_LONG_ENOUGH % {"attempts": attempt.attempts}
+        given_up = f"{tried} {error}"
         if reached:
             return _settled(attempt, mail, DeliveryState.SENT, error=given_up)
         return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=given_up)

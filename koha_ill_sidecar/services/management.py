@@ -238,10 +238,10 @@ class LogSheet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetadataSheet:
-    """What is known of the wanted item, as text, a line each."""
+    """What is known of the wanted item, by label."""
 
     head: RequestHead
-    text: str
+    item: Mapping[str, str]
 
 
 def head(tx: Transaction, illrequest_id: int, workplace: Workplace) -> RequestHead:
@@ -359,10 +359,10 @@ def read_log(tx: Transaction, illrequest_id: int, workplace: Workplace) -> LogSh
 
 
 def read_metadata(tx: Transaction, illrequest_id: int, workplace: Workplace) -> MetadataSheet:
-    """Give what is known of the wanted item as text. Raises RequestNotFound."""
+    """Give what is known of the wanted item. Raises RequestNotFound."""
     return MetadataSheet(
         head=head(tx, illrequest_id, workplace),
-        text=metadata.supplier_metadata_text(tx, illrequest_id),
+        item=metadata.metadata(tx, illrequest_id),
     )
 
 

@@ -27,6 +27,7 @@ from koha_ill_sidecar.config.settings import (
 from koha_ill_sidecar.delivery.koha_lock import FILE_NAME, hold_koha_lock
 from koha_ill_sidecar.delivery.mail import Mail, as_bytes
 from koha_ill_sidecar.delivery.smtp import Envelope, Mailer
+from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import DatabaseError, PermanentDeliveryFailure, TemporaryDeliveryFailure
 from koha_ill_sidecar.services import mail_servers
 from koha_ill_sidecar.services.delivery_outcomes import (
@@ -286,7 +287,7 @@ class Dispatcher:
         except Exception:
             # Whatever is odd about one row must not stop those behind it.
             logger.exception("message not understood", extra={"message_id": attempt.message_id})
-            mail = Undeliverable("UNKNOWN_ERROR", "The sidecar could not make a mail of it; see its log.")
+            mail = Undeliverable("UNKNOWN_ERROR", delivery_reasons.NO_MAIL)
         server = servers.for_library(message.branchcode)
         return _Ready(attempt=attempt, message=message, mail=mail, server=server)
 

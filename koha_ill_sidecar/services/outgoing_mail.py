@@ -12,6 +12,7 @@ from datetime import datetime
 
 from koha_ill_sidecar.delivery.addresses import Address, AddressRole, read_address, read_addresses
 from koha_ill_sidecar.delivery.mail import Content, Mail, Style, StyleLink, StyleText
+from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import InvalidAddress
 from koha_ill_sidecar.services.patron_addresses import ADDRESS_COLUMNS, notice_email_address
 from koha_ill_sidecar.storage.koha.outgoing_messages import OutgoingMessage
@@ -82,29 +83,20 @@ def _recipients(message: OutgoingMessage, preferences: Preferences) -> tuple[Add
         return text
     if not text:
         if not message.patron_found:
-            return Undeliverable(
-                "INVALID_BORNUMBER",
-                "There is neither an address nor a patron. Give it an address with set-address.",
-            )
+            return Undeliverable("INVALID_BORNUMBER", delivery_reasons.NOBODY)
         patron = {column: getattr(message, column) for column in ADDRESS_COLUMNS}
         text = notice_email_address(patron, preferences)
         if not text:
-            return Undeliverable(
-                "NO_EMAIL", "The patron has no email address. Enter one in Koha and resend it."
-            )
+            return Undeliverable("NO_EMAIL", delivery_reasons.NO_EMAIL)
     return read_addresses(preferences.text("SendAllEmailsTo") or text, AddressRole.TO)
 
 
 def _mobile_address(message: OutgoingMessage) -> str | Undeliverable:
     """Koha leaves the failure code empty here; the one that it has for this says more to its staff."""
     if not message.smsalertnumber:
-        return Undeliverable(
-            "MISSING_SMS", "The patron has no mobile number. Enter one in Koha and resend it."
-        )
+        return Undeliverable("MISSING_SMS", delivery_reasons.NO_MOBILE_NUMBER)
     if not message.sms_domain:
-        return Undeliverable(
-            "MISSING_SMS", "The patron has no SMS provider. Choose one in the patron's messaging preferences."
-        )
+        return Undeliverable("MISSING_SMS", delivery_reasons.NO_SMS_PROVIDER)
     return f"{message.smsalertnumber}@{message.sms_domain}"
 
 
@@ -114,10 +106,7 @@ def _sender(message: OutgoingMessage, preferences: Preferences) -> Address | Und
     )
     text = by_sms or message.from_address or message.branchemail or preferences.text("KohaAdminEmailAddress")
     if not text:
-        return Undeliverable(
-            "NO_FROM",
-            "Nobody to send it from: give the library an email address or set the preference KohaAdminEmailAddress.",
-        )
+        return Undeliverable("NO_FROM", delivery_reasons.NO_SENDER)
     return read_address(text, AddressRole.FROM)
 
 

@@ -170,7 +170,7 @@ def _number(name: str, text: str) -> int | None:
     if not text:
         return None
     if not _is_number(text):
-        raise RequestRefused(_NUMBERS[name], "“%(given)s” is no number.", given=text)
+        raise RequestRefused(_NUMBERS[name], "“%(given)s” is not a number.", given=text)
     return int(text)
 
 

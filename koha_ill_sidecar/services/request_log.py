@@ -140,6 +140,7 @@ _COLUMN_LABELS: Mapping[str, str] = {
     "notesstaff": N_("Staff notes"),
     "orderid": N_("Order ID"),
     "price_paid": N_("Price paid"),
+    "status_alias": N_("Status alias"),
 }
 
 _MESSAGES: Mapping[str, str] = {

@@ -101,7 +101,7 @@ def set_status(tx: Transaction, ill_request: ILLRequest, status: str, actor: Act
     if status not in set(Status):
         raise RequestRefused(
             "unknown_status",
-            "“%(status)s” is no status. There are %(known)s; sites' own are aliases.",
+            "“%(status)s” is not a status. There are %(known)s; sites' own are aliases.",
             status=status,
             known=", ".join(Status),
         )
@@ -141,7 +141,7 @@ def _check_alias(tx: Transaction, alias: str | None) -> None:
     if alias is not None and not authorised_values.exists(tx, category, alias):
         raise RequestRefused(
             "unknown_status_alias",
-            "“%(alias)s” is no authorised value of %(category)s. Add it there first.",
+            "“%(alias)s” is not an authorised value of %(category)s. Add it there first.",
             alias=alias,
             category=category,
         )

@@ -36,7 +36,7 @@ class Problem(Enum):
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The body's media type is not taken")
     INVALID_REPORT = ("invalid-report", 422, "The body is not a status report")
     INTERNAL_ERROR = ("internal-error", 500, "The server made a mistake")
-    DATABASE_AWAY = ("database-away", 503, "The database is away for the moment")
+    DATABASE_AWAY = ("database-away", 503, "The database cannot be reached at the moment")
 
     def __init__(self, name: str, status: int, title: str) -> None:
         self.type = TYPE_PREFIX + name

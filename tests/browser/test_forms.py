@@ -330,7 +330,7 @@ def test_no_partner_that_is_called_so_is_told(seat: Seat, make: Make) -> None:
     page.locator("#filter").fill("zzz")
     page.keyboard.press("Enter")
 
-    expect(page.locator("#partners-count")).to_have_text("No partner library is called so.")
+    expect(page.locator("#partners-count")).to_have_text("No partner library has this name.")
 
 
 def test_one_chinese_character_is_enough_to_search(seat: Seat) -> None:

@@ -177,7 +177,7 @@ def test_what_was_sent_goes_out_again_only_when_it_is_ticked(
 def test_a_message_is_sent_to_another_address(seat: Seat, pages: dict[str, str]) -> None:
     page = seat().open(pages["message"])
 
-    page.get_by_label("Address; several parted by commas").fill("sam@example.org")
+    page.get_by_label("Address; several separated by commas").fill("sam@example.org")
     page.get_by_role("button", name="Save and try again now").click()
 
     expect(page.get_by_text("The message has its new address.")).to_be_visible()

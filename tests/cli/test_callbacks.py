@@ -109,7 +109,7 @@ def test_what_was_applied_is_not_replayed_and_says_so(
 
     assert result.returncode == 1
     assert b"was applied already" in result.stdout
-    assert b"There is no receipt 999999" in result.stdout
+    assert b"There is no callback 999999" in result.stdout
 
 
 def test_attention_is_taken_away(
@@ -156,5 +156,5 @@ def test_a_receipt_that_there_is_not_is_one_clear_line(config: Path) -> None:
 
     assert result.returncode == 1
     assert result.stderr.decode().splitlines() == [
-        "koha-ill-sidecar: There is no receipt 999999. `callbacks list` shows those that are kept."
+        "koha-ill-sidecar: There is no callback 999999. `callbacks list` shows those that are kept."
     ]

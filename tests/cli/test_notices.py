@@ -190,7 +190,7 @@ def test_check_of_our_letters_finds_nothing(config: Path) -> None:
     checked = run(config, "check")
 
     assert checked.returncode == 0
-    assert checked.stdout.decode() == "24 letters checked, nothing found.\n"
+    assert checked.stdout.decode() == "24 notice templates checked, nothing found.\n"
 
 
 def test_check_reports_letter_by_letter(config: Path, admin: Engine) -> None:
@@ -218,7 +218,7 @@ def test_check_reports_letter_by_letter(config: Path, admin: Engine) -> None:
         "             <<nosuch>>\n"
         "             ^\n"
         "           -> See “What a template can name” in the reference of notices (docs/reference/notices.md).\n"
-        "  Mend it in Koha: https://staff.example.org/cgi-bin/koha/tools/letter.pl"
+        "  Correct it in Koha: https://staff.example.org/cgi-bin/koha/tools/letter.pl"
         "?op=add_form&module=ill&code=TRY&branchcode=\n"
         "\n"
         "TRY (sms, default, library CPL)\n"
@@ -226,10 +226,10 @@ def test_check_reports_letter_by_letter(config: Path, admin: Engine) -> None:
         "             [% IF x y %]\n"
         "                     ^\n"
         "           -> Correct the marked place; until then nothing is sent.\n"
-        "  Mend it in Koha: https://staff.example.org/cgi-bin/koha/tools/letter.pl"
+        "  Correct it in Koha: https://staff.example.org/cgi-bin/koha/tools/letter.pl"
         "?op=add_form&module=ill&code=TRY&branchcode=CPL\n"
         "\n"
-        "26 letters checked: 2 errors, 1 warning.\n"
+        "26 notice templates checked: 2 errors, 1 warning.\n"
     )
 
 
@@ -265,18 +265,18 @@ def test_check_looks_at_what_it_is_asked_for(config: Path, admin: Engine) -> Non
     french = run(config, "check", "--code", "ILL_PICKUP_READY", "--lang", "fr")
     missing = json.loads(run(config, "check", "--json", "--code", "ILL_REQUEST_UNAVAIL").stdout)
 
-    assert french.stdout.decode().endswith("\n1 letter checked: 1 error, 0 warnings.\n")
-    assert [finding["message"] for finding in missing] == ["there is no such letter"]
+    assert french.stdout.decode().endswith("\n1 notice template checked: 1 error, 0 warnings.\n")
+    assert [finding["message"] for finding in missing] == ["there is no such notice template"]
 
 
 @pytest.mark.parametrize(
     ("chosen", "printed"),
     [
-        (["--code", "NOSUCH"], "There is no such letter.\n"),
-        (["--code", "TRY", "--lang", "fr"], "There is no such letter.\n"),
+        (["--code", "NOSUCH"], "There is no such notice template.\n"),
+        (["--code", "TRY", "--lang", "fr"], "There is no such notice template.\n"),
         (
             ["--code", "TRY", "--code", "NOSUCH"],
-            "1 letter checked, nothing found.\nThere is no such letter: NOSUCH.\n",
+            "1 notice template checked, nothing found.\nThere is no such notice template: NOSUCH.\n",
         ),
     ],
 )

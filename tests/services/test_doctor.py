@@ -193,7 +193,7 @@ def test_letters_that_are_missing_are_named(look: Examine, admin: Engine) -> Non
 
     assert (found.verdict, str(found.seen)) == (
         Verdict.WARN,
-        "no email letter for all libraries: ILL_PICKUP_READY",
+        "no email notice template for all libraries: ILL_PICKUP_READY",
     )
     assert "notices install" in str(found.advice)
 
@@ -203,7 +203,7 @@ def test_a_partner_without_an_address_is_named(look: Examine) -> None:
 
     assert (found.verdict, str(found.seen)) == (
         Verdict.WARN,
-        "1 of 3 have no email address: borrowernumber 13",
+        "1 of 3 have no email address: patron ID 13",
     )
 
 

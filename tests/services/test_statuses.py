@@ -111,7 +111,7 @@ def test_who_decided_on_an_old_status_changes_nothing(tx: Transaction) -> None:
 def test_a_status_that_is_none_is_refused(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
 
-    with pytest.raises(RequestRefused, match="“SHIPPED” is no status") as error:
+    with pytest.raises(RequestRefused, match="“SHIPPED” is not a status") as error:
         set_status(tx, requests.get(tx, number), "SHIPPED", STAFF)
 
     assert error.value.code == "unknown_status"
@@ -120,7 +120,7 @@ def test_a_status_that_is_none_is_refused(tx: Transaction) -> None:
 def test_an_alias_that_the_site_lacks_is_refused(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
 
-    with pytest.raises(RequestRefused, match="no authorised value of ILL") as error:
+    with pytest.raises(RequestRefused, match="not an authorised value of ILL") as error:
         set_status_alias(tx, requests.get(tx, number), "NOPE", STAFF)
 
     assert error.value.code == "unknown_status_alias"

@@ -11,10 +11,23 @@ from koha_ill_sidecar.web import i18n, translations
 _CATALOGUES = sorted(i18n.DIRECTORY.glob("*.po"))
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%")
 
+_CHINESE = r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+_HALF_WIDTH = re.compile(rf"{_CHINESE} ?[,.:;?!()]|[,.:;?!()] ?{_CHINESE}")
+_NO_SENTENCE = re.compile(r"%\(\w+\)[sd]|\[%%.*?%%\]|`.*?`|<<.*?>>")
+"""What stands for a value, or is written as a program reads it."""
+
 _LABELLING = frozenset({"_", "gettext"})
 """Functions of the pages, which say labels that others have: those are in the catalogues by :func:`_labels`."""
 
-_MADE_OF_PARTS = frozenset({"words.py", "errors.py", "domain/callbacks.py", "storage/sidecar/progress.py"})
+_MADE_OF_PARTS = frozenset(
+    {
+        "words.py",
+        "errors.py",
+        "domain/callbacks.py",
+        "storage/sidecar/progress.py",
+        "domain/delivery_reasons.py",
+    }
+)
 """Where a sentence is made of a text that stands elsewhere: given by the caller, a status, or stored."""
 
 
@@ -95,6 +108,19 @@ def test_a_translation_has_the_same_places_for_values(path: Path) -> None:
         for one in said:
             assert set(_PLACEHOLDER.findall(one or "")) == wanted, message.id
             assert not wanted or "%" not in _PLACEHOLDER.sub("", one or ""), message.id
+
+
+def test_chinese_has_its_own_punctuation() -> None:
+    """Beside a Chinese character or sign, with or without a space between them."""
+    catalogue = translations.read(i18n.DIRECTORY / "zh-Hant-TW.po")
+    said = [
+        text
+        for message in catalogue
+        if message.id
+        for text in ([message.string] if isinstance(message.string, str) else message.string or ())
+    ]
+
+    assert [text for text in said if _HALF_WIDTH.search(_NO_SENTENCE.sub("x", text))] == []
 
 
 @pytest.mark.parametrize("path", _CATALOGUES, ids=lambda path: path.stem)

@@ -91,7 +91,7 @@ def check_letters(patient: Patient) -> Iterator[Finding[Sentence]]:
     if missing:
         yield warn(
             "letters",
-            sentence("no email letter for all libraries: %(letters)s", letters=", ".join(missing)),
+            sentence("no email notice template for all libraries: %(letters)s", letters=", ".join(missing)),
             sentence("Run: koha-ill-sidecar notices install --only-missing"),
         )
     else:
@@ -116,7 +116,7 @@ def check_partners(patient: Patient) -> Iterator[Finding[Sentence]]:
         yield warn(
             "partners",
             sentence(
-                "%(number)s of %(all)s have no email address: borrowernumber %(numbers)s",
+                "%(number)s of %(all)s have no email address: patron ID %(numbers)s",
                 number=len(without),
                 all=len(found),
                 numbers=listed,
@@ -213,7 +213,7 @@ def check_other_sender(patient: Patient) -> Iterator[Finding[Sentence]]:
             if count == 1
             else sentence("%(number)s messages of the last 7 days went out by another program", number=count),
             sentence(
-                "Leave ILL letters out of Koha's cron job: process_message_queue.pl with -c for each other letter."
+                "Leave ILL notices out of Koha's cron job: process_message_queue.pl with -c for each other notice."
             ),
         )
     else:

@@ -42,7 +42,7 @@ from koha_ill_sidecar.template_toolkit import (
 from koha_ill_sidecar.words import Sentence, sentence
 
 _SEE = sentence("See “What a template can name” in the reference of notices (docs/reference/notices.md).")
-_NO_PROGRAMS = sentence("Leave it out: a letter runs no programs.")
+_NO_PROGRAMS = sentence("Leave it out: a notice template runs no programs.")
 _COMMENT = re.compile(r"\[%#.*?%\]", re.DOTALL)
 _PARTS = ("title", "content")
 _PLUGIN_FILTERS = frozenset(name for name, plugin in PLUGINS.items() if plugin.filter is not None)
@@ -246,7 +246,7 @@ class _PartCheck:
             near = nearest(name, _PLUGIN_FILTERS)
             return self._of(use, _perhaps(_no_filter(f"${name}"), near and f"${near}"), _write(near, name))
         if name not in _PLUGIN_FILTERS:
-            return self._of(use, sentence("the plugin %(name)s is no filter", name=name), _SEE)
+            return self._of(use, sentence("the plugin %(name)s is not a filter", name=name), _SEE)
         loaded = {each.path[0] for each in names.uses if each.kind is UseKind.PLUGIN}
         if name in AUTOMATIC or name in loaded:
             return None
@@ -281,10 +281,10 @@ class _PartCheck:
         return self._of(
             use,
             _perhaps(
-                sentence("there is no block %(name)s in this letter", name=name), nearest(name, names.own)
+                sentence("there is no block %(name)s in this template", name=name), nearest(name, names.own)
             ),
             sentence(
-                "Put it into the letter itself ([%% BLOCK %(name)s %%] … [%% END %%]): the sidecar has no files of "
+                "Put it into the template itself ([%% BLOCK %(name)s %%] … [%% END %%]): the sidecar has no files of "
                 "Koha's.",
                 name=name,
             ),
@@ -293,7 +293,7 @@ class _PartCheck:
     def _file(self, use: NameUse, names: TemplateNames) -> Finding:
         del names
         return self._of(
-            use, sentence("INSERT finds no file here"), sentence("Put the text into the letter itself.")
+            use, sentence("INSERT finds no file here"), sentence("Put the text into the template itself.")
         )
 
     def _refused(self, use: NameUse, names: TemplateNames) -> Finding:

@@ -17,15 +17,15 @@ def other_values(letter: Letter, values: Values, default_values: Values) -> Iter
         yield finding_on(
             letter,
             Severity.WARNING,
-            sentence("it does not name %(values)s, which the default letter does", values=_listed(missing)),
+            sentence("it does not name %(values)s, which the default template does", values=_listed(missing)),
             sentence("Name it in this language, too, if its readers should be told."),
         )
     if additional := values - default_values:
         yield finding_on(
             letter,
             Severity.WARNING,
-            sentence("it names %(values)s, which the default letter does not", values=_listed(additional)),
-            sentence("Name it in the default letter, too, or leave it out here."),
+            sentence("it names %(values)s, which the default template does not", values=_listed(additional)),
+            sentence("Name it in the default template, too, or leave it out here."),
         )
 
 
@@ -35,9 +35,9 @@ def other_kind_of_text(letter: Letter, default: Letter) -> Iterator[Finding]:
         yield finding_on(
             letter,
             Severity.WARNING,
-            sentence("it is HTML, the default letter is plain text")
+            sentence("it is HTML, the default template is plain text")
             if letter.is_html
-            else sentence("it is plain text, the default letter is HTML"),
+            else sentence("it is plain text, the default template is HTML"),
             sentence("Set “HTML message” alike in both languages."),
         )
 
@@ -69,7 +69,7 @@ def missing_notices(letters: Sequence[Letter]) -> Iterator[Finding]:
                 lang=DEFAULT_LANG,
                 branchcode="",
                 severity=Severity.ERROR,
-                message=sentence("there is no such letter"),
+                message=sentence("there is no such notice template"),
                 advice=sentence("Run `koha-ill-sidecar notices install`, or add it in Koha."),
             )
 
@@ -93,12 +93,14 @@ def _missing_transport(other: Letter, lang: str, *, default_is_sent: bool) -> Fi
         branchcode=other.branchcode,
         severity=Severity.WARNING,
         message=sentence(
-            "there is no such letter, while there is one in %(language)s: its readers are sent the default letter",
+            "there is no such notice template, while there is one in %(language)s: its readers are sent the "
+            "default one",
             language=language,
         )
         if default_is_sent
         else sentence(
-            "there is no such letter, while there is one in %(language)s: its readers are sent nothing that way",
+            "there is no such notice template, while there is one in %(language)s: its readers are sent nothing "
+            "that way",
             language=language,
         ),
         advice=sentence("Add it in Koha, on the tab of the language."),

@@ -38,7 +38,7 @@ from koha_ill_sidecar.domain.notices import (
     staff_notice_enabled,
 )
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
-from koha_ill_sidecar.errors import LetterMissing, TemplateFailed
+from koha_ill_sidecar.errors import LetterMissing, NoticeIsBlank, TemplateFailed
 from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
 from koha_ill_sidecar.services.metadata import Metadata, notice_metadata
 from koha_ill_sidecar.services.notices.kinds import KINDS
@@ -57,7 +57,7 @@ from koha_ill_sidecar.storage.koha.message_queue import QueuedMessage
 from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import Context, Engine, Limits, TemplateError
-from koha_ill_sidecar.words import Sentence, sentence
+from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 logger = logging.getLogger(__name__)
 
@@ -320,9 +320,7 @@ class _Rendering:
             return NotQueued(
                 transport=transport,
                 reason=NotQueuedReason.EMPTY,
-                detail=sentence(
-                    "The text of %(code)s (%(transport)s) is empty.", code=code, transport=transport
-                ),
+                detail=NoticeIsBlank(code, transport).sentence,
                 mending_address=self._mending_address(code, letter.branchcode),
             )
         return notice
@@ -460,8 +458,13 @@ class _Rendering:
 _PARTS = {"title": sentence("title"), "content": sentence("content")}
 
 
-def _named(letter: Letter) -> Sentence | str:
-    name = f"{letter.code} ({letter.transport}, {letter.lang})"
+def _named(letter: Letter) -> Sentence:
+    name = sentence(
+        "%(code)s (%(transport)s, %(lang)s)",
+        code=letter.code,
+        transport=verbatim(letter.transport),
+        lang=sentence("default") if letter.lang == DEFAULT_LANG else letter.lang,
+    )
     if not letter.branchcode:
         return name
     return sentence("%(letter)s of library %(library)s", letter=name, library=letter.branchcode)
@@ -469,8 +472,8 @@ def _named(letter: Letter) -> Sentence | str:
 
 def _how_to_mend(address: str | None) -> Sentence:
     if address is None:
-        return sentence("Mend it in Koha under Tools, Notices and slips.")
-    return sentence("Mend it in Koha: %(address)s", address=address)
+        return sentence("Correct it in Koha under Tools, Notices and slips.")
+    return sentence("Correct it in Koha: %(address)s", address=address)
 
 
 def _plugin(name: str, context: Context, _args: list[object]) -> object:

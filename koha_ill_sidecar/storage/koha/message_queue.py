@@ -8,7 +8,6 @@ from sqlalchemy import Insert, func, insert
 from koha_ill_sidecar.errors import NoticeIsBlank
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.words import sentence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,13 +38,7 @@ def enqueue(tx: Transaction, message: QueuedMessage) -> int:
     Source: Koha, C4/Letters.pm EnqueueLetter.
     """
     if not message.content.strip():
-        raise NoticeIsBlank(
-            sentence(
-                "The text of %(code)s (%(transport)s) is empty: there is nothing to send. Look at its notice template.",
-                code=message.letter_code,
-                transport=message.transport,
-            )
-        )
+        raise NoticeIsBlank(message.letter_code, message.transport)
     values = {
         "letter_id": message.letter_id,
         "borrowernumber": message.borrowernumber,

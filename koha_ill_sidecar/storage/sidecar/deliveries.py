@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Row, TextClause, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
+from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.storage.direct import send
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
@@ -249,19 +250,19 @@ def _marked(koha: InstalledKoha) -> str:
 
 _CLOSE_REMOVED = text(
     "UPDATE ill_sidecar_deliveries d LEFT JOIN message_queue m ON m.message_id = d.message_id"
-    " SET d.last_error = 'Removed from the queue meanwhile.', d.state = 'failed', d.settled_at = UTC_TIMESTAMP(6),"
+    " SET d.last_error = :reason, d.state = 'failed', d.settled_at = UTC_TIMESTAMP(6),"
     " d.lease_holder = NULL, d.lease_until = NULL, d.next_attempt_at = NULL"
     " WHERE d.message_id IN :message_ids AND d.state IN ('in_flight', 'waiting') AND m.message_id IS NULL"
 ).bindparams(bindparam("message_ids", expanding=True))
 
 
 def _close_removed(tx: Transaction, message_ids: Sequence[int]) -> None:
-    tx.connection.execute(_CLOSE_REMOVED, {"message_ids": message_ids})
+    tx.connection.execute(_CLOSE_REMOVED, {"message_ids": message_ids, "reason": delivery_reasons.REMOVED})
 
 
 _CLOSE_OVERTAKEN = text(
     "UPDATE ill_sidecar_deliveries d JOIN message_queue m ON m.message_id = d.message_id"
-    " SET d.last_error = IF(m.status = 'sent', NULL, CONCAT('Set to ', m.status, ' in Koha meanwhile.')),"
+    " SET d.last_error = IF(m.status = 'sent', NULL, REPLACE(:reason, '%(status)s', m.status)),"
     " d.state = IF(m.status = 'sent', 'sent', 'failed'), d.settled_at = UTC_TIMESTAMP(6),"
     " d.lease_holder = NULL, d.lease_until = NULL, d.next_attempt_at = NULL"
     " WHERE d.message_id IN :message_ids"
@@ -270,7 +271,9 @@ _CLOSE_OVERTAKEN = text(
 
 def _close_overtaken(tx: Transaction, message_ids: Sequence[int]) -> None:
     if message_ids:
-        tx.connection.execute(_CLOSE_OVERTAKEN, {"message_ids": message_ids})
+        tx.connection.execute(
+            _CLOSE_OVERTAKEN, {"message_ids": message_ids, "reason": delivery_reasons.SET_IN_KOHA}
+        )
 
 
 # Nearly every message is new to us: then nothing about it needs to travel but its number.

@@ -27,7 +27,7 @@ MOST_WORDS = 12
 
 _MOST_BYTES = 60_000  # the column holds 65 535
 
-LEFT_OUT = sentence("Earlier words are left out here; the callbacks of the request have them.")
+LEFT_OUT = sentence("Earlier notes are left out here; the callbacks of the request have them.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
+from koha_ill_sidecar.domain.delivery_reasons import GIVEN_UP
 from koha_ill_sidecar.errors import MessageNotFound
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
@@ -27,10 +28,6 @@ class Progress(StrEnum):
     GIVEN_UP = "given up"  # failed, because somebody wanted it so
     SENT = "sent"
     DELETED = "deleted"
-
-
-GIVEN_UP_REASON = "Given up by hand."
-"""What stands as the last error of a message that was given up, and nowhere else."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +130,7 @@ def requeue(tx: Transaction, message_id: int, *, new_mail_message_id: str) -> No
 def give_up(tx: Transaction, message_id: int, *, failure_code: str) -> None:
     """Set a message to failed, given up; two statements."""
     tx.connection.execute(_set(tx.koha, "failed"), {"message_id": message_id, "failure_code": failure_code})
-    tx.connection.execute(_GIVE_UP, {"message_id": message_id, "reason": GIVEN_UP_REASON})
+    tx.connection.execute(_GIVE_UP, {"message_id": message_id, "reason": GIVEN_UP})
 
 
 def set_address(tx: Transaction, message_id: int, address: str) -> None:
@@ -156,7 +153,7 @@ def _columns(koha: InstalledKoha) -> str:
         " WHEN m.status = 'pending' AND d.state = 'waiting' AND d.next_attempt_at > UTC_TIMESTAMP(6) THEN 'waiting'"
         " WHEN m.status = 'pending' AND d.message_id IS NULL"
         f"   AND {touched} < NOW() - INTERVAL :oldest_seconds SECOND THEN 'too old'"
-        f" WHEN m.status = 'failed' AND d.state = 'failed' AND d.last_error = '{GIVEN_UP_REASON}' THEN 'given up'"
+        f" WHEN m.status = 'failed' AND d.state = 'failed' AND d.last_error = '{GIVEN_UP}' THEN 'given up'"
         " ELSE m.status END AS progress, m.letter_code, m.message_transport_type, m.borrowernumber,"
         f" m.to_address, m.subject, m.status, {code} AS failure_code, m.time_queued,"
         " COALESCE(d.attempts, 0) AS attempts, d.mail_message_id, d.first_attempt_at, d.last_attempt_at,"
@@ -269,7 +266,7 @@ _REQUEUE = text(
     " ON DUPLICATE KEY UPDATE"
     " mail_message_id = IF(state = 'sent', VALUES(mail_message_id), mail_message_id),"
     " reached = IF(state = 'sent', NULL, reached),"
-    f" last_error = IF(last_error = '{GIVEN_UP_REASON}', NULL, last_error),"
+    f" last_error = IF(last_error = '{GIVEN_UP}', NULL, last_error),"
     " attempts = 0, next_attempt_at = UTC_TIMESTAMP(6), first_attempt_at = UTC_TIMESTAMP(6), settled_at = NULL,"
     " lease_holder = NULL, lease_until = NULL, state = 'waiting'"
 )

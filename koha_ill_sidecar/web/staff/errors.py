@@ -53,7 +53,7 @@ def _http_error(error: HTTPException) -> Response:
     if status == 405:
         return _error(405, _("This cannot be done here"), _("Go back and use the buttons of the page."))
     if status == 413:
-        return _error(413, _("That was too much"), _("Nothing was changed. Shorten what you typed."))
+        return _error(413, _("That was too long"), _("Nothing was changed. Shorten what you typed."))
     return _error(status, _("The request cannot be understood"), _("Go back and try it once more."))
 
 
@@ -85,7 +85,7 @@ def _database_away(error: Exception) -> Response:
     logger.warning("database refused a page", extra={"reason": type(error).__name__})
     return _error(
         503,
-        _("The database is away for the moment"),
+        _("The database cannot be reached at the moment"),
         _("Nothing is known to be changed. Wait a moment, then load the page again."),
     )
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import pages, problems
-from koha_ill_sidecar.web.staff import entrance, errors, keyboard, messages
+from koha_ill_sidecar.web.staff import entrance, errors, keyboard, labels, messages
 from koha_ill_sidecar.web.staff.access import (
     COOKIE,
     Access,
@@ -54,6 +54,7 @@ def install(app: Flask, runtime: Runtime) -> None:
     access.guard(blueprint)
     blueprint.after_request(messages.keep)
     blueprint.after_request(remember_visitor)
+    labels.install(app)
     errors.install(blueprint)
     entrance.install(blueprint, runtime, access)
     keyboard.install(blueprint)

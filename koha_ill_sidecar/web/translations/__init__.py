@@ -14,7 +14,6 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from koha_ill_sidecar.domain import attributes, statuses
-from koha_ill_sidecar.domain.actors import Interface
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, SMS
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.resources import notice_templates
@@ -37,6 +36,8 @@ _TEXTS: Mapping[str, tuple[int, ...]] = {
 _HEADER = (
     "# What the pages of koha-ill-sidecar say, GPL-3.0-or-later. script/translations keeps it up to date."
 )
+
+_TRANSPORTS = (EMAIL, SMS, "phone", "print")  # as sentences name them
 
 Message = str | tuple[str, ...]
 """A text, or its singular and plural."""
@@ -155,6 +156,7 @@ def _labels() -> Iterator[str]:
     yield from (kind.label for kind in attributes.MaterialType)
     yield from (status.label for status in ReportedStatus)
     yield from (template.name for template in notice_templates() if template.lang == DEFAULT_LANG)
-    yield from (*Interface, EMAIL, SMS)
+    yield from _TRANSPORTS
+    yield attributes.label(attributes.MIGRATED_FROM).replace("_", " ")
     fields = (field.label for form in attributes.FIELDS.values() for field in form)
     yield from dict.fromkeys((*attributes.LABELS.values(), *fields))

@@ -163,7 +163,7 @@ class TestNames:
             ("[% today | KohaDates %]", "there is no filter KohaDates; did you mean $KohaDates?", (1, 12)),
             ("[% today | htm %]", "there is no filter htm; did you mean html?", (1, 12)),
             ("[% illrequest.cost | $Price %]", "the plugin Price is not loaded", (1, 23)),
-            ("[% USE Branches %][% today | $Branches %]", "the plugin Branches is no filter", (1, 31)),
+            ("[% USE Branches %][% today | $Branches %]", "the plugin Branches is not a filter", (1, 31)),
             ("[% today | perl %]", "the filter perl is refused", (1, 12)),
             ("[% USE Branch %]", "there is no plugin Branch that the sidecar knows; did you mean", (1, 8)),
             ("[% USE Branches %][% Branches.GetNam('X') %]", "did you mean GetName?", (1, 31)),
@@ -175,7 +175,7 @@ class TestNames:
             ("[% INCLUDE signatur %][% BLOCK signature %]x[% END %]", "did you mean signature?", (1, 12)),
             (
                 "[% PROCESS 'patron-title.inc' %]",
-                "there is no block patron-title.inc in this letter",
+                "there is no block patron-title.inc in this template",
                 (1, 12),
             ),
             ("[% INSERT logo %]", "INSERT finds no file", (1, 11)),
@@ -289,8 +289,8 @@ class TestLanguages:
         )
 
         assert (missing.lang, missing.part, missing.severity) == ("fr", None, Severity.WARNING)
-        assert str(missing.message) == "it does not name borrower.firstname, which the default letter does"
-        assert str(additional.message) == "it names borrower.surname, which the default letter does not"
+        assert str(missing.message) == "it does not name borrower.firstname, which the default template does"
+        assert str(additional.message) == "it names borrower.surname, which the default template does not"
 
     def test_other_ways_to_the_same_value_are_no_difference(self, tx: Transaction) -> None:
         add_letter(
@@ -306,14 +306,14 @@ class TestLanguages:
 
         finding = only(found(tx, lang="fr"))
 
-        assert str(finding.message) == "it is plain text, the default letter is HTML"
+        assert str(finding.message) == "it is plain text, the default template is HTML"
 
     def test_of_a_letter_that_cannot_be_read_the_variables_are_not_compared(self, tx: Transaction) -> None:
         add_letter(tx, "TRY", content="[% borrower.firstname %]")
 
         other_kind, unreadable = found(tx, "[% IF %]", lang="fr", is_html=1)
 
-        assert str(other_kind.message) == "it is HTML, the default letter is plain text"
+        assert str(other_kind.message) == "it is HTML, the default template is plain text"
         assert "cannot be read" in str(unreadable.message)
 
     def test_only_letters_of_the_same_library_are_compared(self, tx: Transaction) -> None:
@@ -331,7 +331,7 @@ class TestLanguages:
 
         assert (finding.transport, finding.lang, finding.severity) == ("sms", "fr", Severity.WARNING)
         assert str(finding.message).endswith(
-            "one in the default language: its readers are sent the default letter"
+            "one in the default language: its readers are sent the default one"
         )
 
     def test_a_transport_that_the_default_lacks_is_told(self, tx: Transaction) -> None:
@@ -365,7 +365,9 @@ class TestLanguages:
         add_letter(tx, "ILL_REQUEST_UPDATE", message_transport_type="sms")
 
         missing = [
-            finding for finding in check(tx).findings if str(finding.message) == "there is no such letter"
+            finding
+            for finding in check(tx).findings
+            if str(finding.message) == "there is no such notice template"
         ]
 
         assert {finding.code for finding in missing} == set(NoticeCode) - {READY}

@@ -392,7 +392,7 @@ class TestRendering:
             render_notice(tx, a_request(tx), READY, "email")
 
         assert "did you mean surname?" in str(raised.value)
-        assert str(raised.value).endswith("Mend it in Koha under Tools, Notices and slips.")
+        assert str(raised.value).endswith("Correct it in Koha under Tools, Notices and slips.")
 
     def test_of_a_template_that_fails_links_to_where_it_can_be_mended(self, tx: Transaction) -> None:
         add_letter(tx, READY, branchcode=ADA, content="[% borrower.surnam %]")
@@ -402,7 +402,7 @@ class TestRendering:
             render_notice(then, a_request(tx), READY, "email")
 
         assert str(raised.value).endswith(
-            ". Mend it in Koha: https://staff.example.org/cgi-bin/koha/tools/letter.pl"
+            ". Correct it in Koha: https://staff.example.org/cgi-bin/koha/tools/letter.pl"
             f"?op=add_form&module=ill&code={READY}&branchcode={ADA}"
         )
 

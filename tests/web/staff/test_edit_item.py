@@ -58,7 +58,7 @@ def test_what_becomes_of_an_emptied_field_is_said_and_true(
         assert "these keep their value: Colour, Title." in told
     else:
         assert stored(admin) == {"type": "article", "article_title": "Snow"}
-        assert "The item was saved." in told
+        assert "The item metadata was saved." in told
 
 
 @pytest.mark.all_versions

@@ -169,7 +169,7 @@ def test_of_several_patrons_one_is_chosen_with_a_click(clara: Desk, admin: Engin
 
     asked = send(clara, patron="Page")
     assert asked.status_code == 422
-    assert "It is not sure who is meant." in asked.text
+    assert "More than one patron may be meant." in asked.text
     assert f'value="choose:{SAM}"' in asked.text
 
     page = send(clara, f"choose:{WEN}", patron="Page").text
@@ -276,7 +276,7 @@ def test_a_reference_that_waits_is_read_before_anything_is_created(clara: Desk, 
     ("reference", "said"),
     [
         ("0378-5954", "The check digit of this ISSN is wrong."),
-        ('"><b>x', "This is no OpenURL, DOI, PubMed ID, ISBN or ISSN."),
+        ('"><b>x', "This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN."),
     ],
 )
 def test_what_is_no_reference_is_told(clara: Desk, reference: str, said: str) -> None:

@@ -112,7 +112,7 @@ def test_without_a_script_it_is_a_page(clara: Desk) -> None:
 
     assert "Sam Page" in page
     assert f'href="/requests/new?borrowernumber={SAM}"' in page
-    assert "Nobody found" in clara.get("/patrons?q=zzz").text
+    assert "No patrons found" in clara.get("/patrons?q=zzz").text
 
 
 def test_hostile_names_and_words_are_shown_as_text(clara: Desk, admin: Engine) -> None:

@@ -43,8 +43,8 @@ def test_an_action_tells_what_it_will_do_then_does_it_and_tells_what_is_so(
 
     asked = clara.get(address).text
     assert f'→ <span class="status">{label}</span>' in asked
-    assert "No notice goes out to anybody." in asked
-    assert "Koha&#39;s log is told." in asked
+    assert "No notice is sent to anybody." in asked
+    assert "This is recorded in Koha&#39;s log." in asked
     assert office.status(number) == before
 
     done = clara.post(address)

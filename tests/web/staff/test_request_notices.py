@@ -77,7 +77,7 @@ def test_the_patrons_language_is_previewed(clara: Desk, office: Office) -> None:
 
     page = clara.get(f"/requests/{number}/notices/{READY}").text
 
-    assert "<dd>zh-Hant-TW</dd>" in page
+    assert "<dd>Chinese (Traditional)</dd>" in page
     assert "您" in page
 
 
@@ -124,7 +124,7 @@ def test_why_a_letter_fails_is_told_in_the_language_of_the_page(clara: Desk, off
     told = clara.post(f"/requests/{number}/notices/{READY}", follow=True).text
 
     for said in (page, told):
-        assert "通知範本 ILL_PICKUP_READY (email, default)（圖書館 CPL）的內容無法處理：" in said
+        assert "無法處理通知範本「圖書館 CPL 的 ILL_PICKUP_READY（電子郵件，預設語言）」的內容：" in said
 
 
 def test_a_letter_that_fails_leads_to_where_it_is_mended(clara: Desk, office: Office) -> None:
@@ -140,15 +140,15 @@ def test_a_letter_that_fails_leads_to_where_it_is_mended(clara: Desk, office: Of
     page = clara.get(f"/requests/{number}/notices/{READY}").text
     assert "The notice template cannot be processed." in page
     assert "line 1" in page
-    assert f'<a href="{address.format("CPL")}">Mend it in Koha</a>' in page
+    assert f'<a href="{address.format("CPL")}">Correct it in Koha</a>' in page
     assert "Koha has no notice template for this transport." in page
-    assert f'<a href="{address.format("")}">Mend it in Koha</a>' in page
+    assert f'<a href="{address.format("")}">Correct it in Koha</a>' in page
     assert "Send notice</button>" not in page
 
     page = clara.post(f"/requests/{number}/notices/{READY}", follow=True).text
     assert "The notice was not queued by Email: The notice template cannot be processed." in page
     assert "The notice was not queued by SMS: Koha has no notice template for this transport." in page
-    assert f'<a href="{address.format("CPL")}">Mend it in Koha</a>' in page
+    assert f'<a href="{address.format("CPL")}">Correct it in Koha</a>' in page
     assert queued(office) == []
 
 

@@ -25,18 +25,8 @@ from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import errors, messages
+from koha_ill_sidecar.web.staff.labels import VERDICTS
 from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number
-from koha_ill_sidecar.words import N_
-
-VERDICTS = {
-    Verdict.APPLIED: N_("Applied"),
-    Verdict.UNCHANGED: N_("Known already"),
-    Verdict.LATE: N_("Overtaken by a later one"),
-    Verdict.ATTENTION: N_("Left to the staff"),
-    Verdict.UNKNOWN_STATUS: N_("Status not understood"),
-    Verdict.UNKNOWN_REQUEST: N_("No such request"),
-    Verdict.INVALID: N_("Not understood"),
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +91,7 @@ class _Views:
             is_settled = received.verdict in (Verdict.APPLIED, Verdict.UNCHANGED)
             messages.tell(
                 "done" if is_settled else "warning",
-                _("Replayed. What became of it: %(outcome)s.", outcome=outcome),
+                _("Callback %(number)s was replayed: %(outcome)s.", number=receipt_id, outcome=outcome),
             )
         return redirect(url_for("staff.callback", receipt_id=receipt_id), 303)
 

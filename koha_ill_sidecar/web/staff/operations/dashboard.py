@@ -6,7 +6,6 @@ from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.figures import AGES, By
-from koha_ill_sidecar.domain.statuses import status_graph
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import dashboard
 from koha_ill_sidecar.services.dashboard import MOST_COUNTED, MOST_NOTES, Dashboard, Ranking
@@ -28,7 +27,6 @@ _KINDS = {
     By.LIBRARY: N_("Library"),
     By.PARTNER: N_("Partner library"),
 }
-_GRAPH = status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -43,7 +41,6 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
             notes=found.notes[:MOST_NOTES],
             has_more_notes=len(found.notes) > MOST_NOTES,
             counted=counted,
-            status_name=status_name,
             ages=age_labels(),
             statuses=statuses,
             open_scale=plots.scale_of(status.total for status in statuses),
@@ -70,11 +67,6 @@ def _by_month(found: Dashboard) -> DrawnGroup | None:
 def counted(number: int) -> str:
     """Say a number that was counted up to a limit."""
     return _("more than %(number)d", number=MOST_COUNTED) if number > MOST_COUNTED else str(number)
-
-
-def status_name(code: str | None) -> str:
-    """Say a status."""
-    return _(_GRAPH.name(code)) if code else _("without a status")
 
 
 def age_labels() -> list[str]:

@@ -24,7 +24,7 @@ _FINDINGS_SECONDS = 300.0
 
 _CHECKS = {
     "preferences": N_("Preferences"),
-    "letters": N_("Letters"),
+    "letters": N_("Notice templates"),
     "partners": N_("Partner libraries"),
     "backends": N_("Backends of requests"),
     "other sender": N_("Other senders of our messages"),
@@ -72,8 +72,8 @@ def backend_text(health: BackendHealth) -> str:
             return _("no callback was ever received")
         case BackendState.TROUBLED:
             return ngettext(
-                "%(num)d callback of the last day came in vain",
-                "%(num)d callbacks of the last day came in vain",
+                "%(num)d callback of the last day could not be used",
+                "%(num)d callbacks of the last day could not be used",
                 health.errors,
             )
     return _("all well")

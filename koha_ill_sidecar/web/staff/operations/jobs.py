@@ -16,10 +16,10 @@ from koha_ill_sidecar.words import N_
 
 _JOBS = {
     "dispatch": N_("Deliver messages"),
-    "watch": N_("Notice what was changed in Koha"),
-    "index": N_("Keep the index of requests"),
-    "outbox": N_("Tell others what they are to know"),
-    "figures": N_("Reckon the numbers of the dashboard"),
+    "index": N_("Keep the index of requests up to date"),
+    "watch": N_("Look for changes made in Koha"),
+    "outbox": N_("Tell other systems what has changed"),
+    "figures": N_("Calculate the numbers of the dashboard"),
     "cleanup": N_("Remove what has been kept long enough"),
 }
 

@@ -19,38 +19,11 @@ from koha_ill_sidecar.web.i18n import ngettext
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import errors, messages
 from koha_ill_sidecar.web.staff.access import safe_target
+from koha_ill_sidecar.web.staff.labels import MESSAGE_STATES
 from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number, numbers, where_next
 from koha_ill_sidecar.words import N_
 
-STATES = {
-    Progress.PENDING: N_("Pending"),
-    Progress.TOO_OLD: N_("Left alone, too old"),
-    Progress.WAITING: N_("Waits for another attempt"),
-    Progress.IN_FLIGHT: N_("Being sent"),
-    Progress.ABANDONED: N_("Broken off"),
-    Progress.FAILED: N_("Failed"),
-    Progress.GIVEN_UP: N_("Given up"),
-    Progress.SENT: N_("Sent"),
-    Progress.DELETED: N_("Deleted"),
-}
-
 _LATELY = "failed_lately"  # a choice beside the states: the list that the dashboard's number counts
-
-_CODES = {
-    "INVALID_BORNUMBER": N_("There is neither an address nor a patron."),
-    "NO_EMAIL": N_("The patron has no email address."),
-    "NO_FROM": N_("There is no address to send it from."),
-    "MISSING_SMS": N_("The patron has no mobile number or no SMS provider."),
-    "SENDMAIL": N_("It could not be sent."),
-    "DUPLICATE_MESSAGE": N_("The same message was sent today already."),
-    "UNKNOWN_ERROR": N_("No mail could be made of it."),
-    "INVALID_EMAIL:to": N_("The address of the recipient is not valid."),
-    "INVALID_EMAIL:from": N_("The address of the sender is not valid."),
-    "INVALID_EMAIL:reply_to": N_("The address for answers is not valid."),
-    "INVALID_EMAIL:cc": N_("The address for copies is not valid."),
-    "INVALID_EMAIL:bcc": N_("The address for blind copies is not valid."),
-    "INVALID_EMAIL:sender": N_("The address for returned mail is not valid."),
-}
 
 _REFUSALS = {
     "in_flight": N_("being sent right now"),
@@ -116,10 +89,8 @@ class _Views:
             is_nobody=not found and self._is_nobody(wanted.borrowernumber),
             lately=_LATELY,
             failed_days=queue.FAILED_DAYS,
-            words_of=words_of,
             chosen_state=_chosen_state(),
-            states=STATES,
-            reason_of=reason_of,
+            states=MESSAGE_STATES,
             all_chosen="all_chosen" in request.args,
             recent_rows=queue.RECENT_ROWS,
         )
@@ -218,10 +189,7 @@ class _Views:
             status,
             found=found,
             entry=entry,
-            states=STATES,
-            reason=reason_of(entry),
-            words=words_of(entry),
-            code_text=_code_text,
+            states=MESSAGE_STATES,
             typed=(entry.to_address or "") if typed is None else typed,
             problem=problem,
             is_busy=entry.progress is Progress.IN_FLIGHT,
@@ -262,7 +230,7 @@ class _Views:
             left_out=sum(one.reason is not None for one in chosen),
             typed=next((entry.to_address or "" for entry in changed), "") if typed is None else typed,
             problem=problem,
-            states=STATES,
+            states=MESSAGE_STATES,
             reasons=_REFUSALS,
             next_page=back,
         )
@@ -289,16 +257,6 @@ class _Views:
         except MessageNotChangeable as error:
             return error.reason
         return None
-
-
-def reason_of(entry: QueueEntry) -> str:
-    """Say why a message failed, as its code tells; nothing where it did not."""
-    return _code_text(entry.failure_code) if entry.progress is Progress.FAILED else ""
-
-
-def words_of(entry: QueueEntry) -> str:
-    """Give the words of the last error, which are English; nothing of what was given up, for its state says all."""
-    return "" if entry.progress is Progress.GIVEN_UP else entry.last_error or ""
 
 
 def _judged(one: ListedMessage, change: queue.Change) -> _Chosen:
@@ -329,10 +287,6 @@ def _told_of_retried(done: int) -> str:
         "%(num)d messages have their new address, and are tried at once.",
         done,
     )
-
-
-def _code_text(code: str) -> str:
-    return _(_CODES[code]) if code in _CODES else code
 
 
 def _wanted() -> QueueFilter:

@@ -20,6 +20,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff.labels import language_name, transport_name
 from koha_ill_sidecar.web.staff.operations.forms import number
 from koha_ill_sidecar.words import N_
 
@@ -86,9 +87,11 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
             found=found,
             notice=found.notice,
             wanted=wanted,
-            codes=sorted({letter.code for letter in found.every}),
-            transports=sorted({letter.transport for letter in found.every}),
-            langs=sorted({letter.lang for letter in found.every}),
+            codes=[(code, code) for code in sorted({letter.code for letter in found.every})],
+            transports=[
+                (code, transport_name(code)) for code in sorted({letter.transport for letter in found.every})
+            ],
+            langs=[(code, language_name(code)) for code in sorted({letter.lang for letter in found.every})],
             typed_request=request.args.get("request", ""),
         )
 
@@ -121,7 +124,7 @@ def _preview(tx: Transaction, wanted: _Wanted) -> _Preview:
     if not wanted.is_asked:
         return _Preview(every=every)
     if wanted.illrequest_id is None:
-        return _Preview(every=every, problem=_("Type the number of a request."))
+        return _Preview(every=every, problem=_("Type a request ID."))
     try:
         notice = preview_notice(
             tx, wanted.illrequest_id, wanted.code, wanted.transport, lang=wanted.lang or None
@@ -129,7 +132,9 @@ def _preview(tx: Transaction, wanted: _Wanted) -> _Preview:
     except RequestNotFound:
         return _Preview(every=every, problem=_("There is no such request."))
     except LetterMissing:
-        return _Preview(every=every, problem=_("Koha has no such letter."))
+        return _Preview(every=every, problem=_("Koha has no such notice template."))
     except NoticeError as error:
-        return _Preview(every=every, problem=_("The letter cannot be filled in."), detail=say(error.sentence))
+        return _Preview(
+            every=every, problem=_("The notice template cannot be filled in."), detail=say(error.sentence)
+        )
     return _Preview(every=every, notice=notice)

@@ -58,7 +58,7 @@ def _note(text: str | None) -> str:
 COLUMNS: Mapping[Column, ListColumn] = {
     each.column: each
     for each in (
-        ListColumn(column=Column.NUMBER, label=N_("Request number"), value=lambda one: one.number),
+        ListColumn(column=Column.NUMBER, label=N_("Request ID"), value=lambda one: one.number),
         ListColumn(column=Column.STATUS, label=N_("Status"), value=lambda one: _(one.status)),
         ListColumn(column=Column.BATCH, label=N_("Batch"), value=lambda one: one.row.batch),
         ListColumn(column=Column.AUTHOR, label=N_("Author"), value=_attribute("author", "article_author")),
@@ -79,7 +79,9 @@ COLUMNS: Mapping[Column, ListColumn] = {
         ),
         ListColumn(column=Column.PATRON, label=N_("Patron"), value=_patron),
         ListColumn(
-            column=Column.BIBLIO, label=N_("Biblio number"), value=lambda one: one.row.ill_request.biblio_id
+            column=Column.BIBLIO,
+            label=N_("Bibliographic record ID"),
+            value=lambda one: one.row.ill_request.biblio_id,
         ),
         ListColumn(
             column=Column.LIBRARY, label=N_("Library"), value=lambda one: one.row.ill_request.branchcode
@@ -88,7 +90,9 @@ COLUMNS: Mapping[Column, ListColumn] = {
         ListColumn(
             column=Column.UPDATED, label=N_("Updated on"), value=lambda one: one.row.ill_request.updated
         ),
-        ListColumn(column=Column.REPLIED, label=N_("Replied"), value=lambda one: one.row.ill_request.replied),
+        ListColumn(
+            column=Column.REPLIED, label=N_("Replied on"), value=lambda one: one.row.ill_request.replied
+        ),
         ListColumn(
             column=Column.COMPLETED, label=N_("Completed on"), value=lambda one: one.row.ill_request.completed
         ),

@@ -123,7 +123,7 @@ class _Desk:
         """Put into the form what a pasted reference says."""
         found = references.read(typed.reference, references.installed_resolvers())
         if found is None:
-            said = _("This is no OpenURL, DOI, PubMed ID, ISBN or ISSN. Fill in the form by hand.")
+            said = _("This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN. Fill in the form by hand.")
             return self._form(typed, _Told(reference_problem=said))
         if isinstance(found, WrongCheckDigit):
             said = _(
@@ -206,7 +206,7 @@ def _refusal(error: RequestRefused) -> _Told:
 
 def _who_is_meant(meant: Meant) -> str:
     if meant.candidates:
-        return _("It is not sure who is meant. Choose the patron.")
+        return _("More than one patron may be meant. Choose one.")
     return _("There is no such patron. Search by name or card number.")
 
 

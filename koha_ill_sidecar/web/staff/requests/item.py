@@ -65,7 +65,7 @@ class _Desk:
             )
             messages.tell("warning", said)
         else:
-            messages.tell("done", _("The item was saved."))
+            messages.tell("done", _("The item metadata was saved."))
         return redirect(forms.address_of(illrequest_id), 303)
 
     def _form(self, illrequest_id: int, entry: ItemEntry, seen: Mapping[str, str], told: Told) -> Response:

@@ -58,6 +58,7 @@ class _Views:
         return page(
             "staff/requests/list.html",
             query=query,
+            labels=list_query.LABELS,
             found=found,
             last_page=last_page,
             columns=list_columns.chosen(

@@ -19,36 +19,14 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import callbacks, management
 from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.management import ManagedRequest
-from koha_ill_sidecar.storage.sidecar.queue_entries import Progress
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
 from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.web.staff.labels import MESSAGE_STATES, VERDICTS
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
 from koha_ill_sidecar.words import N_
-
-_PROGRESS: Mapping[Progress, str] = {
-    Progress.PENDING: N_("Waits to be sent"),
-    Progress.TOO_OLD: N_("Too old: the sidecar leaves it alone"),
-    Progress.WAITING: N_("Waits for another attempt"),
-    Progress.IN_FLIGHT: N_("Is being sent"),
-    Progress.ABANDONED: N_("Is taken up again"),
-    Progress.FAILED: N_("Failed"),
-    Progress.GIVEN_UP: N_("Given up"),
-    Progress.SENT: N_("Sent"),
-    Progress.DELETED: N_("Deleted"),
-}
-
-_VERDICTS: Mapping[Verdict, str] = {
-    Verdict.APPLIED: N_("Applied"),
-    Verdict.UNCHANGED: N_("Known already"),
-    Verdict.LATE: N_("Late: overtaken by a later event"),
-    Verdict.ATTENTION: N_("Not possible in the status: staff decide"),
-    Verdict.UNKNOWN_STATUS: N_("Unknown status"),
-    Verdict.UNKNOWN_REQUEST: N_("Unknown request"),
-    Verdict.INVALID: N_("Not understood"),
-}
 
 _LONG_VALUES: Mapping[str, str] = {
     "access_url": N_("Access URL"),
@@ -105,7 +83,7 @@ class _Managing:
             self._database.transact(callbacks.attend, illrequest_id)
         except RequestNotFound:
             self._read(illrequest_id)  # nothing is kept of a request that nothing was reported of
-        messages.tell("done", _("Nobody needs to look at this request any more."))
+        messages.tell("done", _("The request no longer needs attention."))
         return _back(illrequest_id)
 
     def replay(self, illrequest_id: int, receipt_id: int) -> Response:
@@ -133,7 +111,7 @@ class _Managing:
             _(
                 "Callback %(number)s was replayed: %(outcome)s.",
                 number=receipt_id,
-                outcome=_(_VERDICTS[received.verdict]),
+                outcome=_(VERDICTS[received.verdict]),
             ),
         )
         return _back(illrequest_id)
@@ -152,8 +130,8 @@ class _Managing:
             long_values=_long_values(found),
             bodies={one.receipt_id: _body(one) for one in found.receipts},
             replayable={one.receipt_id for one in found.receipts if self._can_replay(one)},
-            verdicts=_VERDICTS,
-            progress=_PROGRESS,
+            verdicts=VERDICTS,
+            progress=MESSAGE_STATES,
             comment_problem=comment_problem,
         )
 

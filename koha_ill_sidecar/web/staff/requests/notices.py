@@ -8,8 +8,6 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.delivery.html_text import text_of
 from koha_ill_sidecar.domain.notices import (
-    EMAIL,
-    SMS,
     NoticeCode,
     NoticeOutcome,
     NotQueuedReason,
@@ -24,6 +22,7 @@ from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import messages
 from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.web.staff.labels import transport_name
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
 from koha_ill_sidecar.words import N_
 
@@ -39,13 +38,6 @@ _REASONS: Mapping[NotQueuedReason, str] = {
 }
 
 _LONGEST_DETAIL = 400
-
-_TRANSPORTS: Mapping[str, str] = {
-    EMAIL: N_("Email"),
-    SMS: N_("SMS"),
-    "phone": N_("Phone"),
-    "print": N_("Print"),
-}
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -106,7 +98,6 @@ class _Notices:
             texts=texts,
             can_be_sent=any(transport in texts for transport in sheet.preview.chosen),
             reasons=_REASONS,
-            transports=_TRANSPORTS,
             takes_text=code == NoticeCode.REQUEST_UPDATE,
             additional_text=additional_text,
             problem=problem,
@@ -119,7 +110,7 @@ def _tell(outcome: NoticeOutcome) -> None:
             "done",
             _(
                 "The notice is queued by %(transport)s, as message %(number)s.",
-                transport=_(_TRANSPORTS.get(queued.transport, queued.transport)),
+                transport=transport_name(queued.transport),
                 number=queued.message_id,
             ),
         )
@@ -135,7 +126,7 @@ def _tell(outcome: NoticeOutcome) -> None:
         else:
             text = _(
                 "The notice was not queued by %(transport)s: %(reason)s %(detail)s",
-                transport=_(_TRANSPORTS.get(refused.transport, refused.transport)),
+                transport=transport_name(refused.transport),
                 reason=reason,
                 detail=_short(say(refused.detail))
                 if refused.reason is NotQueuedReason.TEMPLATE_FAILED

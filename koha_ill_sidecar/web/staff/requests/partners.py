@@ -24,7 +24,7 @@ _MOST_NAMES = 10
 
 _MISTAKES: Mapping[str, tuple[str, str]] = {
     "no_target_email": ("partners", N_("Choose at least one partner library that has an email address.")),
-    "invalid_partner": ("partners", N_("One of them is no partner library any more. Choose anew.")),
+    "invalid_partner": ("partners", N_("One of them is not a partner library any more. Choose again.")),
 }
 
 

@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from koha_ill_sidecar.domain.request_documents import Column
 from koha_ill_sidecar.domain.request_filters import RequestFilter, Sort
+from koha_ill_sidecar.words import N_
 
 PAGE_SIZES = (20, 50, 100)
 NAMES = (
@@ -17,6 +18,19 @@ NAMES = (
     *("borrowernumber", "backend", "type", "batch", "sort", "page", "per_page"),
 )
 """Everything that an address of the list may say."""
+
+LABELS: Mapping[str, str] = {
+    "placed_from": N_("Placed on, from"),
+    "placed_to": N_("Placed on, to"),
+    "updated_from": N_("Updated on, from"),
+    "updated_to": N_("Updated on, to"),
+    "borrowernumber": N_("Patron ID"),
+    "batch": N_("Batch"),
+    "sort": N_("Sort order"),
+    "page": N_("Page"),
+    "per_page": N_("Rows"),
+}
+"""What pages call the parts of an address that can be mistaken."""
 
 _LONGEST_TEXT = 200
 _MOST_VALUES = 50

@@ -1,5 +1,7 @@
 """What is only read of a request: its log, and its metadata as text."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
@@ -20,10 +22,14 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
 
     def show_metadata(illrequest_id: int) -> Response:
         found = runtime.database.transact(management.read_metadata, illrequest_id, workplace(runtime))
-        return page("staff/requests/metadata.html", head=found.head, text=found.text)
+        return page("staff/requests/metadata.html", head=found.head, text=_as_text(found.item))
 
     blueprint.add_url_rule("/requests/<int:illrequest_id>/log", "request_log", show_log)
     blueprint.add_url_rule("/requests/<int:illrequest_id>/metadata", "request_metadata", show_metadata)
+
+
+def _as_text(item: Mapping[str, str]) -> str:
+    return "\n".join(_("%(label)s: %(value)s", label=_(label), value=value) for label, value in item.items())
 
 
 def _words(entry: LogEntry) -> str:

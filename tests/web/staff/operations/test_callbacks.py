@@ -60,7 +60,7 @@ def test_a_request_that_cannot_be_is_told_and_passed_over(clara: Desk, send: Sen
 
     shown = clara.get("/operations/callbacks?request=ILL-7").text
 
-    assert "“ILL-7” was passed over: it cannot be meant by Request." in shown
+    assert "Request: “ILL-7” cannot be meant and was passed over." in shown
     assert 'value="ILL-7" aria-invalid="true"' in shown
     assert f'/operations/callbacks/{receipt}"' in shown
 
@@ -111,7 +111,7 @@ def test_a_key_that_was_used_twice_shows_both_bodies(
 
     shown = clara.get(f"/operations/callbacks/{receipt}").text
 
-    assert "Another body under the same key" in shown
+    assert "Another body under the same event ID" in shown
     assert "shipped" in shown
 
 
@@ -156,7 +156,7 @@ def test_a_callback_that_came_before_its_request_is_replayed(
 
     shown = clara.post(f"/operations/callbacks/{receipt}/replay", follow=True).text
 
-    assert "Replayed. What became of it: Applied." in shown
+    assert f"Callback {receipt} was replayed: Applied." in shown
     assert 'action="/operations/callbacks' not in shown
     with admin.connect() as connection:
         status = connection.scalar(

@@ -177,7 +177,7 @@ def test_callbacks_without_a_request_are_counted(clara: Desk, send: Send) -> Non
 
 
 def test_before_the_job_has_run_the_page_says_so(clara: Desk) -> None:
-    assert "The numbers have not been reckoned yet" in clara.get("/dashboard").text
+    assert "The numbers have not been calculated yet" in clara.get("/dashboard").text
 
 
 def test_what_the_job_reckons_is_shown_with_its_time(

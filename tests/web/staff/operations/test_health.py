@@ -37,11 +37,11 @@ def app(koha_database: KohaDatabase, database: Database) -> Iterator[Flask]:
 def test_what_is_amiss_stands_first_with_what_to_do(clara: Desk) -> None:
     shown = clara.get("/operations").text
 
-    assert "no email letter for all libraries" in shown
+    assert "no email notice template for all libraries" in shown
     assert "koha-ill-sidecar notices install" in shown
-    assert "1 of 3 have no email address: borrowernumber 13" in shown
+    assert "1 of 3 have no email address: patron ID 13" in shown
     assert "takes our mail" in shown
-    assert shown.index("no email letter") < shown.index("takes our mail")
+    assert shown.index("no email notice template") < shown.index("takes our mail")
 
 
 def test_what_is_found_is_told_in_the_language_of_the_page(clara: Desk) -> None:
@@ -51,7 +51,7 @@ def test_what_is_found_is_told_in_the_language_of_the_page(clara: Desk) -> None:
 
     assert "沒有適用於所有圖書館的電子郵件通知範本：ILL_PARTNER_REQ, " in shown
     assert "請執行：koha-ill-sidecar notices install --only-missing" in shown
-    assert "3 個中有 1 個沒有電子郵件地址：borrowernumber 13" in shown
+    assert "3 所中有 1 所沒有電子郵件地址：讀者編號 13" in shown
     assert "可接受我方郵件" in shown
 
 
@@ -122,7 +122,9 @@ def test_the_bar_tells_of_callbacks_in_vain(clara: Desk, send: Send) -> None:
     send(report(999_999, "evt_1"), "evt_1")
     send(b"{", "evt_2")
 
-    assert in_navigation(clara.get("/requests").text, "acme") == "2 callbacks of the last day came in vain"
+    assert (
+        in_navigation(clara.get("/requests").text, "acme") == "2 callbacks of the last day could not be used"
+    )
 
 
 def test_what_went_wrong_the_day_before_yesterday_is_past(clara: Desk, send: Send, admin: Engine) -> None:

@@ -379,7 +379,7 @@ def test_a_patrons_number_that_cannot_be_is_told_and_passed_over(clara: Desk, qu
 
     shown = clara.get("/operations/messages?patron=Sam").text
 
-    assert "“Sam” was passed over: it cannot be meant by Number of the patron." in shown
+    assert "Patron ID: “Sam” cannot be meant and was passed over." in shown
     assert 'value="Sam" aria-invalid="true"' in shown
     assert f"/operations/messages/{number}" in shown
 
@@ -387,7 +387,7 @@ def test_a_patrons_number_that_cannot_be_is_told_and_passed_over(clara: Desk, qu
 def test_a_patron_that_koha_does_not_have_is_told(clara: Desk, queue: Queue) -> None:
     queue.add()
 
-    assert "Koha has no patron with the number 20000005." in (
+    assert "Koha has no patron with the ID 20000005." in (
         clara.get("/operations/messages?patron=20000005").text
     )
     assert "Koha has no patron" not in clara.get(f"/operations/messages?patron={WEN}").text

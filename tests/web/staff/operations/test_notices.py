@@ -82,19 +82,19 @@ def test_a_letter_is_filled_in_for_a_request(clara: Desk, letter: Letter, new_re
     form = clara.get("/operations/notices/preview?code=ILL_PICKUP_READY&transport=email&lang=default").text
     shown = clara.get(f"/operations/notices/preview?code=ILL_PICKUP_READY&transport=email&request={number}")
 
-    assert "<option selected>ILL_PICKUP_READY" in form
+    assert '<option value="ILL_PICKUP_READY" selected>ILL_PICKUP_READY' in form
     assert shown.status_code == 200
-    assert "<h2>Ready!</h2>" in shown.text
+    assert '<h2 lang="">Ready!</h2>' in shown.text
     assert f"Number {number}\n&lt;b&gt;bold&lt;/b&gt;" in shown.text
 
 
 @pytest.mark.parametrize(
     ("code", "request_number", "problem"),
     [
-        ("ILL_PICKUP_READY", "nonsense", "Type the number of a request."),
+        ("ILL_PICKUP_READY", "nonsense", "Type a request ID."),
         ("ILL_PICKUP_READY", "999999", "There is no such request."),
-        (HOSTILE, "", "Koha has no such letter."),
-        ("ILL_REQUEST_CANCEL", "", "The letter cannot be filled in."),
+        (HOSTILE, "", "Koha has no such notice template."),
+        ("ILL_REQUEST_CANCEL", "", "The notice template cannot be filled in."),
     ],
 )
 def test_what_cannot_be_previewed_says_why(

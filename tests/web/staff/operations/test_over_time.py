@@ -96,7 +96,7 @@ def test_of_very_many_backends_the_largest_are_drawn(clara: Desk, database: Data
 
 
 def test_before_the_job_has_run_the_page_says_so(clara: Desk) -> None:
-    assert "The numbers have not been reckoned yet" in clara.get("/dashboard/over-time/partner").text
+    assert "The numbers have not been calculated yet" in clara.get("/dashboard/over-time/partner").text
 
 
 def test_numbers_without_months_are_no_error(clara: Desk, database: Database) -> None:

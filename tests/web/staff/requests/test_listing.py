@@ -173,7 +173,7 @@ def test_what_cannot_be_meant_is_told_and_passed_over(clara: Desk, make: Make) -
 
     assert _numbers(page) == [number]
     for mistake in ("yesterday", "colour"):
-        assert f"“{mistake}” was passed over" in page
+        assert f"“{mistake}” cannot be meant and was passed over." in page
 
 
 def test_an_empty_list_helps_on(clara: Desk) -> None:
@@ -217,7 +217,7 @@ def test_csv_has_all_that_the_filter_picks(clara: Desk, make: Make) -> None:
 
     lines = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert answer.content_type == "text/csv; charset=utf-8"
-    assert lines[0][0] == "Request number"
+    assert lines[0][0] == "Request ID"
     assert [int(line[0]) for line in lines[1:]] == numbers
 
 
