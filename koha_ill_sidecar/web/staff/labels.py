@@ -52,7 +52,7 @@ _TRANSPORTS: Mapping[str, str] = {
 _INTERFACES: Mapping[str, str] = {
     Interface.INTRANET: N_("Staff interface"),
     Interface.OPAC: N_("OPAC"),
-    Interface.API: N_("REST API"),
+    Interface.API: N_("API"),
     Interface.CRON: N_("Scheduled job"),
     Interface.COMMANDLINE: N_("Command line"),
     "sip": N_("SIP"),

@@ -75,7 +75,7 @@ def test_what_waits_for_the_desk_is_counted_with_the_oldest(
     assert tile(shown, "New request") == "2"
     assert tile(shown, "Cancellation requested") == "1"
     assert tile(shown, "Queued request") == "0"
-    assert f'<a href="/requests/{first}">{first}</a>, <span class="nowrap">2026-01-02</span>' in shown
+    assert f'<a href="/requests/{first}">{first}</a> · <span class="nowrap">2026-01-02</span>' in shown
 
 
 def test_words_to_the_staff_stand_there_newest_first(

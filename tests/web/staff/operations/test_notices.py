@@ -58,7 +58,7 @@ def test_what_is_wrong_is_told_with_its_place(clara: Desk, letter: Letter) -> No
     shown = clara.get("/operations/notices").text
 
     assert '<span class="state error">Error</span>' in shown
-    assert "content, line" in shown
+    assert "content · line" in shown
     assert HOSTILE not in shown
 
 
@@ -68,7 +68,7 @@ def test_what_is_wrong_is_told_in_the_language_of_the_page(clara: Desk, letter: 
 
     shown = clara.get("/operations/notices").text
 
-    assert '<span class="soft">標題, 第 1 行，第 13 欄</span>' in shown
+    assert '<span class="soft">標題 · 第 1 行，第 13 欄</span>' in shown
     assert "borrower 沒有 firstnam；是否指 firstname？\n→ 請將 firstnam 改為 firstname。" in shown
     assert "&lt;&lt;script&gt;&gt; 沒有對應的內容" in shown
     assert "無法解讀範本：unexpected token (&lt;)\n→ 請更正標示之處；在此之前不會寄出任何通知。" in shown
