@@ -187,7 +187,7 @@ def test_a_message_is_sent_to_another_address(seat: Seat, pages: dict[str, str])
 def test_the_sections_can_be_walked_by_keyboard(seat: Seat, pages: dict[str, str]) -> None:
     page = seat().open(pages["health"])
 
-    page.get_by_role("link", name="Jobs").focus()
+    page.locator("nav.sections").get_by_role("link", name="Jobs").focus()
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Jobs")
