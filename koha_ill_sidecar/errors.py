@@ -144,7 +144,7 @@ class MessageNotChangeable(DeliveryError):
     A message is in a state in which this cannot be done with it.
 
     Attributes:
-        reason: In one word: in_flight, deleted, sent, not_email or changed.
+        reason: In one word: in_flight, deleted, given_up, sent, not_email or changed.
     """
 
     def __init__(self, reason: str, message: str) -> None:

@@ -42,7 +42,7 @@ def queue() -> None:
     "states",
     multiple=True,
     type=click.Choice([each.value for each in Progress]),
-    help="Only these; repeatable (default: whatever is neither sent nor deleted).",
+    help="Only these; repeatable (default: what is neither sent, deleted nor given up).",
 )
 @click.option("--patron", "borrowernumber", type=int, metavar="BORROWERNUMBER", help="Only this patron's.")
 @click.option(

@@ -21,6 +21,7 @@ from typing import Self
 from koha_ill_sidecar.demo import koha_database
 from koha_ill_sidecar.demo.mail_catcher import HOST, MailCatcher
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
+from koha_ill_sidecar.demo.sample_enquiries import note_enquiries
 from koha_ill_sidecar.errors import SidecarError
 
 SUPPLIER = "DemoSupplier"
@@ -121,14 +122,18 @@ class Neighbourhood:
             self._open.enter_context(self.server)
             self._write_configuration()
             password = self._password.read_text().strip()
-            if koha_database.exists(self.server, DATABASE):
+            is_new = not koha_database.exists(self.server, DATABASE)
+            if is_new:
+                koha_database.create_koha_database(self.server, DATABASE, user=_USER, password=password)
+            else:
                 # The demo may be older than the program: new tables want new privileges.
                 with self.server.connect(DATABASE) as connection:
                     koha_database.create_user(connection, DATABASE, user=_USER, password=password)
-            else:
-                koha_database.create_koha_database(self.server, DATABASE, user=_USER, password=password)
             self._open.enter_context(self.catcher)
             self.command("migrate")
+            if is_new:
+                with self.server.connect(DATABASE) as connection:
+                    note_enquiries(connection)
             self.start_sidecar()
             self._open.callback(self.stop_sidecar)
             self._open = self._open.pop_all()

@@ -5,8 +5,8 @@ They are counted piece by piece, for nobody shall wait for a look at a million r
 pieces together. Kept are counts by the number of days, of which medians and quartiles are exact.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -18,6 +18,9 @@ AGES = (7, 30, 90, 365)
 
 MONTHS = 12
 """Calendar months that turnaround and fill rate look back, this one among them."""
+
+MOST_SERIES = 12
+"""Of so many backends, libraries and partners, the largest of each, the months are told one by one."""
 
 FILLED = frozenset({Status.COMP, Status.CHK, Status.RET})
 """A request in one of these was supplied."""
@@ -54,20 +57,22 @@ class OpenCount:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCount:
-    """So many requests of which this has come, by whatever they are told by."""
+    """So many requests of which this has come, by whatever they are told by; the month is that of their beginning."""
 
     keys: Mapping[By, str]
     outcome: Outcome
     number: int
+    month: str
 
 
 @dataclass(frozen=True, slots=True)
 class DaysCount:
-    """So many requests that took so many days."""
+    """So many requests that took so many days; the month is that of their end."""
 
     keys: Mapping[By, str]
     days: int
     number: int
+    month: str
 
 
 Count = OpenCount | OutcomeCount | DaysCount
@@ -131,27 +136,69 @@ class OpenStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figures:
-    """All the numbers; can be kept as JSON (:meth:`as_json`) and read again (:meth:`read`)."""
+    """
+    All the numbers; can be kept as JSON (:meth:`as_json`) and read again (:meth:`read`).
 
+    Attributes:
+        months: Those looked at, the oldest first, such as ``2026-01``.
+        series: What there is to tell of the largest groups in each of the months, whose names are the keys there.
+    """
+
+    months: Sequence[str] = ()
     open: Sequence[OpenStatus] = ()
     groups: Mapping[By, Sequence[Group]] = field(default_factory=dict)
+    series: Mapping[By, Mapping[str, Sequence[Group]]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Give it as JSON has it."""
         return {
+            "months": list(self.months),
             "open": [asdict(status) for status in self.open],
             "groups": {by.value: [asdict(group) for group in groups] for by, groups in self.groups.items()},
+            "series": {
+                by.value: {key: [asdict(month) for month in months] for key, months in series.items()}
+                for by, series in self.series.items()
+            },
         }
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Self:
-        """Read what :meth:`as_json` gave."""
+        """Read what :meth:`as_json` gave; an earlier version's has no months."""
         return cls(
+            months=document.get("months", []),
             open=[OpenStatus(status=one["status"], by_age=tuple(one["by_age"])) for one in document["open"]],
             groups={
                 By(by): [_read_group(group) for group in groups] for by, groups in document["groups"].items()
             },
+            series={
+                By(by): {key: [_read_group(month) for month in months] for key, months in series.items()}
+                for by, series in document.get("series", {}).items()
+            },
         )
+
+
+@dataclass(slots=True)
+class _Pile:
+    """Requests that are told together."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    days: Counter[int] = field(default_factory=Counter)
+
+    def add(self, other: "_Pile") -> None:
+        self.outcomes.update(other.outcomes)
+        self.days.update(other.days)
+
+    def group(self, key: str) -> Group:
+        return Group(
+            key=key,
+            filled=self.outcomes[Outcome.FILLED],
+            unfilled=self.outcomes[Outcome.UNFILLED],
+            waiting=self.outcomes[Outcome.WAITING],
+            turnaround=turnaround(self.days),
+        )
+
+
+_ByMonth = defaultdict[str, _Pile]
 
 
 class Tally:
@@ -159,8 +206,9 @@ class Tally:
 
     def __init__(self) -> None:
         self._open: Counter[tuple[str, int]] = Counter()
-        self._outcomes: Counter[tuple[By, str, Outcome]] = Counter()
-        self._days: Counter[tuple[By, str, int]] = Counter()
+        self._piles: dict[By, defaultdict[str, _ByMonth]] = {
+            by: defaultdict(lambda: defaultdict(_Pile)) for by in By
+        }
 
     def add(self, counts: Iterable[Count]) -> None:
         """Take in a piece."""
@@ -170,17 +218,31 @@ class Tally:
                     self._open[count.status, count.age] += count.number
                 case OutcomeCount():
                     for by, key in count.keys.items():
-                        self._outcomes[by, key, count.outcome] += count.number
+                        self._piles[by][key][count.month].outcomes[count.outcome] += count.number
                 case DaysCount():
                     for by, key in count.keys.items():
-                        self._days[by, key, count.days] += count.number
+                        self._piles[by][key][count.month].days[count.days] += count.number
 
-    def figures(self) -> Figures:
-        """Reckon: months in their order, everything else by size."""
-        groups = {by: list(self._groups(by)) for by in By}
+    def figures(self, months: Sequence[str]) -> Figures:
+        """
+        Reckon: months in their order, everything else by size.
+
+        Args:
+            months: Those that the series are about; a clock that was wrong may have left others.
+        """
+        groups = {by: self._groups(by) for by in By}
         for by, found in groups.items():
             found.sort(key=lambda group: group.key if by is By.MONTH else (-group.size, group.key))
-        return Figures(open=self._open_statuses(), groups=groups)
+        return Figures(
+            months=list(months),
+            open=self._open_statuses(),
+            groups=groups,
+            series={
+                by: {group.key: self._series(by, group.key, months) for group in found[:MOST_SERIES]}
+                for by, found in groups.items()
+                if by is not By.MONTH
+            },
+        )
 
     def _open_statuses(self) -> list[OpenStatus]:
         statuses = {status for status, _ in self._open}
@@ -190,20 +252,19 @@ class Tally:
         ]
         return sorted(found, key=lambda one: (-one.total, one.status))
 
-    def _groups(self, by: By) -> Iterator[Group]:
-        days: dict[str, Counter[int]] = {}
-        for (of, key, number_of_days), number in self._days.items():
-            if of is by:
-                days.setdefault(key, Counter())[number_of_days] += number
-        keys = {key for of, key, _ in self._outcomes if of is by} | days.keys()
-        for key in keys:
-            yield Group(
-                key=key,
-                filled=self._outcomes[by, key, Outcome.FILLED],
-                unfilled=self._outcomes[by, key, Outcome.UNFILLED],
-                waiting=self._outcomes[by, key, Outcome.WAITING],
-                turnaround=turnaround(days.get(key, Counter())),
-            )
+    def _groups(self, by: By) -> list[Group]:
+        return [_together(by_month.values()).group(key) for key, by_month in self._piles[by].items()]
+
+    def _series(self, by: By, key: str, months: Sequence[str]) -> list[Group]:
+        by_month = self._piles[by][key]
+        return [by_month[month].group(month) for month in months if month in by_month]
+
+
+def _together(piles: Iterable[_Pile]) -> _Pile:
+    whole = _Pile()
+    for pile in piles:
+        whole.add(pile)
+    return whole
 
 
 def turnaround(days: Mapping[int, int]) -> Turnaround | None:

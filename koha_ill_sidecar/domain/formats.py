@@ -50,6 +50,11 @@ class DateStyle:
         clock = f"{moment:%I:%M %p}" if self.timeformat == "12hr" else f"{moment:%H:%M}"
         return f"{self.date(moment)} {clock}"
 
+    def date_and_exact_time(self, moment: datetime) -> str:
+        """Write the day and, to the second, the time."""
+        clock = f"{moment:%I:%M:%S %p}" if self.timeformat == "12hr" else f"{moment:%H:%M:%S}"
+        return f"{self.date(moment)} {clock}"
+
     def due_date(self, moment: datetime) -> str:
         """Write the day, and the time unless it is the end of the day, which stands for "that day"."""
         end_of_day = (moment.hour, moment.minute) == (23, 59)

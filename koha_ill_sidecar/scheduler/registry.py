@@ -140,7 +140,7 @@ def _reckon(runtime: Runtime, go_on: GoOn) -> Done:
             step = transact(count, above, about)
             tally.add(step.counts)
             above = step.above
-    transact(figures.keep, tally.figures())
+    transact(figures.keep, tally.figures(about.months))
     return {"reckoned": 1}
 
 

@@ -5,17 +5,18 @@ What needs attention is asked for each time, by index and with a limit; the numb
 job ``figures`` keeps. So the page costs the same with a thousand requests and with a million.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from koha_ill_sidecar.domain import delivery_reasons
+from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.figures import By, Group
 from koha_ill_sidecar.domain.statuses import WAITING_FOR_STAFF
-from koha_ill_sidecar.services import figures
+from koha_ill_sidecar.services import figures, queue
 from koha_ill_sidecar.services.figures import ReckonedFigures
 from koha_ill_sidecar.storage.koha import libraries, patrons
-from koha_ill_sidecar.storage.sidecar import progress, queue_entries, receipts, waiting
+from koha_ill_sidecar.storage.sidecar import progress, receipts, waiting
 from koha_ill_sidecar.storage.sidecar.progress import Note
 from koha_ill_sidecar.storage.sidecar.waiting import WaitingRequests
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -24,7 +25,6 @@ MOST_NOTES = 20
 MOST_COUNTED = 1000
 """What is more is told as "more than"."""
 
-FAILED_DAYS = 30
 MOST_GROUPS = 15
 
 
@@ -63,19 +63,20 @@ class Dashboard:
     rankings: Mapping[By, Ranking]
 
 
-def look(tx: Transaction) -> Dashboard:
+def look(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
     """
     Give the dashboard; at most seven queries.
 
-    None reads more than a thousand entries of an index, but for one: messages that failed longer ago, or were given
-    up, are passed over.
+    None reads more than a thousand entries of an index, but for one: failed messages are looked for among the newest
+    rows of Koha's queue, for it has no index on their status.
+
+    Args:
+        delivery: Says which messages are ours.
     """
     reckoned = figures.last(tx)
     return Dashboard(
         notes=progress.notes(tx, limit=MOST_NOTES + 1),
-        failed_messages=queue_entries.count_failed(
-            tx, days=FAILED_DAYS, but_for=delivery_reasons.GIVEN_UP, limit=MOST_COUNTED + 1
-        ),
+        failed_messages=queue.count_entries(tx, queue.FAILED_LATELY, delivery, limit=MOST_COUNTED + 1),
         unmatched_callbacks=receipts.count(tx, [Verdict.UNKNOWN_REQUEST], limit=MOST_COUNTED + 1),
         waiting=waiting.look(tx, WAITING_FOR_STAFF, limit=MOST_COUNTED + 1),
         reckoned=reckoned,
@@ -83,22 +84,62 @@ def look(tx: Transaction) -> Dashboard:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedSeries:
+    """A group of requests month by month; a month of which there is nothing to tell is left out."""
+
+    name: str
+    by_month: Mapping[str, Group]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OverTime:
+    """The largest groups month by month, and how many there are beside them."""
+
+    made_at: datetime
+    months: Sequence[str]
+    series: Sequence[NamedSeries]
+    others: int
+
+
+def look_over_time(tx: Transaction, by: By) -> OverTime | None:
+    """Give the months of the largest backends, libraries or partners; two queries, whatever there is to tell."""
+    reckoned = figures.last(tx)
+    if reckoned is None:
+        return None
+    found = reckoned.figures.series.get(by, {})
+    names = _names(tx, by, found)
+    return OverTime(
+        made_at=reckoned.made_at,
+        months=reckoned.figures.months,
+        series=[
+            NamedSeries(name=names.get(key, key), by_month={month.key: month for month in months})
+            for key, months in found.items()
+        ],
+        others=len(reckoned.figures.groups.get(by, ())) - len(found),
+    )
+
+
+def _names(tx: Transaction, by: By, keys: Iterable[str]) -> Mapping[str, str]:
+    """Give what people call these groups, where that is another word than the key."""
+    if by is By.LIBRARY:
+        return libraries.names(tx)
+    if by is By.PARTNER:
+        return {str(number): one.name for number, one in patrons.find_many(tx, set(map(int, keys))).items()}
+    return {}
+
+
 def _rankings(tx: Transaction, reckoned: ReckonedFigures) -> dict[By, Ranking]:
-    found = {by: _largest(reckoned.figures.groups.get(by, ()), by) for by in By}
-    partners = patrons.find_many(tx, {int(group.key) for group in found[By.PARTNER]})
-    names: Mapping[By, Mapping[str, str]] = {
-        By.LIBRARY: libraries.names(tx),
-        By.PARTNER: {str(number): partner.name for number, partner in partners.items()},
-    }
-    return {
-        by: Ranking(
-            groups=[
-                NamedGroup(name=names.get(by, {}).get(group.key, group.key), group=group) for group in groups
-            ],
-            others=len(reckoned.figures.groups.get(by, ())) - len(groups),
-        )
-        for by, groups in found.items()
-    }
+    return {by: _ranking(tx, by, reckoned.figures.groups.get(by, ())) for by in By}
+
+
+def _ranking(tx: Transaction, by: By, every: Sequence[Group]) -> Ranking:
+    groups = _largest(every, by)
+    names = _names(tx, by, [group.key for group in groups])
+    return Ranking(
+        groups=[NamedGroup(name=names.get(group.key, group.key), group=group) for group in groups],
+        others=len(every) - len(groups),
+    )
 
 
 def _largest(groups: Sequence[Group], by: By) -> Sequence[Group]:

@@ -27,6 +27,12 @@ class Span:
     today: date
     since: date
 
+    @property
+    def months(self) -> list[str]:
+        """The months, the oldest first, such as ``2026-01``."""
+        first = self.since.year * 12 + self.since.month - 1
+        return [f"{month // 12}-{month % 12 + 1:02}" for month in range(first, first + MONTHS)]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:

@@ -44,6 +44,15 @@ class JobRun:
         """Tell whether the database knows of its runs."""
         return self.name not in ON_EVERY_HOST
 
+    @property
+    def took_seconds(self) -> float | None:
+        """How long the last run took; nothing while it runs, or if it never ended."""
+        lease = self.lease
+        if self.host or lease is None or lease.last_started_at is None or lease.last_finished_at is None:
+            return None
+        seconds = (lease.last_finished_at - lease.last_started_at).total_seconds()
+        return seconds if seconds >= 0 else None
+
 
 def list_jobs(tx: Transaction, schedules: JobSchedules, timezone: tzinfo) -> list[JobRun]:
     """Give the jobs that are set up here, and those that others ran; two queries."""

@@ -41,7 +41,7 @@ from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, progres
 from koha_ill_sidecar.storage.sidecar.history import HistoryEntry
 from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
 from koha_ill_sidecar.storage.sidecar.progress import Kept
-from koha_ill_sidecar.storage.sidecar.queue_entries import Progress, QueueEntry
+from koha_ill_sidecar.storage.sidecar.queue_entries import Progress, QueueEntry, Selection
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -629,11 +629,11 @@ def _messages_of_patron(tx: Transaction, ill_request: ILLRequest, workplace: Wor
         return []
     found = queue_entries.find(
         tx,
-        progress=list(Progress),
-        borrowernumber=ill_request.borrowernumber,
-        letter_codes=(),
-        newest=0,
-        oldest_seconds=workplace.oldest_seconds,
+        Selection(
+            progress=list(Progress),
+            borrowernumber=ill_request.borrowernumber,
+            oldest_seconds=workplace.oldest_seconds,
+        ),
         limit=_MOST_OTHER_MESSAGES,
     )
     placed = ill_request.placed

@@ -4,17 +4,17 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.delivery.addresses import AddressRole, read_addresses
 from koha_ill_sidecar.delivery.mail import Content, Mail
-from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import MessageNotChangeable, MessageNotFound
 from koha_ill_sidecar.services.outgoing_mail import Undeliverable, compose, content_kind
 from koha_ill_sidecar.storage.koha import outgoing_messages, patrons
 from koha_ill_sidecar.storage.koha.outgoing_messages import OutgoingMessage
 from koha_ill_sidecar.storage.sidecar import partner_enquiries, queue_entries
-from koha_ill_sidecar.storage.sidecar.queue_entries import Progress, QueueEntry
+from koha_ill_sidecar.storage.sidecar.queue_entries import Progress, QueueEntry, Selection
 from koha_ill_sidecar.storage.transaction import Transaction
 
 GIVEN_UP_CODE = "SENDMAIL"
@@ -28,12 +28,30 @@ UNFINISHED = (
     Progress.ABANDONED,
     Progress.FAILED,
 )
-"""Whatever is neither delivered nor deleted."""
+"""Whatever is neither delivered nor deleted nor given up."""
 
 RECENT_ROWS = 20_000
 """Rows at the end of Koha's queue that a list looks at, unless it is told to look at all."""
 
 _EVERYTHING = 2**31
+
+
+class Change(StrEnum):
+    """What can be done with a message."""
+
+    RETRY = "retry"
+    GIVE_UP = "give_up"
+    SET_ADDRESS = "set_address"
+
+
+_REFUSALS = {
+    "in_flight": "Message {} is being sent right now. Look at it again in a minute.",
+    "deleted": "Message {} was deleted in Koha. Queue a new one instead.",
+    "sent": "Message {} was sent already.",
+    "given_up": "Message {} was given up already.",
+    "not_email": "Message {} goes by another way than email: its address is the patron's own. "
+    "Correct it there and try again.",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,16 +60,26 @@ class QueueFilter:
     Which messages a list shows.
 
     Attributes:
+        to_address: Only those to exactly this address.
         letter_codes: Empty for those that we deliver.
         newest: Look at so many rows at the queue's end, and at all that is being delivered; None: at every row.
+        failed_days: Only what failed in so many days; what we failed to deliver, wherever in the queue it stands.
         before: Only those with a lower number.
     """
 
     progress: Sequence[Progress] = UNFINISHED
     borrowernumber: int | None = None
+    to_address: str | None = None
     letter_codes: Sequence[str] = ()
     newest: int | None = RECENT_ROWS
+    failed_days: int | None = None
     before: int | None = None
+
+
+FAILED_DAYS = 30
+
+FAILED_LATELY = QueueFilter(progress=(Progress.FAILED,), failed_days=FAILED_DAYS)
+"""What failed in the last days and was not given up: somebody should look at it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,14 +116,23 @@ def find_entries(
     tx: Transaction, wanted: QueueFilter, delivery: DeliverySettings, *, limit: int
 ) -> list[QueueEntry]:
     """Give messages, newest first; one query, whose cost *newest* bounds."""
-    return queue_entries.find(
-        tx,
+    return queue_entries.find(tx, _selection(wanted, delivery), limit=limit)
+
+
+def count_entries(tx: Transaction, wanted: QueueFilter, delivery: DeliverySettings, *, limit: int) -> int:
+    """Count what :func:`find_entries` finds, at most *limit*; one query."""
+    return queue_entries.count(tx, _selection(wanted, delivery), limit=limit)
+
+
+def _selection(wanted: QueueFilter, delivery: DeliverySettings) -> Selection:
+    return Selection(
         progress=wanted.progress,
         borrowernumber=wanted.borrowernumber,
+        to_address=wanted.to_address,
         letter_codes=wanted.letter_codes or delivery.letter_codes,
         newest=_EVERYTHING if wanted.newest is None else wanted.newest,
+        failed_days=wanted.failed_days,
         oldest_seconds=delivery.ignore_older_than.total_seconds(),
-        limit=limit,
         before=wanted.before,
     )
 
@@ -111,16 +148,11 @@ def list_messages(
 def chosen_messages(
     tx: Transaction, message_ids: Sequence[int], delivery: DeliverySettings
 ) -> list[ListedMessage]:
-    """Give these messages, as far as they are there; a query each and two."""
-    entries = []
-    for message_id in message_ids:
-        try:
-            entries.append(
-                queue_entries.get(tx, message_id, oldest_seconds=delivery.ignore_older_than.total_seconds())
-            )
-        except MessageNotFound:
-            continue
-    return _listed(tx, entries)
+    """Give these messages, as far as they are there, newest first; three queries."""
+    if not message_ids:
+        return []
+    oldest_seconds = delivery.ignore_older_than.total_seconds()
+    return _listed(tx, queue_entries.find_numbered(tx, message_ids, oldest_seconds=oldest_seconds))
 
 
 def details(tx: Transaction, message_id: int, delivery: DeliverySettings) -> MessageDetails:
@@ -160,11 +192,7 @@ def retry(tx: Transaction, message_id: int, *, message_id_domain: str, again: bo
         MessageNotFound: There is none.
         MessageNotChangeable: It is being sent, was deleted, or was sent and *again* is off.
     """
-    entry = _changeable(tx, message_id)
-    if entry.progress is Progress.DELETED:
-        raise MessageNotChangeable(
-            "deleted", f"Message {message_id} was deleted in Koha. Queue a new one instead."
-        )
+    entry = _changeable(tx, message_id, Change.RETRY)
     if entry.progress is Progress.SENT and not again:
         raise MessageNotChangeable(
             "sent", f"Message {message_id} was sent already. Use --again to send it once more."
@@ -180,37 +208,33 @@ def give_up(tx: Transaction, message_id: int) -> QueueEntry:
 
     Raises:
         MessageNotFound: There is none.
-        MessageNotChangeable: It is being sent, was sent or was deleted.
+        MessageNotChangeable: It is being sent, was sent, was deleted or was given up before.
     """
-    entry = _changeable(tx, message_id)
-    if entry.progress in {Progress.SENT, Progress.DELETED}:
-        raise MessageNotChangeable(
-            entry.progress.value, f"Message {message_id} is {entry.progress}: there is nothing to give up."
-        )
-    queue_entries.give_up(tx, message_id, failure_code=GIVEN_UP_CODE, reason=delivery_reasons.GIVEN_UP)
+    entry = _changeable(tx, message_id, Change.GIVE_UP)
+    queue_entries.give_up(tx, message_id, failure_code=GIVEN_UP_CODE)
     return entry
 
 
-def set_address(tx: Transaction, message_id: int, addresses: str, *, shown: str | None = None) -> QueueEntry:
+def set_address(
+    tx: Transaction, message_id: int, addresses: str, *, shown: str | None = None, even_sent: bool = True
+) -> QueueEntry:
     """
     Give an email other recipients; gives the message as it was.
 
     Args:
         shown: The address that it had when somebody began to change it; another one by now is left alone.
+        even_sent: Also when it was sent already, as before it is sent once more.
 
     Raises:
         InvalidAddress: One of them cannot be; nothing was changed.
         MessageNotFound: There is none.
-        MessageNotChangeable: It is being sent, no email, or has got another address meanwhile.
+        MessageNotChangeable: It is being sent, was deleted, is no email, has got another address meanwhile, or was
+            sent and *even_sent* is off.
     """
     read = read_addresses(addresses, AddressRole.TO)
-    entry = _changeable(tx, message_id)
-    if entry.message_transport_type != "email":
-        raise MessageNotChangeable(
-            "not_email",
-            f"Message {message_id} goes by {entry.message_transport_type}: its address is the patron's own. "
-            "Correct it there and try again.",
-        )
+    entry = _changeable(tx, message_id, Change.SET_ADDRESS)
+    if entry.progress is Progress.SENT and not even_sent:
+        raise _refused("sent", message_id)
     if shown is not None and shown != (entry.to_address or ""):
         raise MessageNotChangeable(
             "changed", f"Message {message_id} goes to {entry.to_address} by now. Look at it and try again."
@@ -219,13 +243,31 @@ def set_address(tx: Transaction, message_id: int, addresses: str, *, shown: str 
     return entry
 
 
-def _changeable(tx: Transaction, message_id: int) -> QueueEntry:
+def refusal(entry: QueueEntry, change: Change) -> str | None:
+    """
+    Tell in one word why this can never be done with a message as it stands; nothing where it can.
+
+    What was sent can be sent again and get another address, but only where that is said.
+    """
+    if entry.progress in {Progress.IN_FLIGHT, Progress.DELETED}:
+        return entry.progress.name.lower()
+    if change is Change.GIVE_UP and entry.progress in {Progress.SENT, Progress.GIVEN_UP}:
+        return entry.progress.name.lower()
+    if change is Change.SET_ADDRESS and entry.message_transport_type != "email":
+        return "not_email"
+    return None
+
+
+def _changeable(tx: Transaction, message_id: int, change: Change) -> QueueEntry:
     entry = queue_entries.get(tx, message_id, oldest_seconds=0, for_update=True)
-    if entry.progress is Progress.IN_FLIGHT:
-        raise MessageNotChangeable(
-            "in_flight", f"Message {message_id} is being sent right now. Look at it again in a minute."
-        )
+    reason = refusal(entry, change)
+    if reason is not None:
+        raise _refused(reason, message_id)
     return entry
+
+
+def _refused(reason: str, message_id: int) -> MessageNotChangeable:
+    return MessageNotChangeable(reason, _REFUSALS[reason].format(message_id))
 
 
 def _listed(tx: Transaction, entries: Sequence[QueueEntry]) -> list[ListedMessage]:

@@ -40,6 +40,7 @@ def install(app: Flask, timezone: tzinfo) -> None:
     environment.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=False)  # type: ignore[attr-defined]
     environment.filters["day"] = _day
     environment.filters["moment"] = partial(_moment, timezone)
+    environment.filters["exact_moment"] = partial(_exact_moment, timezone)
     environment.filters["money"] = _money
     environment.filters["say"] = i18n.say
     environment.globals["static"] = _static_address
@@ -80,9 +81,15 @@ def _day(value: date | None) -> str:
 
 
 def _moment(timezone: tzinfo, value: datetime | None) -> str:
-    if value is None:
-        return ""
-    return str(g.date_style.date_and_time(value.astimezone(timezone) if value.tzinfo else value))
+    return "" if value is None else str(g.date_style.date_and_time(_at_library(timezone, value)))
+
+
+def _exact_moment(timezone: tzinfo, value: datetime | None) -> str:
+    return "" if value is None else str(g.date_style.date_and_exact_time(_at_library(timezone, value)))
+
+
+def _at_library(timezone: tzinfo, value: datetime) -> datetime:
+    return value.astimezone(timezone) if value.tzinfo else value
 
 
 def _money(value: object) -> str:

@@ -62,11 +62,15 @@ def _work(tx: Transaction) -> dict[str, int]:
                 By.LIBRARY: library,
                 By.PARTNER: str(NORTH),
             }
-            tally.add([DaysCount(keys, days, month), OutcomeCount(keys, Outcome.FILLED, 5 * month)])
-            tally.add([OutcomeCount(keys, Outcome.UNFILLED, month), OutcomeCount(keys, Outcome.WAITING, 1)])
+            name = f"2026-{month:02}"
+            tally.add(
+                [DaysCount(keys, days, month, name), OutcomeCount(keys, Outcome.FILLED, 5 * month, name)]
+            )
+            tally.add([OutcomeCount(keys, Outcome.UNFILLED, month, name)])
+            tally.add([OutcomeCount(keys, Outcome.WAITING, 1, name)])
     for age in range(5):
         tally.add([OpenCount("NEW", age, 40 - 7 * age), OpenCount("REQ", age, 11 * age + 3)])
-    figures.keep(tx, tally.figures())
+    figures.keep(tx, tally.figures([f"2026-{month:02}" for month in range(1, 13)]))
     leases.take(tx, "watch", holder="host1:1:x", lease_seconds=60)
     leases.take(tx, "cleanup", holder="host1:1:x", lease_seconds=60)
     leases.give_back(tx, "cleanup", holder="host1:1:x", error="The database refused a statement.")
@@ -93,16 +97,19 @@ def pages(database: Database, queue: Queue, admin: Engine) -> dict[str, str]:
     with dispatching(database) as dispatcher:
         dispatcher.run_once()
     queue.add()
-    queue.add(status="sent")
+    sent = queue.add(status="sent")
     made = database.transact(_work)
     with admin.begin() as connection:
         connection.execute(text("UPDATE letter SET content = '[% IF %]' WHERE code = 'ILL_REQUEST_CANCEL'"))
     return {
         "dashboard": "/dashboard",
+        "over time": "/dashboard/over-time/library",
         "health": "/operations",
         "messages": "/operations/messages?state=all",
         "message": f"/operations/messages/{failed}",
         "confirm": f"/operations/messages/confirm?action=give_up&message={failed}",
+        "send again": f"/operations/messages/confirm?action=retry&message={failed}&message={sent}",
+        "correct": f"/operations/messages/confirm?action=set_address&message={failed}&message={sent}",
         "callbacks": "/operations/callbacks",
         "callback": f"/operations/callbacks/{made['receipt']}",
         "jobs": "/operations/jobs",
@@ -143,12 +150,28 @@ def test_messages_are_chosen_confirmed_and_given_up(
 
     page.get_by_role("link", name="Choose all on this page").click()
     page.get_by_role("button", name="Give up…").click()
-    expect(page.get_by_role("heading", name="Give up 3 messages?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Give up 2 messages?")).to_be_visible()
+    expect(page.get_by_text("Left out: sent already")).to_be_visible()
     page.get_by_role("button", name="Give up").click()
 
     expect(page.get_by_text("2 messages are given up: they stand as failed in Koha.")).to_be_visible()
-    expect(page.get_by_text("Not changed, because sent already")).to_be_visible()
     assert "state=all" in page.url
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_what_was_sent_goes_out_again_only_when_it_is_ticked(
+    seat: Seat, pages: dict[str, str], *, javascript: bool
+) -> None:
+    page = seat(javascript=javascript).open(f"{pages['messages']}&all_chosen=1")
+
+    page.get_by_role("button", name="Try again now…").click()
+    expect(page.get_by_role("heading", name="Try 2 messages again?")).to_be_visible()
+    tick = page.get_by_role("checkbox")
+    expect(tick).not_to_be_checked()
+    tick.check()
+    page.get_by_role("button", name="Try again now").click()
+
+    expect(page.get_by_text("3 messages are tried at once.")).to_be_visible()
 
 
 def test_a_message_is_sent_to_another_address(seat: Seat, pages: dict[str, str]) -> None:
@@ -164,7 +187,7 @@ def test_a_message_is_sent_to_another_address(seat: Seat, pages: dict[str, str])
 def test_the_sections_can_be_walked_by_keyboard(seat: Seat, pages: dict[str, str]) -> None:
     page = seat().open(pages["health"])
 
-    page.get_by_role("link", name="Jobs").focus()
+    page.locator("nav.sections").get_by_role("link", name="Jobs").focus()
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Jobs")

@@ -36,6 +36,7 @@ def test_dates_follow_the_preferences(dateformat: str, timeformat: str, day: str
 
     assert style.date(AFTERNOON) == day
     assert style.date_and_time(AFTERNOON) == moment
+    assert style.date_and_exact_time(AFTERNOON) == moment.replace(":05", ":05:00")
 
 
 def test_a_due_date_at_the_end_of_the_day_shows_no_time() -> None:

@@ -25,7 +25,7 @@ def reckon(tx: Transaction) -> Figures:
             step = count(tx, above, about)
             tally.add(step.counts)
             above = step.above
-    return tally.figures()
+    return tally.figures(about.months)
 
 
 def add(tx: Transaction, status: str, placed: int, completed: int | None = None, **columns: Any) -> int:
@@ -157,3 +157,31 @@ def test_twelve_calendar_months_are_looked_at(tx: Transaction) -> None:
     months = (about.today.year - about.since.year) * 12 + about.today.month - about.since.month
 
     assert (about.since.day, months) == (1, 11)
+    assert (len(about.months), about.months[0], about.months[-1]) == (
+        12,
+        f"{about.since:%Y-%m}",
+        f"{about.today:%Y-%m}",
+    )
+
+
+def test_months_are_told_by_backend_library_and_partner(tx: Transaction) -> None:
+    """What came of a request counts for the month that it was placed in, its time for the one it was completed in."""
+    number = add(tx, "COMP", 70, 35, branchcode=RIVERSIDE)
+    sidecar_requests.set_supplier_backend(tx, number, "acme")
+    partner_enquiries.add(tx, number, borrowernumber=NORTH, address="a@example.org", message_id=None)
+    tx.connection.execute(
+        text(
+            "UPDATE ill_sidecar_partner_enquiries SET asked_at = UTC_TIMESTAMP(6) - INTERVAL 70 DAY,"
+            " closed_at = UTC_TIMESTAMP(6) - INTERVAL 35 DAY, closed_by_status = 'COMP'"
+        )
+    )
+    dates = tx.connection.execute(text("SELECT CURDATE() - INTERVAL 70 DAY, CURDATE() - INTERVAL 35 DAY"))
+    placed, completed = (f"{day:%Y-%m}" for day in dates.one())
+
+    series = reckon(tx).series
+
+    for by, key in ((By.BACKEND, "acme"), (By.LIBRARY, RIVERSIDE), (By.PARTNER, str(NORTH))):
+        first, last = series[by][key]
+        assert (first.key, first.filled, first.turnaround) == (placed, 1, None)
+        assert last.turnaround is not None
+        assert (last.key, last.filled, last.turnaround.median) == (completed, 0, 35)

@@ -51,15 +51,18 @@ _COMPLETED = text(
     " AND r.placed IS NOT NULL GROUP BY 1, 2, 3, 4"
 )
 
+_MONTH = "DATE_FORMAT(CONVERT_TZ({}, '+00:00', @@session.time_zone), '%Y-%m')"  # of the library's time
+
 # An enquiry is closed by the status that its request went on to.
 _ASKED = text(
-    "SELECT e.borrowernumber AS partner,"  # noqa: S608  (the text above)
+    f"SELECT e.borrowernumber AS partner, {_MONTH.format('e.asked_at')} AS asked,"  # noqa: S608  (the texts above)
+    f" IF(e.closed_by_status IN :filled, {_MONTH.format('e.closed_at')}, NULL) AS supplied,"
     f" IF(e.closed_at IS NULL, 'waiting', {_OUTCOME.format('e.closed_by_status')}) AS outcome,"
     " IF(e.closed_by_status IN :filled, GREATEST(DATEDIFF(e.closed_at, e.asked_at), 0), NULL) AS days,"
     " COUNT(*) AS number"
     " FROM ill_sidecar_partner_enquiries e"
     " WHERE e.enquiry_id > :above AND e.enquiry_id <= :up_to AND e.asked_at >= :since"
-    " AND COALESCE(e.closed_by_status, '') <> 'KILL' GROUP BY 1, 2, 3"
+    " AND COALESCE(e.closed_by_status, '') <> 'KILL' GROUP BY 1, 2, 3, 4, 5"
 ).bindparams(bindparam("filled", expanding=True), bindparam("unfilled", expanding=True))
 
 _END_OF_ENQUIRIES = text(
@@ -85,14 +88,14 @@ def count_outcomes(tx: Transaction, *, above: int, up_to: int, since: date) -> I
     values = {"above": above, "up_to": up_to, "since": since, **_outcomes()}
     for row in tx.connection.execute(_PLACED, values):
         keys = {By.MONTH: row.month, By.BACKEND: row.backend, By.LIBRARY: row.library}
-        yield OutcomeCount(keys, Outcome(row.outcome), row.number)
+        yield OutcomeCount(keys, Outcome(row.outcome), row.number, row.month)
 
 
 def count_days(tx: Transaction, *, above: int, up_to: int, since: date) -> Iterator[Count]:
     """Count how many days those of a range took that were completed since a day; one query."""
     for row in tx.connection.execute(_COMPLETED, {"above": above, "up_to": up_to, "since": since}):
         keys = {By.MONTH: row.month, By.BACKEND: row.backend, By.LIBRARY: row.library}
-        yield DaysCount(keys, row.days, row.number)
+        yield DaysCount(keys, row.days, row.number, row.month)
 
 
 def count_enquiries(tx: Transaction, *, above: int, up_to: int, since: date) -> Iterator[Count]:
@@ -104,9 +107,9 @@ def count_enquiries(tx: Transaction, *, above: int, up_to: int, since: date) -> 
     values = {"above": above, "up_to": up_to, "since": since, **_outcomes()}
     for row in tx.connection.execute(_ASKED, values):
         keys = {By.PARTNER: str(row.partner)}
-        yield OutcomeCount(keys, Outcome(row.outcome), row.number)
+        yield OutcomeCount(keys, Outcome(row.outcome), row.number, row.asked)
         if row.days is not None:
-            yield DaysCount(keys, row.days, row.number)
+            yield DaysCount(keys, row.days, row.number, row.supplied)
 
 
 def end_of_enquiries(tx: Transaction, *, above: int, limit: int) -> int | None:

@@ -18,9 +18,16 @@ from koha_ill_sidecar.storage.direct import in_utc, send
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, requests, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.words import Sentence, verbatim
+from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 _NO_PROGRESS = Progress()
+
+MOST_WORDS = 12
+"""Sentences to the staff that are kept of a request while nobody attends to it."""
+
+_MOST_BYTES = 60_000  # the column holds 65 535
+
+LEFT_OUT = sentence("Earlier notes are left out here; the callbacks of the request have them.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +70,18 @@ _KEEP = (
     " vendor_status = VALUES(vendor_status), patron_told = VALUES(patron_told),"
     " long_values = VALUES(long_values)"
 )
-_ASK = insert(requests).values(seen_at=utc_now(), attention_at=utc_now())
-_ASK = _ASK.on_duplicate_key_update(
-    attention=_ASK.inserted.attention, attention_at=_ASK.inserted.attention_at
+# Also locks the row, whether it was there or not: what two callbacks have to say must not overwrite each other.
+_LOCK = insert(requests).values(seen_at=utc_now())
+_LOCK = _LOCK.on_duplicate_key_update(illrequest_id=requests.c.illrequest_id)
+_WORDS = (
+    select(requests.c.attention)
+    .where(requests.c.illrequest_id == bindparam("b_illrequest_id"))
+    .with_for_update()
+)
+_ASK = (
+    update(requests)
+    .where(requests.c.illrequest_id == bindparam("b_illrequest_id"))
+    .values(attention=bindparam("b_attention"), attention_at=utc_now())
 )
 _ATTENDED = (
     update(requests)
@@ -159,9 +175,17 @@ def keep(
 
 
 def ask_for_attention(tx: Transaction, ill_request: ILLRequest, attention: Sequence[Sentence]) -> None:
-    """Write why somebody should look at a request; one statement."""
-    document = strict_json.dumps([_as_json(one) for one in attention])
-    tx.connection.execute(_ASK, _seen(ill_request) | {"order_id": ill_request.orderid, "attention": document})
+    """
+    Add why somebody should look at a request to what nobody has attended to yet; three statements.
+
+    What stands there already is not said twice. Of too much the oldest gives way, and that is said.
+    """
+    number = {"b_illrequest_id": ill_request.illrequest_id}
+    tx.connection.execute(_LOCK, _seen(ill_request) | {"order_id": ill_request.orderid})
+    before = _sentences(tx.connection.scalar(_WORDS, number))
+    words = list(dict.fromkeys([*map(_written, before), *map(_written, attention)]))
+    if len(words) > len(before):
+        tx.connection.execute(_ASK, number | {"b_attention": _document(words)})
 
 
 def attend(tx: Transaction, illrequest_id: int) -> bool:
@@ -196,6 +220,19 @@ def _as_json(sentence: Sentence) -> list[object]:
         for name, value in sentence.values.items()
     }
     return [sentence.text, values]
+
+
+def _written(one: Sentence) -> str:
+    return strict_json.dumps(_as_json(one))
+
+
+def _document(words: Sequence[str]) -> str:
+    """Put sentences together, each as JSON, as far as they may be kept."""
+    document = f"[{', '.join(words)}]"
+    if len(words) <= MOST_WORDS and len(document.encode()) <= _MOST_BYTES:
+        return document
+    left_out = _written(LEFT_OUT)
+    return _document([left_out, *[one for one in words if one != left_out][1:]])
 
 
 def _sentences(stored: str | None) -> tuple[Sentence, ...]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
+from koha_ill_sidecar.domain.delivery_reasons import GIVEN_UP
 from koha_ill_sidecar.errors import MessageNotFound
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
@@ -24,6 +25,7 @@ class Progress(StrEnum):
     IN_FLIGHT = "in flight"
     ABANDONED = "abandoned"  # its worker died; another takes it up within seconds
     FAILED = "failed"
+    GIVEN_UP = "given up"  # failed, because somebody wanted it so
     SENT = "sent"
     DELETED = "deleted"
 
@@ -58,39 +60,42 @@ class QueueEntry:
     lease_holder: str | None
 
 
-def find(
-    tx: Transaction,
-    *,
-    progress: Sequence[Progress],
-    borrowernumber: int | None,
-    letter_codes: Sequence[str],
-    newest: int,
-    oldest_seconds: float,
-    limit: int,
-    before: int | None = None,
-) -> list[QueueEntry]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
     """
-    Find messages, newest first; one query.
+    Which messages are looked for.
 
-    Args:
+    Attributes:
         borrowernumber: Only those of this patron.
+        to_address: Only those to exactly this address, which stands in the message itself.
         letter_codes: Only these; empty for those of every letter of Koha's module ``ill``.
-        newest: Among so many rows at the queue's end, and those that we are at work on.
+        newest: Among so many rows at the queue's end, those that we are at work on, and those of the patron.
+        failed_days: Only what failed in so many days; then also where our delivery did, wherever in the queue it is.
         oldest_seconds: What has been pending longer, and was never tried, is left alone.
         before: Only those with a lower number.
     """
-    values: dict[str, object] = {
-        "progress": [each.value for each in progress],
-        "borrowernumber": borrowernumber,
-        "letter_codes": list(letter_codes) or [""],
-        "every_ill_letter": not letter_codes,
-        "newest": newest,
-        "oldest_seconds": round(oldest_seconds),
-        "limit": limit,
-        "before": before,
-    }
-    rows = tx.connection.execute(_find(tx.koha), values).mappings()
+
+    progress: Sequence[Progress]
+    borrowernumber: int | None = None
+    to_address: str | None = None
+    letter_codes: Sequence[str] = ()
+    newest: int = 0
+    failed_days: int | None = None
+    oldest_seconds: float
+    before: int | None = None
+
+
+def find(tx: Transaction, selection: Selection, *, limit: int) -> list[QueueEntry]:
+    """Find messages, newest first; one query."""
+    statement = _find(tx.koha, selection.failed_days is not None)
+    rows = tx.connection.execute(statement, _values(selection, limit)).mappings()
     return [QueueEntry(**row | {"progress": Progress(row["progress"])}) for row in map(dict, rows)]
+
+
+def count(tx: Transaction, selection: Selection, *, limit: int) -> int:
+    """Count what :func:`find` would find, at most *limit*; one query."""
+    statement = _count(tx.koha, selection.failed_days is not None)
+    return int(tx.connection.scalar(statement, _values(selection, limit)) or 0)
 
 
 def find_numbered(
@@ -111,17 +116,6 @@ def get(tx: Transaction, message_id: int, *, oldest_seconds: float, for_update: 
     return QueueEntry(**dict(row) | {"progress": Progress(row["progress"])})
 
 
-def count_failed(tx: Transaction, *, days: int, but_for: str, limit: int) -> int:
-    """
-    Count the messages that failed in the last days, at most *limit*; one query that reads failed ones only.
-
-    Args:
-        but_for: Not those that failed for this reason.
-    """
-    values = {"days": days, "but_for": but_for, "limit": limit}
-    return int(tx.connection.scalar(_COUNT_FAILED, values) or 0)
-
-
 def requeue(tx: Transaction, message_id: int, *, new_mail_message_id: str) -> None:
     """
     Set a message to pending, due at once and with all its attempts before it; two statements.
@@ -133,10 +127,10 @@ def requeue(tx: Transaction, message_id: int, *, new_mail_message_id: str) -> No
     tx.connection.execute(_REQUEUE, {"message_id": message_id, "mail_message_id": new_mail_message_id})
 
 
-def give_up(tx: Transaction, message_id: int, *, failure_code: str, reason: str) -> None:
-    """Set a message to failed, with our reason; two statements."""
+def give_up(tx: Transaction, message_id: int, *, failure_code: str) -> None:
+    """Set a message to failed, given up; two statements."""
     tx.connection.execute(_set(tx.koha, "failed"), {"message_id": message_id, "failure_code": failure_code})
-    tx.connection.execute(_GIVE_UP, {"message_id": message_id, "reason": reason})
+    tx.connection.execute(_GIVE_UP, {"message_id": message_id, "reason": GIVEN_UP})
 
 
 def set_address(tx: Transaction, message_id: int, address: str) -> None:
@@ -159,6 +153,7 @@ def _columns(koha: InstalledKoha) -> str:
         " WHEN m.status = 'pending' AND d.state = 'waiting' AND d.next_attempt_at > UTC_TIMESTAMP(6) THEN 'waiting'"
         " WHEN m.status = 'pending' AND d.message_id IS NULL"
         f"   AND {touched} < NOW() - INTERVAL :oldest_seconds SECOND THEN 'too old'"
+        f" WHEN m.status = 'failed' AND d.state = 'failed' AND d.last_error = '{GIVEN_UP}' THEN 'given up'"
         " ELSE m.status END AS progress, m.letter_code, m.message_transport_type, m.borrowernumber,"
         f" m.to_address, m.subject, m.status, {code} AS failure_code, m.time_queued,"
         " COALESCE(d.attempts, 0) AS attempts, d.mail_message_id, d.first_attempt_at, d.last_attempt_at,"
@@ -173,22 +168,69 @@ _TYPES: Mapping[str, type[UTCDateTime]] = dict.fromkeys(
 )
 
 
-@functools.cache
-def _find(koha: InstalledKoha) -> TextualSelect:
-    statement = (
-        f"SELECT * FROM (SELECT {_columns(koha)} FROM ("  # noqa: S608  (texts of this module)
-        "  (SELECT message_id FROM message_queue ORDER BY message_id DESC LIMIT :newest)"
-        "  UNION SELECT message_id FROM ill_sidecar_deliveries WHERE state IN ('waiting', 'in_flight')"
-        "  UNION SELECT message_id FROM message_queue WHERE borrowernumber = :borrowernumber"
-        f" ) near JOIN ({_JOINED}) ON m.message_id = near.message_id"
-        " WHERE (:borrowernumber IS NULL OR m.borrowernumber = :borrowernumber)"
+_NEAR_THE_END = (
+    "(SELECT message_id FROM message_queue ORDER BY message_id DESC LIMIT :newest)"
+    " UNION SELECT message_id FROM ill_sidecar_deliveries WHERE state IN ('waiting', 'in_flight')"
+    " UNION SELECT message_id FROM message_queue WHERE borrowernumber = :borrowernumber"
+)
+_FAILED_LATELY = (
+    "SELECT message_id FROM ill_sidecar_deliveries FORCE INDEX (ill_sidecar_deliveries_due)"
+    " WHERE state = 'failed' AND settled_at >= UTC_TIMESTAMP(6) - INTERVAL :failed_days DAY"
+)
+
+
+def _selected(koha: InstalledKoha, *, lately: bool) -> str:
+    near = f"{_NEAR_THE_END} UNION {_FAILED_LATELY}" if lately else _NEAR_THE_END
+    touched = "m.updated_on" if koha.has("message_queue", "updated_on") else "m.time_queued"
+    is_late_enough = (
+        " AND m.status = 'failed' AND IF(d.state = 'failed',"
+        " d.settled_at >= UTC_TIMESTAMP(6) - INTERVAL :failed_days DAY,"
+        f" {touched} >= NOW() - INTERVAL :failed_days DAY)"  # Koha's own script knows no other time
+    )
+    return (
+        f"FROM (SELECT {_columns(koha)} FROM ({near}) near"  # noqa: S608  (texts of this module)
+        f" JOIN ({_JOINED}) ON m.message_id = near.message_id"
+        f" WHERE 1{is_late_enough if lately else ''}"
+        " AND (:borrowernumber IS NULL OR m.borrowernumber = :borrowernumber)"
+        " AND (:to_address IS NULL OR m.to_address = :to_address)"
         " AND (:before IS NULL OR m.message_id < :before)"
         " AND (m.letter_code IN :letter_codes OR :every_ill_letter"
         "   AND EXISTS (SELECT 1 FROM letter l WHERE l.module = 'ill' AND l.code = m.letter_code))) entries"
-        " WHERE progress IN :progress ORDER BY message_id DESC LIMIT :limit"
+        " WHERE progress IN :progress"
     )
+
+
+def _values(selection: Selection, limit: int) -> dict[str, object]:
+    return {
+        "progress": [each.value for each in selection.progress],
+        "borrowernumber": selection.borrowernumber,
+        "to_address": selection.to_address,
+        "letter_codes": list(selection.letter_codes) or [""],
+        "every_ill_letter": not selection.letter_codes,
+        "oldest_seconds": round(selection.oldest_seconds),
+        "before": selection.before,
+        "limit": limit,
+        "newest": selection.newest,
+        "failed_days": selection.failed_days,
+    }
+
+
+def _with_lists(statement: str) -> TextClause:
     clause = text(statement).bindparams(bindparam("letter_codes", expanding=True))
-    return clause.bindparams(bindparam("progress", expanding=True)).columns(**_TYPES)
+    return clause.bindparams(bindparam("progress", expanding=True))
+
+
+@functools.cache
+def _find(koha: InstalledKoha, lately: bool) -> TextualSelect:  # noqa: FBT001  (cached by position)
+    statement = f"SELECT * {_selected(koha, lately=lately)} ORDER BY message_id DESC LIMIT :limit"
+    return _with_lists(statement).columns(**_TYPES)
+
+
+@functools.cache
+def _count(koha: InstalledKoha, lately: bool) -> TextClause:  # noqa: FBT001  (cached by position)
+    return _with_lists(
+        f"SELECT COUNT(*) FROM (SELECT 1 {_selected(koha, lately=lately)} LIMIT :limit) counted"  # noqa: S608
+    )
 
 
 @functools.cache
@@ -208,14 +250,6 @@ def _get(koha: InstalledKoha, for_update: bool) -> TextualSelect:  # noqa: FBT00
     ).columns(**_TYPES)
 
 
-_COUNT_FAILED = text(
-    "SELECT COUNT(*) FROM (SELECT 1 FROM ill_sidecar_deliveries d FORCE INDEX (ill_sidecar_deliveries_due)"
-    " JOIN message_queue m ON m.message_id = d.message_id"
-    " WHERE d.settled_at >= UTC_TIMESTAMP(6) - INTERVAL :days DAY AND d.state = 'failed' AND m.status = 'failed'"
-    " AND COALESCE(d.last_error, '') <> :but_for LIMIT :limit) failed"
-)
-
-
 @functools.cache
 def _set(koha: InstalledKoha, status: str) -> TextClause:
     code = ", failure_code = :failure_code" if koha.has("message_queue", "failure_code") else ""
@@ -226,12 +260,13 @@ def _set(koha: InstalledKoha, status: str) -> TextClause:
 
 # MariaDB assigns from left to right, so what depends on the old state stands before it.
 _REQUEUE = text(
-    "INSERT INTO ill_sidecar_deliveries"
+    "INSERT INTO ill_sidecar_deliveries"  # noqa: S608  (a text of this module)
     " (message_id, mail_message_id, state, attempts, next_attempt_at, first_attempt_at, last_attempt_at)"
     " VALUES (:message_id, :mail_message_id, 'waiting', 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
     " ON DUPLICATE KEY UPDATE"
     " mail_message_id = IF(state = 'sent', VALUES(mail_message_id), mail_message_id),"
     " reached = IF(state = 'sent', NULL, reached),"
+    f" last_error = IF(last_error = '{GIVEN_UP}', NULL, last_error),"
     " attempts = 0, next_attempt_at = UTC_TIMESTAMP(6), first_attempt_at = UTC_TIMESTAMP(6), settled_at = NULL,"
     " lease_holder = NULL, lease_until = NULL, state = 'waiting'"
 )

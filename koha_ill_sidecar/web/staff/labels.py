@@ -34,6 +34,7 @@ MESSAGE_STATES: Mapping[Progress, str] = {
     Progress.IN_FLIGHT: N_("Being sent"),
     Progress.ABANDONED: N_("Broken off"),
     Progress.FAILED: N_("Failed"),
+    Progress.GIVEN_UP: N_("Given up"),
     Progress.SENT: N_("Sent"),
     Progress.DELETED: N_("Deleted"),
 }

@@ -1,14 +1,17 @@
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from factories import make_request
 from koha_ill_sidecar.domain.status_reports import MAX_TEXT
+from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import progress
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.words import Sentence, sentence
+from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 LATE = sentence("It is %(status)s, 100 %% sure: %(why)s", status=sentence("late"), why="[\"雪\", '%(x)s']\n")
 
@@ -52,6 +55,82 @@ def test_a_text_that_an_earlier_version_wrote_is_one_sentence(tx: Transaction) -
     tx.connection.execute(text("UPDATE ill_sidecar_requests SET attention = 'It is 100 %(sure)s lost.'"))
 
     assert [str(one) for one in progress.get(tx, number).attention] == ["It is 100 %(sure)s lost."]
+
+
+def ask(tx: Transaction, number: int, *attention: Sentence) -> None:
+    progress.ask_for_attention(tx, requests.get(tx, number), attention)
+
+
+def test_a_new_word_stands_behind_those_that_nobody_attended_to(tx: Transaction) -> None:
+    lost = sentence("The supplier treats it as lost.")
+    number = asked(tx, LATE)
+
+    ask(tx, number, lost)
+
+    assert progress.get(tx, number).attention == (LATE, lost)
+
+
+def test_the_same_is_not_said_twice(tx: Transaction) -> None:
+    number = asked(tx, LATE, verbatim("a"))
+
+    ask(tx, number, verbatim("a"), verbatim("b"))
+    ask(tx, number, LATE)
+
+    assert progress.get(tx, number).attention == (LATE, verbatim("a"), verbatim("b"))
+
+
+def test_what_was_attended_to_does_not_come_back(tx: Transaction) -> None:
+    number = asked(tx, LATE)
+    progress.attend(tx, number)
+
+    ask(tx, number, verbatim("b"))
+
+    assert progress.get(tx, number).attention == (verbatim("b"),)
+
+
+def test_of_very_many_words_the_oldest_give_way_and_that_is_said(tx: Transaction) -> None:
+    number = asked(tx)
+    for each in range(30):
+        ask(tx, number, verbatim(str(each)))
+
+    first, *others = progress.get(tx, number).attention
+
+    assert first == progress.LEFT_OUT
+    assert [str(one) for one in others] == [str(each) for each in range(30 - progress.MOST_WORDS + 1, 30)]
+
+
+@pytest.mark.parametrize("character", ["雪", "🦉", "\x01"])
+def test_long_words_fit_into_their_column(tx: Transaction, character: str) -> None:
+    number = asked(tx)
+    for each in range(5):
+        ask(tx, number, sentence("%(number)s %(message)s", number=each, message=character * MAX_TEXT))
+
+    first, *others = progress.get(tx, number).attention
+
+    assert first == progress.LEFT_OUT
+    assert others[-1].values["number"] == "4"
+
+
+def test_words_of_two_callbacks_at_once_are_both_kept(database: Database, admin: Engine) -> None:
+    with admin.begin() as connection:
+        number = make_request(connection, database.koha())
+    has_asked, may_commit = threading.Event(), threading.Event()
+
+    def ask_and_wait(tx: Transaction) -> None:
+        ask(tx, number, verbatim("one"))
+        has_asked.set()
+        may_commit.wait(10)
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(database.transact, ask_and_wait)
+        assert has_asked.wait(10)
+        other = pool.submit(database.transact, ask, number, verbatim("other"))
+        threading.Timer(0.3, may_commit.set).start()
+        one.result(10)
+        other.result(10)
+
+    kept = database.transact(progress.get, number).attention
+    assert [str(word) for word in kept] == ["one", "other"]
 
 
 def test_where_nobody_is_asked_there_are_no_words(tx: Transaction) -> None:

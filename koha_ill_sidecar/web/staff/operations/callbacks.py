@@ -9,9 +9,16 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
-from koha_ill_sidecar.errors import BackendNotConfigured, NotStrictJSON, ReceiptNotFound, ReceiptNotReplayable
+from koha_ill_sidecar.errors import (
+    BackendNotConfigured,
+    NotStrictJSON,
+    ReceiptNotFound,
+    ReceiptNotReplayable,
+    RequestNotFound,
+)
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.callbacks import callback_settings, replay_kept
+from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar.receipts import ListedReceipt, ReceiptFilter
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -26,6 +33,7 @@ from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number
 class _Inbox:
     found: Sequence[ListedReceipt]
     backends: Sequence[str]
+    is_unknown: bool  # nothing was found, and Koha has no such request
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -44,7 +52,7 @@ class _Views:
         self._backends = runtime.settings.backends
 
     def show_list(self) -> Response:
-        wanted = _wanted()
+        wanted, typed_request = _wanted(), request.args.get("request", "").strip()
         inbox = self._transact(_look, wanted, number(request.args.get("before")))
         return page(
             "staff/operations/callbacks.html",
@@ -52,6 +60,9 @@ class _Views:
             has_more=len(inbox.found) > PAGE_SIZE,
             is_first="before" not in request.args,
             wanted=wanted,
+            typed_request=typed_request,
+            is_passed_over=bool(typed_request) and wanted.illrequest_id is None,
+            is_unknown=inbox.is_unknown,
             backends=sorted({*inbox.backends, *self._backends}),
             verdicts=VERDICTS,
         )
@@ -108,10 +119,20 @@ def _body(body: bytes) -> _Body:
 
 
 def _look(tx: Transaction, wanted: ReceiptFilter, before: int | None) -> _Inbox:
+    found = receipts.list_page(tx, wanted, limit=PAGE_SIZE + 1, before=before)
     return _Inbox(
-        found=receipts.list_page(tx, wanted, limit=PAGE_SIZE + 1, before=before),
+        found=found,
         backends=receipts.backends(tx),
+        is_unknown=not found and wanted.illrequest_id is not None and not _exists(tx, wanted.illrequest_id),
     )
+
+
+def _exists(tx: Transaction, illrequest_id: int) -> bool:
+    try:
+        requests.get(tx, illrequest_id)
+    except RequestNotFound:
+        return False
+    return True
 
 
 def _wanted() -> ReceiptFilter:

@@ -1,19 +1,21 @@
-"""Whether all is well: what Koha is set up to, the mail servers, the backends."""
+"""Whether all is well: the daemon, what Koha is set up to, the mail servers, the backends."""
 
 from collections.abc import Callable, Sequence
 
-from flask import Blueprint, Flask, redirect, url_for
+from flask import Blueprint, Flask, g, redirect, url_for
 from werkzeug.wrappers import Response
 
+from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import backend_health
+from koha_ill_sidecar.services import backend_health, job_runs
 from koha_ill_sidecar.services.backend_health import BackendHealth, BackendState
 from koha_ill_sidecar.services.doctor import Finding, Verdict
 from koha_ill_sidecar.services.doctor.for_staff import examine_for_staff
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import ngettext
 from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff import messages
 from koha_ill_sidecar.web.staff.operations.kept import Kept
 from koha_ill_sidecar.words import N_, Sentence
 
@@ -36,20 +38,24 @@ def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
     findings = Kept(
         lambda: examine_for_staff(runtime.settings, runtime.database, runtime.mailer), _FINDINGS_SECONDS
     )
+    timezone = library_timezone(runtime.settings)
     backends = Kept(_asking_for_backends(runtime), _BACKENDS_SECONDS)
 
     def show() -> Response:
         found = findings.get()
+        jobs = runtime.database.transact(job_runs.list_jobs, runtime.settings.scheduler.jobs, timezone)
         return page(
             "staff/operations/health.html",
+            has_overdue_jobs=any(job.is_overdue for job in jobs),
             findings=sorted(found.value, key=_urgency),
             as_of=found.at,
-            checks=_CHECKS,
+            check_text=check_text,
             verdicts=_VERDICTS,
         )
 
     def check_again() -> Response:
-        findings.get(anew=True)
+        found = findings.get(anew=True)
+        _tell(found.value, g.date_style.date_and_exact_time(found.at.astimezone(timezone)))
         return redirect(url_for("staff.operations"), 303)
 
     blueprint.add_url_rule("/operations", "operations", show)
@@ -71,6 +77,24 @@ def backend_text(health: BackendHealth) -> str:
                 health.errors,
             )
     return _("all well")
+
+
+def check_text(finding: Finding[Sentence]) -> str:
+    """Say what was checked; its name, where we do not know it."""
+    return _(_CHECKS[finding.name]) if finding.name in _CHECKS else finding.name
+
+
+def _tell(findings: Sequence[Finding[Sentence]], moment: str) -> None:
+    """Tell what was checked and when; the findings themselves stand on the page."""
+    checks = ", ".join(dict.fromkeys(map(check_text, findings)))
+    troubles = sum(finding.verdict is not Verdict.OK for finding in findings)
+    outcome = (
+        ngettext("%(num)d thing is amiss.", "%(num)d things are amiss.", troubles)
+        if troubles
+        else _("All is well.")
+    )
+    checked = _("Checked anew at %(moment)s: %(checks)s.", moment=moment, checks=checks)
+    messages.tell("warning" if troubles else "done", f"{checked} {outcome}")
 
 
 def _asking_for_backends(runtime: Runtime) -> Callable[[], Sequence[BackendHealth]]:

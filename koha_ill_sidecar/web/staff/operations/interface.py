@@ -4,7 +4,15 @@ from flask import Blueprint, Flask
 
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import pages
-from koha_ill_sidecar.web.staff.operations import callbacks, dashboard, health, jobs, messages, notices
+from koha_ill_sidecar.web.staff.operations import (
+    callbacks,
+    dashboard,
+    health,
+    jobs,
+    messages,
+    notices,
+    over_time,
+)
 from koha_ill_sidecar.words import N_
 
 _SECTIONS = (
@@ -19,6 +27,7 @@ _SECTIONS = (
 def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
     dashboard.install(blueprint, runtime)
+    over_time.install(blueprint, runtime)
     health.install(app, blueprint, runtime)
     messages.install(blueprint, runtime)
     callbacks.install(blueprint, runtime)

@@ -1,6 +1,7 @@
 """The inbox of callbacks."""
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -52,6 +53,30 @@ def test_the_inbox_can_be_narrowed(clara: Desk, send: Send, new_request: NewRequ
     assert shown_in(clara, "?verdict=nonsense&request=nonsense&before=x", receipts) == set(receipts)
     assert shown_in(clara, f"?before={receipts['unknown']}", receipts) == {"applied"}
     assert shown_in(clara, "?before=4711", receipts) == set()
+
+
+def test_a_request_that_cannot_be_is_told_and_passed_over(clara: Desk, send: Send) -> None:
+    receipt = send(report(999_999, "evt_1"), "evt_1")
+
+    shown = clara.get("/operations/callbacks?request=ILL-7").text
+
+    assert "Request: “ILL-7” cannot be meant and was passed over." in shown
+    assert 'value="ILL-7" aria-invalid="true"' in shown
+    assert f'/operations/callbacks/{receipt}"' in shown
+
+
+def test_a_request_that_koha_does_not_have_is_told(clara: Desk, send: Send, new_request: NewRequest) -> None:
+    send(report(new_request(), "evt_1"), "evt_1")
+
+    assert "Koha has no request 4711." in clara.get("/operations/callbacks?request=4711").text
+    assert "Koha has no request" not in clara.get(f"/operations/callbacks?request={new_request()}").text
+
+
+def test_times_are_told_to_the_second(clara: Desk, send: Send) -> None:
+    receipt = send(report(999_999, "evt_1"), "evt_1")
+
+    for address in ("/operations/callbacks", f"/operations/callbacks/{receipt}"):
+        assert re.search(r" \d\d:\d\d:\d\d<", clara.get(address).text)
 
 
 def test_a_long_inbox_is_paged_in_the_order_of_arrival(clara: Desk, send: Send, admin: Engine) -> None:

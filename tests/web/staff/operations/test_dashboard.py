@@ -35,6 +35,7 @@ from koha_ill_sidecar.web.staff.operations import plots
 from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 HOSTILE = "\"'><script>alert(1)</script>"
+MONTHS = [f"2026-{month:02}" for month in range(1, 13)]
 NewRequest = Callable[..., int]
 
 
@@ -74,7 +75,7 @@ def test_what_waits_for_the_desk_is_counted_with_the_oldest(
     assert tile(shown, "New request") == "2"
     assert tile(shown, "Cancellation requested") == "1"
     assert tile(shown, "Queued request") == "0"
-    assert f'<a href="/requests/{first}">{first}</a> · 2026-01-02' in shown
+    assert f'<a href="/requests/{first}">{first}</a> · <span class="nowrap">2026-01-02</span>' in shown
 
 
 def test_words_to_the_staff_stand_there_newest_first(
@@ -109,7 +110,7 @@ def test_words_to_the_staff_are_in_the_language_of_the_page(
     shown = clara.get("/dashboard").text
 
     assert (
-        '<td class="long">供應者回報「x」，但未套用：圖書館已撤銷這筆請求。 供應者表示：Sorry, 100 %</td>'
+        '<td class="long">供應者回報「x」，但未套用：圖書館已撤銷這筆請求。<br>供應者表示：Sorry, 100 %</td>'
         in shown
     )
 
@@ -138,6 +139,35 @@ def test_failed_messages_are_counted_but_for_those_given_up(
     database.transact(queue.give_up, given_up)
 
     assert tile(clara.get("/dashboard").text, "Failed messages") == "2"
+
+
+def test_the_list_behind_the_failed_messages_has_exactly_those_that_are_counted(
+    clara: Desk, admin: Engine, database: Database
+) -> None:
+    rows = Queue(admin, database)
+    failed, given_up, too_long_ago, sent_since = (rows.add(to_address="nowhere") for _ in range(4))
+    not_ours = rows.add(to_address="nowhere")
+    with dispatching(database) as dispatcher:
+        dispatcher.run_once()
+    by_koha = rows.add(status="failed")
+    long_ago = text("NOW() - INTERVAL 31 DAY")
+    by_koha_long_ago = rows.add(status="failed", time_queued=long_ago, updated_on=long_ago)
+    database.transact(queue.give_up, given_up)
+    rows.change(sent_since, status="sent")
+    rows.change(not_ours, letter_code="CHECKIN")
+    rows.execute(
+        "UPDATE ill_sidecar_deliveries SET settled_at = settled_at - INTERVAL 31 DAY WHERE message_id = :number",
+        number=too_long_ago,
+    )
+
+    shown = clara.get("/dashboard").text
+    address = re.search(r'href="([^"]*)"><strong>[^<]*</strong> Failed messages', shown)
+    assert address is not None
+    listed = clara.get(address.group(1)).text
+
+    assert tile(shown, "Failed messages") == "2"
+    every = (failed, given_up, too_long_ago, sent_since, not_ours, by_koha, by_koha_long_ago)
+    assert {number for number in every if f'/operations/messages/{number}"' in listed} == {failed, by_koha}
 
 
 def test_callbacks_without_a_request_are_counted(clara: Desk, send: Send) -> None:
@@ -185,9 +215,10 @@ def reckoned(database: Database, backends: int = 1) -> None:
             By.LIBRARY: ADA,
             By.PARTNER: str(NORTH),
         }
-        tally.add([DaysCount(keys, 3, 1), OutcomeCount(keys, Outcome.FILLED, 1), OpenCount(HOSTILE, 4, 7)])
-    tally.add([DaysCount({By.PARTNER: "4711", By.LIBRARY: "GONE"}, 3, 1)])
-    database.transact(figures.keep, tally.figures())
+        tally.add([DaysCount(keys, 3, 1, "2026-01"), OutcomeCount(keys, Outcome.FILLED, 1, "2026-02")])
+        tally.add([OpenCount(HOSTILE, 4, 7)])
+    tally.add([DaysCount({By.PARTNER: "4711", By.LIBRARY: "GONE"}, 3, 1, "2026-01")])
+    database.transact(figures.keep, tally.figures(MONTHS))
 
 
 def test_groups_have_their_names_of_today(clara: Desk, database: Database) -> None:
@@ -276,8 +307,8 @@ def test_shapes_stay_within_their_plot() -> None:
 
 def test_a_median_at_the_end_of_the_scale_is_seen() -> None:
     tally = Tally()
-    tally.add([DaysCount({By.BACKEND: "a"}, 10, 3)])
-    (group,) = tally.figures().groups[By.BACKEND]
+    tally.add([DaysCount({By.BACKEND: "a"}, 10, 3, "2026-01")])
+    (group,) = tally.figures(MONTHS).groups[By.BACKEND]
 
     middle, median = plots.turnaround(group, 10)
 

@@ -1,6 +1,7 @@
 """Whether all is well, on its page and in the navigation bar."""
 
 import itertools
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -18,6 +19,7 @@ from koha_ill_sidecar.config.settings import DeliverySettings, SmtpSettings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.sidecar import leases
 from koha_ill_sidecar.web.app import create_app
 from koha_ill_sidecar.web.staff.operations.kept import Kept
 
@@ -75,6 +77,27 @@ def test_the_checks_are_kept_until_somebody_asks_again(clara: Desk, admin: Engin
     database._preferences = None
 
     assert "KohaAdminEmailAddress is empty" in clara.post("/operations/check", follow=True).text
+
+
+def test_who_checks_again_is_told_what_was_checked_and_when(clara: Desk) -> None:
+    shown = clara.post("/operations/check", follow=True).text
+
+    told = re.search(r'class="message warning"[^>]*>\s*(Checked anew at [^<]*)', shown)
+    assert told is not None
+    assert re.match(
+        r"Checked anew at [-\d]+ \d\d:\d\d:\d\d: Preferences, [\w ,]*, Mail server\. 2 things are amiss\.",
+        told.group(1),
+    )
+    assert "Checked anew" not in clara.get("/operations").text
+
+
+def test_jobs_that_do_not_run_are_told_where_one_looks_first(clara: Desk, database: Database) -> None:
+    assert "Some jobs are overdue." in clara.get("/operations").text
+
+    for name in ("watch", "index", "outbox", "figures", "cleanup"):
+        database.transact(leases.take, name, holder="host1:1:x", lease_seconds=60)
+
+    assert "Some jobs are overdue." not in clara.get("/operations").text
 
 
 def in_navigation(page: str, backend: str) -> str:

@@ -1,5 +1,6 @@
 """The jobs, as the staff see them."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import fields
@@ -29,6 +30,7 @@ def test_a_run_is_told_with_outcome_and_next_start(clara: Desk, database: Databa
     watch = row(clara.get("/operations/jobs").text, "watch")
 
     assert "every 10 seconds" in watch
+    assert re.search(r" \d\d:\d\d:\d\d <span class=\"soft\">took 0\.\d s</span>", watch)
     assert "All well" in watch
     assert "Overdue" not in watch
     assert '<td class="number">1</td>' in watch

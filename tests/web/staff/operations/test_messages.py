@@ -195,13 +195,202 @@ def test_what_was_sent_goes_out_again_only_if_that_is_meant(clara: Desk, queue: 
     sent = queue.add(status="sent")
 
     asked = clara.get(f"/operations/messages/confirm?action=retry&message={sent}").text
-    assert "it goes out once more, as a new mail" in asked
+    assert "It goes out once more, as a new mail, only if you tick it." in asked
 
     clara.post("/operations/messages/retry", {"message": sent})
     assert queue.status(sent)[0] == "sent"
 
-    clara.post("/operations/messages/retry", {"message": sent, "again": "1"})
+    clara.post("/operations/messages/retry", {"again": sent})
     assert queue.status(sent)[0] == "pending"
+
+
+def test_of_several_messages_those_that_were_sent_are_left_out_unless_ticked(
+    clara: Desk, queue: Queue, database: Database
+) -> None:
+    failed = queue.add(to_address="nowhere")
+    fail(database)
+    ticked, left = queue.add(status="sent"), queue.add(status="sent")
+    chosen = "&".join(f"message={number}" for number in (failed, ticked, left))
+
+    asked = clara.get(f"/operations/messages/confirm?action=retry&{chosen}").text
+    clara.post("/operations/messages/retry", {"message": failed, "again": ticked})
+
+    assert "Try 1 message again?" in asked
+    assert "2 messages were sent already." in asked
+    assert " checked" not in asked
+    assert f'type="hidden" name="message" value="{failed}"' in asked
+    assert f'type="hidden" name="message" value="{left}"' not in asked
+    assert f'type="checkbox" name="again" value="{left}"' in asked
+    assert {number: queue.status(number)[0] for number in (failed, ticked, left)} == {
+        failed: "pending",
+        ticked: "pending",
+        left: "sent",
+    }
+
+
+def test_what_was_given_up_or_sent_cannot_be_given_up(clara: Desk, queue: Queue) -> None:
+    given_up, sent = queue.add(), queue.add(status="sent")
+    clara.post("/operations/messages/give-up", {"message": given_up})
+
+    shown = clara.get(f"/operations/messages/{given_up}").text
+    asked = clara.get(f"/operations/messages/confirm?action=give_up&message={given_up}&message={sent}").text
+    refused = clara.post("/operations/messages/give-up", {"message": given_up}, follow=True).text
+
+    assert "Given up" in shown
+    assert "Give up…" not in shown
+    assert "Try again now" in shown
+    assert "Give up…" not in clara.get(f"/operations/messages/{sent}").text
+    assert "Left out: given up already" in asked
+    assert "Left out: sent already" in asked
+    assert 'class="danger"' not in asked
+    assert f"Not changed, because given up already: {given_up}." in refused
+
+
+def test_what_was_given_up_can_be_tried_after_all(clara: Desk, queue: Queue) -> None:
+    number = queue.add()
+    clara.post("/operations/messages/give-up", {"message": number})
+
+    clara.post("/operations/messages/retry", {"message": number})
+
+    assert queue.status(number) == ("pending", "")
+    assert queue.delivery(number)["last_error"] is None
+
+
+def test_what_was_given_up_is_no_longer_among_what_is_to_be_delivered(clara: Desk, queue: Queue) -> None:
+    number = queue.add()
+    clara.post("/operations/messages/give-up", {"message": number}, follow=True)
+
+    assert f"/operations/messages/{number}" not in clara.get("/operations/messages").text
+    assert f"/operations/messages/{number}" not in clara.get("/operations/messages?state=failed").text
+    assert f"/operations/messages/{number}" in clara.get("/operations/messages?state=given+up").text
+
+
+def test_one_correction_reaches_all_messages_with_the_same_wrong_address(
+    clara: Desk, queue: Queue, database: Database
+) -> None:
+    wrong = [queue.add(to_address="nowhere"), queue.add(to_address="nowhere")]
+    other = queue.add(to_address="elsewhere")
+    fail(database)
+
+    listed = clara.get("/operations/messages?address=nowhere").text
+    chosen = "&".join(f"message={number}" for number in wrong)
+    asked = clara.get(f"/operations/messages/confirm?action=set_address&{chosen}").text
+    done = clara.post(
+        "/operations/messages/address",
+        {
+            "message": wrong,
+            **{f"shown-{number}": "nowhere" for number in wrong},
+            "address": "sam@example.org",
+            "retry": "1",
+        },
+        follow=True,
+    ).text
+
+    assert f"/operations/messages/{wrong[0]}" in listed
+    assert f"/operations/messages/{other}" not in listed
+    assert "Correct the address of 2 messages?" in asked
+    assert 'value="nowhere" autocomplete' in asked
+    assert "go to several addresses" not in asked
+    assert "2 messages have their new address, and are tried at once." in done
+    assert {queue.row(number)["to_address"] for number in wrong} == {"sam@example.org"}
+    assert {queue.status(number) for number in wrong} == {("pending", "")}
+
+
+def test_only_messages_to_one_address_are_corrected_together(clara: Desk, queue: Queue) -> None:
+    """Nobody is to get what is meant for another."""
+    chosen = [queue.add(to_address="a@x.org"), queue.add(to_address="b@x.org")]
+    query = "&".join(f"message={number}" for number in chosen)
+
+    asked = clara.get(f"/operations/messages/confirm?action=set_address&{query}").text
+    refused = clara.post(
+        "/operations/messages/address",
+        {
+            "message": chosen,
+            f"shown-{chosen[0]}": "a@x.org",
+            f"shown-{chosen[1]}": "b@x.org",
+            "address": "c@x.org",
+        },
+    )
+
+    assert "These messages go to several addresses" in asked
+    assert 'href="/operations/messages?address=a@x.org"' in asked
+    assert 'name="address"' not in asked
+    assert refused.status_code == 422
+    assert [queue.row(number)["to_address"] for number in chosen] == ["a@x.org", "b@x.org"]
+
+
+def test_messages_to_the_addresses_of_several_patrons_are_not_corrected_together(
+    clara: Desk, queue: Queue
+) -> None:
+    chosen = [queue.add(), queue.add(borrowernumber=WEN)]
+    query = "&".join(f"message={number}" for number in chosen)
+
+    asked = clara.get(f"/operations/messages/confirm?action=set_address&{query}").text
+    clara.post("/operations/messages/address", {"message": chosen, "address": "c@x.org"})
+
+    assert "These messages go to several addresses" in asked
+    assert [queue.row(number)["to_address"] for number in chosen] == [None, None]
+
+
+def test_an_address_is_not_corrected_where_that_cannot_be_and_each_is_told(clara: Desk, queue: Queue) -> None:
+    changed, meanwhile = queue.add(to_address="old@x.org"), queue.add(to_address="old@x.org")
+    sent, sms = queue.add(status="sent"), queue.add(message_transport_type="sms")
+    chosen = [changed, meanwhile, sent, sms]
+    query = "&".join(f"message={number}" for number in chosen)
+
+    asked = clara.get(f"/operations/messages/confirm?action=set_address&{query}").text
+    shown = clara.post(
+        "/operations/messages/address",
+        {
+            "message": chosen,
+            f"shown-{changed}": "old@x.org",
+            f"shown-{meanwhile}": "older@x.org",
+            "address": "right@x.org",
+        },
+        follow=True,
+    ).text
+
+    assert "Left out: sent already" in asked
+    assert "Left out: not an email" in asked
+    assert "1 message has its new address." in shown
+    assert f"Not changed, because given another address meanwhile: {meanwhile}." in shown
+    assert f"Not changed, because sent already: {sent}." in shown
+    assert f"Not changed, because not an email: {sms}." in shown
+    assert [queue.row(number)["to_address"] for number in chosen] == ["right@x.org", "old@x.org", None, None]
+
+
+def test_a_correction_that_cannot_be_an_address_changes_nothing(clara: Desk, queue: Queue) -> None:
+    numbers = [queue.add(to_address="old@x.org"), queue.add(to_address="old@x.org")]
+
+    answer = clara.post(
+        "/operations/messages/address",
+        {"message": numbers, **{f"shown-{n}": "old@x.org" for n in numbers}, "address": HOSTILE},
+    )
+
+    assert answer.status_code == 422
+    assert "This cannot be an email address. Nothing was changed." in answer.text
+    assert ESCAPED in answer.text
+    assert answer.text.count('type="hidden" name="message"') == 2
+    assert {queue.row(number)["to_address"] for number in numbers} == {"old@x.org"}
+
+
+def test_a_patrons_number_that_cannot_be_is_told_and_passed_over(clara: Desk, queue: Queue) -> None:
+    number = queue.add()
+
+    shown = clara.get("/operations/messages?patron=Sam").text
+
+    assert "Patron ID: “Sam” cannot be meant and was passed over." in shown
+    assert 'value="Sam" aria-invalid="true"' in shown
+    assert f"/operations/messages/{number}" in shown
+
+
+def test_a_patron_that_koha_does_not_have_is_told(clara: Desk, queue: Queue) -> None:
+    queue.add()
+
+    assert "Koha has no patron with the ID 20000005." in (
+        clara.get("/operations/messages?patron=20000005").text
+    )
+    assert "Koha has no patron" not in clara.get(f"/operations/messages?patron={WEN}").text
 
 
 @pytest.mark.parametrize("target", ["https://evil.example", "//evil.example", "javascript:alert(1)"])

@@ -1,0 +1,125 @@
+"""Turnaround and fill rate of the largest backends, libraries and partners, month by month."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint
+from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.domain.figures import By, Group
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services import dashboard
+from koha_ill_sidecar.services.dashboard import OverTime
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.web.staff.operations import charts, plots
+from koha_ill_sidecar.web.staff.operations.charts import Chart
+from koha_ill_sidecar.words import N_
+
+_HEADINGS = {
+    By.BACKEND: N_("By backend"),
+    By.LIBRARY: N_("By library"),
+    By.PARTNER: N_("By partner library"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drawing:
+    """A chart, and what is said of it to those who do not see it."""
+
+    title: str
+    text: str
+    chart: Chart
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrawnGroup:
+    """A group of requests month by month, with its two charts."""
+
+    name: str
+    by_month: Mapping[str, Group]
+    turnaround: Drawing
+    fill_rate: Drawing
+
+
+def install(blueprint: Blueprint, runtime: Runtime) -> None:
+    """Add the route."""
+
+    def show(by: str) -> Response:
+        kind = By(by)
+        found = runtime.database.transact(dashboard.look_over_time, kind)
+        return page(
+            "staff/operations/over_time.html",
+            by=kind,
+            found=found,
+            groups=_groups(found) if found else [],
+            headings=_HEADINGS,
+        )
+
+    choices = ", ".join(by.value for by in _HEADINGS)
+    blueprint.add_url_rule(f"/dashboard/over-time/<any({choices}):by>", "over_time", show)
+
+
+def draw(name: str, months: Sequence[str], by_month: Mapping[str, Group], scale: int) -> DrawnGroup:
+    """
+    Draw the months of a group.
+
+    Args:
+        scale: Days at the upper end of the chart of turnaround.
+    """
+    named = name or "–"
+    return DrawnGroup(
+        name=named,
+        by_month=by_month,
+        turnaround=Drawing(
+            title=_("%(name)s: turnaround by month", name=named),
+            text=_turnaround_text(months, by_month),
+            chart=charts.turnaround(months, by_month, scale),
+        ),
+        fill_rate=Drawing(
+            title=_("%(name)s: fill rate by month", name=named),
+            text=_fill_rate_text(months, by_month),
+            chart=charts.fill_rate(months, by_month),
+        ),
+    )
+
+
+def _groups(found: OverTime) -> list[DrawnGroup]:
+    scale = plots.turnaround_scale([group for one in found.series for group in one.by_month.values()])
+    return [draw(one.name, found.months, one.by_month, scale) for one in found.series]
+
+
+def _turnaround_text(months: Sequence[str], by_month: Mapping[str, Group]) -> str:
+    medians = {
+        month: group.turnaround.median
+        for month in months
+        if (group := by_month.get(month)) and group.turnaround
+    }
+    if not medians:
+        return _("Nothing was completed.")
+    month, last = list(medians.items())[-1]
+    return _(
+        "The median is between %(least)d and %(most)d days; in the last month with one, %(month)s, it is %(last)d.",
+        least=min(medians.values()),
+        most=max(medians.values()),
+        month=month,
+        last=last,
+    )
+
+
+def _fill_rate_text(months: Sequence[str], by_month: Mapping[str, Group]) -> str:
+    rates = {
+        month: round(100 * group.fill_rate)
+        for month in months
+        if (group := by_month.get(month)) and group.fill_rate is not None
+    }
+    if not rates:
+        return _("Of nothing is it known yet whether it is supplied.")
+    month, last = list(rates.items())[-1]
+    return _(
+        "The rate is between %(least)d and %(most)d percent; in the last month with one, %(month)s, it is %(last)d.",
+        least=min(rates.values()),
+        most=max(rates.values()),
+        month=month,
+        last=last,
+    )
