@@ -329,7 +329,7 @@ class DeliverySettings:
     Delivery of Koha's messages.
 
     Attributes:
-        letter_codes: Codes of the letters to deliver; empty means every letter of Koha's module `ill`.
+        letter_codes: Codes of the notices to deliver; empty means every notice of Koha's module `ill`.
         smtp: The server for all mail; nothing leaves the choice to Koha's own tables and koha-conf.xml.
         connections: SMTP connections used at a time.
         batch_size: Messages claimed at a time.
@@ -577,7 +577,7 @@ class CallbackSettings:
 
     Attributes:
         max_body_bytes: A longer body is refused.
-        keep_receipts_for: How long a receipt is kept; a repeat that comes later is taken for a new event.
+        keep_receipts_for: How long a callback is kept; a repeat that comes later is taken for a new event.
     """
 
     max_body_bytes: int = field(default=262_144, metadata=_between(1024, 16_777_216))
