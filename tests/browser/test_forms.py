@@ -313,7 +313,7 @@ def test_a_request_is_placed_with_partners_by_keyboard(seat: Seat, admin: Engine
     page.keyboard.type("Please.")
     tab_to(page, ".buttons .primary")
     page.keyboard.press("Enter")
-    expect(page.locator(".card")).to_have_count(2)
+    expect(page.locator(".recipients li")).to_have_count(2)
     tab_to(page, "button[value=send]")
     page.keyboard.press("Enter")
 
