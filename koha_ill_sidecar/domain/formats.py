@@ -17,6 +17,8 @@ _STORED_DATE = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[Tt]?\s*(\d{2}:\d{2})(?::(\d{2})(?:\.\d+)?)?(?: ?([AP]M))?)?(?:[Zz]|[+-]\d{2}:?(?:\d{2})?)?"
 )
 _PRICE_SEPARATORS = {"US": (",", "."), "FR": (" ", ","), "CH": ("'", ".")}  # thousands, decimal
+_READ_SEPARATORS = {"US": ("[,]", "[.]"), "FR": ("[ .]", "[,]"), "CH": ("['’]", "[.]")}
+_PLAIN_PRICE = re.compile(r"(\d+)(?:\.(\d{1,2}))?", re.ASCII)
 _LARGEST_AMOUNT = 2**53 / 100  # beyond it Koha leaves an amount as it is
 _LEADING_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _MONTHS: Mapping[str, int] = {"years": 12, "months": 1}
@@ -168,6 +170,31 @@ def price_for_editing(value: str) -> str:
     if abs(amount) > _LARGEST_AMOUNT:
         return value
     return ("-" if amount < 0 else "") + _two_decimals(amount, "", ".")
+
+
+def read_price(typed: str, currency_format: str, symbol: str = "") -> str:
+    """
+    Read an amount as people write it in the style of the preference ``CurrencyFormat``, or plainly, as ``1234.56``.
+
+    Args:
+        symbol: The sign of the active currency, which may stand before or behind it.
+
+    Returns:
+        The amount as Koha stores it: with a point, and nothing between the thousands.
+
+    Raises:
+        ValueError: It is no amount, or has more than two decimals.
+    """
+    thousands, decimal = _READ_SEPARATORS.get(currency_format, _READ_SEPARATORS["US"])
+    styled = re.compile(rf"(\d{{1,3}}(?:{thousands}\d{{3}})+|\d+)(?:{decimal}(\d{{1,2}}))?", re.ASCII)
+    text = unicodedata.normalize("NFKC", typed).strip()
+    sign = unicodedata.normalize("NFKC", symbol).strip()
+    text = text.removeprefix(sign).removesuffix(sign).strip()
+    found = _PLAIN_PRICE.fullmatch(text) or styled.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{typed[:50]!r} is no amount")
+    whole = re.sub(thousands, "", found[1]).lstrip("0") or "0"
+    return f"{whole}.{found[2]}" if found[2] else whole
 
 
 def _amount(value: str) -> float:

@@ -32,6 +32,10 @@ class Status(StrEnum):
     RET = "RET"
 
 
+WAITING_FOR_STAFF = (Status.CANCREQ, Status.UNAUTH, Status.NEW, Status.QUEUED, Status.REQREV)
+"""Statuses in which it is for the desk to do something; the most urgent first."""
+
+
 class Action(StrEnum):
     """What can be done to a request; the value is Koha's name of the method."""
 

@@ -1,9 +1,17 @@
 """What people give for a request, checked before anything is written."""
 
 from koha_ill_sidecar.domain.attributes import MAX_TYPE_LENGTH
+from koha_ill_sidecar.domain.formats import format_price, read_price
 from koha_ill_sidecar.errors import RequestRefused
-from koha_ill_sidecar.storage.koha import batches, biblios, libraries, patrons
-from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.koha import (
+    authorised_values,
+    batches,
+    biblios,
+    libraries,
+    notice_tables,
+    patrons,
+)
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha, lacking_room
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -118,14 +126,48 @@ def attribute_key(key: str) -> None:
         )
 
 
-def fits(tx: Transaction, column: str, value: str) -> None:
-    """Make sure that a text fits its column of the request; refused: too_long."""
-    length = getattr(tx.koha.table("illrequests").c[column].type, "length", None)
-    if length is not None and len(value) > length:
+def status_alias(tx: Transaction, alias: str | None) -> None:
+    """Make sure that the site has such a status of its own; refused: unknown_status_alias."""
+    category = tx.koha.status_alias_category
+    if alias is not None and not authorised_values.exists(tx, category, alias):
+        raise RequestRefused(
+            "unknown_status_alias",
+            "“%(alias)s” is no authorised value of %(category)s. Add it there first.",
+            alias=alias,
+            category=category,
+        )
+
+
+def price(tx: Transaction, typed: str) -> str:
+    """Give an amount as Koha stores it (:func:`read_price`); refused: invalid_price."""
+    style = tx.preferences.text("CurrencyFormat", "US")
+    currency = notice_tables.active_currency(tx) if tx.koha.has("currency") else None
+    try:
+        return read_price(typed, style, currency.symbol if currency else "")
+    except ValueError as error:
+        raise RequestRefused(
+            "invalid_price",
+            "This is no amount of money. Write it like %(example)s.",
+            example=format_price("1234.5", style),
+        ) from error
+
+
+def fits(tx: Transaction, table: str, column: str, value: str) -> None:
+    """Make sure that a text fits its column; refused: too_long."""
+    room = lacking_room(tx.koha.table(table).c[column], value)
+    if room is None:
+        return
+    if room.in_bytes:
         raise RequestRefused(
             "too_long",
-            "%(column)s has %(length)s characters; Koha has room for %(most)s. Shorten it.",
-            column=column,
-            length=len(value),
-            most=length,
+            "This is too long: it takes %(taken)s bytes, and Koha has room for %(most)s. A Latin letter takes one, a "
+            "Chinese character three.",
+            taken=room.taken,
+            most=room.most,
         )
+    raise RequestRefused(
+        "too_long",
+        "This is too long: it has %(taken)s characters, and Koha has room for %(most)s.",
+        taken=room.taken,
+        most=room.most,
+    )

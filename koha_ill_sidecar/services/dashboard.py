@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.figures import By, Group
-from koha_ill_sidecar.domain.statuses import Status
+from koha_ill_sidecar.domain.statuses import WAITING_FOR_STAFF
 from koha_ill_sidecar.services import figures
 from koha_ill_sidecar.services.figures import ReckonedFigures
 from koha_ill_sidecar.services.queue import GIVEN_UP_REASON
@@ -19,9 +19,6 @@ from koha_ill_sidecar.storage.sidecar import progress, queue_entries, receipts, 
 from koha_ill_sidecar.storage.sidecar.progress import Note
 from koha_ill_sidecar.storage.sidecar.waiting import WaitingRequests
 from koha_ill_sidecar.storage.transaction import Transaction
-
-WAITING = (Status.NEW, Status.UNAUTH, Status.CANCREQ, Status.QUEUED)
-"""Statuses in which a request waits for somebody at the desk."""
 
 MOST_NOTES = 20
 MOST_COUNTED = 1000
@@ -68,7 +65,7 @@ class Dashboard:
 
 def look(tx: Transaction) -> Dashboard:
     """
-    Give the dashboard; at most fourteen queries.
+    Give the dashboard; at most seven queries.
 
     None reads more than a thousand entries of an index, but for one: messages that failed longer ago, or were given
     up, are passed over.
@@ -80,7 +77,7 @@ def look(tx: Transaction) -> Dashboard:
             tx, days=FAILED_DAYS, but_for=GIVEN_UP_REASON, limit=MOST_COUNTED + 1
         ),
         unmatched_callbacks=receipts.count(tx, [Verdict.UNKNOWN_REQUEST], limit=MOST_COUNTED + 1),
-        waiting=[waiting.look(tx, status, limit=MOST_COUNTED + 1) for status in WAITING],
+        waiting=waiting.look(tx, WAITING_FOR_STAFF, limit=MOST_COUNTED + 1),
         reckoned=reckoned,
         rankings=_rankings(tx, reckoned) if reckoned else {},
     )

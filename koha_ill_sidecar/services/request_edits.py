@@ -1,6 +1,6 @@
 """The form in which staff edit a request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -40,7 +40,6 @@ _COLUMNS = (
     "notesopac",
 )
 _NUMBERS: Mapping[str, str] = {
-    "borrowernumber": "invalid_patron",
     "managedby": "invalid_manager",
     "biblio_id": "invalid_biblio",
     "batch_id": "invalid_batch",
@@ -61,7 +60,7 @@ class RequestForm:
         batches: What batches are called, by number; None where this Koha has none.
         visitor: Who asked without an account; None once a patron is known.
         matches: Patrons of the visitor's name or address.
-        patron: Whose number stands in the form.
+        patron: Who it is for, as far as that is sure.
         candidates: Patrons who may be meant by what was typed.
     """
 
@@ -79,14 +78,40 @@ class RequestForm:
     candidates: Sequence[Patron]
 
 
+@dataclass(frozen=True, slots=True)
+class TypedPatron:
+    """
+    What the field of the patron holds.
+
+    Attributes:
+        text: The label of the one that was chosen, or what is searched for: a card number, a name.
+        chosen: Number of the one whose label *text* may be.
+    """
+
+    text: str
+    chosen: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mistakes:
+    """
+    Nothing was written.
+
+    Attributes:
+        by_column: What is wrong with each.
+    """
+
+    by_column: Mapping[str, RequestRefused]
+
+
 def form(
-    tx: Transaction, illrequest_id: int, member: StaffMember, *, typed_patron: str | None = None
+    tx: Transaction, illrequest_id: int, member: StaffMember, *, typed_patron: TypedPatron | None = None
 ) -> RequestForm:
     """
     Give the form of a request; 13 queries at most, 8 before anything was typed.
 
     Args:
-        typed_patron: What was typed for the patron: a number, or something to search for.
+        typed_patron: What was typed for the patron; None: the one whose request it is.
 
     Raises:
         RequestNotFound: There is no such request.
@@ -95,7 +120,7 @@ def form(
     known = values_by_type(attributes.find(tx, illrequest_id))
     visitor = _visitor(ill_request, known)
     values = _as_texts(tx.koha, ill_request)
-    meant = _meant(tx, values["borrowernumber"] if typed_patron is None else typed_patron, member)
+    meant = _meant(tx, typed_patron or TypedPatron("", ill_request.borrowernumber), member)
     return RequestForm(
         ill_request=ill_request,
         number=shown_number(tx, ill_request),
@@ -118,48 +143,70 @@ def save(
     member: StaffMember,
     *,
     typed: Mapping[str, str],
+    patron: TypedPatron,
     seen: Mapping[str, str],
-) -> ILLRequest | ChangedMeanwhile:
+) -> ILLRequest | ChangedMeanwhile | Mistakes:
     """
     Write what was typed, unless somebody else has changed the request since it was shown.
 
     Only columns whose text differs are written. A request without a patron may stay without.
 
     Args:
-        typed: Texts by column; the columns that this Koha lacks are passed over.
+        typed: Texts by column, but for the patron; the columns that this Koha lacks are passed over.
         seen: The texts that the form showed.
 
     Raises:
         RequestNotFound: There is no such request.
-        RequestRefused: As :func:`koha_ill_sidecar.services.requests.edit`.
     """
     before = requests.get_for_update(tx, illrequest_id)
     now = _as_texts(tx.koha, before)
-    changed = compare(seen=seen, now=now, yours=typed)
+    meant = _meant(tx, patron, member)
+    number = str(meant.patron.borrowernumber) if meant.patron else patron.text
+    changed = compare(seen=seen, now=now, yours={**typed, "borrowernumber": number})
     if changed is not None:
         return changed
     cleaned = {name: one_line_ends(text).strip() for name, text in typed.items() if name in now}
     edited = {name: text for name, text in cleaned.items() if text != one_line_ends(now[name]).strip()}
-    columns = {name: _number(name, text) if name in _NUMBERS else text for name, text in edited.items()}
-    if "borrowernumber" in columns and columns["borrowernumber"] is None:
-        raise RequestRefused("invalid_patron", "A request that has a patron keeps one: choose who it is for.")
+    columns, mistakes = _read(tx, edited)
+    if number != now["borrowernumber"]:
+        if meant.patron is None:
+            mistakes["borrowernumber"] = _not_sure(meant, patron)
+        else:
+            columns["borrowernumber"] = meant.patron.borrowernumber
+    if mistakes:
+        return Mistakes(mistakes)
     return service.edit(tx, illrequest_id, member.actor, **cast("RequestEdit", columns))
 
 
-def _meant(tx: Transaction, typed: str, member: StaffMember) -> Meant:
-    """
-    Tell whose number was typed, or who else may be meant.
+def patron_labels(tx: Transaction, borrowernumbers: Iterable[int]) -> dict[int, str]:
+    """Give what patrons are called, by number; one query."""
+    return {number: patron.label for number, patron in patrons.find_many(tx, borrowernumbers).items()}
 
-    A card number is not taken for a patron's number; its owner is offered.
-    """
-    number = typed.strip()
-    if not number:
-        return Meant(None)
-    patron = patrons.find(tx, int(number)) if _is_number(number) else None
-    if patron is not None:
-        return Meant(patron)
-    meant = patron_quick_search.meant(tx, typed, member)
-    return Meant(None, [meant.patron] if meant.patron else meant.candidates)
+
+def _meant(tx: Transaction, typed: TypedPatron, member: StaffMember) -> Meant:
+    if typed.text:
+        return patron_quick_search.meant(tx, typed.text, member, chosen=typed.chosen)
+    return Meant(None if typed.chosen is None else patrons.find(tx, typed.chosen))
+
+
+def _not_sure(meant: Meant, typed: TypedPatron) -> RequestRefused:
+    if meant.candidates:
+        return RequestRefused("ambiguous_patron", "It is not sure who is meant. Choose the patron.")
+    if typed.text:
+        return RequestRefused("invalid_patron", "There is no such patron. Search by name or card number.")
+    return RequestRefused("missing_patron", "A request that has a patron keeps one: choose who it is for.")
+
+
+def _read(tx: Transaction, edited: Mapping[str, str]) -> tuple[dict[str, object], dict[str, RequestRefused]]:
+    """Give what is to be written, and what is wrong with the rest: all of it, to be told at once."""
+    columns: dict[str, object] = {}
+    mistakes: dict[str, RequestRefused] = {}
+    for name, text in edited.items():
+        try:
+            columns[name] = service.checked(tx, name, _number(name, text) if name in _NUMBERS else text)
+        except RequestRefused as error:
+            mistakes[name] = error
+    return columns, mistakes
 
 
 def _is_number(text: str) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from koha_ill_sidecar.domain.request_filters import RequestFilter, Sort
-from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.services import request_search
 from koha_ill_sidecar.services.numbers import shown_number
 from koha_ill_sidecar.services.request_search import FoundRequests
@@ -17,9 +16,6 @@ from koha_ill_sidecar.services.statuses import generic_graph, graph_of
 from koha_ill_sidecar.storage.koha import authorised_values, batches, request_list
 from koha_ill_sidecar.storage.koha.request_list import ListedRow
 from koha_ill_sidecar.storage.transaction import Transaction
-
-WAITING_FOR_US = (Status.NEW, Status.UNAUTH, Status.CANCREQ, Status.QUEUED, Status.REQREV)
-"""Statuses in which it is for staff to do something."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

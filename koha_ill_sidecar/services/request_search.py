@@ -48,7 +48,8 @@ class FoundRequests:
         total: How many there are on all pages.
         is_exact: Whether all of them are known to have what was typed; else some of *total* may not, and those of
             the page that do not are left out of it.
-        statuses: How many there would be with each status, were there no condition on the status.
+        of_any_status: How many there would be, were there no condition on the status.
+        statuses: The same with each status.
         aliases: The same of status aliases.
         backends: Of all requests, whatever was picked.
         is_complete: Whether all requests are indexed; else (``request_index.progress`` tells how many) the others
@@ -58,6 +59,7 @@ class FoundRequests:
     illrequest_ids: Sequence[int]
     total: int
     is_exact: bool
+    of_any_status: int
     statuses: Mapping[str, int]
     aliases: Mapping[str, int]
     backends: Sequence[str]
@@ -90,6 +92,7 @@ def find(
         illrequest_ids=_without_false(tx, found, compared, live),
         total=len(picked),
         is_exact=compared.is_exact,
+        of_any_status=len(compared.numbers) + len(live),
         statuses=_counts(Facet.STATUS, has, compared.numbers, live),
         aliases=_counts(Facet.ALIAS, has, compared.numbers, live),
         backends=_values(Facet.BACKEND, has),

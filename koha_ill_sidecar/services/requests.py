@@ -29,8 +29,6 @@ from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
 
-_LONGEST_COMMENT = 65_535  # bytes: the column is TEXT
-
 
 class RequestEdit(TypedDict, total=False):
     """The columns that staff may edit; an empty text is stored as NULL, and what is not given stays."""
@@ -56,13 +54,13 @@ def edit(tx: Transaction, illrequest_id: int, actor: Actor, **changes: Unpack[Re
     Raises:
         RequestNotFound: There is no such request.
         RequestRefused: invalid_patron, invalid_manager, invalid_biblio, invalid_batch, invalid_branch,
-            unknown_status_alias, too_long.
+            unknown_status_alias, invalid_price, too_long.
 
     Source: Koha, ill/ill-requests.pl edit_action, Koha/ILL/Request.pm store.
     """
     before = requests.get_for_update(tx, illrequest_id)
-    columns = _checked(tx, changes)
-    alias = columns.pop("status_alias", before.status_alias)
+    alias = changes.pop("status_alias", before.status_alias) or None
+    columns = {name: checked(tx, name, value) for name, value in changes.items() if _exists(tx, name, value)}
     _move_holds(tx, before, columns)
     if columns:
         requests.update(tx, illrequest_id, **columns)
@@ -70,8 +68,35 @@ def edit(tx: Transaction, illrequest_id: int, actor: Actor, **changes: Unpack[Re
     changed = sorted(name for name in columns if getattr(before, name) != getattr(edited, name))
     if changed:
         history.add(tx, illrequest_id, "edited", actor=actor, detail={"columns": changed})
-    set_status_alias(tx, edited, alias if isinstance(alias, str) else None, actor)
+    set_status_alias(tx, edited, alias, actor)
     return requests.get(tx, illrequest_id)
+
+
+def checked(tx: Transaction, name: str, value: object) -> object:
+    """
+    Give what is to be written to a column for what was given.
+
+    Raises:
+        RequestRefused: As :func:`edit`.
+    """
+    match name, value:
+        case "borrowernumber", int():
+            checks.patron_number(tx, value)
+        case "managedby", int():
+            checks.manager(tx, value)
+        case "biblio_id", int():
+            checks.biblio(tx, value)
+        case "batch_id", int():
+            checks.batch(tx, value)
+        case "branchcode", str():
+            return checks.branch(tx, value)
+        case "status_alias", str() if value:
+            checks.status_alias(tx, value)
+        case "price_paid", str() if value:
+            value = checks.price(tx, value)
+    if isinstance(value, str):
+        checks.fits(tx, "illrequests", name, value)
+    return None if value == "" else value
 
 
 def edit_item(tx: Transaction, illrequest_id: int, values: Mapping[str, str], actor: Actor) -> ILLRequest:
@@ -227,8 +252,8 @@ def add_comment(
 
     Raises:
         RequestNotFound: There is no such request.
-        RequestRefused: There is no text (empty_comment) or too much of it (too_long), or nobody to have written it
-            (no_author).
+        RequestRefused: There is no text (empty_comment), more than Koha has room for (too_long), or nobody to have
+            written it (no_author).
 
     Source: Koha, ill/ill-requests.pl cud-save_comment.
     """
@@ -236,13 +261,7 @@ def add_comment(
         raise RequestRefused("empty_comment", "The comment has no text.")
     if not actor.borrowernumber:
         raise RequestRefused("no_author", "A comment needs a member of staff who makes it.")
-    if len(text.encode()) > _LONGEST_COMMENT:
-        raise RequestRefused(
-            "too_long",
-            "This is too long: Koha has room for %(most)s bytes, and it has %(bytes)s.",
-            most=_LONGEST_COMMENT,
-            bytes=len(text.encode()),
-        )
+    checks.fits(tx, "illcomments", "comment", text)
     requests.get_for_update(tx, illrequest_id)
     if seen is not None:
         twin = comments.was_added(
@@ -282,26 +301,9 @@ def _with_order(
     return requests.get(tx, ill_request.illrequest_id)
 
 
-def _checked(tx: Transaction, changes: RequestEdit) -> dict[str, object]:
-    """Give the columns to write, each checked."""
-    columns: dict[str, object] = {name: None if value == "" else value for name, value in changes.items()}
-    if "borrowernumber" in changes:
-        checks.patron_number(tx, changes["borrowernumber"])
-    if "managedby" in changes:
-        checks.manager(tx, changes["managedby"])
-    if (biblio_id := changes.get("biblio_id")) is not None:
-        checks.biblio(tx, biblio_id)
-    if "batch_id" in changes:
-        checks.batch(tx, changes["batch_id"])
-    for name in ("managedby", "batch_id"):
-        if name in columns and not tx.koha.has("illrequests", name):
-            del columns[name]
-    if "branchcode" in changes:
-        columns["branchcode"] = checks.branch(tx, changes["branchcode"])
-    for name, value in columns.items():
-        if isinstance(value, str):
-            checks.fits(tx, name, value)
-    return columns
+def _exists(tx: Transaction, name: str, value: object) -> bool:
+    """Tell whether a column is there; what it would be emptied of, where it is not, nobody has."""
+    return value is not None or tx.koha.has("illrequests", name)
 
 
 def _move_holds(tx: Transaction, before: ILLRequest, columns: Mapping[str, object]) -> None:

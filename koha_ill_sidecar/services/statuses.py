@@ -14,9 +14,10 @@ from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, Status, StatusGraph, StatusNode, status_graph
 from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.services import checks
 from koha_ill_sidecar.services.notices.sending import send_staff_notice
 from koha_ill_sidecar.storage.direct import together
-from koha_ill_sidecar.storage.koha import action_logs, authorised_values, requests
+from koha_ill_sidecar.storage.koha import action_logs, requests
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha, KohaVersion
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
@@ -129,22 +130,11 @@ def set_status_alias(tx: Transaction, ill_request: ILLRequest, alias: str | None
         RequestRefused: The site has no such alias (``unknown_status_alias``).
     """
     if alias != ill_request.status_alias:
-        _check_alias(tx, alias)
+        checks.status_alias(tx, alias)
         requests.update(tx, ill_request.illrequest_id, status_alias=alias)
     changed = replace(ill_request, status_alias=alias)
     _record(tx, ill_request, changed, actor)
     return changed
-
-
-def _check_alias(tx: Transaction, alias: str | None) -> None:
-    category = tx.koha.status_alias_category
-    if alias is not None and not authorised_values.exists(tx, category, alias):
-        raise RequestRefused(
-            "unknown_status_alias",
-            "“%(alias)s” is no authorised value of %(category)s. Add it there first.",
-            alias=alias,
-            category=category,
-        )
 
 
 def _record(tx: Transaction, before: ILLRequest, after: ILLRequest, actor: Actor) -> None:

@@ -20,6 +20,9 @@ DIRECTORY = Path(__file__).parent / "translations"
 LANGUAGES = {"en": "English", "zh-Hant-TW": "正體中文"}
 """Every language of the pages by its code (BCP 47, as Koha's), and what it calls itself."""
 
+FIELD = "language"
+"""Name of the button that changes the language; it may be part of any form."""
+
 COOKIE = "koha_ill_sidecar_language"
 _KOHA_COOKIE = "KohaOpacLanguage"  # Koha's staff interface uses the same (Koha, C4/Languages.pm getlanguage)
 _DEFAULT = "en"

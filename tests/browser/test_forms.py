@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import bcrypt
 import pytest
 from browser.conftest import LANGUAGES, PHONE, WIDE, Person, Seat
 from playwright.sync_api import Page, expect
@@ -265,7 +266,7 @@ def test_a_request_is_edited_by_keyboard(seat: Seat, admin: Engine, make: Make) 
     clara = seat()
     page = clara.open(f"/requests/{number}/edit")
 
-    tab_to(page, "#borrowernumber")
+    tab_to(page, "#patron")
     page.keyboard.press("Control+A")
     page.keyboard.type("20000006", delay=20)
     expect(page.locator(SUGGESTED)).to_have_text("文 林 [20000006] Riverside")
@@ -278,7 +279,7 @@ def test_a_request_is_edited_by_keyboard(seat: Seat, admin: Engine, make: Make) 
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     expect(page.locator("#borrowernumber")).to_have_value(str(WEN))
-    expect(page.locator("#patron-shown")).to_have_text("文 林 [20000006]")
+    expect(page.locator("#patron")).to_have_value("文 林 [20000006]")
     tab_to(page, "#managedby")
     page.keyboard.type("Clara")
     tab_to(page, "#notesstaff")
@@ -289,6 +290,47 @@ def test_a_request_is_edited_by_keyboard(seat: Seat, admin: Engine, make: Make) 
     arrive(clara, number)
     found = row(admin, number)
     assert (found["borrowernumber"], found["managedby"], found["notesstaff"]) == (WEN, CLARA, "Call back")
+
+
+@pytest.mark.parametrize("end", ["Enter", "Tab"])
+def test_a_scanned_card_says_who_is_meant_and_sends_nothing(seat: Seat, make: Make, end: str) -> None:
+    page = seat().open(f"/requests/{make()}/edit")
+
+    tab_to(page, "#patron")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("20000006")
+    page.keyboard.press(end)
+
+    expect(page.locator("#patron")).to_have_value("文 林 [20000006]")
+    expect(page.locator(".combobox [role=status]")).to_have_text("Chosen: 文 林 [20000006]")
+    expect(page).to_have_url(re.compile("/edit$"))
+
+
+def test_enter_after_a_name_that_several_have_asks_who_is_meant(seat: Seat) -> None:
+    clara = seat()
+    page = clara.open("/requests/new")
+    page.locator("#type").select_option("book")
+
+    tab_to(page, "#patron")
+    page.keyboard.type("partner")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#patron-error")).to_have_text("It is not sure who is meant. Choose the patron.")
+    expect(page.locator(".candidates button")).to_have_count(3)
+    expect_refusal(clara, "422")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_reference_that_cannot_be_read_is_told_where_it_stands(seat: Seat, *, javascript: bool) -> None:
+    page = seat(javascript=javascript).open("/requests/new")
+
+    page.locator("#reference").fill("no reference at all")
+    page.locator("button[value=fill_in]").click()
+
+    told = page.get_by_role("alert").filter(has_text="This is no OpenURL")
+    expect(told).to_be_visible()
+    expect(page.locator("#reference")).to_be_focused()
+    expect(page.locator("#reference")).to_have_value("no reference at all")
 
 
 def test_a_request_is_placed_with_partners_by_keyboard(seat: Seat, admin: Engine, make: Make) -> None:
@@ -313,7 +355,7 @@ def test_a_request_is_placed_with_partners_by_keyboard(seat: Seat, admin: Engine
     page.keyboard.type("Please.")
     tab_to(page, ".buttons .primary")
     page.keyboard.press("Enter")
-    expect(page.locator(".recipients li")).to_have_count(2)
+    expect(page.locator(".card")).to_have_count(1)
     tab_to(page, "button[value=send]")
     page.keyboard.press("Enter")
 
@@ -366,16 +408,42 @@ def test_what_is_typed_stays_while_the_type_changes_in_place(seat: Seat) -> None
     expect(page.locator("#type")).to_be_focused()
 
 
-def test_a_session_that_has_ended_leads_to_the_sign_in(seat: Seat, admin: Engine) -> None:
+def test_a_session_that_has_ended_leads_to_the_sign_in_and_back(seat: Seat, admin: Engine) -> None:
     clara = seat()
     page = clara.open("/requests/new")
+    page.locator("#type").select_option("book")
+    page.locator("#field-title").fill("Snow country")
+    hashed = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4, prefix=b"2a")).decode()
     with admin.begin() as connection:
         connection.execute(text("DELETE FROM ill_sidecar_sessions"))
+        connection.execute(text("UPDATE borrowers SET password = :hashed"), {"hashed": hashed})
 
-    page.locator("#type").select_option("book")
+    page.locator("#type").select_option("journal")
+    expect(page.get_by_text("What you typed is kept.")).to_be_visible()
+    clara.check_accessible()
+    page.get_by_role("button", name="正體中文").click()
+    page.locator("#userid").fill("clara")
+    page.locator("#password").fill("correct horse")
+    page.keyboard.press("Enter")
+    expect(page.locator("main dd")).to_have_text("Snow country")
+    clara.check_accessible()
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="Send it").click()
 
-    expect(page.locator("body")).to_contain_text("out of date")
+    expect(page.locator("#field-title")).to_have_value("Snow country")
+    expect(page.locator("#type")).to_have_value("journal")
     clara.complaints.clear()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_the_language_changes_with_all_that_is_typed(seat: Seat, make: Make, *, javascript: bool) -> None:
+    page = seat(javascript=javascript).open(f"/requests/{make()}/edit")
+    page.locator("#notesstaff").fill("雪 typed")
+
+    page.get_by_role("button", name="正體中文").click()
+
+    expect(page.locator("html")).to_have_attribute("lang", "zh-Hant-TW")
+    expect(page.locator("#notesstaff")).to_have_value("雪 typed")
 
 
 def test_without_a_script_a_request_is_created(seat: Seat, admin: Engine) -> None:
@@ -405,9 +473,9 @@ def test_without_a_script_a_request_is_edited_and_placed(seat: Seat, admin: Engi
     number = make()
     clara = seat(SUPER, javascript=False)
     page = clara.open(f"/requests/{number}/edit")
-    page.locator("#borrowernumber").fill("wen")
+    page.locator("#patron").fill("20000006")
     page.locator("button[value=find]").click()
-    page.get_by_role("button", name="文 林").click()
+    expect(page.locator("#patron")).to_have_value("文 林 [20000006]")
     page.locator(".buttons .primary").click()
     arrive(clara, number)
 

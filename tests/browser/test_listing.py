@@ -40,6 +40,22 @@ def test_the_list_is_accessible(seat: Seat, size: tuple[int, int], language: str
     clara.check_accessible()
 
 
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_odd_filters_are_told_accessibly(seat: Seat, size: tuple[int, int]) -> None:
+    clara = seat(size=size)
+
+    page = clara.open(
+        f"/requests?q={'x' * 201}&placed_from=yesterday&updated_from=2026-02-02&updated_to=2026-01-01"
+        "&page=abc&library=CPL&library=GONE"
+    )
+
+    expect(page.locator("ul.message li")).to_have_count(4)
+    expect(page.get_by_label("Keyword")).to_have_value("x" * 201)
+    expect(page.locator("#placed_from")).to_have_value("yesterday")
+    clara.check_accessible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_offered_on_a_phone_is_on_the_screen(seat: Seat, language: str) -> None:
     page = seat(size=PHONE, language=language).open("/requests")

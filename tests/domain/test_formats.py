@@ -15,6 +15,7 @@ from koha_ill_sidecar.domain.formats import (
     moved,
     parse_stored_date,
     price_for_editing,
+    read_price,
     without_final_punctuation,
 )
 
@@ -191,3 +192,58 @@ def test_a_price_for_editing_has_no_thousands() -> None:
 )
 def test_one_final_punctuation_character_goes(value: str, bare: str) -> None:
     assert without_final_punctuation(value) == bare
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency_format", "amount"),
+    [
+        ("12", "US", "12"),
+        ("1,234.56", "US", "1234.56"),
+        ("1234.5", "US", "1234.5"),
+        ("$ 0012.50", "US", "12.50"),
+        ("12.50 $", "US", "12.50"),
+        ("１２．５０", "US", "12.50"),
+        ("1.234,56", "FR", "1234.56"),
+        ("1 234,56", "FR", "1234.56"),
+        ("1\N{NARROW NO-BREAK SPACE}234,56", "FR", "1234.56"),
+        ("1.234", "FR", "1234"),
+        ("12.50", "FR", "12.50"),
+        ("1'234.56", "CH", "1234.56"),
+        ("1’234.56", "CH", "1234.56"),
+        ("0", "unheard of", "0"),
+    ],
+)
+def test_an_amount_is_read_in_the_style_of_the_preference(
+    typed: str, currency_format: str, amount: str
+) -> None:
+    assert read_price(typed, currency_format, "$") == amount
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "much",
+        "-1",
+        "1,23",
+        "1.234",
+        "12,34.5",
+        "1.2.3",
+        "1e3",
+        "1 2",
+        "12 EUR",
+        "$",
+        "٣",
+        "9" * 5000 + "x",
+    ],
+)
+def test_what_is_no_amount_is_refused(typed: str) -> None:
+    with pytest.raises(ValueError):
+        read_price(typed, "US", "$")
+
+
+@given(st.integers(0, 10**12), st.integers(0, 99), st.sampled_from(["US", "FR", "CH"]))
+def test_what_is_written_for_people_is_read_back(whole: int, cents: int, currency_format: str) -> None:
+    amount = f"{whole}.{cents:02d}"
+
+    assert read_price(format_price(amount, currency_format), currency_format) == amount

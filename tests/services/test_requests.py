@@ -204,7 +204,8 @@ def test_another_patron_takes_over_the_holds_on_the_record(koha_does: KohaDoes, 
         ({"batch_id": 4711}, "invalid_batch"),
         ({"branchcode": "NOWHERE"}, "invalid_branch"),
         ({"status_alias": "NOPE"}, "unknown_status_alias"),
-        ({"price_paid": "x" * 21}, "too_long"),
+        ({"price_paid": "9" * 21}, "too_long"),
+        ({"price_paid": "much"}, "invalid_price"),
     ],
 )
 def test_an_edit_that_does_not_do_is_refused(tx: Transaction, changes: dict[str, Any], code: str) -> None:

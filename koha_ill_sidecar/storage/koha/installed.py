@@ -149,15 +149,40 @@ def load(connection: Connection, *, accept_unsupported_version: bool = False) ->
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Room:
+    """
+    What a text takes of its column.
+
+    Attributes:
+        most: What the column holds.
+        in_bytes: Whether bytes of UTF-8 count, as in a TEXT; else characters, as in a VARCHAR.
+    """
+
+    taken: int
+    most: int
+    in_bytes: bool
+
+
+def lacking_room(column: Column[str], value: str) -> Room | None:
+    """Tell how a text is too long for its column; None if it fits."""
+    most = getattr(column.type, "length", None)
+    in_bytes = isinstance(column.type, Text)
+    taken = len(value.encode()) if in_bytes else len(value)
+    return None if most is None or taken <= most else Room(taken=taken, most=most, in_bytes=in_bytes)
+
+
 def cut(column: Column[str], value: str) -> str:
     """
-    Shorten a text to what its column holds, in characters.
+    Shorten a text to what its column holds.
 
     Only for values that others sent and that must never make their message fail; what a person typed is refused
     instead, with a word on the length.
     """
-    length = getattr(column.type, "length", None)
-    return value if length is None else value[:length]
+    room = lacking_room(column, value)
+    if room is None:
+        return value
+    return value.encode()[: room.most].decode(errors="ignore") if room.in_bytes else value[: room.most]
 
 
 def _columns(connection: Connection) -> dict[str, list[Column[Any]]]:
@@ -177,7 +202,7 @@ def _columns(connection: Connection) -> dict[str, list[Column[Any]]]:
 def _type(data_type: str, length: int | None) -> TypeEngine[Any]:
     if data_type in ("varchar", "char"):
         return String(length)
-    return _TYPES.get(data_type, Text)()
+    return _TYPES[data_type]() if data_type in _TYPES else Text(length)
 
 
 def _fit(found: Mapping[str, list[Column[Any]]]) -> dict[str, Table]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, current_app, g, redirect, request, url_for
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from koha_ill_sidecar.config.settings import LoginMethod
@@ -25,10 +26,11 @@ from koha_ill_sidecar.web import pages
 
 COOKIE = "koha_ill_sidecar_session"
 _VISITOR_COOKIE = "koha_ill_sidecar_visitor"
-_CSRF_FIELD = "csrf_token"
+CSRF_FIELD = "csrf_token"
 _CSRF_CONTEXT = b"koha-ill-sidecar form"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN = "_open_to_all"
+_OF_ANY_SESSION = "_of_any_session"
 
 
 _View = TypeVar("_View")
@@ -38,6 +40,16 @@ def open_to_all(view: _View) -> _View:
     """Let a view be seen by who is not signed in."""
     setattr(view, _OPEN, True)
     return view
+
+
+def of_any_session(view: _View) -> _View:
+    """Let a view take forms that pages of another session have sent: one that does nothing but ask."""
+    setattr(view, _OF_ANY_SESSION, True)
+    return view
+
+
+class FormOfAnotherSession(Exception):
+    """A form of ours has come whose session has ended; somebody may be signed in by now, or not."""
 
 
 class Access:
@@ -93,12 +105,16 @@ class Access:
 
     def _check(self) -> BaseResponse | None:
         self.recognise()
-        if request.method not in _SAFE_METHODS:
-            _require_own_form()
         view = _view()
-        if g.signed_in is None and not getattr(view, _OPEN, False):
-            return _to_sign_in()
-        return None
+        is_open = getattr(view, _OPEN, False)
+        if request.method not in _SAFE_METHODS and not _is_own_form(g.secret):
+            takes_any = getattr(view, _OF_ANY_SESSION, False)
+            if (is_open and not takes_any) or not _is_form_of_another_session():
+                g.log["refused"] = "csrf"
+                abort(400, "stale-form")
+            if not takes_any:
+                raise FormOfAnotherSession
+        return None if is_open or g.signed_in else _to_sign_in()
 
 
 def nobody() -> None:
@@ -116,7 +132,11 @@ def current() -> SignedIn:
 
 def csrf_token() -> str:
     """Give what every form of ours carries."""
-    return hmac.new(g.secret.encode(), _CSRF_CONTEXT, hashlib.sha256).hexdigest()
+    return _token(g.secret)
+
+
+def _token(secret: str) -> str:
+    return hmac.new(secret.encode(), _CSRF_CONTEXT, hashlib.sha256).hexdigest()
 
 
 def own_address() -> str:
@@ -132,16 +152,40 @@ def safe_target(target: str | None) -> str | None:
     return None if parts.scheme or parts.netloc else target
 
 
+def nearest_page(address: str) -> str:
+    """Give an address of ours if there is a page at it, else that of the page above: some take forms only."""
+    adapter = current_app.create_url_adapter(request)
+    path, is_whole = urlsplit(address).path.removeprefix(request.script_root), True
+    while adapter is not None and path.strip("/"):
+        try:
+            adapter.match(path, method="GET")
+        except HTTPException:
+            path, is_whole = path.rpartition("/")[0], False
+        else:
+            return address if is_whole else request.script_root + path
+    return url_for("staff.home")
+
+
 def _any_let_in(found: list[SignedIn | Refusal]) -> bool:
     return any(isinstance(outcome, SignedIn) for outcome in found)
 
 
-def _require_own_form() -> None:
+def _is_own_form(secret: str) -> bool:
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    given = request.form.get(_CSRF_FIELD, "")
-    if site not in ("same-origin", "none") or not hmac.compare_digest(given.encode(), csrf_token().encode()):
-        g.log["refused"] = "csrf"
-        abort(400, "stale-form")
+    given = request.form.get(CSRF_FIELD, "")
+    return site in ("same-origin", "none") and hmac.compare_digest(given.encode(), _token(secret).encode())
+
+
+def _is_form_of_another_session() -> bool:
+    """
+    Tell whether a page of ours has sent this, though not one of the present session.
+
+    The browser says so, or still has the cookie of the session that has ended. What is done then is to ask.
+    """
+    if request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return CSRF_FIELD in request.form
+    ended = (request.cookies.get(name) for name in (COOKIE, KOHA_COOKIE, _VISITOR_COOKIE))
+    return any(_is_own_form(secret) for secret in ended if secret)
 
 
 def _visitor() -> str:

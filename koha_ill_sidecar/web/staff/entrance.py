@@ -1,11 +1,14 @@
 """Signing in and out, and the library to work at."""
 
+import math
+import time
 from collections.abc import Mapping
 
 from flask import Blueprint, g, redirect, request, url_for
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.config.settings import LoginMethod
@@ -15,8 +18,18 @@ from koha_ill_sidecar.services.sign_in import Refusal
 from koha_ill_sidecar.web import i18n
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import messages
-from koha_ill_sidecar.web.staff.access import COOKIE, Access, current, open_to_all, safe_target
+from koha_ill_sidecar.web.staff import kept_forms, messages
+from koha_ill_sidecar.web.staff.access import (
+    COOKIE,
+    Access,
+    FormOfAnotherSession,
+    current,
+    nearest_page,
+    of_any_session,
+    open_to_all,
+    safe_target,
+)
+from koha_ill_sidecar.web.staff.kept_forms import KeptForm
 from koha_ill_sidecar.words import N_
 
 _YEAR_SECONDS = 365 * 86400
@@ -28,6 +41,10 @@ def install(blueprint: Blueprint, runtime: Runtime, access: Access) -> None:
     entrance = _Entrance(runtime, access)
     blueprint.add_url_rule("/sign-in", "sign_in_form", entrance.show, methods=["GET"])
     blueprint.add_url_rule("/sign-in", "sign_in", entrance.sign_in, methods=["POST"])
+    blueprint.add_url_rule("/go-on", "go_on", entrance.go_on, methods=["POST"])
+    blueprint.before_request(_speak_as_chosen)
+    blueprint.after_request(_remember_language)
+    blueprint.register_error_handler(FormOfAnotherSession, entrance.keep_form)
     blueprint.add_url_rule("/sign-out", "sign_out", entrance.sign_out, methods=["POST"])
     blueprint.add_url_rule("/library", "work_at", entrance.work_at, methods=["POST"])
     blueprint.add_url_rule("/language", "language", entrance.language, methods=["POST"])
@@ -55,9 +72,12 @@ class _Entrance:
         """Take a password."""
         if not self._takes_passwords:
             return self._form(None, status=403)
+        next_page = request.form.get("next")
+        name, kept = request.form.get("userid", "").strip()[:_LONGEST_ENTRY], kept_forms.carried()
+        if i18n.FIELD in request.form:
+            return self._form(None, userid=name, next_page=next_page, kept=kept)
         if not self._limiter.hit(self._limit, request.remote_addr or ""):
-            return self._form(None, status=429, is_too_often=True)
-        name = request.form.get("userid", "").strip()[:_LONGEST_ENTRY]
+            return self._wait(name, kept)
         outcome = self._database.transact(
             sign_in.by_password,
             name,
@@ -66,10 +86,42 @@ class _Entrance:
         )
         if isinstance(outcome, Refusal):
             g.log["sign_in"] = outcome.value
-            return self._form(outcome, status=403, userid=name, next_page=request.form.get("next"))
-        response = redirect(self._target(request.form.get("next")), 303)
+            return self._form(outcome, status=403, userid=name, next_page=next_page, kept=kept)
+        if kept is None:
+            response = redirect(self._target(next_page), 303)
+        else:
+            g.signed_in, g.secret = outcome, outcome.token
+            response = _ask_whether_to_send(kept)
         self._access.set_cookie(response, outcome.token)
         return response
+
+    @open_to_all
+    @of_any_session
+    def go_on(self) -> Response:
+        """Go on with a kept form, for whoever has signed in through Koha meanwhile."""
+        kept = kept_forms.carried()
+        if kept is None:
+            raise BadRequest
+        return self._form(None, kept=kept) if g.signed_in is None else _ask_whether_to_send(kept)
+
+    def keep_form(self, error: FormOfAnotherSession) -> Response:
+        """Keep what was typed while somebody signs in; who is signed in decides at once."""
+        del error
+        kept = kept_forms.sent_now()
+        if kept is None:
+            return page(
+                "staff/error.html",
+                413,
+                title=_("That was too much to keep"),
+                text=_(
+                    "The session has ended, and what you typed is too long to be kept while you sign in. Go back and"
+                    " copy it first."
+                ),
+            )
+        if g.signed_in is not None:
+            return _ask_whether_to_send(kept)
+        refusal = Refusal.SESSION_EXPIRED if g.refusal is Refusal.NOT_SIGNED_IN else g.refusal
+        return self._form(refusal, status=403, kept=kept)
 
     @open_to_all
     def sign_out(self) -> Response:
@@ -93,14 +145,8 @@ class _Entrance:
 
     @open_to_all
     def language(self) -> Response:
-        """Speak another language."""
-        response = redirect(self._target(request.form.get("next")), 303)
-        chosen = request.form.get("language", "")
-        if chosen in i18n.LANGUAGES:
-            response.set_cookie(
-                i18n.COOKIE, chosen, max_age=_YEAR_SECONDS, samesite="Lax", path=request.script_root or "/"
-            )
-        return response
+        """Speak another language, which whatever form names it does."""
+        return redirect(self._target(request.form.get("next")), 303)
 
     def _form(
         self,
@@ -109,14 +155,14 @@ class _Entrance:
         status: int = 200,
         userid: str = "",
         next_page: str | None = None,
-        is_too_often: bool = False,
+        problem: str = "",
+        kept: KeptForm | None = None,
     ) -> Response:
         return page(
             "staff/sign_in.html",
             status,
-            problem=_("Too many attempts. Wait a minute and try again.")
-            if is_too_often
-            else refusal_text(refusal),
+            problem=problem or refusal_text(refusal),
+            kept=kept,
             userid=userid,
             next_page=safe_target(next_page) or "",
             takes_passwords=self._takes_passwords,
@@ -125,9 +171,41 @@ class _Entrance:
             branchcode=request.form.get("branchcode", ""),
         )
 
+    def _wait(self, name: str, kept: KeptForm | None) -> Response:
+        free_at = self._limiter.get_window_stats(self._limit, request.remote_addr or "").reset_time
+        seconds = max(1, math.ceil(free_at - time.time()))
+        response = self._form(
+            None,
+            status=429,
+            userid=name,
+            next_page=request.form.get("next"),
+            problem=_("Too many attempts. Wait %(seconds)d seconds and try again.", seconds=seconds),
+            kept=kept,
+        )
+        response.headers["Retry-After"] = str(seconds)
+        return response
+
     @staticmethod
     def _target(given: str | None) -> str:
         return safe_target(given) or url_for("staff.home")
+
+
+def _speak_as_chosen() -> None:
+    chosen = request.form.get(i18n.FIELD) if request.method == "POST" else None
+    if chosen in i18n.LANGUAGES:
+        g.language = g.chosen_language = chosen
+
+
+def _remember_language(response: Response) -> Response:
+    if chosen := g.pop("chosen_language", None):
+        response.set_cookie(
+            i18n.COOKIE, chosen, max_age=_YEAR_SECONDS, samesite="Lax", path=request.script_root or "/"
+        )
+    return response
+
+
+def _ask_whether_to_send(kept: KeptForm) -> Response:
+    return page("staff/kept_form.html", kept=kept, page_of_it=nearest_page(kept.address))
 
 
 _REFUSALS: Mapping[Refusal, str] = {

@@ -47,8 +47,12 @@ def text(name: str) -> str:
 
 
 def number(name: str, source: MultiDict[str, str] | None = None) -> int | None:
+    """Read a field that holds a number (:func:`as_number`)."""
+    return as_number((request.form if source is None else source).get(name, "").strip())
+
+
+def as_number(given: str) -> int | None:
     """Give a whole number of at most ten digits; None for anything else."""
-    given = (request.form if source is None else source).get(name, "").strip()
     return int(given) if given.isascii() and given.isdigit() and len(given) <= 10 else None
 
 

@@ -16,6 +16,7 @@ from koha_ill_sidecar.web.staff.access import (
     COOKIE,
     Access,
     csrf_token,
+    nearest_page,
     nobody,
     own_address,
     remember_visitor,
@@ -103,7 +104,7 @@ def _navigation() -> list[_Place]:
 
 
 def _here() -> str:
-    return own_address() if request.method == "GET" else url_for("staff.home")
+    return own_address() if request.method == "GET" else nearest_page(own_address())
 
 
 def _home() -> Response:

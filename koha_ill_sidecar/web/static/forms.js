@@ -78,6 +78,7 @@ class Suggestions {
     this.address = place.dataset.suggests;
     this.words = place.dataset;
     this.input = place.querySelector("input");
+    this.chosen = document.getElementById(this.input.dataset.number).value && this.input.value;
     this.list = document.createElement("ul");
     this.list.id = `${this.input.id}-list`;
     this.list.className = "suggestions";
@@ -96,6 +97,7 @@ class Suggestions {
     this.input.addEventListener("compositionend", () => this.wait());
     this.input.addEventListener("keydown", (event) => this.press(event));
     this.input.addEventListener("blur", () => this.close());
+    this.input.addEventListener("change", () => this.recognise());
     this.list.addEventListener("mousedown", (event) => event.preventDefault());
     this.list.addEventListener("click", (event) => {
       const option = event.target.closest("[role=option]");
@@ -106,20 +108,40 @@ class Suggestions {
   wait() {
     clearTimeout(this.timer);
     this.aborter?.abort();
-    if (this.input.dataset.shown) document.getElementById(this.input.dataset.shown).textContent = "";
     if (ONE_LETTER.test(this.input.value.trim())) return this.close();
     this.timer = setTimeout(() => this.ask(), PAUSE);
   }
 
   async ask() {
     this.aborter = new AbortController();
-    const query = new URLSearchParams({ q: this.input.value });
     try {
-      const answer = await fetch(`${this.address}?${query}`, { headers: { Accept: "application/json" }, redirect: "error", signal: this.aborter.signal });
-      if (answer.ok) this.show(await answer.json());
+      this.show(await this.find(this.input.value, this.aborter.signal));
     } catch {
       this.close(); // what was typed can still be sent
     }
+  }
+
+  async find(typed, signal) {
+    const query = new URLSearchParams({ q: typed });
+    const answer = await fetch(`${this.address}?${query}`, { headers: { Accept: "application/json" }, redirect: "error", signal });
+    if (!answer.ok) throw new Error(`${this.address} answered ${answer.status}`);
+    return answer.json();
+  }
+
+  // A card number that was typed or scanned says at once who is meant.
+  async recognise() {
+    const typed = this.input.value.trim();
+    if (!typed || this.isChosen()) return;
+    try {
+      const patron = (await this.find(typed)).find((one) => one.cardnumber === typed);
+      if (patron && this.input.value.trim() === typed) this.choose({ patron });
+    } catch {
+      // The server finds out who is meant when the form is sent.
+    }
+  }
+
+  isChosen() {
+    return this.input.value === this.chosen;
   }
 
   show(found) {
@@ -152,6 +174,11 @@ class Suggestions {
       event.stopPropagation();
       return this.close();
     }
+    if (event.key === "Enter" && at < 0 && this.input.value.trim() && !this.isChosen()) {
+      event.preventDefault(); // a scanner sends it, too
+      this.close();
+      return this.recognise().then(() => this.isChosen() || this.input.form.requestSubmit([...this.input.form.elements].find((one) => one.matches("button.default"))));
+    }
     if (this.list.hidden || !options.length) return;
     if (event.key === "ArrowDown") this.select(options[(at + 1) % options.length]);
     else if (event.key === "ArrowUp") this.select(options[(at + options.length - (at < 0 ? 0 : 1)) % options.length]);
@@ -167,12 +194,12 @@ class Suggestions {
   }
 
   choose({ patron }) {
-    const { number, library, shown } = this.input.dataset;
-    this.input.value = number ? patron.label : patron.number;
-    if (number) document.getElementById(number).value = patron.number;
-    if (shown) document.getElementById(shown).textContent = patron.label;
+    const { number, library } = this.input.dataset;
+    this.input.value = this.chosen = patron.label;
+    document.getElementById(number).value = patron.number;
     if (library) this.takeLibrary(library, patron.branchcode);
     this.close();
+    this.said.textContent = `${this.words.chosen} ${patron.label}`;
   }
 
   // The library follows the patron, unless somebody has chosen one.

@@ -91,7 +91,9 @@ def test_only_a_new_request_can_be_edited(clara: Desk, admin: Engine, make: Make
     sent = clara.post(f"/requests/{number}/item", {"do": "save", "type": "book", "seen": "{}"})
 
     assert (shown.status_code, sent.status_code) == (409, 409)
-    assert "The request has changed meanwhile" in shown.text
+    for page in (shown.text, sent.text):
+        assert "This is not possible in the request&#39;s status" in page
+        assert f'href="/requests/{number}/edit"' in page
     assert stored(admin) == ITEM
 
 

@@ -36,7 +36,7 @@ def test_what_staff_may_edit_is_written(clara: Desk, admin: Engine, make: Make) 
     number = make()
 
     answer = edit(clara, number).send(
-        borrowernumber=str(WEN),
+        patron="20000006",
         branchcode=RIVERSIDE,
         status_alias="WAITING",
         price_paid="12.50",
@@ -146,15 +146,18 @@ def test_cost_is_shown_and_not_edited(clara: Desk, make: Make) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("borrowernumber", "999999", "There is no patron with this number."),
-        ("borrowernumber", "", "There is no patron with this number."),
+        ("patron", "999999", "There is no such patron."),
+        ("patron", "page sam", "It is not sure who is meant."),
+        ("patron", "", "A request that has a patron keeps one"),
         ("biblio_id", "12345", "There is no record with this number."),
         ("biblio_id", "x1", "There is no record with this number."),
         ("branchcode", "XX", "Choose a library."),
         ("branchcode", "", "Choose a library."),
         ("batch_id", "77", "There is no such batch any more."),
         ("status_alias", "GONE", "There is no such status any more."),
-        ("price_paid", "9" * 21, "This is too long"),
+        ("status_alias", "x" * 100, "There is no such status any more."),
+        ("price_paid", "9" * 21, "This is too long: it has 21 characters, and Koha has room for 20."),
+        ("price_paid", "free", "This is no amount of money. Write it like 1,234.50."),
     ],
 )
 def test_a_mistake_is_told_at_its_field_and_nothing_is_lost(
@@ -191,7 +194,7 @@ def test_hostile_values_are_shown_as_text(clara: Desk, make: Make) -> None:
     )
 
     form = edit(clara, number)
-    again = form.send(borrowernumber=hostile, biblio_id=hostile)
+    again = form.send(patron=hostile, biblio_id=hostile)
 
     for page in (form.page, again.text):
         assert "<script>alert" not in page
@@ -204,7 +207,7 @@ def test_a_patron_is_found_by_name_and_chosen(clara: Desk, admin: Engine, make: 
     form = edit(clara, number)
     assert "Sam Page [20000005]" in form.page
 
-    form.send("find", borrowernumber="wen", notesstaff="typed")
+    form.send("find", patron="we", notesstaff="typed")
     assert f'value="choose:{WEN}"' in form.page
     form.send(f"choose:{WEN}")
     assert form.fields["borrowernumber"] == str(WEN)
@@ -215,14 +218,52 @@ def test_a_patron_is_found_by_name_and_chosen(clara: Desk, admin: Engine, make: 
     assert (row(admin, number)["borrowernumber"], row(admin, number)["notesstaff"]) == (WEN, "typed")
 
 
-def test_a_card_number_is_not_taken_for_a_patrons_number(clara: Desk, admin: Engine, make: Make) -> None:
+def test_a_card_number_says_who_is_meant(clara: Desk, admin: Engine, make: Make) -> None:
     form = edit(clara, number := make())
 
-    answer = form.send(borrowernumber="20000006")
-
-    assert answer.status_code == 422
-    assert f'value="choose:{WEN}"' in form.page
+    form.send("find", patron="20000006")
+    assert form.fields["patron"] == "文 林 [20000006]"
     assert row(admin, number)["borrowernumber"] == SAM
+
+    edit(clara, number).send(patron="20000006")
+    assert row(admin, number)["borrowernumber"] == WEN
+
+
+def test_all_mistakes_are_told_at_once(clara: Desk, make: Make) -> None:
+    form = edit(clara, make())
+
+    form.send(patron="nobody", biblio_id="x", price_paid="much", notesopac="typed")
+
+    for name in ("patron", "biblio_id", "price_paid"):
+        assert f'id="{name}-error"' in form.page
+    assert (form.fields["patron"], form.fields["price_paid"], form.fields["notesopac"]) == (
+        "nobody", "much", "typed",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("style", "typed", "stored"),
+    [("US", "1,234.5", "1234.5"), ("FR", "1.234,56", "1234.56"), ("FR", "12.50", "12.50")],
+)
+def test_money_is_written_as_koha_is_set_up(
+    clara: Desk, admin: Engine, make: Make, database: Database, style: str, typed: str, stored: str
+) -> None:
+    with admin.begin() as connection:
+        connection.execute(
+            text("REPLACE INTO systempreferences (variable, value) VALUES ('CurrencyFormat', :style)"),
+            {"style": style},
+        )
+    database._preferences = None
+
+    edit(clara, number := make()).send(price_paid=typed)
+
+    assert row(admin, number)["price_paid"] == stored
+
+
+def test_a_price_that_nobody_touched_may_be_anything(clara: Desk, admin: Engine, make: Make) -> None:
+    edit(clara, number := make(price_paid="a bottle of wine")).send(notesstaff="typed")
+
+    assert row(admin, number)["price_paid"] == "a bottle of wine"
 
 
 def unauthenticated(make: Make, **details: str) -> int:
@@ -337,7 +378,7 @@ def test_another_patron_takes_the_holds_along(clara: Desk, admin: Engine, make: 
         )
     number = make(biblio_id=7)
 
-    edit(clara, number).send(borrowernumber=str(WEN))
+    edit(clara, number).send(patron="20000006")
 
     with admin.connect() as connection:
         assert connection.scalar(text("SELECT borrowernumber FROM reserves")) == WEN
@@ -357,9 +398,9 @@ def test_the_form_costs_few_queries(
     with queries() as opened:
         form = edit(clara, number)
     with queries() as searched:
-        form.send("find", borrowernumber="nobody at all")
+        form.send("find", patron="nobody at all")
     with queries() as saved:
-        form.send(borrowernumber=str(SAM), notesstaff="x", managedby=str(CLARA))
+        form.send(patron="20000005", notesstaff="x", managedby=str(CLARA))
 
     assert len(opened) <= 15, opened
     assert len(searched) <= 20, searched

@@ -1,11 +1,15 @@
 """The door of the staff interface."""
 
+import html
+import re
 from collections.abc import Callable
 
 import bcrypt
 import pytest
+from office import Office
 from sqlalchemy import Engine, text
 from web.conftest import Desk
+from web.staff.pages import Form, value_of
 from werkzeug.test import TestResponse
 
 from cast import ADA, CLARA, DORA, RIVERSIDE
@@ -88,7 +92,153 @@ def test_too_many_attempts_have_to_wait(desk: Callable[[], Desk]) -> None:
     answers = [_sign_in(visitor, password="wrong") for _ in range(21)]
 
     assert [answer.status_code for answer in answers] == [403] * 20 + [429]
-    assert "Wait a minute" in answers[-1].text
+
+
+@pytest.mark.usefixtures("with_passwords")
+def test_who_has_to_wait_is_told_how_long_and_keeps_what_was_typed(desk: Callable[[], Desk]) -> None:
+    visitor = desk()
+    for _ in range(20):
+        _sign_in(visitor, password="wrong")
+
+    told = _sign_in(visitor, next="/requests?status=NEW")
+
+    assert 0 < int(told.headers["Retry-After"]) <= 60
+    assert f"Wait {told.headers['Retry-After']} seconds" in told.text
+    assert 'name="userid" value="clara"' in told.text
+    assert 'name="next" value="/requests?status=NEW"' in told.text
+
+
+@pytest.mark.usefixtures("with_passwords")
+def test_the_language_changes_at_the_door_without_an_attempt(desk: Callable[[], Desk]) -> None:
+    visitor = desk()
+
+    page = _sign_in(visitor, name="clara", language="zh-Hant-TW", next="/requests?status=NEW")
+
+    assert page.status_code == 200
+    assert '<html lang="zh-Hant-TW">' in page.text
+    assert 'value="clara"' in page.text
+    assert 'name="next" value="/requests?status=NEW"' in page.text
+
+
+class TestAFormWhoseSessionHasEnded:
+    NOTE = "Ring them,\r\n<b>雪</b>"
+
+    @staticmethod
+    def _ended(clara: Desk, office: Office, number: int, **headers: str) -> TestResponse:
+        token = value_of(clara.get(f"/requests/{number}/edit").text, "csrf_token")
+        form = {**Form(clara, f"/requests/{number}/edit").fields, "csrf_token": token, "do": "save"}
+        office.does("DELETE FROM ill_sidecar_sessions")
+        return clara.client.post(
+            f"/requests/{number}/edit",
+            data={**form, "notesstaff": TestAFormWhoseSessionHasEnded.NOTE},
+            headers=headers,
+        )
+
+    @staticmethod
+    def _enter(
+        clara: Desk, told: TestResponse, name: str = "clara", password: str = _PASSWORD
+    ) -> TestResponse:
+        fields = {
+            field: html.unescape(value_of(told.text, field)) for field in ("csrf_token", "next", "kept_form")
+        }
+        return clara.client.post("/sign-in", data={**fields, "userid": name, "password": password})
+
+    @staticmethod
+    def _send(clara: Desk, asked: TestResponse) -> TestResponse:
+        form = asked.text.partition('class="buttons"')[2].partition("</form>")[0]
+        pairs = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', form)
+        address = re.search(r'action="([^"]*)" class="buttons"', asked.text)
+        assert address
+        return clara.client.post(address[1], data={name: html.unescape(value) for name, value in pairs})
+
+    @pytest.mark.usefixtures("with_passwords")
+    def test_is_kept_and_sent_when_its_owner_says_so(self, clara: Desk, office: Office) -> None:
+        number = office.request()
+
+        told = self._ended(clara, office, number)
+        assert told.status_code == 403
+        assert "What you typed is kept." in told.text
+        again = self._enter(clara, told, password="wrong")
+        assert "The user name or the password is not right." in again.text
+
+        asked = self._enter(clara, again)
+        assert "You work as Clara Birchwood now." in asked.text
+        assert "Ring them,\r\n&lt;b&gt;雪&lt;/b&gt;" in asked.text
+        assert f'href="/requests/{number}/edit">Drop it' in asked.text
+        assert office.asks("SELECT notesstaff FROM illrequests") == [(None,)]
+
+        assert self._send(clara, asked).location == f"/requests/{number}"
+        assert office.asks("SELECT notesstaff FROM illrequests") == [("Ring them,\n<b>雪</b>",)]
+
+    @pytest.mark.usefixtures("with_passwords")
+    def test_is_shown_to_somebody_else_who_signs_in_before_it_is_sent_as_theirs(
+        self, clara: Desk, office: Office
+    ) -> None:
+        asked = self._enter(clara, self._ended(clara, office, office.request()), name="super")
+
+        assert "You work as Sue Over now." in asked.text
+
+    def test_is_asked_about_if_one_has_signed_in_elsewhere_meanwhile(
+        self, clara: Desk, office: Office
+    ) -> None:
+        number = office.request()
+        old = {"csrf_token": "of the session before", "comment": "Typed for long"}
+
+        asked = clara.client.post(
+            f"/requests/{number}/comments", data=old, headers={"Sec-Fetch-Site": "same-origin"}
+        )
+
+        assert "Typed for long" in asked.text
+        assert f'href="/requests/{number}">Drop it' in asked.text
+        assert self._send(clara, asked).location == f"/requests/{number}#comments"
+
+    def test_goes_on_for_who_has_signed_in_to_koha_meanwhile(self, clara: Desk, office: Office) -> None:
+        told = self._ended(clara, office, office.request())
+        fields = {field: html.unescape(value_of(told.text, field)) for field in ("csrf_token", "kept_form")}
+
+        still_out = clara.client.post("/go-on", data=fields)
+        clara.sign_in(CLARA)
+        asked = clara.client.post("/go-on", data=fields)
+
+        assert "What you typed is kept." in still_out.text
+        assert "You work as Clara Birchwood now." in asked.text
+
+    def test_is_not_kept_if_it_is_no_form_of_ours(self, clara: Desk, office: Office) -> None:
+        number = office.request()
+
+        assert self._ended(clara, office, number, **{"Sec-Fetch-Site": "cross-site"}).status_code == 400
+        assert clara.client.post(f"/requests/{number}/comments", data={"comment": "x"}).status_code == 400
+
+    def test_that_is_too_large_is_said_not_to_be_kept(self, clara: Desk, office: Office) -> None:
+        form = {"csrf_token": "old", "comment": "x" * 600_000}
+
+        told = clara.client.post(
+            f"/requests/{office.request()}/comments", data=form, headers={"Sec-Fetch-Site": "same-origin"}
+        )
+
+        assert told.status_code == 413
+        assert "Go back and copy it first." in told.text
+
+    @pytest.mark.usefixtures("with_passwords")
+    @pytest.mark.parametrize(
+        "kept", ["nonsense", "[]", "7", '["//evil.example", []]', '["/x", [["a"]]]', "[7, []]"]
+    )
+    def test_that_nobody_can_have_kept_is_passed_over(self, desk: Callable[[], Desk], kept: str) -> None:
+        assert _sign_in(desk(), kept_form=kept, next="/requests").location == "/requests"
+
+
+def test_the_language_leads_from_what_a_form_answered_to_a_page(clara: Desk, office: Office) -> None:
+    number = office.request()
+
+    for address, wish, page in (
+        (f"/requests/{number}/comments", "", f"/requests/{number}"),
+        (f"/requests/{number}/item", "save", f"/requests/{number}/item"),
+        ("/requests/new", "create", "/requests/new"),
+    ):
+        answer = clara.post(address, {"do": wish})
+
+        assert answer.status_code == 422
+        assert f'name="next" value="{page}"' in answer.text
 
 
 def test_signing_out_ends_the_session(clara: Desk) -> None:

@@ -141,6 +141,22 @@ def test_a_mistake_is_told_at_its_field_and_nothing_is_lost(
     assert "Snow" in answer.text
 
 
+def test_all_mistakes_are_told_at_once(clara: Desk) -> None:
+    page = send(clara, type="", patron="Nobody At All", branchcode="XX").text
+
+    for name in ("type", "patron", "branchcode"):
+        assert f'id="{name}-error"' in page
+
+
+def test_the_language_changes_with_all_that_is_typed(clara: Desk, admin: Engine) -> None:
+    page = clara.post("/requests/new", {**ARTICLE, "language": "zh-Hant-TW"}).text
+
+    assert '<html lang="zh-Hant-TW">' in page
+    assert "Snow" in page
+    assert requests_in(admin) == []
+    assert '<html lang="zh-Hant-TW">' in clara.get("/requests").text
+
+
 def test_hostile_values_are_shown_as_text(clara: Desk) -> None:
     hostile = "\"><script>alert('雪')</script>"
     page = send(

@@ -323,6 +323,25 @@ class TestComments:
         assert 'aria-describedby="comment-hint comment-problem" aria-invalid="true"' in answer.text
         assert "Type a comment first." in answer.text
 
+    @pytest.mark.parametrize("text", ["雪" * 21_846, "x" * 65_536])
+    def test_that_koha_has_no_room_for_are_kept_in_the_form(
+        self, clara: Desk, office: Office, text: str
+    ) -> None:
+        number = office.request()
+
+        answer = clara.post(f"/requests/{number}/comments", {"comment": text})
+
+        assert answer.status_code == 422
+        assert f">\n{text}</textarea>" in answer.text
+        assert "bytes, and Koha has room for 65535" in answer.text
+
+    @pytest.mark.parametrize("text", ["雪" * 21_845, "😀" * 16_383, "x" * 65_535])
+    def test_may_be_as_long_as_koha_takes_them(self, clara: Desk, office: Office, text: str) -> None:
+        number = office.request()
+
+        assert clara.post(f"/requests/{number}/comments", {"comment": text}).status_code == 303
+        assert f'<p class="text">{text}</p>' in clara.get(f"/requests/{number}").text
+
     def test_that_are_very_many_are_walked_through_from_the_newest(self, clara: Desk, office: Office) -> None:
         number = office.request()
         office.does(

@@ -8,12 +8,14 @@ from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.request_documents import Column
 from koha_ill_sidecar.services.request_list import ListedRequest
 from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.words import N_
 
 SETTING = "requests.columns"
 
 _TYPES = {kind.value: kind.label for kind in MaterialType}
-_LONGEST_NOTE = 100  # Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js
+_LONGEST = 200
+_LONGEST_STAFF_NOTE = 100  # Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,12 +26,16 @@ class ListColumn:
     Attributes:
         value: Gives what stands in it for a request: a text, a day, a moment, a number or nothing.
         is_long: Its texts want room.
+        longest: So many characters of a text the page shows; the CSV has all of it.
+        code: In the CSV, what people call the code behind the name, and the code: names change.
     """
 
     column: Column
     label: str
     value: Callable[[ListedRequest], str | date | datetime | int | None]
     is_long: bool = False
+    longest: int = _LONGEST
+    code: tuple[str, Callable[[ListedRequest], str | None]] | None = None
 
     @property
     def name(self) -> str:
@@ -51,15 +57,24 @@ def _patron(one: ListedRequest) -> str:
     return f"{one.row.patron_name} {card}".strip()
 
 
-def _note(text: str | None) -> str:
-    return "" if text is None else text if len(text) <= _LONGEST_NOTE else text[: _LONGEST_NOTE - 1] + "…"
+def _library(one: ListedRequest) -> str:
+    code = one.row.ill_request.branchcode or ""
+    return current().libraries.get(code, code)
 
 
 COLUMNS: Mapping[Column, ListColumn] = {
     each.column: each
     for each in (
         ListColumn(column=Column.NUMBER, label=N_("Request number"), value=lambda one: one.number),
-        ListColumn(column=Column.STATUS, label=N_("Status"), value=lambda one: _(one.status)),
+        ListColumn(
+            column=Column.STATUS,
+            label=N_("Status"),
+            value=lambda one: _(one.status),
+            code=(
+                N_("Status code"),
+                lambda one: one.row.ill_request.status_alias or one.row.ill_request.status,
+            ),
+        ),
         ListColumn(column=Column.BATCH, label=N_("Batch"), value=lambda one: one.row.batch),
         ListColumn(column=Column.AUTHOR, label=N_("Author"), value=_attribute("author", "article_author")),
         ListColumn(column=Column.TITLE, label=N_("Title"), value=_attribute("title"), is_long=True),
@@ -82,7 +97,10 @@ COLUMNS: Mapping[Column, ListColumn] = {
             column=Column.BIBLIO, label=N_("Biblio number"), value=lambda one: one.row.ill_request.biblio_id
         ),
         ListColumn(
-            column=Column.LIBRARY, label=N_("Library"), value=lambda one: one.row.ill_request.branchcode
+            column=Column.LIBRARY,
+            label=N_("Library"),
+            value=_library,
+            code=(N_("Library code"), lambda one: one.row.ill_request.branchcode),
         ),
         ListColumn(column=Column.PLACED, label=N_("Placed on"), value=lambda one: one.row.ill_request.placed),
         ListColumn(
@@ -109,8 +127,9 @@ COLUMNS: Mapping[Column, ListColumn] = {
         ListColumn(
             column=Column.NOTES_STAFF,
             label=N_("Staff notes"),
-            value=lambda one: _note(one.row.ill_request.notesstaff),
+            value=lambda one: one.row.ill_request.notesstaff,
             is_long=True,
+            longest=_LONGEST_STAFF_NOTE,
         ),
         ListColumn(column=Column.BACKEND, label=N_("Backend"), value=lambda one: one.row.ill_request.backend),
     )

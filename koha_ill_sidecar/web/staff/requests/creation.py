@@ -115,8 +115,8 @@ class _Desk:
         match wanted:
             case "create" | "create_anyway":
                 return self._create(typed, even_if_asked_before=wanted == "create_anyway")
-            case "choose" if about.isascii() and about.isdigit():
-                typed.patron, typed.chosen = "", int(about[:10])
+            case "choose":
+                typed.patron, typed.chosen = "", forms.as_number(about)
         return self._form(typed, _Told())
 
     def _fill_in(self, typed: _Typed) -> Response:
@@ -174,6 +174,8 @@ class _Desk:
         )
         if known.meant.patron is not None:
             typed.choose(known.meant.patron)
+        elif told.errors and typed.patron:
+            told.errors["patron"] = _who_is_meant(known.meant)
         return page(
             "staff/requests/new.html",
             told.status,

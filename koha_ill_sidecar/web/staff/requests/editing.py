@@ -1,16 +1,18 @@
 """The form in which a request is edited."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
+from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import request_edits
-from koha_ill_sidecar.services.request_edits import RequestForm
+from koha_ill_sidecar.services.request_edits import Mistakes, RequestForm, TypedPatron
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
@@ -20,7 +22,7 @@ from koha_ill_sidecar.web.staff.forms import Told
 from koha_ill_sidecar.words import N_
 
 _LABELS: Mapping[str, str] = {
-    "borrowernumber": N_("Patron ID"),
+    "borrowernumber": N_("Patron"),
     "managedby": N_("Managed by"),
     "biblio_id": N_("Bibliographic record ID"),
     "branchcode": N_("Library"),
@@ -30,19 +32,15 @@ _LABELS: Mapping[str, str] = {
     "notesstaff": N_("Staff notes"),
     "notesopac": N_("OPAC notes"),
 }
-_MISTAKES: Mapping[str, tuple[str, str]] = {
-    "invalid_patron": (
-        "borrowernumber",
-        N_("There is no patron with this number. Search by name or card number."),
-    ),
-    "invalid_manager": ("managedby", N_("Choose a member of staff who may work with ILL requests.")),
-    "invalid_biblio": ("biblio_id", N_("There is no record with this number.")),
-    "invalid_branch": ("branchcode", N_("Choose a library.")),
-    "missing_branch": ("branchcode", N_("Choose a library.")),
-    "invalid_batch": ("batch_id", N_("There is no such batch any more.")),
-    "unknown_status_alias": ("status_alias", N_("There is no such status any more.")),
-    "too_long": ("price_paid", N_("This is too long: Koha has room for 20 characters.")),
+_MISTAKES: Mapping[str, str] = {
+    "invalid_manager": N_("Choose a member of staff who may work with ILL requests."),
+    "invalid_biblio": N_("There is no record with this number."),
+    "invalid_branch": N_("Choose a library."),
+    "missing_branch": N_("Choose a library."),
+    "invalid_batch": N_("There is no such batch any more."),
+    "unknown_status_alias": N_("There is no such status any more."),
 }
+"""What is said instead of the refusal's own words, which speak to whoever types codes."""
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -60,64 +58,112 @@ class _Desk:
     def show(self, illrequest_id: int) -> Response:
         """Show the request as it is."""
         known = self._database.transact(request_edits.form, illrequest_id, current().member)
-        return _page(known, known.values, known.values, Told())
+        return self._page(known, known.values, _shown_patron(known, TypedPatron("", None)), Told())
 
     def take(self, illrequest_id: int) -> Response:
         """Do what the pressed button says."""
-        typed = {name: forms.text(name) for name in _LABELS}
-        wanted, about = forms.wish()
+        typed = {name: forms.text(name) for name in _LABELS if name != "borrowernumber"}
+        patron, (wanted, about) = _typed_patron(), forms.wish()
         if wanted == "choose":
-            typed["borrowernumber"] = about
-        if wanted in ("choose", "find"):
-            return self._form(illrequest_id, typed, forms.seen(), Told())
-        try:
-            outcome = self._database.transact(
-                request_edits.save, illrequest_id, current().member, typed=typed, seen=forms.seen()
-            )
-        except RequestRefused as error:
-            return self._form(illrequest_id, typed, forms.seen(), _refusal(error))
-        if isinstance(outcome, ChangedMeanwhile):
-            told = Told(changed=outcome)
-            return self._form(illrequest_id, {**typed, **outcome.taken}, outcome.now, told)
-        messages.tell("done", _("The request was saved."))
+            patron = TypedPatron("", forms.as_number(about))
+        if wanted != "save":
+            return self._form(illrequest_id, typed, patron, forms.seen(), Told())
+        outcome = self._database.transact(
+            request_edits.save,
+            illrequest_id,
+            current().member,
+            typed=typed,
+            patron=patron,
+            seen=forms.seen(),
+        )
+        match outcome:
+            case Mistakes():
+                errors = {name: _mistake(error) for name, error in outcome.by_column.items()}
+                return self._form(illrequest_id, typed, patron, forms.seen(), Told(errors=errors))
+            case ChangedMeanwhile():
+                return self._changed(illrequest_id, typed, patron, outcome)
+            case ILLRequest():
+                messages.tell("done", _("The request was saved."))
         return redirect(forms.address_of(illrequest_id), 303)
 
+    def _changed(
+        self, illrequest_id: int, typed: Mapping[str, str], patron: TypedPatron, changed: ChangedMeanwhile
+    ) -> Response:
+        taken = dict(changed.taken)
+        if (other := taken.pop("borrowernumber", None)) is not None:
+            patron = TypedPatron("", forms.as_number(other))
+        return self._form(illrequest_id, {**typed, **taken}, patron, changed.now, Told(changed=changed))
+
     def _form(
-        self, illrequest_id: int, typed: Mapping[str, str], seen: Mapping[str, str], told: Told
+        self,
+        illrequest_id: int,
+        typed: Mapping[str, str],
+        patron: TypedPatron,
+        seen: Mapping[str, str],
+        told: Told,
     ) -> Response:
         known = self._database.transact(
-            request_edits.form, illrequest_id, current().member, typed_patron=typed["borrowernumber"]
+            request_edits.form, illrequest_id, current().member, typed_patron=patron
         )
-        return _page(known, {**known.values, **typed}, seen, told)
+        return self._page(known, {**known.values, **typed}, _shown_patron(known, patron), told, seen)
+
+    def _page(
+        self,
+        known: RequestForm,
+        values: Mapping[str, str],
+        patron: TypedPatron,
+        told: Told,
+        seen: Mapping[str, str] | None = None,
+    ) -> Response:
+        return page(
+            "staff/requests/edit.html",
+            told.status,
+            known=known,
+            values=values,
+            patron=patron,
+            seen=forms.as_seen(known.values if seen is None else seen),
+            told=told,
+            labels=_LABELS,
+            libraries=current().libraries,
+            type_labels={kind.value: kind.label for kind in MaterialType},
+            shown_values=self._shown(known, told),
+        )
+
+    def _shown(self, known: RequestForm, told: Told) -> Mapping[str, Mapping[str, str]]:
+        """Give what codes and numbers are called, for the table of what has changed."""
+        differences = told.changed.differences if told.changed else ()
+        given = {
+            value
+            for one in differences
+            if one.name == "borrowernumber"
+            for value in (one.was, one.now, one.yours)
+        }
+        numbers = {number for value in given if (number := forms.as_number(value)) is not None}
+        patrons = self._database.transact(request_edits.patron_labels, numbers) if numbers else {}
+        return {
+            "borrowernumber": _by_text(patrons),
+            "branchcode": current().libraries,
+            "status_alias": {**known.aliases, "": known.status},
+            "managedby": _by_text(known.managers or {}),
+            "batch_id": _by_text(known.batches or {}),
+        }
 
 
-def _refusal(error: RequestRefused) -> Told:
-    if error.code not in _MISTAKES:
-        return Told(problem=say(error.sentence))
-    name, said = _MISTAKES[error.code]
-    return Told(errors={name: _(said)})
+def _typed_patron() -> TypedPatron:
+    text = forms.text("patron")
+    return TypedPatron(text, forms.number("borrowernumber") if text else None)
 
 
-def _page(known: RequestForm, values: Mapping[str, str], seen: Mapping[str, str], told: Told) -> Response:
-    return page(
-        "staff/requests/edit.html",
-        told.status,
-        known=known,
-        values=values,
-        seen=forms.as_seen(seen),
-        told=told,
-        labels=_LABELS,
-        libraries=current().libraries,
-        type_labels={kind.value: kind.label for kind in MaterialType},
-        shown_values=_shown(known),
-    )
+def _shown_patron(known: RequestForm, typed: TypedPatron) -> TypedPatron:
+    """Give what stands in the field of the patron: whoever is meant, else what was typed."""
+    if known.patron is None:
+        return replace(typed, chosen=None)
+    return TypedPatron(known.patron.label, known.patron.borrowernumber)
 
 
-def _shown(known: RequestForm) -> Mapping[str, Mapping[str, str]]:
-    """Give what codes and numbers are called, for the table of what has changed."""
-    return {
-        "branchcode": current().libraries,
-        "status_alias": {**known.aliases, "": known.status},
-        "managedby": {str(number): name for number, name in (known.managers or {}).items()},
-        "batch_id": {str(number): name for number, name in (known.batches or {}).items()},
-    }
+def _by_text(names: Mapping[int, str]) -> Mapping[str, str]:
+    return {str(number): name for number, name in names.items()}
+
+
+def _mistake(error: RequestRefused) -> str:
+    return _(_MISTAKES[error.code]) if error.code in _MISTAKES else say(error.sentence)

@@ -8,9 +8,9 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.domain.attributes import MaterialType, label
 from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
 from koha_ill_sidecar.domain.item_form import ItemEntry, entry_of
-from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import item_edits
+from koha_ill_sidecar.services import item_edits, management
 from koha_ill_sidecar.services.item_edits import ItemFormOfRequest
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import say
@@ -19,6 +19,7 @@ from koha_ill_sidecar.web.staff import forms, messages
 from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.forms import Told
 from koha_ill_sidecar.web.staff.requests import item_fields
+from koha_ill_sidecar.web.staff.requests.workplace import workplace
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -31,15 +32,25 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
 
 class _Desk:
     def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
         self._database = runtime.database
 
     def show(self, illrequest_id: int) -> Response:
         """Show the item as it is."""
-        known = self._database.transact(item_edits.form, illrequest_id)
+        try:
+            known = self._database.transact(item_edits.form, illrequest_id)
+        except ActionNotAllowed:
+            return self._not_possible(illrequest_id)
         return _page(known, known.entry, known.values, Told())
 
     def take(self, illrequest_id: int) -> Response:
         """Do what the pressed button says."""
+        try:
+            return self._take(illrequest_id)
+        except ActionNotAllowed:
+            return self._not_possible(illrequest_id)
+
+    def _take(self, illrequest_id: int) -> Response:
         entry, (wanted, _about) = item_fields.read_entry(), forms.wish()
         if wanted != "save":
             return self._form(illrequest_id, entry, forms.seen(), Told())
@@ -71,6 +82,10 @@ class _Desk:
     def _form(self, illrequest_id: int, entry: ItemEntry, seen: Mapping[str, str], told: Told) -> Response:
         known = self._database.transact(item_edits.form, illrequest_id)
         return _page(known, entry, seen, told)
+
+    def _not_possible(self, illrequest_id: int) -> Response:
+        head = self._database.transact(management.head, illrequest_id, workplace(self._runtime))
+        return page("staff/requests/not_possible.html", 409, head=head, changed=None)
 
 
 def _page(known: ItemFormOfRequest, entry: ItemEntry, seen: Mapping[str, str], told: Told) -> Response:

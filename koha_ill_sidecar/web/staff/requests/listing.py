@@ -13,10 +13,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.request_documents import Column
-from koha_ill_sidecar.domain.statuses import Status
+from koha_ill_sidecar.domain.statuses import WAITING_FOR_STAFF, Status
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services import request_list
-from koha_ill_sidecar.services.request_list import WAITING_FOR_US, ListedRequest, RequestPage
+from koha_ill_sidecar.services.request_list import ListedRequest, RequestPage
 from koha_ill_sidecar.storage.sidecar import person_settings
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.i18n import gettext as _
@@ -31,6 +31,7 @@ from koha_ill_sidecar.web.staff.requests.query import ListQuery
 _VIEWS = "requests.views"
 _LONGEST_NAME = 60
 _MOST_VIEWS = 30
+_LONGEST_QUERY = 4000
 _STEP = 500
 _BYTE_ORDER_MARK = "\ufeff"  # by which spreadsheets know UTF-8
 # A spreadsheet takes what begins so for a formula.
@@ -68,7 +69,9 @@ class _Views:
                 for column in list_columns.available(has_batches=found.batches is not None)
             ],
             views=_views(settings.get(_VIEWS)),
-            waiting_for_us=tuple(status.value for status in WAITING_FOR_US),
+            labels=list_query.LABELS,
+            waiting=[status.value for status in WAITING_FOR_STAFF],
+            waiting_count=sum(found.found.statuses.get(status, 0) for status in WAITING_FOR_STAFF),
             type_choices=lambda: [(kind.value, _(kind.label)) for kind in MaterialType],
             statuses=_status_choices(found, query),
             backends=[(name, name) for name in sorted({*found.found.backends, *query.wanted.backends})],
@@ -82,9 +85,11 @@ class _Views:
             sort_state=lambda column: _sort_state(query, column),
         )
 
-    def export(self) -> Response:
-        """Give all requests that the filter picks as CSV, in the chosen columns."""
+    def export(self) -> BaseResponse:
+        """Give all requests that the filter picks as CSV, in the chosen columns; the page tells of mistakes."""
         query = list_query.read(request.args)
+        if query.mistakes:
+            return redirect(_address(), 303)
         found, settings = self._transact(_load, query, current().member.borrowernumber)
         chosen = list_columns.chosen(
             settings.get(list_columns.SETTING), has_batches=found.batches is not None
@@ -104,20 +109,26 @@ class _Views:
     def keep_view(self) -> BaseResponse:
         """Keep the list as it is under a name, or let a kept one go."""
         query = _only_known(request.form.get("query", ""))
-        name = request.form.get("name", "").strip()[:_LONGEST_NAME]
-        if name:
-            is_removal = "remove" in request.form
-            self._transact(
-                _change_views, current().member.borrowernumber, name, None if is_removal else query
-            )
-            said = _("The view %(name)s was removed.") if is_removal else _("The view %(name)s was saved.")
-            messages.tell("done", said % {"name": name})
-        else:
+        name, person = request.form.get("name", "").strip(), current().member.borrowernumber
+        if not name:
             messages.tell("error", _("Give the view a name."))
+        elif len(name) > _LONGEST_NAME:
+            messages.tell(
+                "error", _("The name is too long: %(most)s characters are the most.", most=_LONGEST_NAME)
+            )
+        elif "remove" in request.form:
+            self._transact(_let_view_go, person, name)
+            messages.tell("done", _("The view %(name)s was removed.", name=name))
+        elif self._transact(_keep_view, person, name, query):
+            messages.tell("done", _("The view %(name)s was saved.", name=name))
+        else:
+            messages.tell(
+                "error", _("There are %(most)s saved views already. Remove one first.", most=_MOST_VIEWS)
+            )
         return redirect(_own(query), 303)
 
     def _lines(self, query: ListQuery, chosen: Sequence[ListColumn]) -> Iterator[str]:
-        yield _BYTE_ORDER_MARK + _csv_line([_(column.label) for column in chosen])
+        yield _BYTE_ORDER_MARK + _csv_line([name for column in chosen for name in _csv_names(column)])
         number = 1
         while True:
             step = self._transact(
@@ -126,7 +137,7 @@ class _Views:
             if not step:
                 return
             for one in step:
-                yield _csv_line([_plain(column, one) for column in chosen])
+                yield _csv_line([cell for column in chosen for cell in _csv_cells(column, one)])
             number += 1
 
 
@@ -138,7 +149,8 @@ def _load(tx: Transaction, query: ListQuery, borrowernumber: int) -> tuple[Reque
 def _status_choices(found: RequestPage, query: ListQuery) -> list[tuple[str, str, str, int]]:
     """Give parameter, code, label and number of every status and alias that occurs or is asked for."""
     occurring = {**dict.fromkeys(query.wanted.statuses, 0), **found.found.statuses}
-    order = {status.value: position for position, status in enumerate(Status)}
+    first_to_last = dict.fromkeys((*WAITING_FOR_STAFF, *Status))
+    order = {status.value: position for position, status in enumerate(first_to_last)}
     statuses = dict(sorted(occurring.items(), key=lambda pair: (order.get(pair[0], len(order)), pair[0])))
     aliases = {**dict.fromkeys(query.wanted.aliases, 0), **found.found.aliases}
     return [
@@ -177,34 +189,48 @@ def _sort_state(query: ListQuery, column: ListColumn) -> str:
 
 def _views(setting: object) -> list[tuple[str, str]]:
     """Give the kept views: name and address."""
-    if not isinstance(setting, dict):
-        return []
-    return [(str(name), _own(str(query))) for name, query in setting.items()]
+    return [(name, _own(query)) for name, query in _kept(setting).items()]
 
 
-def _change_views(tx: Transaction, borrowernumber: int, name: str, query: str | None) -> None:
-    setting = person_settings.find(tx, borrowernumber).get(_VIEWS)
-    kept = dict(setting) if isinstance(setting, dict) else {}
+def _kept(setting: object) -> dict[str, str]:
+    kept = setting if isinstance(setting, dict) else {}
+    return {str(name): str(query) for name, query in kept.items()}
+
+
+def _keep_view(tx: Transaction, borrowernumber: int, name: str, query: str) -> bool:
+    """Keep a view, in the place of one with its name; False if there are too many."""
+    kept = _kept(person_settings.find(tx, borrowernumber).get(_VIEWS))
     kept.pop(name, None)
-    if query is not None:
-        kept = dict([*kept.items(), (name, query)][-_MOST_VIEWS:])
+    if len(kept) >= _MOST_VIEWS:
+        return False
+    person_settings.put(tx, borrowernumber, _VIEWS, {**kept, name: query})
+    return True
+
+
+def _let_view_go(tx: Transaction, borrowernumber: int, name: str) -> None:
+    kept = _kept(person_settings.find(tx, borrowernumber).get(_VIEWS))
+    kept.pop(name, None)
     person_settings.put(tx, borrowernumber, _VIEWS, kept)
 
 
 def _only_known(query: str) -> str:
-    """Give of a query string what an address of the list may say."""
-    given = MultiDict(_parsed(query))
+    """Give of a query string what an address of the list may say; nothing of one that no address can be."""
+    given = MultiDict(parse_qsl(query) if len(query) <= _LONGEST_QUERY else ())
     pairs = [(name, value) for name in list_query.NAMES if name != "page" for value in given.getlist(name)]
     return urlencode(pairs)
-
-
-def _parsed(query: str) -> list[tuple[str, str]]:
-    return parse_qsl(query, max_num_fields=200)
 
 
 def _own(query: str) -> str:
     known = _only_known(query)
     return url_for("staff.requests") + (f"?{known}" if known else "")
+
+
+def _csv_names(column: ListColumn) -> list[str]:
+    return [_(column.label), *([_(column.code[0])] if column.code else [])]
+
+
+def _csv_cells(column: ListColumn, one: ListedRequest) -> list[str]:
+    return [_plain(column, one), *([column.code[1](one) or ""] if column.code else [])]
 
 
 def _plain(column: ListColumn, one: ListedRequest) -> str:

@@ -1,7 +1,7 @@
 """What the address of the list says: filter, order and page."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
@@ -10,6 +10,8 @@ from werkzeug.datastructures import MultiDict
 
 from koha_ill_sidecar.domain.request_documents import Column
 from koha_ill_sidecar.domain.request_filters import RequestFilter, Sort
+from koha_ill_sidecar.web.i18n import gettext as _
+from koha_ill_sidecar.words import N_
 
 PAGE_SIZES = (20, 50, 100)
 NAMES = (
@@ -18,7 +20,27 @@ NAMES = (
 )
 """Everything that an address of the list may say."""
 
+LABELS: Mapping[str, str] = {
+    "q": N_("Keyword"),
+    "status": N_("Status"),
+    "alias": N_("Status"),
+    "placed_from": N_("Placed on"),
+    "placed_to": N_("Placed on"),
+    "updated_from": N_("Updated on"),
+    "updated_to": N_("Updated on"),
+    "library": N_("Library"),
+    "patron": N_("Patron"),
+    "borrowernumber": N_("Patron"),
+    "backend": N_("Backend"),
+    "type": N_("Request type"),
+    "batch": N_("Batch"),
+    "sort": N_("Order"),
+    "page": N_("Page"),
+    "per_page": N_("Rows"),
+}
+
 _LONGEST_TEXT = 200
+_LONGEST_TOLD = 40
 _MOST_VALUES = 50
 _LAST_PAGE = 1_000_000
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
@@ -32,7 +54,8 @@ class ListQuery:
     A view of the list.
 
     Attributes:
-        mistakes: Parts of the address that cannot be meant, by name; they do not count.
+        mistakes: What is said of the parts that cannot be meant, by name; they do not count.
+        unread: Names of those that are not even a day, a number or the like.
     """
 
     wanted: RequestFilter
@@ -40,6 +63,7 @@ class ListQuery:
     page: int
     page_size: int
     mistakes: Mapping[str, str]
+    unread: Collection[str]
 
     @property
     def is_filtered(self) -> bool:
@@ -50,14 +74,16 @@ class ListQuery:
 def read(args: "MultiDict[str, str]") -> ListQuery:
     """Read an address; what cannot be meant is passed over and told."""
     reader = _Reader(args)
+    placed_from, placed_to = reader.days("placed")
+    updated_from, updated_to = reader.days("updated")
     wanted = RequestFilter(
         keyword=reader.text("q"),
         statuses=reader.many("status"),
         aliases=reader.many("alias"),
-        placed_from=reader.one("placed_from", date.fromisoformat),
-        placed_to=reader.one("placed_to", date.fromisoformat),
-        updated_from=reader.one("updated_from", date.fromisoformat),
-        updated_to=reader.one("updated_to", date.fromisoformat),
+        placed_from=placed_from,
+        placed_to=placed_to,
+        updated_from=updated_from,
+        updated_to=updated_to,
         branchcodes=reader.many("library"),
         borrowernumber=reader.one("borrowernumber", _number),
         patron=reader.text("patron"),
@@ -71,6 +97,7 @@ def read(args: "MultiDict[str, str]") -> ListQuery:
         page=min(max(reader.one("page", _number) or 1, 1), _LAST_PAGE),
         page_size=reader.one("per_page", _page_size) or PAGE_SIZES[0],
         mistakes=reader.mistakes,
+        unread=reader.unread,
     )
 
 
@@ -83,23 +110,45 @@ class _Reader:
     def __init__(self, args: "MultiDict[str, str]") -> None:
         self._args = args
         self.mistakes: dict[str, str] = {}
+        self.unread: set[str] = set()
 
     def text(self, name: str) -> str:
-        return self._args.get(name, "").strip()[:_LONGEST_TEXT]
+        """Give what is typed; the beginning of a text that is too long."""
+        given = self._args.get(name, "").strip()
+        if len(given) > _LONGEST_TEXT:
+            self.mistakes[name] = _(
+                "This is too long: only its first %(most)s characters are looked for.", most=_LONGEST_TEXT
+            )
+        return given[:_LONGEST_TEXT]
 
     def many(self, name: str) -> tuple[str, ...]:
-        given = (value.strip()[:_LONGEST_TEXT] for value in self._args.getlist(name)[:_MOST_VALUES])
-        return tuple(dict.fromkeys(value for value in given if value))
+        given = dict.fromkeys(value.strip() for value in self._args.getlist(name) if value.strip())
+        meant = [value for value in given if len(value) <= _LONGEST_TEXT][:_MOST_VALUES]
+        if len(meant) < len(given):
+            self.mistakes[name] = _("Some of what is asked for was passed over: it is too much.")
+        return tuple(meant)
 
-    def one(self, name: str, parse: Callable[[str], _Value]) -> _Value | None:
-        given = self.text(name)
+    def one(self, name: str, parse: Callable[[str], _Value], otherwise: str = "") -> _Value | None:
+        given = self._args.get(name, "").strip()
         if not given:
             return None
         try:
             return parse(given)
         except ValueError:
-            self.mistakes[name] = given
+            self.unread.add(name)
+            told = given if len(given) <= _LONGEST_TOLD else given[:_LONGEST_TOLD] + "…"
+            self.mistakes[name] = _(otherwise or N_("“%(given)s” was passed over."), given=told)
             return None
+
+    def days(self, name: str) -> tuple[date | None, date | None]:
+        """Give the first and the last day; neither if there is no day between them."""
+        no_day = N_("“%(given)s” is no day, and was passed over.")
+        first = self.one(f"{name}_from", date.fromisoformat, no_day)
+        last = self.one(f"{name}_to", date.fromisoformat, no_day)
+        if first is not None and last is not None and first > last:
+            self.mistakes[f"{name}_to"] = _("The first day is after the last: both were passed over.")
+            return None, None
+        return first, last
 
 
 def _number(text: str) -> int:

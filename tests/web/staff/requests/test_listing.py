@@ -1,7 +1,9 @@
 """The list of requests."""
 
 import csv
+import html
 import io
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -12,6 +14,7 @@ from web.conftest import Desk
 
 from cast import ADA, CLARA, RIVERSIDE, SAM, WEN
 from factories import make_request
+from koha_ill_sidecar.domain.statuses import WAITING_FOR_STAFF
 from koha_ill_sidecar.services import request_index, request_search
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
@@ -136,8 +139,36 @@ def test_statuses_are_counted_whatever_status_is_shown(clara: Desk, make: Make) 
 
     page = clara.get(f"/requests?status=COMP&library={ADA}").text
 
+    assert 'All <span class="soft-count">2</span>' in page
+    assert 'Waiting for us <span class="soft-count">1</span>' in page
     assert 'New request <span class="soft-count">1</span>' in page
     assert 'Completed <span class="soft-count">1</span>' in page
+
+
+def test_what_waits_for_us_is_the_same_on_the_list_and_the_dashboard(
+    clara: Desk, make: Make, admin: Engine
+) -> None:
+    waiting = [make(status=status) for status in WAITING_FOR_STAFF]
+    make(status="REQ")
+    with admin.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO ill_sidecar_requests (illrequest_id, seen_status, is_open, seen_at)"
+                " SELECT illrequest_id, status, 1, UTC_TIMESTAMP(6) FROM illrequests"
+            )
+        )
+
+    pill = re.search(
+        r'href="([^"]*)"[^>]*>Waiting for us <span class="soft-count">5', clara.get("/requests").text
+    )
+
+    assert pill
+    page = clara.get(html.unescape(pill[1])).text
+    assert sorted(_numbers(page)) == waiting
+    assert f'href="{pill[1]}" aria-current="true"' in page
+    assert re.findall(r'name="status" value="(\w+)"', page) == [*WAITING_FOR_STAFF, "REQ"]
+    tiles = clara.get("/dashboard").text.partition('class="tiles"')[2]
+    assert re.findall(r'href="/requests\?status=(\w+)"><strong>1', tiles) == list(WAITING_FOR_STAFF)
 
 
 def test_what_koha_hides_is_hidden(clara: Desk, make: Make, admin: Engine, database: Database) -> None:
@@ -169,11 +200,58 @@ def test_ones_own_change_shows_at_once(clara: Desk, make: Make, admin: Engine) -
 def test_what_cannot_be_meant_is_told_and_passed_over(clara: Desk, make: Make) -> None:
     number = make()
 
-    page = clara.get("/requests?placed_from=yesterday&sort=colour&page=x&per_page=3&batch=-1").text
+    page = clara.get("/requests?placed_from=yesterday&sort=colour&page=x&per_page=100000&batch=-1").text
 
     assert _numbers(page) == [number]
-    for mistake in ("yesterday", "colour"):
-        assert f"“{mistake}” was passed over" in page
+    for said in (
+        "Placed on: “yesterday” is no day, and was passed over.",
+        "Order: “colour” was passed over.",
+        "Page: “x” was passed over.",
+        "Rows: “100000” was passed over.",
+        "Batch: “-1” was passed over.",
+    ):
+        assert said in page
+    assert 'value="yesterday" aria-invalid="true" aria-describedby="placed_from-error"' in page
+
+
+def test_days_that_no_day_is_between_are_told(clara: Desk, make: Make) -> None:
+    number = make()
+
+    page = clara.get("/requests?placed_from=2026-03-05&placed_to=2026-03-04").text
+
+    assert "The first day is after the last: both were passed over." in page
+    assert _numbers(page) == [number]
+    for kept in ("2026-03-05", "2026-03-04"):
+        assert f'value="{kept}"' in page
+
+
+def test_a_keyword_that_is_too_long_is_told_and_stays(clara: Desk, make: Make) -> None:
+    number = make(attributes={"type": "book", "title": "雪" * 250})
+
+    page = clara.get("/requests?q=" + "雪" * 201).text
+
+    assert "only its first 200 characters are looked for" in page
+    assert f'value="{"雪" * 201}"' in page
+    assert _numbers(page) == [number]
+
+
+@pytest.mark.parametrize(
+    "query", ["page=999999", "page=0", "page=-1", "page=" + "9" * 30, "per_page=0", "status=" + "x" * 300]
+)
+def test_no_address_is_too_odd_for_an_answer(clara: Desk, make: Make, query: str) -> None:
+    make()
+
+    assert clara.get(f"/requests?{query}").status_code == 200
+
+
+def test_what_is_asked_for_and_unknown_stays_chosen(clara: Desk, make: Make) -> None:
+    make()
+
+    page = clara.get(f"/requests?library=GONE&type=scroll&library={ADA}").text
+
+    assert "<option selected>GONE</option>" in page
+    assert "<option selected>scroll</option>" in page
+    assert f'<option value="{ADA}" selected>' in page
 
 
 def test_an_empty_list_helps_on(clara: Desk) -> None:
@@ -209,6 +287,29 @@ def test_a_view_needs_a_name(clara: Desk) -> None:
     assert "Give the view a name." in clara.post("/requests/views", {"name": " "}, follow=True).text
 
 
+def test_a_view_is_not_dropped_for_another(clara: Desk) -> None:
+    for number in range(30):
+        clara.post("/requests/views", {"name": f"View {number}", "query": "status=NEW"})
+
+    told = clara.post("/requests/views", {"name": "One more", "query": ""}, follow=True).text
+
+    assert "There are 30 saved views already." in told
+    assert ">View 0</a>" in told
+    again = clara.post("/requests/views", {"name": "View 0", "query": "status=COMP"}, follow=True).text
+    assert '<a href="/requests?status=COMP">View 0</a>' in again
+
+
+@pytest.mark.parametrize("query", ["status=" + "x" * 300 + "&q=1" * 300, "q=" + "x" * 1_000_000])
+def test_a_view_that_no_address_can_be_does_no_harm(clara: Desk, query: str) -> None:
+    assert clara.post("/requests/views", {"name": "Odd", "query": query}, follow=True).status_code == 200
+
+
+def test_csv_of_what_cannot_be_meant_leads_to_where_it_is_told(clara: Desk) -> None:
+    answer = clara.get("/requests.csv?placed_from=yesterday&status=NEW")
+
+    assert (answer.status_code, answer.location) == (303, "/requests?status=NEW&placed_from=yesterday")
+
+
 def test_csv_has_all_that_the_filter_picks(clara: Desk, make: Make) -> None:
     numbers = [make(attributes={"type": "book", "title": f"Book {index}"}) for index in range(25)]
     make(status="COMP")
@@ -219,6 +320,24 @@ def test_csv_has_all_that_the_filter_picks(clara: Desk, make: Make) -> None:
     assert answer.content_type == "text/csv; charset=utf-8"
     assert lines[0][0] == "Request number"
     assert [int(line[0]) for line in lines[1:]] == numbers
+
+
+def test_csv_has_names_and_codes_and_all_of_a_note(clara: Desk, make: Make) -> None:
+    note, title = "雪" * 300 + "\nend", "t" * 300
+    make(
+        status="REQ",
+        status_alias="WAITING",
+        branchcode=RIVERSIDE,
+        notesstaff=note,
+        attributes={"type": "book", "title": title},
+    )
+    clara.post("/requests/columns", {"column": ["status", "library", "notes_staff", "title"]})
+
+    (line,) = csv.DictReader(io.StringIO(clara.get("/requests.csv").text.removeprefix("\ufeff")))
+
+    assert (line["Library"], line["Library code"]) == ("Riverside", RIVERSIDE)
+    assert (line["Status"], line["Status code"]) == ("Requested (Waiting for supplier)", "WAITING")
+    assert (line["Staff notes"], line["Title"]) == (note, title)
 
 
 @pytest.mark.parametrize("title", ["=HYPERLINK(1)", "+1", "-1", "@x", "\t=1"])
