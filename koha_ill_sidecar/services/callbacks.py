@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -182,6 +183,19 @@ def attend(tx: Transaction, illrequest_id: int) -> None:
     """
     if not progress.attend(tx, illrequest_id):
         raise RequestNotFound(illrequest_id)
+
+
+def attend_as_read(tx: Transaction, illrequest_id: int, written_at: datetime) -> bool:
+    """
+    Take the word to the staff away that somebody has read; tells whether none is left.
+
+    Args:
+        written_at: When it was written. One that was written since stays: nobody has read it yet.
+    """
+    return (
+        progress.attend(tx, illrequest_id, written_at=written_at)
+        or not progress.get(tx, illrequest_id).attention
+    )
 
 
 def _as_callback(

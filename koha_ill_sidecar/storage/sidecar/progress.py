@@ -39,6 +39,7 @@ class Kept:
     progress: Progress = _NO_PROGRESS
     long_values: Mapping[str, str] | None = None
     attention: Sequence[Sentence] = ()  # why somebody should look at it
+    attention_at: datetime | None = None  # when that was written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +54,7 @@ class Note:
 
 _SELECT = (
     "SELECT supplier_backend, order_id, status_rank, rank_attempt, last_event_at, vendor_status, patron_told,"
-    " long_values, attention FROM ill_sidecar_requests WHERE illrequest_id = %(illrequest_id)s"
+    " long_values, attention, attention_at FROM ill_sidecar_requests WHERE illrequest_id = %(illrequest_id)s"
 )
 _BY_ORDER = select(requests.c.illrequest_id).where(requests.c.order_id == bindparam("b_order_id")).limit(5)
 
@@ -100,7 +101,8 @@ def get(tx: Transaction, illrequest_id: int) -> Kept:
     row = send(tx, _SELECT, {"illrequest_id": illrequest_id}).fetchone()
     if row is None:
         return Kept()
-    supplier_backend, order_id, rank, attempt, last_event_at, status, told, long_values, attention = row
+    supplier_backend, order_id, rank, attempt, last_event_at, status, told, long_values, *word = row
+    attention, attention_at = word
     return Kept(
         supplier_backend=supplier_backend,
         order_id=order_id,
@@ -113,6 +115,7 @@ def get(tx: Transaction, illrequest_id: int) -> Kept:
         ),
         long_values=json.loads(long_values) if long_values else None,
         attention=_sentences(attention),
+        attention_at=attention_at and attention_at.replace(tzinfo=UTC),
     )
 
 
@@ -188,9 +191,15 @@ def ask_for_attention(tx: Transaction, ill_request: ILLRequest, attention: Seque
         tx.connection.execute(_ASK, number | {"b_attention": _document(words)})
 
 
-def attend(tx: Transaction, illrequest_id: int) -> bool:
-    """Take the word to the staff away; tells whether the request is known."""
-    return bool(tx.connection.execute(_ATTENDED, {"b_illrequest_id": illrequest_id}).rowcount)
+def attend(tx: Transaction, illrequest_id: int, *, written_at: datetime | None = None) -> bool:
+    """
+    Take the word to the staff away; tells whether there was such a request.
+
+    Args:
+        written_at: Take it away only if it is the one that was written then.
+    """
+    statement = _ATTENDED if written_at is None else _ATTENDED.where(requests.c.attention_at == written_at)
+    return bool(tx.connection.execute(statement, {"b_illrequest_id": illrequest_id}).rowcount)
 
 
 def notes(tx: Transaction, *, limit: int) -> list[Note]:

@@ -613,11 +613,29 @@ def test_a_word_to_the_staff_stays_until_somebody_looked(
     database.transact(progress.ask_for_attention, ill_request, [word])
     assert "It says: We &lt;lost&gt; it." in clara.get(f"/requests/{number}").text
 
-    answer = clara.post(f"/requests/{number}/attended", follow=True)
+    form = {"written_at": value_of(clara.get(f"/requests/{number}").text, "written_at")}
+    answer = clara.post(f"/requests/{number}/attended", form, follow=True)
 
     assert "The request no longer needs attention." in answer.text
     assert "We &lt;lost&gt; it." not in clara.get(f"/requests/{number}").text
     assert clara.post("/requests/4711/attended").status_code == 404
+
+
+@pytest.mark.parametrize("forged", [None, "", "x", "2026-01-01T00:00:00"])
+def test_a_word_that_came_since_the_page_was_opened_stays(
+    clara: Desk, office: Office, database: Database, forged: str | None
+) -> None:
+    number = office.request()
+    ill_request = database.transact(stored.get, number)
+    database.transact(progress.ask_for_attention, ill_request, [sentence("The first.")])
+    read = value_of(clara.get(f"/requests/{number}").text, "written_at")
+    database.transact(progress.ask_for_attention, ill_request, [sentence("The second.")])
+
+    form = {"written_at": read if forged is None else forged}
+    answer = clara.post(f"/requests/{number}/attended", form, follow=True)
+
+    assert "There is something new to look at." in answer.text
+    assert "The second." in answer.text
 
 
 def test_a_word_to_the_staff_is_in_the_language_of_the_page(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from flask import Blueprint, redirect, request, url_for
@@ -42,6 +43,7 @@ _LONG_VALUES: Mapping[str, str] = {
     "due_date": N_("Due date"),
     "tracking": N_("Tracking number"),
 }
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _LONGEST_LAID_OUT = 20_000  # characters: what is deeply nested grows with every line
 
 
@@ -104,12 +106,12 @@ class _Managing:
         return redirect(url_for("staff.request", illrequest_id=illrequest_id, _anchor="comments"), 303)
 
     def attended(self, illrequest_id: int) -> Response:
-        """Take the word to the staff away."""
-        try:
-            self._database.transact(callbacks.attend, illrequest_id)
-        except RequestNotFound:
-            self._read(illrequest_id)  # nothing is kept of a request that nothing was reported of
-        messages.tell("done", _("The request no longer needs attention."))
+        """Take the word to the staff away that was read."""
+        self._read(illrequest_id)
+        if self._database.transact(callbacks.attend_as_read, illrequest_id, _written_at()):
+            messages.tell("done", _("The request no longer needs attention."))
+        else:
+            messages.tell("warning", _("There is something new to look at."))
         return _back(illrequest_id)
 
     def replay(self, illrequest_id: int, receipt_id: int) -> Response:
@@ -177,6 +179,15 @@ class _Managing:
     def _callbacks_of(self, receipt: ReceiptExcerpt) -> BackendCallbackSettings | None:
         backend = self._backends.get(receipt.backend)
         return backend.callbacks if backend else None
+
+
+def _written_at() -> datetime:
+    """Give when the word to the staff was written that the form showed; long ago if that cannot be read."""
+    try:
+        written_at = datetime.fromisoformat(request.form.get("written_at", ""))
+    except ValueError:
+        return _LONG_AGO
+    return written_at if written_at.tzinfo else _LONG_AGO
 
 
 def _back(illrequest_id: int) -> Response:
