@@ -7,9 +7,10 @@ its 15 significant digits and its habit of reading the number a text begins with
 """
 
 import math
+import operator
 import re
-from collections.abc import Mapping
-from typing import Final, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 
@@ -52,6 +53,9 @@ _LARGEST_INTEGER = 2**64 - 1
 _SMALLEST_INTEGER = -(2**63)
 # Integers that a double holds exactly: up to here Perl turns an integral double back into an integer.
 _EXACT_DOUBLE = 2**53
+# Below, a double prints with all its digits.
+_LONGEST_PRINTED = 10**15
+_SPACE = " \t\n\x0b\f\r"
 _NUMBER = re.compile(r"[ \t\n\x0b\f\r]*([+-]?)(?:(\d+)(\.\d*)?|(\.\d+))([eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[ \t\n\x0b\f\r]*([+-]?)(inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
 _MAGIC = re.compile(r"[a-zA-Z]*[0-9]*\Z", re.ASCII)
@@ -128,14 +132,20 @@ def number(value: Value) -> Number:
 
 
 def text_number(value: str) -> Number:
-    """Give the number that *value* begins with; 0 where it begins with none."""
+    """
+    Give the number that *value* begins with; 0 where it begins with none.
+
+    As in Perl 5.36, a large whole number stays exact where it is all that there is, an exponent notwithstanding.
+    """
     match = _NUMBER.match(value)
     if match is None:
         return _infinite(value)
     sign, whole, fraction, only_fraction, exponent = match.groups()
     if only_fraction is None and fraction is None and exponent is None:
         return fit(int(sign + whole[:400]))
-    return float(match.group())
+    double = float(match.group())
+    is_integer = exponent is not None and double.is_integer() and not value[match.end() :].strip(_SPACE)
+    return int(double) if is_integer and _SMALLEST_INTEGER <= double <= _LARGEST_INTEGER else double
 
 
 def _infinite(value: str) -> Number:
@@ -152,7 +162,7 @@ def looks_like_number(value: Value) -> bool:
     if not isinstance(value, str):
         return False
     match = _NUMBER.match(value) or _INFINITE.match(value)
-    return match is not None and not value[match.end() :].strip(" \t\n\x0b\f\r")
+    return match is not None and not value[match.end() :].strip(_SPACE)
 
 
 def integer(value: Value) -> int:
@@ -184,22 +194,33 @@ def _operand(value: Value) -> Number:
     return found
 
 
+def _is_exact(*operands: Value) -> bool:
+    """Say whether these are numbers throughout; else Perl reckons with doubles."""
+    return all(operand is None or looks_like_number(operand) for operand in operands)
+
+
+def _reckon(operation: Callable[[Number, Number], Number], left: Value, right: Value) -> Number:
+    first, second = _operand(left), _operand(right)
+    result = operation(first, second)
+    if isinstance(result, float) or abs(result) < _LONGEST_PRINTED:
+        return result
+    fits = _SMALLEST_INTEGER <= result <= _LARGEST_INTEGER
+    return result if fits and _is_exact(left, right) else operation(float(first), float(second))
+
+
 def add(left: Value, right: Value) -> Number:
     """Add as Perl does."""
-    result = _operand(left) + _operand(right)
-    return fit(result) if isinstance(result, int) else result
+    return _reckon(operator.add, left, right)
 
 
 def subtract(left: Value, right: Value) -> Number:
     """Subtract as Perl does."""
-    result = _operand(left) - _operand(right)
-    return fit(result) if isinstance(result, int) else result
+    return _reckon(operator.sub, left, right)
 
 
 def multiply(left: Value, right: Value) -> Number:
     """Multiply as Perl does."""
-    result = _operand(left) * _operand(right)
-    return fit(result) if isinstance(result, int) else result
+    return _reckon(operator.mul, left, right)
 
 
 def divide(left: Value, right: Value) -> Number:
@@ -213,9 +234,9 @@ def divide(left: Value, right: Value) -> Number:
     if divisor == 0:
         raise TemplateError("undef", "Illegal division by zero")
     whole = isinstance(dividend, int) and isinstance(divisor, int) and dividend % divisor == 0
-    if whole and abs(dividend) > _EXACT_DOUBLE:
+    if whole and abs(dividend) > _EXACT_DOUBLE and _is_exact(left, right):
         return fit(int(dividend // divisor))
-    return dividend / divisor
+    return float(dividend) / float(divisor)
 
 
 def divide_whole(left: Value, right: Value) -> Number:
@@ -233,15 +254,37 @@ def truncate(value: Value) -> Number:
 
 def modulo(left: Value, right: Value) -> Number:
     """
-    Give the remainder of whole numbers, with the sign of *right*.
+    Give the remainder, with the sign of *right*: of whole numbers, or of doubles where one is too large for 64 bits.
 
     Raises:
         TemplateError: *right* is zero once cut to a whole number.
+
+    Source: Perl, perlop "Multiplicative Operators", and what Perl 5.36 does beyond that.
     """
-    divisor = integer(right)
+    dividend, divisor = number(left), number(right)
+    if abs(dividend) <= _LARGEST_INTEGER and abs(divisor) <= _LARGEST_INTEGER:
+        return int(dividend) % _modulus(int(divisor))
+    if isinstance(divisor, float) and abs(divisor) <= _LARGEST_INTEGER:
+        divisor = math.copysign(math.floor(abs(divisor) + 0.5), divisor)
+    return _remainder(dividend, _modulus(divisor))
+
+
+_Modulus = TypeVar("_Modulus", int, float)
+
+
+def _modulus(divisor: _Modulus) -> _Modulus:
     if divisor == 0:
         raise TemplateError("undef", "Illegal modulus zero")
-    return integer(left) % divisor
+    return divisor
+
+
+def _remainder(dividend: float, divisor: float) -> float:
+    if math.isinf(dividend):
+        return math.nan
+    rest = math.fmod(abs(dividend), abs(divisor))
+    if rest and (dividend < 0) != (divisor < 0):
+        rest = abs(divisor) - rest
+    return math.copysign(rest, divisor)
 
 
 def successor(value: Value) -> Value:

@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import example, given
+from hypothesis import strategies as st
 from template_toolkit.comparison import agree
 from template_toolkit.generated import VARIABLES, in_style, options, templates, token_soup
 from template_toolkit.perl_engine import PerlEngine
@@ -61,6 +62,40 @@ def test_the_same_directives_are_errors(perl_engine: PerlEngine, source: str) ->
 )
 def test_this_renders_as_in_perl(perl_engine: PerlEngine, source: str) -> None:
     agree(perl_engine, source, VARIABLES)
+
+
+_EDGES = st.sampled_from(
+    [
+        "",
+        "x",
+        "3 apples",
+        "0",
+        "7",
+        "-7",
+        "0.4",
+        "-0.6",
+        "1.5e18",
+        "-1e18",
+        "1e19x",
+        "1e20",
+        "-1e21",
+        "1e31e3",
+    ]
+    + [str(2**power + more) for power in (53, 63) for more in (-1, 0, 1)]
+    + [str(2**64 - 1), "inf", "-inf", "nan"]
+)
+
+
+@profile(1000)
+@given(
+    left=_EDGES,
+    right=_EDGES,
+    operator=st.sampled_from(["+", "-", "*", "/", "%", "div", "mod", "==", "<", ">=", "_"]),
+)
+def test_numbers_at_the_edges_are_reckoned_with_as_in_perl(
+    perl_engine: PerlEngine, left: str, right: str, operator: str
+) -> None:
+    agree(perl_engine, f"[% left {operator} right %]", {"left": left, "right": right})
 
 
 @profile(1000)
