@@ -15,10 +15,11 @@ from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
 from koha_ill_sidecar.domain.statuses import Action
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestChangedMeanwhile, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import creation, management
+from koha_ill_sidecar.services import creation
 from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.glances import unless_changed
-from koha_ill_sidecar.services.management import Done, Run
+from koha_ill_sidecar.services.management.actions import Done, Run, carry_out, preview_action
+from koha_ill_sidecar.services.management.head import read_head
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
 from koha_ill_sidecar.web.staff import forms, messages
@@ -89,7 +90,7 @@ class _Actions:
                 unless_changed,
                 illrequest_id,
                 forms.seen(),
-                lambda tx: management.carry_out(tx, illrequest_id, run, current().member.actor),
+                lambda tx: carry_out(tx, illrequest_id, run, current().member.actor),
             )
         except (ActionNotAllowed, RequestChangedMeanwhile):
             return self._not_possible(illrequest_id)
@@ -116,7 +117,7 @@ class _Actions:
         raise NotFound
 
     def _switch(self, illrequest_id: int) -> Run | None:
-        top = self._database.transact(management.head, illrequest_id, workplace(self._runtime))
+        top = self._database.transact(read_head, illrequest_id, workplace(self._runtime))
         given = request.form.get("supplier", "")
         supplier = None if given == _KOHAS_OWN else given
         if supplier not in top.suppliers:
@@ -137,9 +138,7 @@ class _Actions:
         if question is None:
             raise NotFound
         try:
-            preview = self._database.transact(
-                management.preview_action, illrequest_id, method, workplace(self._runtime)
-            )
+            preview = self._database.transact(preview_action, illrequest_id, method, workplace(self._runtime))
         except ActionNotAllowed:
             return self._not_possible(illrequest_id, changed)
         told = Told(problem=problem, changed=changed)
@@ -155,7 +154,7 @@ class _Actions:
         )
 
     def _not_possible(self, illrequest_id: int, changed: ChangedMeanwhile | None = None) -> Response:
-        top = self._database.transact(management.head, illrequest_id, workplace(self._runtime))
+        top = self._database.transact(read_head, illrequest_id, workplace(self._runtime))
         return page("staff/requests/not_possible.html", 409, head=top, changed=changed)
 
 

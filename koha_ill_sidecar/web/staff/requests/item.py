@@ -10,8 +10,9 @@ from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
 from koha_ill_sidecar.domain.item_form import ItemEntry, entry_of
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import item_edits, management
+from koha_ill_sidecar.services import item_edits
 from koha_ill_sidecar.services.item_edits import ItemFormOfRequest
+from koha_ill_sidecar.services.management.head import read_head
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
@@ -84,7 +85,7 @@ class _Desk:
         return _page(known, entry, seen, told)
 
     def _not_possible(self, illrequest_id: int) -> Response:
-        head = self._database.transact(management.head, illrequest_id, workplace(self._runtime))
+        head = self._database.transact(read_head, illrequest_id, workplace(self._runtime))
         return page("staff/requests/not_possible.html", 409, head=head, changed=None)
 
 

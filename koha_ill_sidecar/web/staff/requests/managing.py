@@ -24,9 +24,10 @@ from koha_ill_sidecar.errors import (
     RequestRefused,
 )
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import callbacks, management
+from koha_ill_sidecar.services import callbacks
 from koha_ill_sidecar.services import requests as service
-from koha_ill_sidecar.services.management import NEWEST, ManagedRequest, Section
+from koha_ill_sidecar.services.management.page import NEWEST, ManagedRequest, Section, manage
+from koha_ill_sidecar.services.management.past import farewell
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import say
@@ -81,11 +82,9 @@ class _Managing:
             all_partners=request.args.get("partners") == "all",
         )
         try:
-            found = self._database.transact(
-                management.manage, illrequest_id, workplace(self._runtime), section
-            )
+            found = self._database.transact(manage, illrequest_id, workplace(self._runtime), section)
         except RequestNotFound:
-            gone = self._database.transact(management.farewell, illrequest_id)
+            gone = self._database.transact(farewell, illrequest_id)
             if gone is None:
                 raise
             return page("staff/requests/gone.html", 404, illrequest_id=illrequest_id, gone=gone)
@@ -145,7 +144,7 @@ class _Managing:
         return _back(illrequest_id)
 
     def _read(self, illrequest_id: int) -> ManagedRequest:
-        return self._database.transact(management.manage, illrequest_id, workplace(self._runtime))
+        return self._database.transact(manage, illrequest_id, workplace(self._runtime))
 
     def _page(
         self,

@@ -16,10 +16,10 @@ from koha_ill_sidecar.domain.notices import (
     RenderedNotice,
 )
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import management
 from koha_ill_sidecar.services import requests as service
 from koha_ill_sidecar.services.glances import unless_changed
-from koha_ill_sidecar.services.management import SENDABLE
+from koha_ill_sidecar.services.management.head import SENDABLE
+from koha_ill_sidecar.services.management.notices import preview_notice
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.i18n import say
 from koha_ill_sidecar.web.pages import page
@@ -94,7 +94,7 @@ class _Notices:
         if code not in SENDABLE:
             raise NotFound
         sheet = self._database.transact(
-            management.preview_notice,
+            preview_notice,
             illrequest_id,
             code,
             workplace(self._runtime),

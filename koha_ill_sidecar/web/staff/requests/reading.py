@@ -6,7 +6,7 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import management
+from koha_ill_sidecar.services.management.reading import read_log, read_metadata
 from koha_ill_sidecar.services.request_log import LogEntry
 from koha_ill_sidecar.web.i18n import gettext as _
 from koha_ill_sidecar.web.pages import page
@@ -19,11 +19,11 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
 
     def show_log(illrequest_id: int) -> Response:
         wanted = forms.number("page", request.args) or 1
-        found = runtime.database.transact(management.read_log, illrequest_id, workplace(runtime), wanted)
+        found = runtime.database.transact(read_log, illrequest_id, workplace(runtime), wanted)
         return page("staff/requests/log.html", found=found, head=found.head, words=_words)
 
     def show_metadata(illrequest_id: int) -> Response:
-        found = runtime.database.transact(management.read_metadata, illrequest_id, workplace(runtime))
+        found = runtime.database.transact(read_metadata, illrequest_id, workplace(runtime))
         return page("staff/requests/metadata.html", head=found.head, text=_as_text(found.item))
 
     blueprint.add_url_rule("/requests/<int:illrequest_id>/log", "request_log", show_log)

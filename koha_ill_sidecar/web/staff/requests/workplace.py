@@ -1,7 +1,7 @@
 """With what the person who is signed in works."""
 
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.management import Workplace
+from koha_ill_sidecar.services.management.head import Workplace
 from koha_ill_sidecar.web.staff.access import current
 
 
