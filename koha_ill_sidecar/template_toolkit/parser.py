@@ -178,7 +178,7 @@ class TemplateParser(ExpressionParser):
         return (statement,)
 
     def _assignment(self, path: Path, line: int) -> Statement:
-        """Read on behind `path =`: a value and further assignments, or something to capture."""
+        """Read on behind `path =`: a value and further assignments, or something to capture, plain ones too."""
         if self._type == "BLOCK" or self._type in self._compounds or self._type in self._simple:
             return Capture(path, self._captured(), line)
         if self._type == "LITERAL" and self._next_type() == "=":
@@ -187,7 +187,7 @@ class TemplateParser(ExpressionParser):
         if self._type in _IDENTIFIER_STARTS:
             inner = self._path()
             if self._take("="):
-                return Capture(path, (self._assignment(inner, line),), line)
+                return Capture(path, (self._assignments([Assignment(inner, self._expression())]),), line)
             first = Variable(inner)
         value = self._expression(first)
         if self._type in _POSTFIX:

@@ -33,6 +33,10 @@ def test_the_same_directives_are_errors(perl_engine: PerlEngine, source: str) ->
     [
         "[% x = 5; x = 10 IF 0; x %]|[% x = 5; SET x = 10 IF 0; x %]",
         "[% x = y = 3; x; y %]",
+        "[% x = y = z = 3 %]",
+        "[% x = y = 3 IF 1 %]",
+        "[% x = y = INCLUDE b %][% BLOCK b %]B[% END %]",
+        "[% x = y = 3 z = 4; x; y; z %]",
         "[% 2 + 3 * 4 - 8 / 4 %] [% a _ 1 == 1 %] [% 7 / 2 div 2 %] [% n < 8 < 9 %]",
         "[% 10000000000000000 / 2 %] [% 8000000000000000 / 2 %] [% 9223372036854775807 + 1 %] [% 0.1 + 0.7 * 10 %]",
         "[% x = ' a '; CALL x.trim; x %]|",
