@@ -85,7 +85,7 @@ def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
         supplier_backend=sidecar_requests.supplier_backend(tx, illrequest_id),
         metadata=metadata(tx, illrequest_id),
         attributes=attributes.find(tx, illrequest_id),
-        comments=len(comments.find(tx, illrequest_id)),
+        comments=comments.tally(tx, illrequest_id).count,
         enquiries=partner_enquiries.find_for_request(tx, illrequest_id),
         actions=[node.method for node in available_actions(tx, ill_request) if node.method],
     )
