@@ -30,7 +30,7 @@ from benchmarks.harness import (
 from koha_ill_sidecar.backends.callback_formats import CanonicalFormat
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
-from koha_ill_sidecar.services.callbacks import Callback, read_callback, receive
+from koha_ill_sidecar.services.callbacks.receiving import Callback, read_callback, receive
 from koha_ill_sidecar.storage.database import Database
 
 _BACKEND = "bench"

@@ -16,10 +16,10 @@ from koha_ill_sidecar.config.settings import DeliverySettings, KohaSettings, Set
 from koha_ill_sidecar.delivery.mail import as_bytes
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
-from koha_ill_sidecar.services.messages import Dispatcher
-from koha_ill_sidecar.services.outgoing_mail import Undeliverable, compose
+from koha_ill_sidecar.services.delivery.compose import Undeliverable, compose
+from koha_ill_sidecar.services.delivery.dispatcher import Dispatcher
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.storage.koha import outgoing_messages
+from koha_ill_sidecar.storage.message_queue import outgoing
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _ROUNDS = 5
@@ -157,7 +157,7 @@ def _mark_as_sent(
 def _composed(tx: Transaction, numbers: list[int]) -> list[tuple[int, bytes]]:
     found = []
     date = datetime.now(UTC)
-    for number, message in outgoing_messages.load(tx, numbers).items():
+    for number, message in outgoing.load(tx, numbers).items():
         mail = compose(
             message, tx.preferences, mail_message_id=f"<{'0' * 32}.{number}@bench.test>", date=date
         )

@@ -29,16 +29,18 @@ from benchmarks.harness import (
 )
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite, KohaSettings, Settings
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
-from koha_ill_sidecar.domain.request_documents import Column, Facet
-from koha_ill_sidecar.domain.request_filters import RequestFilter, Sort
+from koha_ill_sidecar.domain.request_index.documents import Column, Facet
+from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import request_index, request_search, watch
-from koha_ill_sidecar.services.request_search import FoundRequests
+from koha_ill_sidecar.services.operations import watch
+from koha_ill_sidecar.services.request_index import indexing
+from koha_ill_sidecar.services.request_index import search as request_search
+from koha_ill_sidecar.services.request_index.search import FoundRequests
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import sessions
 from koha_ill_sidecar.web.app import create_app
-from koha_ill_sidecar.web.staff.access import COOKIE as SESSION_COOKIE
 from koha_ill_sidecar.web.staff.requests.query import sort_value
+from koha_ill_sidecar.web.ui.access import COOKIE as SESSION_COOKIE
 
 _LARGE, _QUICK, _SMALL = 1_000_000, 100_000, 10_000
 _PAGE_MS, _SEARCH_MS, _FRESH_SECONDS, _AS_SMALL = 100, 300, 5, 3
@@ -110,7 +112,7 @@ def _library(requests: int) -> Database:
         connection.commit()
     database = Database(settings_for(server, DATABASE), site=IllSite())
     began = time.monotonic()
-    while database.transact(request_index.build) is not None:
+    while database.transact(indexing.build) is not None:
         pass
     print(f"  {requests:,} requests indexed in {time.monotonic() - began:.0f} s", flush=True)
     return database
@@ -207,7 +209,7 @@ def _filters(database: Database) -> Iterator[RequestFilter]:
         yield RequestFilter(
             updated_from=today - timedelta(days=days + 60), updated_to=today - timedelta(days=days)
         )
-    for document in database.transact(request_index.read_documents, (1, 5000, 9000)):
+    for document in database.transact(indexing.read_documents, (1, 5000, 9000)):
         yield RequestFilter(borrowernumber=int(dict(document.facets)[Facet.PATRON]))
         yield RequestFilter(patron=document.patron_text)
     for patron in ("reader", "B0000007", "reader 15", "15", "whitlock", "reader lind"):

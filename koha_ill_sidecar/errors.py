@@ -37,7 +37,7 @@ how to mend it.
 
 from collections.abc import Sequence
 
-from koha_ill_sidecar.words import Sentence, sentence
+from koha_ill_sidecar.messages import Sentence, sentence
 
 
 class SidecarError(Exception):

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from cast import SAM
 from koha_ill_sidecar.config.settings import DatabaseSettings, DeliverySettings, KohaSettings, Settings
 from koha_ill_sidecar.delivery.smtp import Mailer
-from koha_ill_sidecar.services.messages import Dispatcher
+from koha_ill_sidecar.services.delivery.dispatcher import Dispatcher
 from koha_ill_sidecar.storage.database import Database
 
 CODE = "ILL_PICKUP_READY"

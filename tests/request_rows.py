@@ -5,9 +5,9 @@ from datetime import date
 
 from hypothesis import strategies as st
 
-from koha_ill_sidecar.domain.request_documents import RequestRows
-from koha_ill_sidecar.domain.request_filters import RequestFilter
-from koha_ill_sidecar.domain.search_terms import fold
+from koha_ill_sidecar.domain.request_index.documents import RequestRows
+from koha_ill_sidecar.domain.request_index.filters import RequestFilter
+from koha_ill_sidecar.domain.request_index.terms import fold
 
 STATUSES = ("NEW", "REQ", "COMP", "RET")
 ALIASES = ("WAITING", "CHASED")

@@ -11,7 +11,7 @@ from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
 from koha_ill_sidecar.errors import BackendNotConfigured, CallbackError
-from koha_ill_sidecar.services.callbacks import attend, callback_settings, replay_kept
+from koha_ill_sidecar.services.callbacks.receiving import attend, callback_settings, replay_kept
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar.receipts import Receipt, ReceiptFilter
 

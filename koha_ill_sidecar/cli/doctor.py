@@ -7,8 +7,8 @@ import click
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json
 from koha_ill_sidecar.errors import ConfigurationError
+from koha_ill_sidecar.messages import Sentence
 from koha_ill_sidecar.services.doctor import Finding, Verdict, examine
-from koha_ill_sidecar.words import Sentence
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from koha_ill_sidecar.words import Sentence
+from koha_ill_sidecar.messages import Sentence
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """Adds ``--json``, which every listing has."""

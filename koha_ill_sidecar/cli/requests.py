@@ -11,12 +11,15 @@ from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing, print_table
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.services import creation, opac, overview, partners, request_index, request_log
-from koha_ill_sidecar.services import metadata as metadata_service
-from koha_ill_sidecar.services import requests as service
-from koha_ill_sidecar.services.creation import NewRequest, Visitor
-from koha_ill_sidecar.services.overview import ListedRequest, RequestDetails
-from koha_ill_sidecar.services.staff import commandline_actor
+from koha_ill_sidecar.services.notices import metadata as metadata_service
+from koha_ill_sidecar.services.partners import placing
+from koha_ill_sidecar.services.people.commandline import commandline_actor
+from koha_ill_sidecar.services.request_index import indexing
+from koha_ill_sidecar.services.requests import creation, overview, patron_actions
+from koha_ill_sidecar.services.requests import lifecycle as service
+from koha_ill_sidecar.services.requests import log as request_log
+from koha_ill_sidecar.services.requests.creation import NewRequest, Visitor
+from koha_ill_sidecar.services.requests.overview import ListedRequest, RequestDetails
 from koha_ill_sidecar.storage.koha.requests import RowFilter
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -279,7 +282,7 @@ def complete(
 @pass_context
 def cancel(context: CommandContext, illrequest_id: int, userid: str | None, *, as_json: bool) -> None:
     """Ask for a NEW request to be cancelled, as its patron can (CANCREQ)."""
-    _tell(_act(context, userid, opac.ask_to_cancel, illrequest_id), as_json=as_json)
+    _tell(_act(context, userid, patron_actions.ask_to_cancel, illrequest_id), as_json=as_json)
 
 
 @requests.command("switch-provider")
@@ -353,7 +356,7 @@ def note(
     if (from_patron is None) == (not changes):
         raise click.UsageError("Give --staff, --opac or both; or --from-patron alone.")
     if from_patron is not None:
-        _tell(_act(context, userid, opac.edit_note, illrequest_id, from_patron), as_json=as_json)
+        _tell(_act(context, userid, patron_actions.edit_note, illrequest_id, from_patron), as_json=as_json)
     else:
         _tell(_edit(context, userid, illrequest_id, changes), as_json=as_json)
 
@@ -448,7 +451,7 @@ def notice(
 @pass_context
 def partners_command(context: CommandContext, *, as_json: bool) -> None:
     """List the partner libraries."""
-    found = context.database.transact(partners.find_partners)
+    found = context.database.transact(placing.find_partners)
     if as_json:
         print_json(found)
         return
@@ -487,7 +490,7 @@ def place_with_partners(
 ) -> None:
     """Ask partner libraries for a request, by email (GENREQ)."""
     if draft or subject is None or body is None:
-        letter = _act(context, userid, partners.draft, illrequest_id)
+        letter = _act(context, userid, placing.draft, illrequest_id)
         subject = letter.title if subject is None else subject
         body = letter.content if body is None else body
     if draft:
@@ -499,7 +502,7 @@ def place_with_partners(
     placed = _act(
         context,
         userid,
-        partners.place_with_partners,
+        placing.place_with_partners,
         illrequest_id,
         borrowernumbers=borrowernumbers,
         subject=subject,
@@ -519,17 +522,17 @@ def reindex(context: CommandContext, *, anew: bool) -> None:
     """Bring the index of requests up to date at once, looking at every request."""
     transact = context.database.transact
     if anew:
-        transact(request_index.begin_anew)
+        transact(indexing.begin_anew)
     done = 0
-    while (built := transact(request_index.build)) is not None:
+    while (built := transact(indexing.build)) is not None:
         done += built
-    while transact(request_index.index_queue, limit=_REINDEX_STEP):
+    while transact(indexing.index_queue, limit=_REINDEX_STEP):
         pass
     above: int | None = 0
     while above is not None:
-        found, above = transact(request_index.look_at, above=above, limit=_REINDEX_STEP)
+        found, above = transact(indexing.look_at, above=above, limit=_REINDEX_STEP)
         done += found
-    progress = transact(request_index.progress)
+    progress = transact(indexing.progress)
     click.echo(f"Indexed anew: {done}. In the index: {progress.indexed} of {progress.of}.")
 
 

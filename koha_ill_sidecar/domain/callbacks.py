@@ -13,7 +13,7 @@ from enum import StrEnum
 from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.domain.status_reports import ReportedStatus, StatusReport
 from koha_ill_sidecar.domain.statuses import Status, StatusGraph
-from koha_ill_sidecar.words import Sentence, sentence
+from koha_ill_sidecar.messages import Sentence, sentence
 
 
 class Verdict(StrEnum):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from koha_ill_sidecar.words import N_, Sentence
+from koha_ill_sidecar.messages import N_, Sentence
 
 GIVEN_UP = N_("Given up by hand.")
 TRIED_FOR_LONG_ENOUGH = N_("Given up after %(attempts)s attempts.")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from koha_ill_sidecar.domain.identifiers import normal_isbn
-from koha_ill_sidecar.domain.search_terms import fold
+from koha_ill_sidecar.domain.request_index.terms import fold
 
 _PARTS = ("chapter", "paper_title", "volume", "issue")
 

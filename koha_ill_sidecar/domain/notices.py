@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 from urllib.parse import urlencode
 
-from koha_ill_sidecar.words import Sentence
+from koha_ill_sidecar.messages import Sentence
 
 MODULE = "ill"
 """Koha's module of all interlibrary loan letters."""

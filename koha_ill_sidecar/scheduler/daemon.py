@@ -11,7 +11,7 @@ from enum import Enum, auto
 from koha_ill_sidecar import logs
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.scheduler.parts import Parts
+from koha_ill_sidecar.scheduler.instance import Parts
 from koha_ill_sidecar.scheduler.systemd import Notifier
 
 logger = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from koha_ill_sidecar.config.values import Schedule
 from koha_ill_sidecar.errors import DatabaseUnavailable, SidecarError
-from koha_ill_sidecar.scheduler.patience import Patience
-from koha_ill_sidecar.services.schedules import shortest_pause, trigger, was_due_since
+from koha_ill_sidecar.scheduler.backoff import Patience
+from koha_ill_sidecar.services.operations.schedules import shortest_pause, trigger, was_due_since
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import leases
 

@@ -10,9 +10,10 @@ from koha_ill_sidecar.domain.figures import Tally
 from koha_ill_sidecar.errors import DatabaseUnavailable
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.scheduler.jobs import Done, GoOn, Job
-from koha_ill_sidecar.services import figures, housekeeping, request_index, watch
-from koha_ill_sidecar.services.messages import Dispatcher
-from koha_ill_sidecar.services.outbox import tell_workers
+from koha_ill_sidecar.services.delivery.dispatcher import Dispatcher
+from koha_ill_sidecar.services.operations import figures, retention, watch
+from koha_ill_sidecar.services.outbox.relay import tell_workers
+from koha_ill_sidecar.services.request_index import indexing
 
 logger = logging.getLogger(__name__)
 
@@ -108,20 +109,20 @@ class _Index:
 
     def __call__(self, go_on: GoOn) -> Done:
         done: Counter[str] = Counter()
-        done["changes"] = self._transact(request_index.follow, open_limit=_OPEN_REQUESTS_INDEXED)
+        done["changes"] = self._transact(indexing.follow, open_limit=_OPEN_REQUESTS_INDEXED)
         if time.monotonic() >= self._sweep_at:
             self._build(done, go_on)
-            done["found"] = self._transact(request_index.sweep, limit=_INDEX_SWEEP_STEP)[0]
+            done["found"] = self._transact(indexing.sweep, limit=_INDEX_SWEEP_STEP)[0]
             self._sweep_at = time.monotonic() + _INDEX_SWEEP_SECONDS
         return _what_happened(done)
 
     def _build(self, done: "Counter[str]", go_on: GoOn) -> None:
         while go_on():
-            built = self._transact(request_index.build)
+            built = self._transact(indexing.build)
             if built is None:
                 return
             done["built"] += built
-            done["changes"] += self._transact(request_index.follow, open_limit=_OPEN_REQUESTS_INDEXED)
+            done["changes"] += self._transact(indexing.follow, open_limit=_OPEN_REQUESTS_INDEXED)
 
 
 def _tell_others(runtime: Runtime, go_on: GoOn) -> Done:
@@ -148,12 +149,12 @@ def _clean_up(runtime: Runtime, go_on: GoOn) -> Done:
     transact = runtime.database.transact
     keep_for = runtime.settings.callbacks.keep_receipts_for
     done: Counter[str] = Counter()
-    done["receipts"] = _until_empty(lambda: transact(housekeeping.remove_old_receipts, keep_for), go_on)
-    done["deliveries"] = _until_empty(lambda: transact(housekeeping.remove_old_deliveries), go_on)
-    done["sessions"] = transact(housekeeping.remove_unused_sessions)
+    done["receipts"] = _until_empty(lambda: transact(retention.remove_old_receipts, keep_for), go_on)
+    done["deliveries"] = _until_empty(lambda: transact(retention.remove_old_deliveries), go_on)
+    done["sessions"] = transact(retention.remove_unused_sessions)
     above: int | None = 0
     while above is not None and go_on():
-        removed, above = transact(housekeeping.remove_history_of_deleted, above, keep_for)
+        removed, above = transact(retention.remove_history_of_deleted, above, keep_for)
         done["history"] += removed
     return _what_happened(done)
 
@@ -163,7 +164,7 @@ def _until_empty(step: Callable[[], int], go_on: GoOn) -> int:
     while go_on():
         removed = step()
         total += removed
-        if removed < housekeeping.STEP:
+        if removed < retention.STEP:
             break
     return total
 

@@ -21,7 +21,7 @@ from koha_ill_sidecar.storage.koha import installed, preferences
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.memory import Memory
-from koha_ill_sidecar.storage.sidecar.request_index import queue
+from koha_ill_sidecar.storage.request_index import queue
 from koha_ill_sidecar.storage.transaction import Transaction
 
 P = ParamSpec("P")

@@ -9,10 +9,11 @@ from flask import Flask, Response, g, request
 
 from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.web import health, pages, problems
+from koha_ill_sidecar.web import health, problems
 from koha_ill_sidecar.web.callbacks import routes as callbacks
 from koha_ill_sidecar.web.proxies import TRUSTED
-from koha_ill_sidecar.web.staff import interface as staff
+from koha_ill_sidecar.web.staff import blueprint as staff
+from koha_ill_sidecar.web.ui import pages
 
 logger = logging.getLogger(__name__)
 

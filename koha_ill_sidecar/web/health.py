@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from koha_ill_sidecar.config.settings import SmtpSettings
 from koha_ill_sidecar.errors import DeliveryError, SidecarError
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import mail_servers
+from koha_ill_sidecar.services.delivery import mail_servers
 from koha_ill_sidecar.storage.sidecar import migrations
 
 ReadinessCheck = Callable[[], None]

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from sqlalchemy import Engine
 
 from factories import make_request
-from koha_ill_sidecar.services import request_index
+from koha_ill_sidecar.services.request_index import indexing
 from koha_ill_sidecar.storage.database import Database
 
 
@@ -23,7 +23,7 @@ def _requests(admin: Engine, database: Database) -> None:
                 status=("NEW", "REQ", "COMP")[index % 3],
                 attributes={"type": "book", "title": f"A history of {places[index % 25]}", "author": "Ada"},
             )
-    while database.transact(request_index.build) is not None:
+    while database.transact(indexing.build) is not None:
         pass
 
 

@@ -13,14 +13,14 @@ from factories import make_request
 from koha_ill_sidecar.config.settings import DeliverySettings, Settings
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.figures import By, DaysCount, OpenCount, Outcome, OutcomeCount, Tally
-from koha_ill_sidecar.services import figures
+from koha_ill_sidecar.messages import sentence
 from koha_ill_sidecar.services.notices import templates
+from koha_ill_sidecar.services.operations import figures
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import leases, progress, receipts
 from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.words import sentence
 
 CODE = "ILL_PICKUP_READY"
 

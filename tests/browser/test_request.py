@@ -9,11 +9,12 @@ from sqlalchemy import Engine
 from cast import ADA, CLARA, NORTH, SAM, SOUTH
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.callbacks import Verdict
-from koha_ill_sidecar.services import partners, requests
+from koha_ill_sidecar.messages import sentence
+from koha_ill_sidecar.services.partners import placing
+from koha_ill_sidecar.services.requests import lifecycle
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests as stored
 from koha_ill_sidecar.storage.sidecar import progress
-from koha_ill_sidecar.words import sentence
 
 BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 
@@ -46,15 +47,15 @@ def busy(office: Office, database: Database) -> int:
     )
     office.comments(number, "The reader is in a hurry.")
     database.transact(
-        partners.place_with_partners,
+        placing.place_with_partners,
         number,
         BY_CLARA,
         borrowernumbers=[NORTH, SOUTH],
         subject="Do you have",
         body="this?",
     )
-    database.transact(requests.send_notice, number, "ILL_REQUEST_UPDATE", BY_CLARA, additional_text="Soon.")
-    database.transact(requests.send_notice, office.request(), "ILL_PICKUP_READY", BY_CLARA)
+    database.transact(lifecycle.send_notice, number, "ILL_REQUEST_UPDATE", BY_CLARA, additional_text="Soon.")
+    database.transact(lifecycle.send_notice, office.request(), "ILL_PICKUP_READY", BY_CLARA)
     office.receives(number, {"status": "shipped", "request": {"ill_request_id": number}}, detail="Applied.")
     office.receives(number, b"{not JSON", Verdict.INVALID, event_id="evt_2")
     ill_request = database.transact(stored.get, number)
@@ -89,7 +90,7 @@ def test_every_page_is_accessible_and_fits(
     clara = seat(size=size, language=language)
     fresh, gone = office.request(), office.request()
     nobodys = office.request(status="UNAUTH", borrowernumber=None)
-    database.transact(requests.delete, gone, BY_CLARA)
+    database.transact(lifecycle.delete, gone, BY_CLARA)
 
     for path in (
         *(f"/requests/{busy}{page}" for page in PAGES),
@@ -272,7 +273,7 @@ def test_what_people_wrote_never_runs(seat: Seat, office: Office, database: Data
     )
     office.comments(number, hostile)
     database.transact(
-        partners.place_with_partners, number, BY_CLARA, borrowernumbers=[NORTH], subject=hostile, body=hostile
+        placing.place_with_partners, number, BY_CLARA, borrowernumbers=[NORTH], subject=hostile, body=hostile
     )
     office.does("UPDATE illrequests SET status_alias = 'WAITING'")
     office.receives(number, {"note": hostile}, Verdict.INVALID, event_id=hostile, detail=hostile)

@@ -10,7 +10,7 @@ import pytest
 
 from koha_ill_sidecar.cli.output import print_json, print_listing, print_table
 from koha_ill_sidecar.config.settings import Transport
-from koha_ill_sidecar.words import sentence
+from koha_ill_sidecar.messages import sentence
 
 
 @dataclass

@@ -14,11 +14,11 @@ import pytest
 
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.config.values import Secret
-from koha_ill_sidecar.domain.request_documents import Column, Document
-from koha_ill_sidecar.domain.request_filters import RequestFilter, Sort
-from koha_ill_sidecar.services import request_index, request_search
+from koha_ill_sidecar.domain.request_index.documents import Column, Document
+from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
+from koha_ill_sidecar.services.request_index import indexing, search
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.storage.sidecar.request_index import differences, listing
+from koha_ill_sidecar.storage.request_index import differences, listing
 from sidecar_process import NAME, PASSWORD, USER, Library, SidecarProcess
 
 pytestmark = pytest.mark.slow
@@ -63,17 +63,17 @@ def _is_right(database: Database) -> bool:
     """Tell whether the index says of every request, and of no other, what Koha's tables say, and is in order."""
     ids = database.transact(differences.numbers, above=0, up_to=10**9)
     indexed: dict[int, Document] = database.transact(listing.find, ids)
-    now = {made.illrequest_id: made for made in database.transact(request_index.read_documents, ids)}
+    now = {made.illrequest_id: made for made in database.transact(indexing.read_documents, ids)}
     by_title = sorted((made.keys[Column.TITLE], number) for number, made in now.items())
     found = database.transact(
-        request_search.find, RequestFilter(), Sort(Column.TITLE, descending=False), page_size=len(ids) + 1
+        search.find, RequestFilter(), Sort(Column.TITLE, descending=False), page_size=len(ids) + 1
     )
     words = {f"note {number}" for number in range(3)} | {"changed"}
     return (
         indexed == now
         and found.illrequest_ids == [number for _, number in by_title]
         and all(
-            database.transact(request_search.find, RequestFilter(keyword=word)).total
+            database.transact(search.find, RequestFilter(keyword=word)).total
             == sum(all(part in made.text for part in word.split()) for made in now.values())
             for word in words
         )
@@ -81,7 +81,7 @@ def _is_right(database: Database) -> bool:
 
 
 def _is_up_to_date(database: Database) -> bool:
-    progress = database.transact(request_index.progress)
+    progress = database.transact(indexing.progress)
     return progress.is_complete and not progress.waiting and _is_right(database)
 
 

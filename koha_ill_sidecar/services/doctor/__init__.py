@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.errors import SidecarError
+from koha_ill_sidecar.messages import Sentence
 from koha_ill_sidecar.services.doctor import broker, mail, own_settings, request_index
 from koha_ill_sidecar.services.doctor import database as of_database
 from koha_ill_sidecar.services.doctor import koha as of_koha
@@ -20,7 +21,6 @@ from koha_ill_sidecar.services.doctor.findings import Finding, Verdict, guarded,
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import preferences
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.words import Sentence
 
 __all__ = ["Finding", "Verdict", "examine"]
 

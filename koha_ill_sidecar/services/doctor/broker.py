@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from koha_ill_sidecar.delivery.broker import connected
 from koha_ill_sidecar.errors import BrokerUnavailable
+from koha_ill_sidecar.messages import Sentence
 from koha_ill_sidecar.services.doctor.findings import Finding, Verdict, failure, ok, warn
 from koha_ill_sidecar.services.doctor.koha import Patient
-from koha_ill_sidecar.services.records import workers_wait_to_be_told
-from koha_ill_sidecar.words import Sentence
+from koha_ill_sidecar.services.requests.records import workers_wait_to_be_told
 
 
 def check(patient: Patient) -> Iterator[Finding[str | Sentence]]:

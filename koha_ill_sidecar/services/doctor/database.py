@@ -7,13 +7,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.errors import SidecarError
+from koha_ill_sidecar.messages import Sentence
 from koha_ill_sidecar.services.doctor.findings import Finding, database_said, fail, failure, ok, warn
 from koha_ill_sidecar.storage import inspection
 from koha_ill_sidecar.storage.database import Database, connection_advice
 from koha_ill_sidecar.storage.koha import schema
 from koha_ill_sidecar.storage.koha.installed import OLDEST_SUPPORTED
 from koha_ill_sidecar.storage.sidecar import migrations
-from koha_ill_sidecar.words import Sentence
 
 _CLOCK_WARNING_SECONDS = 2.0
 _CLOCK_FAILURE_SECONDS = 60.0

@@ -8,7 +8,7 @@ from typing import Generic, Literal, TypeVar
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.words import Sentence, sentence, verbatim
+from koha_ill_sidecar.messages import Sentence, sentence, verbatim
 
 Said_co = TypeVar("Said_co", bound=Sentence | str, covariant=True)
 """How a finding is worded: as a sentence where a page shows it, else as a text."""

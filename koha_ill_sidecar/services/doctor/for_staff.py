@@ -8,13 +8,13 @@ from functools import partial
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.errors import DeliveryError
-from koha_ill_sidecar.services import mail_servers
+from koha_ill_sidecar.messages import Sentence, sentence
+from koha_ill_sidecar.services.delivery import mail_servers
+from koha_ill_sidecar.services.delivery.mail_servers import MailServers
 from koha_ill_sidecar.services.doctor import koha
 from koha_ill_sidecar.services.doctor.findings import Finding, fail, guarded, ok
-from koha_ill_sidecar.services.mail_servers import MailServers
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.words import Sentence, sentence
 
 _MAIL_TIMEOUT = timedelta(seconds=5)  # somebody waits for the page
 

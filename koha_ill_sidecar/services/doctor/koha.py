@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from koha_ill_sidecar.config.settings import Settings, Transport
+from koha_ill_sidecar.messages import Sentence, sentence, verbatim
 from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok, warn
 from koha_ill_sidecar.storage import inspection
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 LETTERS = (
     "ILL_PARTNER_REQ",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.errors import DeliveryError
-from koha_ill_sidecar.services import mail_servers
+from koha_ill_sidecar.services.delivery import mail_servers
 from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok
 from koha_ill_sidecar.storage.transaction import Transaction
 

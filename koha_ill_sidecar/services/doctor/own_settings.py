@@ -14,8 +14,8 @@ from koha_ill_sidecar.config.settings import (
     StandardWebhooksAuthentication,
 )
 from koha_ill_sidecar.config.values import Secret
+from koha_ill_sidecar.services.delivery.dispatcher import koha_lock_file
 from koha_ill_sidecar.services.doctor.findings import Finding, ok, warn
-from koha_ill_sidecar.services.messages import koha_lock_file
 
 _SHORTEST_SECRET = 16  # characters; what a person would think up is shorter
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from koha_ill_sidecar.services import request_index
 from koha_ill_sidecar.services.doctor.findings import Finding, ok, warn
 from koha_ill_sidecar.services.doctor.koha import Patient
+from koha_ill_sidecar.services.request_index import indexing
 
 _MANY_WAITING = 5000  # ten steps of the job
 _ADVICE = "Let a worker run (koha-ill-sidecar run), or run: koha-ill-sidecar requests reindex"
@@ -12,7 +12,7 @@ _ADVICE = "Let a worker run (koha-ill-sidecar run), or run: koha-ill-sidecar req
 
 def check(patient: Patient) -> Iterator[Finding[str]]:
     """Judge whether it is built, and whether it follows."""
-    found = request_index.progress(patient.tx)
+    found = indexing.progress(patient.tx)
     stand = f"{found.indexed:,} of {found.of:,} requests"
     if not found.is_complete:
         yield warn("request index", f"not yet built: {stand}", _ADVICE)

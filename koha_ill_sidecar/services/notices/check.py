@@ -16,6 +16,7 @@ from koha_ill_sidecar.domain.letter_syntax import (
     with_punctuation_filters,
 )
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, Letter, mending_address
+from koha_ill_sidecar.messages import Sentence, sentence
 from koha_ill_sidecar.services.notices import languages
 from koha_ill_sidecar.services.notices.findings import Finding, Severity, finding_on
 from koha_ill_sidecar.services.notices.names import (
@@ -39,7 +40,6 @@ from koha_ill_sidecar.template_toolkit import (
     UseKind,
     inspect_template,
 )
-from koha_ill_sidecar.words import Sentence, sentence
 
 _SEE = sentence("See “What a template can name” in the reference of notices (docs/reference/notices.md).")
 _NO_PROGRAMS = sentence("Leave it out: a notice template runs no programs.")

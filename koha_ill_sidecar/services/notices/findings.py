@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from koha_ill_sidecar.domain.notices import Letter
-from koha_ill_sidecar.words import Sentence
+from koha_ill_sidecar.messages import Sentence
 
 
 class Severity(StrEnum):

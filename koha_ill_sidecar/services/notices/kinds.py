@@ -12,7 +12,6 @@ from datetime import date, timedelta
 
 from koha_ill_sidecar.domain import attributes as item
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
 from koha_ill_sidecar.services.notices.records import (
     A_TEXT,
     ANYTHING,
@@ -23,7 +22,8 @@ from koha_ill_sidecar.services.notices.records import (
     Promise,
     Shape,
 )
-from koha_ill_sidecar.services.patron_addresses import first_valid_email_address, notice_email_address
+from koha_ill_sidecar.services.people.library_addresses import LibraryAddresses, addresses_of
+from koha_ill_sidecar.services.people.patron_addresses import first_valid_email_address, notice_email_address
 from koha_ill_sidecar.storage.koha.notice_tables import PatronAttribute
 
 _NO_END = "9999"  # the year that stands for "for ever"

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, Letter, NoticeCode
+from koha_ill_sidecar.messages import Sentence, sentence
 from koha_ill_sidecar.services.notices.findings import Finding, Severity, finding_on
-from koha_ill_sidecar.words import Sentence, sentence
 
 Values = frozenset[tuple[str, ...]]
 """The values that a letter shows or asks for."""

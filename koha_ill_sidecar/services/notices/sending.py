@@ -39,25 +39,19 @@ from koha_ill_sidecar.domain.notices import (
 )
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
 from koha_ill_sidecar.errors import LetterMissing, NoticeIsBlank, TemplateFailed
-from koha_ill_sidecar.services.library_addresses import LibraryAddresses, addresses_of
-from koha_ill_sidecar.services.metadata import Metadata, notice_metadata
+from koha_ill_sidecar.messages import Sentence, sentence, verbatim
 from koha_ill_sidecar.services.notices.kinds import KINDS
+from koha_ill_sidecar.services.notices.metadata import Metadata, notice_metadata
 from koha_ill_sidecar.services.notices.plugins import AUTOMATIC, PLUGINS, Plugin, date_style, make_plugins
 from koha_ill_sidecar.services.notices.records import KohaObjects
+from koha_ill_sidecar.services.people.library_addresses import LibraryAddresses, addresses_of
 from koha_ill_sidecar.storage.direct import together
-from koha_ill_sidecar.storage.koha import (
-    action_logs,
-    attributes,
-    letters,
-    message_queue,
-    messaging_preferences,
-    requests,
-)
-from koha_ill_sidecar.storage.koha.message_queue import QueuedMessage
+from koha_ill_sidecar.storage.koha import action_logs, attributes, letters, messaging_preferences, requests
+from koha_ill_sidecar.storage.message_queue import enqueue
+from koha_ill_sidecar.storage.message_queue.enqueue import QueuedMessage
 from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import Context, Engine, Limits, TemplateError
-from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 logger = logging.getLogger(__name__)
 
@@ -287,7 +281,7 @@ class _Rendering:
         return NoticeOutcome(
             code=code,
             queued=tuple(
-                QueuedNotice(transport=transport, message_id=message_queue.enqueue(self._tx, message(notice)))
+                QueuedNotice(transport=transport, message_id=enqueue.enqueue(self._tx, message(notice)))
                 for transport, notice in tried.items()
                 if isinstance(notice, RenderedNotice)
             ),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from koha_ill_sidecar.domain.request_documents import RequestRows
+from koha_ill_sidecar.domain.request_index.documents import RequestRows
 from koha_ill_sidecar.storage.direct import send
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction

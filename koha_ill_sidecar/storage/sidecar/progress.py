@@ -14,11 +14,11 @@ from koha_ill_sidecar.domain.callbacks import END_OF_DAY, Attempt, Progress
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.domain.statuses import is_open
+from koha_ill_sidecar.messages import Sentence, sentence, verbatim
 from koha_ill_sidecar.storage.direct import in_utc, send
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, requests, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 _NO_PROGRESS = Progress()
 

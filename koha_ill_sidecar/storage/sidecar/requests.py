@@ -5,7 +5,7 @@ from sqlalchemy import text
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import is_open
 from koha_ill_sidecar.storage.direct import note
-from koha_ill_sidecar.storage.sidecar.request_index import queue
+from koha_ill_sidecar.storage.request_index import queue
 from koha_ill_sidecar.storage.transaction import Transaction
 
 # Our order number may be longer than Koha's column: it stays as long as Koha has its beginning.

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.types import TypeDecorator
 
-from koha_ill_sidecar.domain.request_documents import KEYED_COLUMNS
+from koha_ill_sidecar.domain.request_index.documents import KEYED_COLUMNS
 
 VERSION = 5
 """Number of the newest migration that this program knows."""

@@ -14,8 +14,8 @@ from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.status_reports import StatusReport
 from koha_ill_sidecar.errors import ConfigurationError, InvalidReport
-from koha_ill_sidecar.services import callbacks
-from koha_ill_sidecar.services.callbacks import Callback, Received
+from koha_ill_sidecar.services.callbacks import receiving
+from koha_ill_sidecar.services.callbacks.receiving import Callback, Received
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web import metrics
 from koha_ill_sidecar.web.callbacks.authentication import Authenticator, Evidence, Proof
@@ -108,7 +108,7 @@ def _receive(door: _Door, database: Database, body: bytes) -> Response:
             headers={"Accept-Post": "application/json"},
         )
     callback = _callback(door, proof, evidence)
-    received = database.transact(callbacks.receive, callback)
+    received = database.transact(receiving.receive, callback)
     _observe(door, callback, received, time.monotonic() - started)
     return _answer(callback, received)
 
@@ -142,7 +142,7 @@ def _is_json(mimetype: str, parameters: Mapping[str, str]) -> bool:
 
 
 def _callback(door: _Door, proof: Proof, evidence: Evidence) -> Callback:
-    event_id, reading = callbacks.read_callback(door.format.read, evidence.body, proof.event_id)
+    event_id, reading = receiving.read_callback(door.format.read, evidence.body, proof.event_id)
     return Callback(
         backend=door.backend,
         event_id=event_id,

@@ -10,10 +10,10 @@ from flask import Blueprint, redirect, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import messages
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.messages import N_
+from koha_ill_sidecar.web.ui import flash
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.pages import page
 
 _COOKIE = "koha_ill_sidecar_keys"
 _OFF = "off"
@@ -53,10 +53,10 @@ def _switch() -> Response:
     path = request.script_root or "/"
     if request.form.get("keys") == _OFF:
         response.set_cookie(_COOKIE, _OFF, max_age=_YEAR_SECONDS, samesite="Lax", path=path)
-        messages.tell("done", _("Single keys are off in this browser."))
+        flash.tell("done", _("Single keys are off in this browser."))
     else:
         response.delete_cookie(_COOKIE, path=path)
-        messages.tell("done", _("Single keys are on in this browser."))
+        flash.tell("done", _("Single keys are on in this browser."))
     return response
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from cast import ADA
 from factories import make_request
 from koha_ill_sidecar.errors import TemplateFailed
-from koha_ill_sidecar.services.metadata import Metadata
+from koha_ill_sidecar.services.notices.metadata import Metadata
 from koha_ill_sidecar.services.notices.sending import _Rendering
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.transaction import Transaction

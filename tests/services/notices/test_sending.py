@@ -16,7 +16,6 @@ from koha_ill_sidecar.domain.notices import NotQueued, NotQueuedReason, Rendered
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.errors import LetterMissing, RequestNotFound, TemplateFailed
 from koha_ill_sidecar.resources import notice_templates
-from koha_ill_sidecar.services import statuses
 from koha_ill_sidecar.services.notices.sending import (
     preview_notice,
     preview_patron_notice,
@@ -24,6 +23,7 @@ from koha_ill_sidecar.services.notices.sending import (
     send_patron_notice,
     send_staff_notice,
 )
+from koha_ill_sidecar.services.requests import statuses
 from koha_ill_sidecar.storage.koha import letters, requests
 from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction

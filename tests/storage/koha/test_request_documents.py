@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from factories import make_request
-from koha_ill_sidecar.domain.search_terms import fold
+from koha_ill_sidecar.domain.request_index.terms import fold
 from koha_ill_sidecar.storage.koha import request_documents
 from koha_ill_sidecar.storage.transaction import Transaction
 

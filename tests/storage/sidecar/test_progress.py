@@ -7,11 +7,11 @@ from sqlalchemy import Engine, text
 
 from factories import make_request
 from koha_ill_sidecar.domain.status_reports import MAX_TEXT
+from koha_ill_sidecar.messages import Sentence, sentence, verbatim
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import progress
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 LATE = sentence("It is %(status)s, 100 %% sure: %(why)s", status=sentence("late"), why="[\"雪\", '%(x)s']\n")
 

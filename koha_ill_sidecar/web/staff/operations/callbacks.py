@@ -17,16 +17,16 @@ from koha_ill_sidecar.errors import (
     RequestNotFound,
 )
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.callbacks import callback_settings, replay_kept
+from koha_ill_sidecar.services.callbacks.receiving import callback_settings, replay_kept
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar.receipts import ListedReceipt, ReceiptFilter
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import errors, messages
-from koha_ill_sidecar.web.staff.labels import VERDICTS
 from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number
+from koha_ill_sidecar.web.ui import errors, flash
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.labels import VERDICTS
+from koha_ill_sidecar.web.ui.pages import page
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,13 +83,13 @@ class _Views:
         try:
             received = self._transact(replay_kept, receipt_id, self._backends)
         except ReceiptNotReplayable:
-            messages.tell("warning", _("This callback was applied already; there is nothing to replay."))
+            flash.tell("warning", _("This callback was applied already; there is nothing to replay."))
         except BackendNotConfigured:
-            messages.tell("error", _("The configuration has no callbacks for this backend any more."))
+            flash.tell("error", _("The configuration has no callbacks for this backend any more."))
         else:
             outcome = _(VERDICTS[received.verdict])
             is_settled = received.verdict in (Verdict.APPLIED, Verdict.UNCHANGED)
-            messages.tell(
+            flash.tell(
                 "done" if is_settled else "warning",
                 _("Callback %(number)s was replayed: %(outcome)s.", number=receipt_id, outcome=outcome),
             )

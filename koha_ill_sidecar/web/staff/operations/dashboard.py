@@ -6,14 +6,14 @@ from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.figures import AGES, By
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import dashboard
-from koha_ill_sidecar.services.dashboard import MOST_COUNTED, MOST_NOTES, Dashboard, Ranking
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.services.operations import dashboard
+from koha_ill_sidecar.services.operations.dashboard import MOST_COUNTED, MOST_NOTES, Dashboard, Ranking
 from koha_ill_sidecar.web.staff.operations import plots
 from koha_ill_sidecar.web.staff.operations.over_time import DrawnGroup, draw
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.pages import page
 
 _HEADINGS = {
     By.MONTH: N_("By month"),

@@ -7,17 +7,17 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.errors import SidecarError
+from koha_ill_sidecar.messages import N_, Sentence
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import backend_health, job_runs
-from koha_ill_sidecar.services.backend_health import BackendHealth, BackendState
 from koha_ill_sidecar.services.doctor import Finding, Verdict
 from koha_ill_sidecar.services.doctor.for_staff import examine_for_staff
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.i18n import ngettext
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import messages
+from koha_ill_sidecar.services.operations import backend_health, job_runs
+from koha_ill_sidecar.services.operations.backend_health import BackendHealth, BackendState
 from koha_ill_sidecar.web.staff.operations.kept import Kept
-from koha_ill_sidecar.words import N_, Sentence
+from koha_ill_sidecar.web.ui import flash
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.i18n import ngettext
+from koha_ill_sidecar.web.ui.pages import page
 
 _BACKENDS_SECONDS = 30.0
 _FINDINGS_SECONDS = 300.0
@@ -94,7 +94,7 @@ def _tell(findings: Sequence[Finding[Sentence]], moment: str) -> None:
         else _("All is well.")
     )
     checked = _("Checked anew at %(moment)s: %(checks)s.", moment=moment, checks=checks)
-    messages.tell("warning" if troubles else "done", f"{checked} {outcome}")
+    flash.tell("warning" if troubles else "done", f"{checked} {outcome}")
 
 
 def _asking_for_backends(runtime: Runtime) -> Callable[[], Sequence[BackendHealth]]:

@@ -2,8 +2,8 @@
 
 from flask import Blueprint, Flask
 
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.web import pages
 from koha_ill_sidecar.web.staff.operations import (
     callbacks,
     dashboard,
@@ -13,7 +13,7 @@ from koha_ill_sidecar.web.staff.operations import (
     notices,
     over_time,
 )
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.web.ui import pages
 
 _SECTIONS = (
     ("staff.operations", N_("Health")),

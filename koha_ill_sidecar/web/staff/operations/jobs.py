@@ -7,12 +7,12 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.config.values import Schedule
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import job_runs
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.i18n import ngettext
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.services.operations import job_runs
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.i18n import ngettext
+from koha_ill_sidecar.web.ui.pages import page
 
 _JOBS = {
     "dispatch": N_("Deliver messages"),

@@ -7,21 +7,21 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.errors import InvalidAddress, MessageNotChangeable, MessageNotFound
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import queue
-from koha_ill_sidecar.services.messages import message_id_domain
-from koha_ill_sidecar.services.queue import ListedMessage, QueueFilter
+from koha_ill_sidecar.services.delivery import messages as queue
+from koha_ill_sidecar.services.delivery.dispatcher import message_id_domain
+from koha_ill_sidecar.services.delivery.messages import ListedMessage, QueueFilter
 from koha_ill_sidecar.storage.koha import patrons
-from koha_ill_sidecar.storage.sidecar.queue_entries import Progress, QueueEntry
+from koha_ill_sidecar.storage.message_queue.listing import Progress, QueueEntry
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.i18n import ngettext
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import errors, messages
-from koha_ill_sidecar.web.staff.access import safe_target
-from koha_ill_sidecar.web.staff.labels import MESSAGE_STATES
 from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number, numbers, where_next
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.web.ui import errors, flash
+from koha_ill_sidecar.web.ui.access import safe_target
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.i18n import ngettext
+from koha_ill_sidecar.web.ui.labels import MESSAGE_STATES
+from koha_ill_sidecar.web.ui.pages import page
 
 _LATELY = "failed_lately"  # a choice beside the states: the list that the dashboard's number counts
 
@@ -104,7 +104,7 @@ class _Views:
         chosen = self._chosen(request.args.getlist("message"))
         back = safe_target(request.args.get("next")) or url_for("staff.messages")
         if not chosen or action not in set(queue.Change):
-            messages.tell("warning", _("No message was chosen."))
+            flash.tell("warning", _("No message was chosen."))
             return redirect(url_for("staff.messages"), 303)
         return self._confirmation(queue.Change(action), chosen, back)
 
@@ -174,9 +174,9 @@ class _Views:
             return self._message_page(message_id, 422, typed=typed, problem=problem)
         except MessageNotChangeable as error:
             return self._message_page(message_id, 409, typed=typed, problem=_address_refusal(error))
-        messages.tell("done", _("The message has its new address."))
+        flash.tell("done", _("The message has its new address."))
         if "retry" in request.form:
-            messages.tell("done", _("It is tried at once."))
+            flash.tell("done", _("It is tried at once."))
         return redirect(url_for("staff.message", message_id=message_id), 303)
 
     def _message_page(
@@ -244,10 +244,10 @@ class _Views:
                 refused.setdefault(reason, []).append(message_id)
         done = len(chosen) - sum(map(len, refused.values()))
         if done:
-            messages.tell("done", tell_done(done))
+            flash.tell("done", tell_done(done))
         _tell_refusals(refused)
         if not chosen:
-            messages.tell("warning", _("No message was chosen."))
+            flash.tell("warning", _("No message was chosen."))
 
     def _change(self, act: _Act, message_id: int) -> str | None:
         try:
@@ -318,7 +318,7 @@ def _chosen_state() -> str:
 
 def _tell_refusals(refused: Mapping[str, Sequence[int]]) -> None:
     for reason, message_ids in refused.items():
-        messages.tell(
+        flash.tell(
             "warning",
             _(
                 "Not changed, because %(reason)s: %(numbers)s.",

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.notices import EMAIL, Letter, RenderedNotice
 from koha_ill_sidecar.errors import LetterMissing, NoticeError, RequestNotFound
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.notices import check, templates
 from koha_ill_sidecar.services.notices.check import NoticeCheck
@@ -17,12 +18,11 @@ from koha_ill_sidecar.services.notices.sending import preview_notice
 from koha_ill_sidecar.services.notices.templates import LetterComparison, LetterState
 from koha_ill_sidecar.storage.koha import letters
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.i18n import say
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff.labels import language_name, transport_name
 from koha_ill_sidecar.web.staff.operations.forms import number
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.labels import language_name, transport_name
+from koha_ill_sidecar.web.ui.pages import page
 
 _STATES = {
     LetterState.MISSING: N_("Missing"),

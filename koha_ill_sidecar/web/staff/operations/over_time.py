@@ -7,14 +7,14 @@ from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.figures import By, Group
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import dashboard
-from koha_ill_sidecar.services.dashboard import OverTime
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.pages import page
+from koha_ill_sidecar.services.operations import dashboard
+from koha_ill_sidecar.services.operations.dashboard import OverTime
 from koha_ill_sidecar.web.staff.operations import charts, plots
 from koha_ill_sidecar.web.staff.operations.charts import Chart
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.pages import page
 
 _HEADINGS = {
     By.BACKEND: N_("By backend"),

@@ -11,22 +11,22 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
+from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
 from koha_ill_sidecar.domain.statuses import Action
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestChangedMeanwhile, RequestRefused
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import creation
-from koha_ill_sidecar.services import requests as service
-from koha_ill_sidecar.services.glances import unless_changed
-from koha_ill_sidecar.services.management.actions import Done, Run, carry_out, preview_action
-from koha_ill_sidecar.services.management.head import read_head
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import forms, messages
-from koha_ill_sidecar.web.staff.access import current
-from koha_ill_sidecar.web.staff.forms import Told
+from koha_ill_sidecar.services.requests import creation
+from koha_ill_sidecar.services.requests import lifecycle as service
+from koha_ill_sidecar.services.requests.actions import Done, Run, carry_out, preview_action
+from koha_ill_sidecar.services.requests.header import read_head
+from koha_ill_sidecar.services.requests.snapshots import unless_changed
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.web.ui import flash, forms
+from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.pages import page
 
 _KOHAS_OWN = "-"  # in the form: the backend that comes with Koha
 
@@ -160,7 +160,7 @@ class _Actions:
 
 def _went(method: str, done: Done) -> Response:
     if done.ill_request is None:
-        messages.tell("done", _("Request %(number)s was deleted. No notice was queued.", number=done.number))
+        flash.tell("done", _("Request %(number)s was deleted. No notice was queued.", number=done.number))
         return redirect(url_for("staff.requests"), 303)
     if method == Action.SWITCH_PROVIDER:
         text = _(
@@ -171,5 +171,5 @@ def _went(method: str, done: Done) -> Response:
         )
     else:
         text = _("The status is now: %(status)s. No notice was queued.", status=_(done.status))
-    messages.tell("done", text)
+    flash.tell("done", text)
     return redirect(url_for("staff.request", illrequest_id=done.ill_request.illrequest_id), 303)

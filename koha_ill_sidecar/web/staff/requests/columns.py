@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from koha_ill_sidecar.domain.attributes import MaterialType
-from koha_ill_sidecar.domain.request_documents import Column
-from koha_ill_sidecar.services.request_list import ListedRequest
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.staff.access import current
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.domain.request_index.documents import Column
+from koha_ill_sidecar.messages import N_
+from koha_ill_sidecar.services.requests.listing import ListedRequest
+from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.ui.i18n import gettext as _
 
 SETTING = "requests.columns"
 

@@ -10,20 +10,20 @@ from koha_ill_sidecar.domain.attributes import LABELS, MaterialType, label
 from koha_ill_sidecar.domain.identifiers import WrongCheckDigit
 from koha_ill_sidecar.domain.item_form import ItemEntry
 from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import new_requests, references
-from koha_ill_sidecar.services.creation import NewRequest
-from koha_ill_sidecar.services.new_requests import AskedBefore, Created, EarlierRequest
-from koha_ill_sidecar.services.patron_search import Meant
+from koha_ill_sidecar.services.people.patron_search import Meant
+from koha_ill_sidecar.services.requests import new_form, references
+from koha_ill_sidecar.services.requests.creation import NewRequest
+from koha_ill_sidecar.services.requests.new_form import AskedBefore, Created, EarlierRequest
 from koha_ill_sidecar.storage.koha.patrons import Patron
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.i18n import say
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import forms, messages
-from koha_ill_sidecar.web.staff.access import current
-from koha_ill_sidecar.web.staff.forms import Told
 from koha_ill_sidecar.web.staff.requests import item_fields
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.web.ui import flash, forms
+from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.pages import page
 
 _SOURCES: Mapping[str, str] = {
     "openurl": "OpenURL",
@@ -151,7 +151,7 @@ class _Desk:
         )
         try:
             outcome = self._database.transact(
-                new_requests.ask,
+                new_form.ask,
                 new,
                 current().member,
                 typed=typed.patron,
@@ -170,7 +170,7 @@ class _Desk:
 
     def _form(self, typed: _Typed, told: _Told) -> Response:
         known = self._database.transact(
-            new_requests.form, current().member, typed=typed.patron, chosen=typed.chosen
+            new_form.form, current().member, typed=typed.patron, chosen=typed.chosen
         )
         if known.meant.patron is not None:
             typed.choose(known.meant.patron)
@@ -228,8 +228,8 @@ _QUEUED = N_("Request %(number)s was created, and queued: a limit is reached.")
 def _created(created: Created) -> Response:
     reason = created.queued_because
     if reason is None:
-        messages.tell("done", _("Request %(number)s was created.", number=created.number))
+        flash.tell("done", _("Request %(number)s was created.", number=created.number))
     else:
         said = _QUEUED_BECAUSE.get(str(reason.get("limit_of")), _QUEUED)
-        messages.tell("warning", _(said, number=created.number, count=reason.get("count")))
+        flash.tell("warning", _(said, number=created.number, count=reason.get("count")))
     return redirect(forms.address_of(created.ill_request.illrequest_id), 303)

@@ -7,19 +7,19 @@ from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import MaterialType
-from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
 from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
 from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import request_edits
-from koha_ill_sidecar.services.request_edits import Mistakes, RequestForm, TypedPatron
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.i18n import say
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import forms, messages
-from koha_ill_sidecar.web.staff.access import current
-from koha_ill_sidecar.web.staff.forms import Told
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.services.requests import edit_form
+from koha_ill_sidecar.services.requests.edit_form import Mistakes, RequestForm, TypedPatron
+from koha_ill_sidecar.web.ui import flash, forms
+from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.pages import page
 
 _LABELS: Mapping[str, str] = {
     "borrowernumber": N_("Patron"),
@@ -57,7 +57,7 @@ class _Desk:
 
     def show(self, illrequest_id: int) -> Response:
         """Show the request as it is."""
-        known = self._database.transact(request_edits.form, illrequest_id, current().member)
+        known = self._database.transact(edit_form.form, illrequest_id, current().member)
         return self._page(known, known.values, _shown_patron(known, TypedPatron("", None)), Told())
 
     def take(self, illrequest_id: int) -> Response:
@@ -69,7 +69,7 @@ class _Desk:
         if wanted != "save":
             return self._form(illrequest_id, typed, patron, forms.seen(), Told())
         outcome = self._database.transact(
-            request_edits.save,
+            edit_form.save,
             illrequest_id,
             current().member,
             typed=typed,
@@ -83,7 +83,7 @@ class _Desk:
             case ChangedMeanwhile():
                 return self._changed(illrequest_id, typed, patron, outcome)
             case ILLRequest():
-                messages.tell("done", _("The request was saved."))
+                flash.tell("done", _("The request was saved."))
         return redirect(forms.address_of(illrequest_id), 303)
 
     def _changed(
@@ -102,9 +102,7 @@ class _Desk:
         seen: Mapping[str, str],
         told: Told,
     ) -> Response:
-        known = self._database.transact(
-            request_edits.form, illrequest_id, current().member, typed_patron=patron
-        )
+        known = self._database.transact(edit_form.form, illrequest_id, current().member, typed_patron=patron)
         return self._page(known, {**known.values, **typed}, _shown_patron(known, patron), told, seen)
 
     def _page(
@@ -139,7 +137,7 @@ class _Desk:
             for value in (one.was, one.now, one.yours)
         }
         numbers = {number for value in given if (number := forms.as_number(value)) is not None}
-        patrons = self._database.transact(request_edits.patron_labels, numbers) if numbers else {}
+        patrons = self._database.transact(edit_form.patron_labels, numbers) if numbers else {}
         return {
             "borrowernumber": _by_text(patrons),
             "branchcode": current().libraries,

@@ -6,21 +6,21 @@ from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import MaterialType, label
-from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
 from koha_ill_sidecar.domain.item_form import ItemEntry, entry_of
+from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import item_edits
-from koha_ill_sidecar.services.item_edits import ItemFormOfRequest
-from koha_ill_sidecar.services.management.head import read_head
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.i18n import say
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import forms, messages
-from koha_ill_sidecar.web.staff.access import current
-from koha_ill_sidecar.web.staff.forms import Told
+from koha_ill_sidecar.services.requests import item_form
+from koha_ill_sidecar.services.requests.header import read_head
+from koha_ill_sidecar.services.requests.item_form import ItemFormOfRequest
 from koha_ill_sidecar.web.staff.requests import item_fields
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
+from koha_ill_sidecar.web.ui import flash, forms
+from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.pages import page
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -39,7 +39,7 @@ class _Desk:
     def show(self, illrequest_id: int) -> Response:
         """Show the item as it is."""
         try:
-            known = self._database.transact(item_edits.form, illrequest_id)
+            known = self._database.transact(item_form.form, illrequest_id)
         except ActionNotAllowed:
             return self._not_possible(illrequest_id)
         return _page(known, known.entry, known.values, Told())
@@ -62,7 +62,7 @@ class _Desk:
             return self._form(illrequest_id, entry, forms.seen(), told)
         try:
             outcome = self._database.transact(
-                item_edits.save, illrequest_id, current().member, entry=entry, seen=forms.seen()
+                item_form.save, illrequest_id, current().member, entry=entry, seen=forms.seen()
             )
         except RequestRefused as error:
             return self._form(illrequest_id, entry, forms.seen(), Told(problem=say(error.sentence)))
@@ -75,13 +75,13 @@ class _Desk:
                 "The item was saved. Koha lets no field be emptied here; these keep their value: %(fields)s.",
                 fields=names,
             )
-            messages.tell("warning", said)
+            flash.tell("warning", said)
         else:
-            messages.tell("done", _("The item metadata was saved."))
+            flash.tell("done", _("The item metadata was saved."))
         return redirect(forms.address_of(illrequest_id), 303)
 
     def _form(self, illrequest_id: int, entry: ItemEntry, seen: Mapping[str, str], told: Told) -> Response:
-        known = self._database.transact(item_edits.form, illrequest_id)
+        known = self._database.transact(item_form.form, illrequest_id)
         return _page(known, entry, seen, told)
 
     def _not_possible(self, illrequest_id: int) -> Response:

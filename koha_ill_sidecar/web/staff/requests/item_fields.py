@@ -6,8 +6,8 @@ from flask import request
 
 from koha_ill_sidecar.domain.attributes import LABELS
 from koha_ill_sidecar.domain.item_form import ItemEntry
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.messages import N_
+from koha_ill_sidecar.web.ui.i18n import gettext as _
 
 BLANK_ROWS = 2
 """So many empty rows for custom fields wait to be filled in, more when asked for."""

@@ -12,21 +12,21 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from koha_ill_sidecar.domain.attributes import MaterialType
-from koha_ill_sidecar.domain.request_documents import Column
+from koha_ill_sidecar.domain.request_index.documents import Column
 from koha_ill_sidecar.domain.statuses import WAITING_FOR_STAFF, Status
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import request_list
-from koha_ill_sidecar.services.request_list import ListedRequest, RequestPage
+from koha_ill_sidecar.services.requests import listing
+from koha_ill_sidecar.services.requests.listing import ListedRequest, RequestPage
 from koha_ill_sidecar.storage.sidecar import person_settings
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import messages
-from koha_ill_sidecar.web.staff.access import current
 from koha_ill_sidecar.web.staff.requests import columns as list_columns
 from koha_ill_sidecar.web.staff.requests import query as list_query
 from koha_ill_sidecar.web.staff.requests.columns import ListColumn
 from koha_ill_sidecar.web.staff.requests.query import ListQuery
+from koha_ill_sidecar.web.ui import flash
+from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.pages import page
 
 _VIEWS = "requests.views"
 _LONGEST_NAME = 60
@@ -111,18 +111,18 @@ class _Views:
         query = _only_known(request.form.get("query", ""))
         name, person = request.form.get("name", "").strip(), current().member.borrowernumber
         if not name:
-            messages.tell("error", _("Give the view a name."))
+            flash.tell("error", _("Give the view a name."))
         elif len(name) > _LONGEST_NAME:
-            messages.tell(
+            flash.tell(
                 "error", _("The name is too long: %(most)s characters are the most.", most=_LONGEST_NAME)
             )
         elif "remove" in request.form:
             self._transact(_let_view_go, person, name)
-            messages.tell("done", _("The view %(name)s was removed.", name=name))
+            flash.tell("done", _("The view %(name)s was removed.", name=name))
         elif self._transact(_keep_view, person, name, query):
-            messages.tell("done", _("The view %(name)s was saved.", name=name))
+            flash.tell("done", _("The view %(name)s was saved.", name=name))
         else:
-            messages.tell(
+            flash.tell(
                 "error", _("There are %(most)s saved views already. Remove one first.", most=_MOST_VIEWS)
             )
         return redirect(_own(query), 303)
@@ -131,9 +131,7 @@ class _Views:
         yield _BYTE_ORDER_MARK + _csv_line([name for column in chosen for name in _csv_names(column)])
         number = 1
         while True:
-            step = self._transact(
-                request_list.load_step, query.wanted, query.sort, page=number, page_size=_STEP
-            )
+            step = self._transact(listing.load_step, query.wanted, query.sort, page=number, page_size=_STEP)
             if not step:
                 return
             for one in step:
@@ -142,7 +140,7 @@ class _Views:
 
 
 def _load(tx: Transaction, query: ListQuery, borrowernumber: int) -> tuple[RequestPage, Mapping[str, Any]]:
-    found = request_list.load(tx, query.wanted, query.sort, page=query.page, page_size=query.page_size)
+    found = listing.load(tx, query.wanted, query.sort, page=query.page, page_size=query.page_size)
     return found, person_settings.find(tx, borrowernumber)
 
 

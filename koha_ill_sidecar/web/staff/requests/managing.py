@@ -23,20 +23,20 @@ from koha_ill_sidecar.errors import (
     RequestNotFound,
     RequestRefused,
 )
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import callbacks
-from koha_ill_sidecar.services import requests as service
-from koha_ill_sidecar.services.management.page import NEWEST, ManagedRequest, Section, manage
-from koha_ill_sidecar.services.management.past import farewell
+from koha_ill_sidecar.services.callbacks import receiving
+from koha_ill_sidecar.services.requests import lifecycle as service
+from koha_ill_sidecar.services.requests.page import NEWEST, ManagedRequest, Section, manage
+from koha_ill_sidecar.services.requests.past import farewell
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.i18n import say
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import forms, messages
-from koha_ill_sidecar.web.staff.access import current
-from koha_ill_sidecar.web.staff.labels import MESSAGE_STATES, VERDICTS
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.web.ui import flash, forms
+from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.labels import MESSAGE_STATES, VERDICTS
+from koha_ill_sidecar.web.ui.pages import page
 
 _LONG_VALUES: Mapping[str, str] = {
     "access_url": N_("Access URL"),
@@ -101,16 +101,16 @@ class _Managing:
         except RequestRefused as error:
             problem = _("Type a comment first.") if error.code == "empty_comment" else say(error.sentence)
             return self._page(self._read(illrequest_id), 422, comment=text, comment_problem=problem)
-        messages.tell("done", _("The comment was added."))
+        flash.tell("done", _("The comment was added."))
         return redirect(url_for("staff.request", illrequest_id=illrequest_id, _anchor="comments"), 303)
 
     def attended(self, illrequest_id: int) -> Response:
         """Take the word to the staff away that was read."""
         self._read(illrequest_id)
-        if self._database.transact(callbacks.attend_as_read, illrequest_id, _written_at()):
-            messages.tell("done", _("The request no longer needs attention."))
+        if self._database.transact(receiving.attend_as_read, illrequest_id, _written_at()):
+            flash.tell("done", _("The request no longer needs attention."))
         else:
-            messages.tell("warning", _("There is something new to look at."))
+            flash.tell("warning", _("There is something new to look at."))
         return _back(illrequest_id)
 
     def replay(self, illrequest_id: int, receipt_id: int) -> Response:
@@ -122,18 +122,18 @@ class _Managing:
             raise NotFound
         try:
             received = self._database.transact(
-                callbacks.replay,
+                receiving.replay,
                 receipt_id,
                 callback_format(receipt.backend, settings.mapping).read,
                 accept_any_request=settings.accept_any_request,
             )
         except (ReceiptNotFound, ReceiptNotReplayable):
-            messages.tell(
+            flash.tell(
                 "warning", _("This callback cannot be replayed: it was applied meanwhile, or is gone.")
             )
             return _back(illrequest_id)
-        kind: messages.Kind = "done" if received.verdict is Verdict.APPLIED else "warning"
-        messages.tell(
+        kind: flash.Kind = "done" if received.verdict is Verdict.APPLIED else "warning"
+        flash.tell(
             kind,
             _(
                 "Callback %(number)s was replayed: %(outcome)s.",

@@ -7,7 +7,6 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.delivery.html_text import text_of
-from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
 from koha_ill_sidecar.domain.letter_syntax import tokens_in
 from koha_ill_sidecar.domain.notices import (
     NoticeCode,
@@ -15,20 +14,21 @@ from koha_ill_sidecar.domain.notices import (
     NotQueuedReason,
     RenderedNotice,
 )
+from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import requests as service
-from koha_ill_sidecar.services.glances import unless_changed
-from koha_ill_sidecar.services.management.head import SENDABLE
-from koha_ill_sidecar.services.management.notices import preview_notice
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.i18n import say
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import forms, messages
-from koha_ill_sidecar.web.staff.access import current
-from koha_ill_sidecar.web.staff.forms import Told
-from koha_ill_sidecar.web.staff.labels import transport_name
+from koha_ill_sidecar.services.requests import lifecycle as service
+from koha_ill_sidecar.services.requests.header import SENDABLE
+from koha_ill_sidecar.services.requests.notices import preview_notice
+from koha_ill_sidecar.services.requests.snapshots import unless_changed
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.web.ui import flash, forms
+from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.labels import transport_name
+from koha_ill_sidecar.web.ui.pages import page
 
 _REASONS: Mapping[NotQueuedReason, str] = {
     NotQueuedReason.NO_PATRON: N_("The request has no patron."),
@@ -124,7 +124,7 @@ class _Notices:
 
 def _tell(outcome: NoticeOutcome) -> None:
     for queued in outcome.queued:
-        messages.tell(
+        flash.tell(
             "done",
             _(
                 "The notice is queued by %(transport)s, as message %(number)s.",
@@ -152,7 +152,7 @@ def _tell(outcome: NoticeOutcome) -> None:
             )
         if text not in told:
             told.add(text)
-            messages.tell("error", text.strip(), refused.mending_address or "")
+            flash.tell("error", text.strip(), refused.mending_address or "")
 
 
 def _short(detail: str) -> str:

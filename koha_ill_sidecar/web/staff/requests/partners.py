@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.concurrent_edits import ChangedMeanwhile
 from koha_ill_sidecar.domain.duplicates import folded
 from koha_ill_sidecar.domain.partners import Partner
+from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
 from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import partners
-from koha_ill_sidecar.services.glances import unless_changed
-from koha_ill_sidecar.services.partners import PartnerMessage, PartnersForm
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.i18n import ngettext, say
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import forms, messages
-from koha_ill_sidecar.web.staff.access import current
-from koha_ill_sidecar.web.staff.forms import Told
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.services.partners import placing
+from koha_ill_sidecar.services.partners.placing import PartnerMessage, PartnersForm
+from koha_ill_sidecar.services.requests.snapshots import unless_changed
+from koha_ill_sidecar.web.ui import flash, forms
+from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.i18n import ngettext, say
+from koha_ill_sidecar.web.ui.pages import page
 
 _MOST_NAMES = 10
 _LONGEST_SUBJECT = 500  # characters; as bytes they fit into Koha's column, and nobody reads more
@@ -90,14 +90,14 @@ class _Desk:
         return outcome
 
     def _known(self, illrequest_id: int) -> PartnersForm:
-        return self._database.transact(partners.form, illrequest_id, current().member.actor)
+        return self._database.transact(placing.form, illrequest_id, current().member.actor)
 
     def _preview(self, illrequest_id: int, typed: _Typed) -> Response | ChangedMeanwhile:
         shown = self._database.transact(
             unless_changed,
             illrequest_id,
             forms.seen(),
-            lambda tx: partners.preview(
+            lambda tx: placing.preview(
                 tx,
                 illrequest_id,
                 current().member.actor,
@@ -116,7 +116,7 @@ class _Desk:
             unless_changed,
             illrequest_id,
             forms.seen(),
-            lambda tx: partners.place_with_partners(
+            lambda tx: placing.place_with_partners(
                 tx,
                 illrequest_id,
                 current().member.actor,
@@ -127,7 +127,7 @@ class _Desk:
         )
         if isinstance(placed, ChangedMeanwhile):
             return placed
-        messages.tell("done", _sent(placed.messages))
+        flash.tell("done", _sent(placed.messages))
         return redirect(forms.address_of(illrequest_id), 303)
 
 

@@ -4,9 +4,9 @@ from flask import Blueprint, jsonify, request
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services import patron_search
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.services.people import patron_search
+from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.ui.pages import page
 
 _LONGEST = 200
 

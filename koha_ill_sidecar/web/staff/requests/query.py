@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from werkzeug.datastructures import MultiDict
 
-from koha_ill_sidecar.domain.request_documents import Column
-from koha_ill_sidecar.domain.request_filters import RequestFilter, Sort
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.words import N_
+from koha_ill_sidecar.domain.request_index.documents import Column
+from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
+from koha_ill_sidecar.messages import N_
+from koha_ill_sidecar.web.ui.i18n import gettext as _
 
 PAGE_SIZES = (20, 50, 100)
 NAMES = (

@@ -6,12 +6,12 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.management.reading import read_log, read_metadata
-from koha_ill_sidecar.services.request_log import LogEntry
-from koha_ill_sidecar.web.i18n import gettext as _
-from koha_ill_sidecar.web.pages import page
-from koha_ill_sidecar.web.staff import forms
+from koha_ill_sidecar.services.requests.log import LogEntry
+from koha_ill_sidecar.services.requests.reading import read_log, read_metadata
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
+from koha_ill_sidecar.web.ui import forms
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.pages import page
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:

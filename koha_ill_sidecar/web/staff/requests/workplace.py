@@ -1,8 +1,8 @@
 """With what the person who is signed in works."""
 
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.management.head import Workplace
-from koha_ill_sidecar.web.staff.access import current
+from koha_ill_sidecar.services.requests.header import Workplace
+from koha_ill_sidecar.web.ui.access import current
 
 
 def workplace(runtime: Runtime) -> Workplace:

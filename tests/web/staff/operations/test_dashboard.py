@@ -23,16 +23,17 @@ from koha_ill_sidecar.domain.figures import (
     OutcomeCount,
     Tally,
 )
+from koha_ill_sidecar.messages import Sentence, sentence, verbatim
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.scheduler.registry import jobs
-from koha_ill_sidecar.services import figures, queue
-from koha_ill_sidecar.services.messages import Dispatcher
+from koha_ill_sidecar.services.delivery import messages
+from koha_ill_sidecar.services.delivery.dispatcher import Dispatcher
+from koha_ill_sidecar.services.operations import figures
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import progress
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.staff.operations import plots
-from koha_ill_sidecar.words import Sentence, sentence, verbatim
 
 HOSTILE = "\"'><script>alert(1)</script>"
 MONTHS = [f"2026-{month:02}" for month in range(1, 13)]
@@ -136,7 +137,7 @@ def test_failed_messages_are_counted_but_for_those_given_up(
         dispatcher.run_once()
     assert tile(clara.get("/dashboard").text, "Failed messages") == "3"
 
-    database.transact(queue.give_up, given_up)
+    database.transact(messages.give_up, given_up)
 
     assert tile(clara.get("/dashboard").text, "Failed messages") == "2"
 
@@ -152,7 +153,7 @@ def test_the_list_behind_the_failed_messages_has_exactly_those_that_are_counted(
     by_koha = rows.add(status="failed")
     long_ago = text("NOW() - INTERVAL 31 DAY")
     by_koha_long_ago = rows.add(status="failed", time_queued=long_ago, updated_on=long_ago)
-    database.transact(queue.give_up, given_up)
+    database.transact(messages.give_up, given_up)
     rows.change(sent_since, status="sent")
     rows.change(not_ours, letter_code="CHECKIN")
     rows.execute(

@@ -12,7 +12,7 @@ from web.conftest import Desk
 
 from koha_ill_sidecar.config.settings import JobSchedules
 from koha_ill_sidecar.config.values import Schedule
-from koha_ill_sidecar.services.job_runs import ON_EVERY_HOST
+from koha_ill_sidecar.services.operations.job_runs import ON_EVERY_HOST
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import leases
 from koha_ill_sidecar.web.staff.operations.jobs import label_of, schedule_text

@@ -9,7 +9,7 @@ from web.conftest import Desk
 
 from cast import ADA, NORTH
 from koha_ill_sidecar.domain.figures import By, DaysCount, Figures, Group, Outcome, OutcomeCount, Tally
-from koha_ill_sidecar.services import figures
+from koha_ill_sidecar.services.operations import figures
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.staff.operations import charts

@@ -15,10 +15,10 @@ from web.conftest import Desk
 from cast import ADA, CLARA, RIVERSIDE, SAM, WEN
 from factories import make_request
 from koha_ill_sidecar.domain.statuses import WAITING_FOR_STAFF
-from koha_ill_sidecar.services import request_index, request_search
+from koha_ill_sidecar.services.request_index import indexing, search
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
-from koha_ill_sidecar.storage.sidecar.request_index import postings, slices
+from koha_ill_sidecar.storage.request_index import postings, slices
 
 Make = Callable[..., int]
 
@@ -30,7 +30,7 @@ def make(admin: Engine, database: Database) -> Make:
     def made(**columns: Any) -> int:
         with admin.begin() as connection:
             number = make_request(connection, database.koha(), **columns)
-        database.transact(request_index.index, [number])
+        database.transact(indexing.index, [number])
         return number
 
     return made
@@ -38,7 +38,7 @@ def make(admin: Engine, database: Database) -> Make:
 
 @pytest.fixture(autouse=True)
 def _index(database: Database) -> None:
-    while database.transact(request_index.build) is not None:
+    while database.transact(indexing.build) is not None:
         pass
 
 
@@ -425,13 +425,13 @@ def test_the_dearest_page_costs_no_more(
     queries: Callable[[], AbstractContextManager[list[str]]],
 ) -> None:
     """A change that waits; a word inside others that some share; an order in which what has it stands last."""
-    monkeypatch.setattr(request_search, "_FEW", 3)
-    monkeypatch.setattr(request_search, "_QUICKLY_COMPARED", 0)
+    monkeypatch.setattr(search, "_FEW", 3)
+    monkeypatch.setattr(search, "_QUICKLY_COMPARED", 0)
     monkeypatch.setattr(slices, "_LARGEST", 4)
     monkeypatch.setattr(slices, "SIZE", 2)
     monkeypatch.setattr(postings, "_SHARED_BY", 4)
     shared = [make(notesstaff=f"journals {number}") for number in range(30)]
-    database.transact(request_index.index, shared, thoroughly=True)
+    database.transact(indexing.index, shared, thoroughly=True)
     make(notesstaff="newjournals")
     for number in range(60):
         make(notesstaff=f"before all of them in the order {number}")

@@ -1,0 +1,278 @@
+"""
+What the index knows of a request: its text, its facets, and by what it is sorted.
+
+Everything here follows from the rows that Koha has of it, so that the index and whoever looks at the rows
+themselves come to the same.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from koha_ill_sidecar.domain.request_index.terms import (
+    LONGEST_TERM,
+    PATRON,
+    TEXT,
+    fold,
+    gram_terms,
+    word_terms,
+)
+
+ALL = "fall"
+"""The term that every request has."""
+
+LONGEST_KEY = 64
+"""Bytes of a sort key; texts that differ behind that stay in the order of their numbers."""
+
+_LONGEST_TEXT = 30_000  # characters of a request that are searched; an abstract has two thousand
+_NUMBER_DIGITS = 12
+_LONGEST_KEYED = 200  # characters that a key is made from, before it is cut
+_NUMBER = re.compile(r"\d+", re.ASCII)
+_PRICE = re.compile(r"\s*(\d{1,12})(?:[.,](\d{1,2}))?\s*", re.ASCII)
+
+
+def one_line(text: str) -> str:
+    """Give a text with single blanks for any white space."""
+    return " ".join(text.split())
+
+
+class Facet(StrEnum):
+    """What a request has one of, and can be picked by exactly."""
+
+    STATUS = "status"
+    ALIAS = "alias"
+    PLAIN_STATUS = "plain"  # the status of a request without an alias
+    LIBRARY = "library"
+    BACKEND = "backend"
+    TYPE = "type"
+    BATCH = "batch"
+    PATRON = "patron"
+    PLACED = "placed"  # a day; its month and its year are terms too
+    UPDATED = "updated"
+
+    def term(self, value: str) -> str:
+        """Give the term of a value."""
+        return f"f{self.value}={one_line(value)[:LONGEST_TERM]}"
+
+
+class Column(StrEnum):
+    """
+    What a list can be sorted by: the columns of Koha's own list, from left to right.
+
+    Source: Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js.
+    """
+
+    NUMBER = "number"
+    BATCH = "batch"
+    AUTHOR = "author"
+    TITLE = "title"
+    ARTICLE_TITLE = "article_title"
+    ISSUE = "issue"
+    VOLUME = "volume"
+    YEAR = "year"
+    PAGES = "pages"
+    TYPE = "type"
+    ORDER_ID = "order_id"
+    PATRON = "patron"
+    BIBLIO = "biblio"
+    LIBRARY = "library"
+    STATUS = "status"
+    PLACED = "placed"
+    UPDATED = "updated"
+    REPLIED = "replied"
+    COMPLETED = "completed"
+    ACCESS_URL = "access_url"
+    COST = "cost"
+    PRICE_PAID = "price_paid"
+    COMMENTS = "comments"
+    NOTES_OPAC = "notes_opac"
+    NOTES_STAFF = "notes_staff"
+    BACKEND = "backend"
+
+
+KEYED_COLUMNS = tuple(column for column in Column if column is not Column.NUMBER)
+"""Those that need a key: the number is its own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestRows:
+    """What Koha's tables say of a request; dates and numbers as text, in MariaDB's form."""
+
+    illrequest_id: int
+    columns: Mapping[str, str | None]  # of illrequests, by Koha's name
+    patron: Mapping[str, str | None]  # of borrowers
+    library_name: str | None
+    batch_name: str | None
+    comments: int
+    attributes: Sequence[tuple[str, str]] = ()
+    fingerprint: int = 0  # of all this, reckoned by MariaDB; changes when any of it does
+    attributes_fingerprint: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A request as it is searched and sorted."""
+
+    illrequest_id: int
+    text: str  # folded words, each once in its line; the first line is of who asks
+    facets: tuple[tuple[Facet, str], ...]
+    keys: Mapping[Column, bytes]
+    is_open: bool = True
+    fingerprint: int = 0
+    attributes_fingerprint: int = 0
+
+    @property
+    def patron_text(self) -> str:
+        """The words of who asks."""
+        return self.text.partition("\n")[0]
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words of the whole text."""
+        return self.text.split()
+
+    def facet_terms(self) -> set[str]:
+        """Give the terms of the facets; a day stands for its month and year as well."""
+        found = {ALL}
+        for facet, value in self.facets:
+            found.add(facet.term(value))
+            if facet in (Facet.PLACED, Facet.UPDATED):
+                found |= {facet.term(value[:7]), facet.term(value[:4])}
+        return found
+
+    def terms(self) -> set[str]:
+        """Give every term, those included that stand for words."""
+        return (
+            self.facet_terms()
+            | gram_terms(self.words, TEXT)
+            | gram_terms(self.patron_text.split(), PATRON)
+            | set(word_terms(self.words, TEXT))
+            | set(word_terms(self.patron_text.split(), PATRON))
+        )
+
+
+def document(rows: RequestRows, *, is_open: bool) -> Document:
+    """Make of the rows of a request what the index holds of it."""
+    columns, values = rows.columns, _values(rows.attributes)
+    return Document(
+        illrequest_id=rows.illrequest_id,
+        text=_text(rows),
+        facets=tuple(_facets(columns, values)),
+        keys=_keys(rows, values),
+        is_open=is_open,
+        fingerprint=rows.fingerprint,
+        attributes_fingerprint=rows.attributes_fingerprint,
+    )
+
+
+_PATRON_FIELDS = (
+    "surname", "firstname", "preferred_name", "middle_name", "othernames", "cardnumber", "userid",
+)  # fmt: skip
+# Times of day are left out: nobody looks for them, and every two digits would find them.
+_DATES = ("placed", "replied", "updated", "completed", "due_date")
+_SEARCHED = (
+    "biblio_id", "branchcode", "status", "status_alias", "medium", "accessurl", "cost", "price_paid", "notesopac",
+    "notesstaff", "orderid", "backend",
+)  # fmt: skip
+
+
+def _values(attributes: Sequence[tuple[str, str]]) -> dict[str, str]:
+    return {kind: value for kind, value in attributes if value}
+
+
+def _text(rows: RequestRows) -> str:
+    """
+    Put together what a keyword is looked for in, the words of who asks in a line of their own.
+
+    Source: Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js, whose filter looks in these columns, in the
+    patron's and in eight of the attributes; here all attributes count.
+    """
+    patron = (rows.patron.get(name) or "" for name in _PATRON_FIELDS)
+    columns = rows.columns
+    others = [
+        str(rows.illrequest_id),
+        *((columns.get(name) or "")[:10] for name in _DATES),
+        *(columns.get(name) or "" for name in _SEARCHED),
+        rows.library_name or "",
+        rows.batch_name or "",
+        *(value for _, value in rows.attributes),
+    ]
+    return f"{_searched(patron)}\n{_searched(others)}"
+
+
+def _searched(texts: Iterable[str]) -> str:
+    return " ".join(dict.fromkeys(fold("\n".join(texts)[:_LONGEST_TEXT]).split()))
+
+
+def _facets(columns: Mapping[str, str | None], values: Mapping[str, str]) -> Iterator[tuple[Facet, str]]:
+    status, alias = columns.get("status") or "", columns.get("status_alias")
+    yield Facet.STATUS, status
+    if alias is None:
+        yield Facet.PLAIN_STATUS, status
+    known = {
+        Facet.ALIAS: alias,
+        Facet.LIBRARY: columns.get("branchcode"),
+        Facet.BACKEND: columns.get("backend"),
+        Facet.TYPE: values.get("type"),
+        Facet.BATCH: columns.get("batch_id"),
+        Facet.PATRON: columns.get("borrowernumber"),
+        Facet.PLACED: columns.get("placed"),
+        Facet.UPDATED: (columns.get("updated") or "")[:10],
+    }
+    for facet, value in known.items():
+        if value:
+            yield facet, one_line(value)
+
+
+def _keys(rows: RequestRows, values: Mapping[str, str]) -> dict[Column, bytes]:
+    columns, patron = rows.columns, rows.patron
+    texts = {
+        Column.BATCH: rows.batch_name,
+        Column.AUTHOR: values.get("author") or values.get("article_author"),
+        Column.TITLE: values.get("title"),
+        Column.ARTICLE_TITLE: values.get("article_title"),
+        Column.TYPE: values.get("type"),
+        Column.PATRON: " ".join(patron.get(name) or "" for name in ("surname", "firstname")),
+        Column.LIBRARY: rows.library_name or columns.get("branchcode"),
+        Column.STATUS: f"{columns.get('status') or ''} {columns.get('status_alias') or ''}",
+        Column.PLACED: columns.get("placed"),
+        Column.UPDATED: columns.get("updated"),
+        Column.REPLIED: columns.get("replied"),
+        Column.COMPLETED: columns.get("completed"),
+        Column.ACCESS_URL: columns.get("accessurl"),
+        Column.NOTES_OPAC: columns.get("notesopac"),
+        Column.NOTES_STAFF: columns.get("notesstaff"),
+        Column.BACKEND: columns.get("backend"),
+    }
+    with_numbers = {
+        Column.ISSUE: values.get("issue"),
+        Column.VOLUME: values.get("volume"),
+        Column.YEAR: values.get("year"),
+        Column.PAGES: values.get("pages"),
+        Column.ORDER_ID: columns.get("orderid"),
+        Column.BIBLIO: columns.get("biblio_id"),
+        Column.COMMENTS: str(rows.comments) if rows.comments else None,
+    }
+    prices = {Column.COST: columns.get("cost"), Column.PRICE_PAID: columns.get("price_paid")}
+    keys = {column: _text_key(value or "") for column, value in texts.items()}
+    keys |= {column: _text_key(_numbers_padded(value or "")) for column, value in with_numbers.items()}
+    keys |= {column: _price_key(value or "") for column, value in prices.items()}
+    return keys
+
+
+def _text_key(text: str) -> bytes:
+    return fold(one_line(text[:_LONGEST_KEYED])).encode()[:LONGEST_KEY]
+
+
+def _numbers_padded(text: str) -> str:
+    """Make ``vol. 9`` come before ``vol. 10``."""
+    return _NUMBER.sub(lambda number: number[0].zfill(_NUMBER_DIGITS), text[:_LONGEST_KEYED])
+
+
+def _price_key(text: str) -> bytes:
+    """Order prices by amount, whichever the currency; what is no price comes after them."""
+    price = _PRICE.fullmatch(text)
+    if price is None:
+        return _text_key(f"~{text}" if text else "")
+    return f"{int(price[1]):0{_NUMBER_DIGITS}d}.{price[2] or '':0<2}".encode()

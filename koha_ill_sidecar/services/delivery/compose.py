@@ -1,0 +1,172 @@
+"""
+From a row of the queue to the mail that it becomes: who it is from, who gets it, where answers go.
+
+Everything here is decided from values that were read before; nothing is read or written.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from koha_ill_sidecar.delivery.addresses import Address, AddressRole, read_address, read_addresses
+from koha_ill_sidecar.delivery.mail import Content, Mail, Style, StyleLink, StyleText
+from koha_ill_sidecar.domain import delivery_reasons
+from koha_ill_sidecar.errors import InvalidAddress
+from koha_ill_sidecar.services.people.patron_addresses import ADDRESS_COLUMNS, notice_email_address
+from koha_ill_sidecar.storage.koha.preferences import Preferences
+from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Undeliverable:
+    """
+    Why a message cannot become a mail.
+
+    Attributes:
+        failure_code: As Koha's staff pages know it (Koha, C4/Letters.pm and notices tab of a patron).
+        reason: What is wrong and how to mend it.
+    """
+
+    failure_code: str
+    reason: str
+
+
+def compose(
+    message: OutgoingMessage, preferences: Preferences, *, mail_message_id: str, date: datetime
+) -> Mail | Undeliverable:
+    """
+    Make the mail that Koha would make of this message.
+
+    Args:
+        date: When its first attempt was, so that every attempt sends the same.
+
+    Source: Koha, C4/Letters.pm SendQueuedMessages and _send_message_by_email, Koha/Email.pm create.
+    """
+    try:
+        recipients = _recipients(message, preferences)
+        if isinstance(recipients, Undeliverable):
+            return recipients
+        to, copies = recipients
+        sender = _sender(message, preferences)
+        if isinstance(sender, Undeliverable):
+            return sender
+        return Mail(
+            sender=sender,
+            to=to,
+            cc=copies,
+            bcc=_blind_copies(preferences),
+            reply_to=_optional(_reply_to(message, preferences), AddressRole.REPLY_TO),
+            return_path=_return_path(message, preferences),
+            subject=message.subject or "",
+            body=message.content or "",
+            content=content_kind(message.content_type),
+            message_id=mail_message_id,
+            date=date,
+            styles=tuple(_styles(preferences)),
+            headers=dict(_headers(message)),
+        )
+    except InvalidAddress as error:
+        return Undeliverable(f"INVALID_EMAIL:{error.role}", str(error))
+
+
+def content_kind(content_type: str | None) -> Content:
+    """Tell what the column ``content_type`` means (Koha, C4/Letters.pm _send_message_by_email)."""
+    content_type = content_type or ""
+    if content_type.strip().lower() == "message/rfc822":
+        return Content.MIME
+    return Content.HTML if "html" in content_type.lower() else Content.TEXT
+
+
+def _recipients(
+    message: OutgoingMessage, preferences: Preferences
+) -> tuple[tuple[Address, ...], tuple[Address, ...]] | Undeliverable:
+    """
+    Give whom the mail is to, and who gets a copy: the patron's guarantors.
+
+    The first of them stands in for a patron without an address (Koha bug 12532).
+    """
+    guarantors = _guarantors_addresses(message, preferences)
+    text = _mobile_address(message) if message.message_transport_type == "sms" else message.to_address
+    if not text:
+        text = _patrons_address(message, preferences)
+        if isinstance(text, Undeliverable) and guarantors:
+            text, *guarantors = guarantors
+    if isinstance(text, Undeliverable):
+        return text
+    if everything_to := preferences.text("SendAllEmailsTo"):
+        return read_addresses(everything_to, AddressRole.TO), ()
+    return read_addresses(text, AddressRole.TO), _optional(",".join(guarantors), AddressRole.CC)
+
+
+def _guarantors_addresses(message: OutgoingMessage, preferences: Preferences) -> list[str]:
+    addresses = (notice_email_address(guarantor, preferences) for guarantor in message.guarantors)
+    return [address for address in addresses if address]
+
+
+def _patrons_address(message: OutgoingMessage, preferences: Preferences) -> str | Undeliverable:
+    if not message.patron_found:
+        return Undeliverable("INVALID_BORNUMBER", delivery_reasons.NOBODY)
+    patron = {column: getattr(message, column) for column in ADDRESS_COLUMNS}
+    return notice_email_address(patron, preferences) or Undeliverable("NO_EMAIL", delivery_reasons.NO_EMAIL)
+
+
+def _mobile_address(message: OutgoingMessage) -> str | Undeliverable:
+    """Koha leaves the failure code empty here; the one that it has for this says more to its staff."""
+    if not message.smsalertnumber:
+        return Undeliverable("MISSING_SMS", delivery_reasons.NO_MOBILE_NUMBER)
+    if not message.sms_domain:
+        return Undeliverable("MISSING_SMS", delivery_reasons.NO_SMS_PROVIDER)
+    return f"{message.smsalertnumber}@{message.sms_domain}"
+
+
+def _sender(message: OutgoingMessage, preferences: Preferences) -> Address | Undeliverable:
+    by_sms = (
+        preferences.text("EmailSMSSendDriverFromAddress") if message.message_transport_type == "sms" else ""
+    )
+    text = by_sms or message.from_address or message.branchemail or preferences.text("KohaAdminEmailAddress")
+    if not text:
+        return Undeliverable("NO_FROM", delivery_reasons.NO_SENDER)
+    return read_address(text, AddressRole.FROM)
+
+
+def _reply_to(message: OutgoingMessage, preferences: Preferences) -> str:
+    return message.reply_address or message.branchreplyto or preferences.text("ReplytoDefault")
+
+
+def _return_path(message: OutgoingMessage, preferences: Preferences) -> Address | None:
+    text = message.branchreturnpath or preferences.text("ReturnpathDefault")
+    return read_address(text, AddressRole.SENDER) if text else None
+
+
+def _blind_copies(preferences: Preferences) -> tuple[Address, ...]:
+    if preferences.text("SendAllEmailsTo"):
+        return ()
+    return _optional(preferences.text("NoticeBcc"), AddressRole.BCC)
+
+
+def _optional(text: str, role: AddressRole) -> tuple[Address, ...]:
+    return read_addresses(text, role) if text.strip() else ()
+
+
+def _styles(preferences: Preferences) -> Iterator[Style]:
+    """
+    Yield the style sheets of HTML notices, those for every transport before those for mail.
+
+    Source: Koha, C4/Letters.pm _wrap_html; Koha/Notice/Message.pm stylesheets, after bug 35267, which also gave
+    NoticeCSS the name EmailNoticeStylesheet.
+    """
+    for address, css in (
+        ("AllNoticeStylesheet", "AllNoticeCSS"),
+        ("EmailNoticeStylesheet", "EmailNoticeCSS"),
+        ("NoticeCSS", ""),
+    ):
+        if preferences.text(address):
+            yield StyleLink(preferences.text(address))
+        if css and preferences.text(css):
+            yield StyleText(preferences.text(css))
+
+
+def _headers(message: OutgoingMessage) -> Iterator[tuple[str, str]]:
+    if message.letter_id is not None:
+        yield "X-Koha-Template-ID", str(message.letter_id)
+    yield "X-Koha-Message-ID", str(message.message_id)

@@ -1,0 +1,301 @@
+"""What people do with a message that does not go out: look, try again, give it up, give it another address."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from koha_ill_sidecar.config.settings import DeliverySettings
+from koha_ill_sidecar.delivery.addresses import AddressRole, read_addresses
+from koha_ill_sidecar.delivery.mail import Content, Mail
+from koha_ill_sidecar.errors import MessageNotChangeable, MessageNotFound
+from koha_ill_sidecar.services.delivery.compose import Undeliverable, compose, content_kind
+from koha_ill_sidecar.storage.koha import patrons
+from koha_ill_sidecar.storage.message_queue import listing, outgoing
+from koha_ill_sidecar.storage.message_queue.listing import Progress, QueueEntry, Selection
+from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
+from koha_ill_sidecar.storage.sidecar import partner_enquiries
+from koha_ill_sidecar.storage.transaction import Transaction
+
+GIVEN_UP_CODE = "SENDMAIL"
+"""Koha's code for mail that could not be sent; it has none for mail that nobody wants sent."""
+
+UNFINISHED = (
+    Progress.PENDING,
+    Progress.TOO_OLD,
+    Progress.WAITING,
+    Progress.IN_FLIGHT,
+    Progress.ABANDONED,
+    Progress.FAILED,
+)
+"""Whatever is neither delivered nor deleted nor given up."""
+
+RECENT_ROWS = 20_000
+"""Rows at the end of Koha's queue that a list looks at, unless it is told to look at all."""
+
+_EVERYTHING = 2**31
+
+
+class Change(StrEnum):
+    """What can be done with a message."""
+
+    RETRY = "retry"
+    GIVE_UP = "give_up"
+    SET_ADDRESS = "set_address"
+
+
+_REFUSALS = {
+    "in_flight": "Message {} is being sent right now. Look at it again in a minute.",
+    "deleted": "Message {} was deleted in Koha. Queue a new one instead.",
+    "sent": "Message {} was sent already.",
+    "given_up": "Message {} was given up already.",
+    "not_email": "Message {} goes by another way than email: its address is the patron's own. "
+    "Correct it there and try again.",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueFilter:
+    """
+    Which messages a list shows.
+
+    Attributes:
+        to_address: Only those to exactly this address.
+        letter_codes: Empty for those that we deliver.
+        newest: Look at so many rows at the queue's end, and at all that is being delivered; None: at every row.
+        failed_days: Only what failed in so many days; what we failed to deliver, wherever in the queue it stands.
+        before: Only those with a lower number.
+    """
+
+    progress: Sequence[Progress] = UNFINISHED
+    borrowernumber: int | None = None
+    to_address: str | None = None
+    letter_codes: Sequence[str] = ()
+    newest: int | None = RECENT_ROWS
+    failed_days: int | None = None
+    before: int | None = None
+
+
+FAILED_DAYS = 30
+
+FAILED_LATELY = QueueFilter(progress=(Progress.FAILED,), failed_days=FAILED_DAYS)
+"""What failed in the last days and was not given up: somebody should look at it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedMessage:
+    """A message in a list."""
+
+    entry: QueueEntry
+    patron: str  # name and card; empty without one
+    illrequest_id: int | None  # of which it asked a partner; of other messages Koha does not keep it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MessageDetails:
+    """
+    A message with all that is known of it.
+
+    Attributes:
+        recipients: Who gets it, or got it; empty where nobody can.
+        problem: Why it cannot become a mail as it stands now; None too where it is finished.
+    """
+
+    entry: QueueEntry
+    patron: str
+    illrequest_id: int | None
+    sender: str
+    recipients: Sequence[str]
+    reply_to: Sequence[str]
+    content: str
+    kind: Content
+    problem: Undeliverable | None
+
+
+def find_entries(
+    tx: Transaction, wanted: QueueFilter, delivery: DeliverySettings, *, limit: int
+) -> list[QueueEntry]:
+    """Give messages, newest first; one query, whose cost *newest* bounds."""
+    return listing.find(tx, _selection(wanted, delivery), limit=limit)
+
+
+def count_entries(tx: Transaction, wanted: QueueFilter, delivery: DeliverySettings, *, limit: int) -> int:
+    """Count what :func:`find_entries` finds, at most *limit*; one query."""
+    return listing.count(tx, _selection(wanted, delivery), limit=limit)
+
+
+def _selection(wanted: QueueFilter, delivery: DeliverySettings) -> Selection:
+    return Selection(
+        progress=wanted.progress,
+        borrowernumber=wanted.borrowernumber,
+        to_address=wanted.to_address,
+        letter_codes=wanted.letter_codes or delivery.letter_codes,
+        newest=_EVERYTHING if wanted.newest is None else wanted.newest,
+        failed_days=wanted.failed_days,
+        oldest_seconds=delivery.ignore_older_than.total_seconds(),
+        before=wanted.before,
+    )
+
+
+def list_messages(
+    tx: Transaction, wanted: QueueFilter, delivery: DeliverySettings, *, limit: int
+) -> list[ListedMessage]:
+    """Give messages as a list shows them, newest first; three queries."""
+    entries = find_entries(tx, wanted, delivery, limit=limit)
+    return _listed(tx, entries)
+
+
+def chosen_messages(
+    tx: Transaction, message_ids: Sequence[int], delivery: DeliverySettings
+) -> list[ListedMessage]:
+    """Give these messages, as far as they are there, newest first; three queries."""
+    if not message_ids:
+        return []
+    oldest_seconds = delivery.ignore_older_than.total_seconds()
+    return _listed(tx, listing.find_numbered(tx, message_ids, oldest_seconds=oldest_seconds))
+
+
+def details(tx: Transaction, message_id: int, delivery: DeliverySettings) -> MessageDetails:
+    """
+    Give a message and the mail that it becomes, or became; four queries.
+
+    Raises:
+        MessageNotFound: There is none.
+    """
+    entry = listing.get(tx, message_id, oldest_seconds=delivery.ignore_older_than.total_seconds())
+    message = outgoing.load(tx, [message_id]).get(message_id)
+    if message is None:
+        raise MessageNotFound(message_id)
+    (listed,) = _listed(tx, [entry])
+    mail = None if _is_finished(entry) else _mail(tx, message, entry)
+    return MessageDetails(
+        entry=entry,
+        patron=listed.patron,
+        illrequest_id=listed.illrequest_id,
+        sender=str(mail.sender) if isinstance(mail, Mail) else message.from_address or "",
+        recipients=_texts(mail.recipients) if isinstance(mail, Mail) else _filled(message.to_address),
+        reply_to=_texts(mail.reply_to) if isinstance(mail, Mail) else _filled(message.reply_address),
+        content=message.content or "",
+        kind=content_kind(message.content_type),
+        problem=mail if isinstance(mail, Undeliverable) else None,
+    )
+
+
+def retry(tx: Transaction, message_id: int, *, message_id_domain: str, again: bool = False) -> QueueEntry:
+    """
+    Have a message delivered now, with all its attempts before it; gives the message as it was.
+
+    Args:
+        again: Also when it was sent already; it then goes out as a new mail.
+
+    Raises:
+        MessageNotFound: There is none.
+        MessageNotChangeable: It is being sent, was deleted, or was sent and *again* is off.
+    """
+    entry = _changeable(tx, message_id, Change.RETRY)
+    if entry.progress is Progress.SENT and not again:
+        raise MessageNotChangeable(
+            "sent", f"Message {message_id} was sent already. Use --again to send it once more."
+        )
+    fresh = f"<{uuid.uuid4().hex}.{message_id}@{message_id_domain}>"
+    listing.requeue(tx, message_id, new_mail_message_id=fresh)
+    return entry
+
+
+def give_up(tx: Transaction, message_id: int) -> QueueEntry:
+    """
+    Try a message no more: it stands as failed in Koha; gives the message as it was.
+
+    Raises:
+        MessageNotFound: There is none.
+        MessageNotChangeable: It is being sent, was sent, was deleted or was given up before.
+    """
+    entry = _changeable(tx, message_id, Change.GIVE_UP)
+    listing.give_up(tx, message_id, failure_code=GIVEN_UP_CODE)
+    return entry
+
+
+def set_address(
+    tx: Transaction, message_id: int, addresses: str, *, shown: str | None = None, even_sent: bool = True
+) -> QueueEntry:
+    """
+    Give an email other recipients; gives the message as it was.
+
+    Args:
+        shown: The address that it had when somebody began to change it; another one by now is left alone.
+        even_sent: Also when it was sent already, as before it is sent once more.
+
+    Raises:
+        InvalidAddress: One of them cannot be; nothing was changed.
+        MessageNotFound: There is none.
+        MessageNotChangeable: It is being sent, was deleted, is no email, has got another address meanwhile, or was
+            sent and *even_sent* is off.
+    """
+    read = read_addresses(addresses, AddressRole.TO)
+    entry = _changeable(tx, message_id, Change.SET_ADDRESS)
+    if entry.progress is Progress.SENT and not even_sent:
+        raise _refused("sent", message_id)
+    if shown is not None and shown != (entry.to_address or ""):
+        raise MessageNotChangeable(
+            "changed", f"Message {message_id} goes to {entry.to_address} by now. Look at it and try again."
+        )
+    listing.set_address(tx, message_id, ", ".join(map(str, read)))
+    return entry
+
+
+def refusal(entry: QueueEntry, change: Change) -> str | None:
+    """
+    Tell in one word why this can never be done with a message as it stands; nothing where it can.
+
+    What was sent can be sent again and get another address, but only where that is said.
+    """
+    if entry.progress in {Progress.IN_FLIGHT, Progress.DELETED}:
+        return entry.progress.name.lower()
+    if change is Change.GIVE_UP and entry.progress in {Progress.SENT, Progress.GIVEN_UP}:
+        return entry.progress.name.lower()
+    if change is Change.SET_ADDRESS and entry.message_transport_type != "email":
+        return "not_email"
+    return None
+
+
+def _changeable(tx: Transaction, message_id: int, change: Change) -> QueueEntry:
+    entry = listing.get(tx, message_id, oldest_seconds=0, for_update=True)
+    reason = refusal(entry, change)
+    if reason is not None:
+        raise _refused(reason, message_id)
+    return entry
+
+
+def _refused(reason: str, message_id: int) -> MessageNotChangeable:
+    return MessageNotChangeable(reason, _REFUSALS[reason].format(message_id))
+
+
+def _listed(tx: Transaction, entries: Sequence[QueueEntry]) -> list[ListedMessage]:
+    people = patrons.find_many(tx, {entry.borrowernumber for entry in entries if entry.borrowernumber})
+    asked = partner_enquiries.requests_of_messages(tx, [entry.message_id for entry in entries])
+    return [
+        ListedMessage(
+            entry=entry,
+            patron=people[entry.borrowernumber].label if entry.borrowernumber in people else "",
+            illrequest_id=asked.get(entry.message_id),
+        )
+        for entry in entries
+    ]
+
+
+def _is_finished(entry: QueueEntry) -> bool:
+    return entry.progress in {Progress.SENT, Progress.DELETED}
+
+
+def _mail(tx: Transaction, message: OutgoingMessage, entry: QueueEntry) -> Mail | Undeliverable:
+    date = entry.first_attempt_at or datetime.now(UTC)
+    return compose(message, tx.preferences, mail_message_id=entry.mail_message_id or "", date=date)
+
+
+def _texts(addresses: Sequence[object]) -> list[str]:
+    return [str(address) for address in addresses]
+
+
+def _filled(address: str | None) -> list[str]:
+    return [address] if address else []

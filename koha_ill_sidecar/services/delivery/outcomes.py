@@ -1,0 +1,81 @@
+"""What follows from an attempt at sending a mail: rules on plain values."""
+
+import random
+from collections.abc import Sequence
+
+from koha_ill_sidecar.config.settings import DeliverySettings, RetrySettings
+from koha_ill_sidecar.delivery.mail import Mail
+from koha_ill_sidecar.delivery.smtp import Receipt
+from koha_ill_sidecar.domain import delivery_reasons
+from koha_ill_sidecar.errors import PermanentDeliveryFailure
+from koha_ill_sidecar.storage.message_queue.claim import Attempt, DeliveryState, Settlement
+
+
+def taken_by_server(attempt: Attempt, mail: Mail, receipt: Receipt, settings: DeliverySettings) -> Settlement:
+    """Decide what it means that a server took a mail, perhaps not for everybody."""
+    named = {address.spec for address in (*mail.to, *mail.cc)}
+    refused = [refusal for refusal in receipt.refused if refusal.recipient in named]
+    refusals = "; ".join(map(str, receipt.refused))
+    error = f"{delivery_reasons.SOME_REFUSED} {refusals}" if refusals else None
+    if any(refusal.is_temporary for refusal in refused):
+        return again_later(attempt, mail, error or "", receipt.accepted, settings)
+    if named & {*receipt.accepted, *attempt.reached}:
+        return _settled(attempt, mail, DeliveryState.SENT, error=error)
+    return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=error)
+
+
+def refused_for_good(attempt: Attempt, mail: Mail, failure: PermanentDeliveryFailure) -> Settlement:
+    """Decide what it means that a server will never take a mail for those who do not have it yet."""
+    if attempt.reached:
+        return _settled(attempt, mail, DeliveryState.SENT, error=str(failure))
+    code = f"INVALID_EMAIL:{failure.role}" if failure.role else "SENDMAIL"
+    return _settled(attempt, mail, DeliveryState.FAILED, failure_code=code, error=str(failure))
+
+
+def again_later(
+    attempt: Attempt, mail: Mail, error: str, accepted: Sequence[str], settings: DeliverySettings
+) -> Settlement:
+    """Decide when a mail is tried again, or that it has been tried for long enough."""
+    reached = tuple(dict.fromkeys([*attempt.reached, *accepted]))
+    delay = retry_seconds(attempt.attempts, settings.retry)
+    if attempt.age_seconds + delay > settings.give_up_after.total_seconds():
+        tried = delivery_reasons.TRIED_FOR_LONG_ENOUGH % {"attempts": attempt.attempts}
+        given_up = f"{tried} {error}"
+        if reached:
+            return _settled(attempt, mail, DeliveryState.SENT, error=given_up)
+        return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=given_up)
+    return Settlement(
+        message_id=attempt.message_id,
+        state=DeliveryState.WAITING,
+        error=error,
+        retry_seconds=delay,
+        reached=reached,
+    )
+
+
+def retry_seconds(attempts: int, settings: RetrySettings) -> float:
+    """Give the pause after so many failures: doubled each time up to the longest, a fifth more or less by chance."""
+    pause = settings.first_delay.total_seconds() * 2.0 ** min(attempts - 1, 30)
+    longest = settings.longest_delay.total_seconds()
+    return min(pause, longest) * random.uniform(0.8, 1.2)  # noqa: S311  (jitter, no secret)
+
+
+def given_back(attempt: Attempt) -> Settlement:
+    """Let a message go that was claimed and not begun."""
+    return Settlement(
+        message_id=attempt.message_id, state=DeliveryState.WAITING, counts=False, reached=attempt.reached
+    )
+
+
+def _settled(
+    attempt: Attempt, mail: Mail, state: DeliveryState, *, failure_code: str = "", error: str | None = None
+) -> Settlement:
+    return Settlement(
+        message_id=attempt.message_id,
+        state=state,
+        failure_code=failure_code,
+        error=error,
+        to_address=", ".join(map(str, mail.to)),
+        from_address=str(mail.sender),
+        cc_address=",".join(map(str, mail.cc)) or None,
+    )

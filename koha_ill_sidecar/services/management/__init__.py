@@ -1,1 +1,0 @@
-"""Managing a request: what its pages show, and what each of its buttons would do."""

@@ -1,0 +1,173 @@
+"""
+Noticing what Koha changed: staff use Koha's own screens too, and its check-in sets statuses by itself.
+
+A request is watched from the moment that it is adopted, as it stands then. Whatever finds that it looks different
+(:func:`suspects_by_log`, :func:`suspects_among_open`, :func:`sweep`) only names it; :func:`notice_change` looks
+again under a lock of ours and does what follows, so that each change is handled once, by however many hosts.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from koha_ill_sidecar.domain.actors import Actor, Interface
+from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.domain.statuses import Status
+from koha_ill_sidecar.errors import RequestNotFound
+from koha_ill_sidecar.storage.koha import requests
+from koha_ill_sidecar.storage.sidecar import change_watch, checkpoints, history, partner_enquiries
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
+from koha_ill_sidecar.storage.sidecar.change_watch import Seen
+from koha_ill_sidecar.storage.transaction import Transaction
+
+CHANGED_IN_KOHA = "changed_in_koha"
+DELETED_IN_KOHA = "deleted_in_koha"
+"""Kinds of history entries."""
+
+_LOG_MARK = "watch.log"
+_REQUESTS_MARK = "watch.requests"
+_OPEN_MARK = "watch.open"
+_SWEEP_MARK = "watch.sweep"
+_PASSES_MARK = "watch.passes"
+
+_LAG_SECONDS = 600  # longer than any transaction of Koha's that makes a request or a log row
+
+_ACTOR = Actor(interface=Interface.CRON, script="koha-ill-sidecar")
+
+
+class Noticed(StrEnum):
+    """What became of a request that looked different."""
+
+    ADOPTED = "adopted"
+    CHANGED = "changed"
+    DELETED = "deleted"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Swept:
+    """What one step of the sweep came upon."""
+
+    suspects: tuple[int, ...]
+    adopted: int
+    is_at_end: bool
+
+
+def koha_was_upgraded(tx: Transaction) -> bool:
+    """Tell whether Koha's version is no longer the one whose tables we know."""
+    return tx.preferences.text("Version") != str(tx.koha.version)
+
+
+def adopt_new(tx: Transaction) -> int:
+    """
+    Begin to watch the requests that were made since the last time; tells how many.
+
+    At the very first time none: those that are there already are left to the sweep. Three queries.
+    """
+    highest = change_watch.highest_request(tx)
+    above = checkpoints.follow(tx, _REQUESTS_MARK, highest, lag_seconds=_LAG_SECONDS)
+    return change_watch.adopt(tx, above=above, up_to=highest) if highest > above else 0
+
+
+def suspects_by_log(tx: Transaction) -> list[int]:
+    """
+    Name the watched requests whose change stands in Koha's log and that look different; three queries.
+
+    Koha writes the log only if the preference IllLog is on, so this is the quick way and not the only one.
+    """
+    highest = change_watch.highest_log_row(tx)
+    above = checkpoints.follow(tx, _LOG_MARK, highest, lag_seconds=_LAG_SECONDS)
+    return change_watch.changed_by_log(tx, above=above) if highest > above else []
+
+
+def suspects_among_open(tx: Transaction, *, limit: int) -> list[int]:
+    """
+    Name those of the next *limit* open requests that look different; three queries and a write.
+
+    Where there are more, the next call goes on behind them, and begins anew at the end: so a look costs no more
+    however many requests a library leaves open.
+    """
+    above = checkpoints.position(tx, _OPEN_MARK) or 0
+    suspects, following = change_watch.changed_among_open(tx, above=above, limit=limit)
+    if (following or 0) != above:
+        checkpoints.place(tx, _OPEN_MARK, following or 0)
+    return suspects
+
+
+def sweep(tx: Transaction, *, limit: int) -> Swept:
+    """
+    Look at the next *limit* requests of all, adopt those that are not watched and name those that differ.
+
+    The safety net under the quicker ways: it comes round to every request, however a change was made. Six
+    queries.
+    """
+    above = checkpoints.position(tx, _SWEEP_MARK) or 0
+    up_to = change_watch.end_of_chunk(tx, above=above, limit=limit)
+    is_at_end = up_to is None
+    if up_to is None:
+        up_to = change_watch.highest_known(tx)  # what was deleted from the end of Koha's table
+        checkpoints.place(tx, _PASSES_MARK, passes(tx) + 1)
+    suspects = change_watch.changed_in_range(tx, above=above, up_to=up_to)
+    adopted = 0 if is_at_end else change_watch.adopt(tx, above=above, up_to=up_to)
+    checkpoints.place(tx, _SWEEP_MARK, 0 if is_at_end else up_to)
+    return Swept(suspects=tuple(suspects), adopted=adopted, is_at_end=is_at_end)
+
+
+def passes(tx: Transaction) -> int:
+    """Tell how often the sweep has been all the way round."""
+    return checkpoints.position(tx, _PASSES_MARK) or 0
+
+
+def notice_change(tx: Transaction, illrequest_id: int) -> Noticed:
+    """
+    Look at a request again and do what follows from how it changed, once.
+
+    Our row is locked, Koha's is only read: a colleague's long transaction on the request does not hold us up.
+    Our own changes write how they leave the request in their own transaction, so they are never taken for Koha's.
+    """
+    seen = change_watch.lock_seen(tx, illrequest_id)
+    if seen is None:
+        return Noticed.NOTHING
+    tx.changed.add(illrequest_id)
+    try:
+        ill_request = requests.get(tx, illrequest_id)
+    except RequestNotFound:
+        return _let_go(tx, illrequest_id, seen)
+    if _has_stale_alias(ill_request, seen):
+        change_watch.clear_stale_alias(tx, illrequest_id, ill_request.status_alias or "")
+        ill_request = replace(ill_request, status_alias=None)
+    sidecar_requests.keep_seen(tx, ill_request)
+    if seen.status is None:
+        return Noticed.ADOPTED
+    if (seen.status, seen.status_alias) == (ill_request.status, ill_request.status_alias):
+        return Noticed.NOTHING
+    _follow(tx, ill_request, seen)
+    return Noticed.CHANGED
+
+
+def _follow(tx: Transaction, ill_request: ILLRequest, seen: Seen) -> None:
+    detail = {
+        "status_before": seen.status,
+        "status_after": ill_request.status,
+        "alias_before": seen.status_alias,
+        "alias_after": ill_request.status_alias,
+    }
+    history.add(tx, ill_request.illrequest_id, CHANGED_IN_KOHA, actor=_ACTOR, detail=detail)
+    if seen.status == Status.GENREQ and ill_request.status != Status.GENREQ:
+        partner_enquiries.close(tx, ill_request.illrequest_id, status=ill_request.status or "")
+
+
+def _let_go(tx: Transaction, illrequest_id: int, seen: Seen) -> Noticed:
+    history.add(tx, illrequest_id, DELETED_IN_KOHA, actor=_ACTOR, detail={"status_before": seen.status})
+    partner_enquiries.forget(tx, illrequest_id)
+    sidecar_requests.forget(tx, illrequest_id)
+    return Noticed.DELETED
+
+
+def _has_stale_alias(ill_request: ILLRequest, seen: Seen) -> bool:
+    # Only the alias that was there before the return: staff may well give a returned request one of its own.
+    return (
+        ill_request.status == Status.RET
+        and seen.status not in (None, Status.RET)
+        and ill_request.status_alias is not None
+        and ill_request.status_alias == seen.status_alias
+    )

@@ -1,0 +1,294 @@
+"""
+Placing a request with partner libraries, by email.
+
+Source: Koha, Koha/ILL/Request.pm generic_confirm.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS
+from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode, RenderedNotice, mending_address
+from koha_ill_sidecar.domain.partners import Partner, joined_addresses
+from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.domain.statuses import Action, Status
+from koha_ill_sidecar.errors import NoticeError, RequestRefused
+from koha_ill_sidecar.services.notices.sending import render_notice
+from koha_ill_sidecar.services.people.library_addresses import library_addresses
+from koha_ill_sidecar.services.requests import validation
+from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.snapshots import glance
+from koha_ill_sidecar.services.requests.statuses import require, set_status
+from koha_ill_sidecar.storage.koha import attributes, patrons, requests
+from koha_ill_sidecar.storage.koha.installed import KohaVersion
+from koha_ill_sidecar.storage.message_queue import enqueue
+from koha_ill_sidecar.storage.message_queue.enqueue import QueuedMessage
+from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
+from koha_ill_sidecar.storage.transaction import Transaction
+
+logger = logging.getLogger(__name__)
+
+_MESSAGE_OF_THE_PARTNER_SINCE = KohaVersion(23, 5)  # bug 28634
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartnerMessage:
+    """A message to a partner as it will be sent."""
+
+    partner: Partner
+    sender: str
+    reply_to: str | None
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartnersPreview:
+    """What would be sent."""
+
+    ill_request: ILLRequest
+    number: str  # with the library's prefix
+    messages: tuple[PartnerMessage, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacedWithPartners:
+    """What became of placing a request with partners."""
+
+    ill_request: ILLRequest
+    messages: tuple[PartnerMessage, ...]
+    message_ids: tuple[int, ...]  # rows of message_queue, in the messages' order
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartnersForm:
+    """
+    What the form for asking partners needs to know.
+
+    Attributes:
+        seen: What the request must still be like when it is placed.
+        draft: What the notice ILL_PARTNER_REQ proposes; None if it cannot be made.
+        problem: Why it cannot.
+        mending_address: Koha's page on which that notice is worded.
+    """
+
+    ill_request: ILLRequest
+    seen: Mapping[str, str]
+    number: str  # with the library's prefix
+    partners: Sequence[Partner]
+    draft: RenderedNotice | None
+    problem: NoticeError | None
+    mending_address: str | None
+
+
+def find_partners(tx: Transaction) -> list[Partner]:
+    """
+    Give all partner libraries, also those that have no address and so cannot be asked.
+
+    Source: Koha, Koha/ILL/Request/Config.pm partner_code (preference ILLPartnerCode, before 23.11 koha-conf.xml).
+    """
+    category = tx.preferences.text("ILLPartnerCode") or tx.site.partner_code
+    return [
+        Partner(
+            borrowernumber=patron.borrowernumber,
+            name=patron.name,
+            branchcode=patron.branchcode,
+            email=(patron.email or "").strip(),
+        )
+        for patron in patrons.find_partners(tx, category)
+    ]
+
+
+def draft(tx: Transaction, illrequest_id: int, *, actor: Actor | None = None) -> RenderedNotice:
+    """
+    Give the message to partners as the notice ILL_PARTNER_REQ words it, to be edited before it is sent.
+
+    Raises:
+        LetterMissing: Koha has no such letter.
+        RequestNotFound: There is no such request.
+        TemplateFailed: The letter's template cannot be processed.
+    """
+    ill_request = requests.get(tx, illrequest_id)
+    return render_notice(tx, ill_request, NoticeCode.PARTNER_REQUEST, EMAIL, actor=actor)
+
+
+def form(tx: Transaction, illrequest_id: int, actor: Actor) -> PartnersForm:
+    """
+    Give what there is to choose from and to begin with.
+
+    Raises:
+        ActionNotAllowed: The request's status does not allow it.
+        RequestNotFound: There is no such request.
+    """
+    ill_request = requests.get(tx, illrequest_id)
+    require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
+    proposed, problem = None, None
+    try:
+        proposed = draft(tx, illrequest_id, actor=actor)
+    except NoticeError as error:
+        problem = error
+    return PartnersForm(
+        ill_request=ill_request,
+        seen=glance(tx, ill_request),
+        number=shown_number(tx, ill_request),
+        partners=find_partners(tx),
+        draft=proposed,
+        problem=problem,
+        mending_address=mending_address(
+            tx.preferences.text("staffClientBaseURL"),
+            NoticeCode.PARTNER_REQUEST,
+            ill_request.branchcode or "",
+        ),
+    )
+
+
+def preview(
+    tx: Transaction,
+    illrequest_id: int,
+    actor: Actor,
+    *,
+    borrowernumbers: Sequence[int],
+    subject: str,
+    body: str,
+) -> PartnersPreview:
+    """
+    Give the messages that :func:`place_with_partners` would send now; raises what that raises, and sends nothing.
+    """
+    ill_request = requests.get(tx, illrequest_id)
+    require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
+    messages = _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
+    return PartnersPreview(
+        ill_request=ill_request, number=shown_number(tx, ill_request), messages=tuple(messages)
+    )
+
+
+def place_with_partners(
+    tx: Transaction,
+    illrequest_id: int,
+    actor: Actor,
+    *,
+    borrowernumbers: Sequence[int],
+    subject: str,
+    body: str,
+) -> PlacedWithPartners:
+    """
+    Ask partner libraries for a request: a message to each, all or none.
+
+    They come from the library that the acting person works at, else from the request's. The request is GENREQ and
+    its attribute ``requested_partners`` names the addresses; who was asked is kept in our own table.
+
+    Args:
+        borrowernumbers: The partners.
+
+    Raises:
+        ActionNotAllowed: The request's status does not allow it.
+        RequestNotFound: There is no such request.
+        RequestRefused: no_target_email, no_library_email, invalid_partner, empty_message.
+    """
+    ill_request = requests.get_for_update(tx, illrequest_id)
+    require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
+    messages = _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
+    placed = set_status(tx, ill_request, Status.GENREQ, actor)
+    partner_enquiries.close(tx, illrequest_id, status=Status.GENREQ)
+    message_ids = []
+    for message in messages:
+        partner = message.partner
+        message_id = enqueue.enqueue(
+            tx,
+            QueuedMessage(
+                borrowernumber=_message_owner(tx, partner, actor),
+                letter_code=NoticeCode.PARTNER_REQUEST,
+                transport=EMAIL,
+                subject=message.subject,
+                content=message.body,
+                to_address=partner.email,
+                from_address=message.sender,
+                reply_address=message.reply_to,
+            ),
+        )
+        partner_enquiries.add(
+            tx,
+            illrequest_id,
+            borrowernumber=partner.borrowernumber,
+            address=partner.email,
+            message_id=message_id,
+        )
+        message_ids.append(message_id)
+    _remember(tx, placed, joined_addresses(message.partner.email for message in messages))
+    asked = [message.partner.borrowernumber for message in messages]
+    history.add(tx, illrequest_id, "placed_with_partners", actor=actor, detail={"partners": asked})
+    logger.info("placed with partners", extra={"illrequest_id": illrequest_id, "partners": len(messages)})
+    return PlacedWithPartners(
+        ill_request=requests.get(tx, illrequest_id), messages=tuple(messages), message_ids=tuple(message_ids)
+    )
+
+
+def _messages(
+    tx: Transaction,
+    ill_request: ILLRequest,
+    actor: Actor,
+    borrowernumbers: Sequence[int],
+    *,
+    subject: str,
+    body: str,
+) -> list[PartnerMessage]:
+    partners = _chosen(tx, borrowernumbers)
+    sender, reply_to = _sender(tx, ill_request, actor)
+    if not subject.strip() or not body.strip():
+        raise RequestRefused("empty_message", "The message to the partners needs a subject and a text.")
+    return [
+        PartnerMessage(partner=partner, sender=sender, reply_to=reply_to, subject=subject, body=body)
+        for partner in partners
+    ]
+
+
+def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
+    known = {partner.borrowernumber: partner for partner in find_partners(tx)}
+    strangers = [number for number in dict.fromkeys(borrowernumbers) if number not in known]
+    if strangers:
+        raise RequestRefused(
+            "invalid_partner",
+            "Not among the partner libraries: %(strangers)s. There are: %(known)s.",
+            strangers=", ".join(map(str, strangers)),
+            known=", ".join(map(str, known)) or "–",
+        )
+    partners = [known[number] for number in dict.fromkeys(borrowernumbers)]
+    silent = [f"{partner.name} ({partner.borrowernumber})" for partner in partners if not partner.email]
+    if silent:
+        raise RequestRefused(
+            "no_target_email",
+            "No email address: %(partners)s. Give them one in Koha, or leave them out.",
+            partners=", ".join(silent),
+        )
+    if not partners:
+        raise RequestRefused("no_target_email", "No partner was chosen: name at least one.")
+    return partners
+
+
+def _sender(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> tuple[str, str | None]:
+    """Give the address to write from, and the one to answer to."""
+    branchcode = actor.branchcode or ill_request.branchcode or ""
+    addresses = library_addresses(tx, branchcode)
+    if addresses.sender is None:
+        raise RequestRefused(
+            "no_library_email",
+            "Library %(library)s has no email address to write from. Give it one in Koha, or set "
+            "KohaAdminEmailAddress.",
+            library=branchcode,
+        )
+    return addresses.sender, addresses.inbound_ill
+
+
+def _message_owner(tx: Transaction, partner: Partner, actor: Actor) -> int | None:
+    """Whose message it is in Koha: the partner's, before 23.05 that of the person who sent it."""
+    if tx.koha.version >= _MESSAGE_OF_THE_PARTNER_SINCE:
+        return partner.borrowernumber
+    return actor.borrowernumber or None
+
+
+def _remember(tx: Transaction, ill_request: ILLRequest, addresses: str) -> None:
+    if not validation.upserts(tx.koha):
+        attributes.remove(tx, ill_request.illrequest_id, [REQUESTED_PARTNERS])
+    attributes.put(tx, ill_request, {REQUESTED_PARTNERS: addresses})

@@ -1,0 +1,127 @@
+"""
+What an action would do to a request, and what it has done.
+
+What is done to a request, :mod:`koha_ill_sidecar.services.requests.lifecycle` does.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
+from koha_ill_sidecar.domain.statuses import Action, Status, StatusNode
+from koha_ill_sidecar.errors import ActionNotAllowed
+from koha_ill_sidecar.services.requests.header import RequestHead, Workplace, read_head
+from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.overview import status_of
+from koha_ill_sidecar.services.requests.snapshots import glance
+from koha_ill_sidecar.services.requests.statuses import graph_of
+from koha_ill_sidecar.storage.koha import attributes, authorised_values, requests
+from koha_ill_sidecar.storage.koha.authorised_values import AuthorisedValue
+from koha_ill_sidecar.storage.sidecar import partner_enquiries
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_AFTER: Mapping[str, Status | None] = {
+    Action.CONFIRM: Status.REQ,
+    Action.REVERT: Status.REQREV,
+    Action.MARK_COMPLETED: Status.COMP,
+    Action.SWITCH_PROVIDER: Status.REQREV,
+    Action.DELETE: None,
+}
+"""The status in which an action leaves a request."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActionPreview:
+    """
+    What an action would do now.
+
+    Attributes:
+        title: Of the wanted item: of an article its own; empty where none is known.
+        after: What the status is called afterwards; empty: the request is gone.
+        is_logged: Whether Koha's log is told.
+        seen: What the request must still be like when it is done.
+        open_enquiries: Partners that were asked and have not answered.
+        aliases: The site's own statuses to choose from.
+    """
+
+    head: RequestHead
+    node: StatusNode
+    title: str
+    after: str
+    is_logged: bool
+    seen: Mapping[str, str]
+    open_enquiries: int
+    comments: int
+    aliases: Sequence[AuthorisedValue]
+
+
+Run: TypeAlias = Callable[[Transaction, int, Actor], ILLRequest | None]
+"""Does an action; gives the request that one goes on with, or nothing if it was deleted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """
+    What an action led to.
+
+    Attributes:
+        number: Of the request that it was done to, with its library's prefix.
+        ill_request: The one to go on with, which may be another; nothing if it was deleted.
+    """
+
+    number: str
+    ill_request: ILLRequest | None
+    new_number: str
+    status: str
+
+
+def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: Workplace) -> ActionPreview:
+    """
+    Tell what an action would do; thirteen queries at most.
+
+    Raises:
+        ActionNotAllowed: The status does not allow it.
+        RequestNotFound: There is no such request.
+    """
+    top = read_head(tx, illrequest_id, workplace)
+    node = next((node for node in top.actions if node.method == method), None)
+    if node is None or method not in _AFTER:
+        raise ActionNotAllowed(f"There is no {method} now.", allowed=top.methods)
+    after = _AFTER[method]
+    asked = partner_enquiries.find_for_request(tx, illrequest_id)
+    seen = glance(tx, top.ill_request, status=top.status)
+    values = values_by_type(attributes.find(tx, illrequest_id))
+    return ActionPreview(
+        head=top,
+        node=node,
+        title=values.get("article_title") or values.get("title", ""),
+        after=graph_of(tx.koha, top.ill_request).name(after) if after else "",
+        is_logged=after is not None and tx.preferences.flag("IllLog"),
+        seen=seen,
+        open_enquiries=sum(enquiry.closed_at is None for enquiry in asked),
+        comments=int(seen["comments"]) if method == Action.DELETE else 0,
+        aliases=_aliases(tx, top.ill_request) if method == Action.MARK_COMPLETED else (),
+    )
+
+
+def carry_out(tx: Transaction, illrequest_id: int, run: Run, actor: Actor) -> Done:
+    """
+    Do an action and tell what is so now; what *run* raises is passed on.
+
+    Raises:
+        RequestNotFound: There is no such request.
+    """
+    number = shown_number(tx, requests.get(tx, illrequest_id))
+    after = run(tx, illrequest_id, actor)
+    return Done(
+        number=number,
+        ill_request=after,
+        new_number=shown_number(tx, after) if after else "",
+        status=status_of(tx, after) if after else "",
+    )
+
+
+def _aliases(tx: Transaction, ill_request: ILLRequest) -> Sequence[AuthorisedValue]:
+    return authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)

@@ -1,0 +1,280 @@
+"""
+Making a request.
+
+Source: Koha, Koha/ILL/Backend/Standard.pm create and add_request, Koha/ILL/Request.pm backend_create.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from koha_ill_sidecar.config.settings import LimitMethod, RequestLimit
+from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.domain.attributes import (
+    LABELS,
+    MIGRATED,
+    MIGRATED_FROM,
+    UNAUTHENTICATED,
+    MaterialType,
+    from_openurl,
+)
+from koha_ill_sidecar.domain.limits import LimitOf, ReachedLimit, is_exceeded
+from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
+from koha_ill_sidecar.domain.statuses import Action, Status
+from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.services.requests import validation
+from koha_ill_sidecar.services.requests.records import add_record
+from koha_ill_sidecar.services.requests.statuses import UNAUTHENTICATED_SINCE, require, set_status
+from koha_ill_sidecar.storage.koha import action_logs, attributes, patrons, requests, statistics
+from koha_ill_sidecar.storage.koha.patrons import Patron
+from koha_ill_sidecar.storage.koha.statistics import StatisticType
+from koha_ill_sidecar.storage.sidecar import history
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
+from koha_ill_sidecar.storage.transaction import Transaction
+
+logger = logging.getLogger(__name__)
+
+QUEUED = "queued"
+"""Kind of the entry in our own log that says which limit was reached: ``limit_of``, ``code``, ``count``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visitor:
+    """Somebody without an account who asks for something (from 25.05, bug 36197)."""
+
+    first_name: str
+    last_name: str
+    email: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewRequest:
+    """What is asked for, by whom and where to; either *patron*, *borrowernumber* or *visitor* is given."""
+
+    type: str
+    branchcode: str
+    patron: str | None = None  # as staff typed it: card number, surname, userid or first name
+    borrowernumber: int | None = None
+    visitor: Visitor | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    custom: Mapping[str, str] = field(default_factory=dict)
+    openurl: Sequence[tuple[str, str]] = ()  # parameters of an OpenURL; what else is given wins over them
+    batch_id: int | None = None
+    backend: str | None = None  # None: the one that comes with Koha
+    supplier_backend: str | None = None  # which configured backend is to supply it
+
+
+def create(tx: Transaction, new: NewRequest, actor: Actor) -> ILLRequest:
+    """
+    Make a request, as the backend that comes with Koha does; a book gets a brief record.
+
+    A patron who has reached a limit of koha-conf.xml gets the request QUEUED. Nobody is told.
+
+    Raises:
+        RequestRefused: Something given does not do; its ``code`` is Koha's own (missing_type, missing_branch,
+            invalid_branch, invalid_borrower, missing_unauth_data) or unknown_backend, ambiguous_borrower,
+            unauthenticated_not_allowed, invalid_batch, invalid_field.
+    """
+    new = _with_openurl(tx, new)
+    branchcode = validation.branch(tx, new.branchcode)
+    if not new.type.strip():
+        raise RequestRefused(
+            "missing_type", "The type is missing: say what is wanted, such as book or article."
+        )
+    _check_backend(tx, new.backend)
+    patron = _patron(tx, new)
+    validation.batch(tx, new.batch_id)
+    values = _values(tx, new)
+    biblio_id = add_record(tx, values, actor) if new.type == MaterialType.BOOK else None
+    ill_request = _insert(
+        tx,
+        ILLRequest(
+            illrequest_id=0,
+            borrowernumber=patron.borrowernumber if patron else None,
+            biblio_id=biblio_id,
+            branchcode=branchcode,
+            status=Status.NEW if patron else Status.UNAUTH,
+            backend=tx.koha.generic_backend,
+            batch_id=new.batch_id,
+        ),
+        actor,
+    )
+    attributes.add(tx, ill_request, values)
+    statistics.add(
+        tx,
+        StatisticType.CREATED,
+        ill_request,
+        categorycode=patron.categorycode if patron else None,
+        actor=actor,
+    )
+    if new.supplier_backend is not None:
+        sidecar_requests.set_supplier_backend(tx, ill_request.illrequest_id, new.supplier_backend)
+    if patron is not None and (reached := _reached_limit(tx, patron)):
+        ill_request = set_status(tx, ill_request, Status.QUEUED, actor)
+        reason = {"limit_of": reached.of, "code": reached.code, "count": reached.limit.count}
+        history.add(tx, ill_request.illrequest_id, QUEUED, actor=actor, detail=reason)
+    logger.info("request created", extra={"illrequest_id": ill_request.illrequest_id})
+    return requests.get(tx, ill_request.illrequest_id)
+
+
+def switch_provider(
+    tx: Transaction, illrequest_id: int, actor: Actor, *, supplier_backend: str | None = None
+) -> ILLRequest:
+    """
+    Begin the request anew for another supplier: a new request takes over the item, the old one is reverted.
+
+    The new one is NEW, with neither the record nor the notes, comments and batch of the old; limits do not count.
+
+    Raises:
+        ActionNotAllowed: The old request's status does not allow it.
+        RequestNotFound: There is no such request.
+
+    Source: Koha, Koha/ILL/Backend/Standard.pm migrate.
+    """
+    original = requests.get_for_update(tx, illrequest_id)
+    require(tx, original, Action.SWITCH_PROVIDER)
+    known = values_by_type(attributes.find(tx, illrequest_id))
+    ill_request = _insert(
+        tx,
+        ILLRequest(
+            illrequest_id=0,
+            borrowernumber=original.borrowernumber,
+            branchcode=original.branchcode,
+            status=Status.NEW,
+            backend=tx.koha.generic_backend,
+        ),
+        actor,
+    )
+    copied = {kind: known[kind] for kind in MIGRATED if kind in known}
+    attributes.add(tx, ill_request, {**copied, MIGRATED_FROM: str(illrequest_id)})
+    if supplier_backend is not None:
+        sidecar_requests.set_supplier_backend(tx, ill_request.illrequest_id, supplier_backend)
+    requests.update(tx, illrequest_id, orderid=None)
+    set_status(tx, replace(original, orderid=None), Status.REQREV, actor)
+    history.add(tx, illrequest_id, "migrated", actor=actor, detail={"to": ill_request.illrequest_id})
+    return requests.get(tx, ill_request.illrequest_id)
+
+
+def _with_openurl(tx: Transaction, new: NewRequest) -> NewRequest:
+    found = from_openurl(new.openurl, splits_ids=validation.upserts(tx.koha))
+    return replace(
+        new,
+        type=new.type or found.pop("type", ""),
+        fields={**{key: value for key, value in found.items() if key in LABELS}, **new.fields},
+        custom={**{key: value for key, value in found.items() if key not in LABELS}, **new.custom},
+        openurl=(),
+    )
+
+
+def _insert(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> ILLRequest:
+    columns = {
+        name: getattr(ill_request, name)
+        for name in ("borrowernumber", "biblio_id", "branchcode", "status", "backend", "batch_id")
+        if tx.koha.has("illrequests", name)
+    }
+    added = replace(ill_request, illrequest_id=requests.add(tx, **columns))
+    action_logs.add_status_change(tx, added.illrequest_id, before=None, after=added.status, actor=actor)
+    history.add(tx, added.illrequest_id, "created", actor=actor, detail={"status": added.status})
+    sidecar_requests.keep_seen(tx, added)
+    return added
+
+
+def _check_backend(tx: Transaction, backend: str | None) -> None:
+    if backend is not None and backend != tx.koha.generic_backend:
+        raise RequestRefused(
+            "unknown_backend",
+            "Requests can be made with the backend %(possible)s here, not with “%(wanted)s”: what another backend of "
+            "Koha's needs, only Koha knows.",
+            possible=tx.koha.generic_backend,
+            wanted=backend,
+        )
+
+
+def _patron(tx: Transaction, new: NewRequest) -> Patron | None:
+    """Find who asks; None for a visitor without an account."""
+    if new.visitor is not None:
+        _check_visitor(tx, new.visitor)
+        return None
+    if new.borrowernumber is not None:
+        found = patrons.find(tx, new.borrowernumber)
+        if found is None:
+            raise RequestRefused(
+                "invalid_borrower",
+                "There is no patron with the number %(number)s.",
+                number=new.borrowernumber,
+            )
+        return found
+    return validation.patron_as_typed(tx, new.patron or "")
+
+
+def _check_visitor(tx: Transaction, visitor: Visitor) -> None:
+    allowed = tx.koha.version >= UNAUTHENTICATED_SINCE and tx.preferences.flag(
+        "ILLOpacUnauthenticatedRequest"
+    )
+    if not allowed:
+        raise RequestRefused(
+            "unauthenticated_not_allowed",
+            "Requests without an account are off; the preference ILLOpacUnauthenticatedRequest (Koha 25.05 and "
+            "later) turns them on.",
+        )
+    if not all(part.strip() for part in (visitor.first_name, visitor.last_name, visitor.email)):
+        raise RequestRefused(
+            "missing_unauth_data",
+            "First name, last name and email address are all needed without an account.",
+        )
+
+
+def _values(tx: Transaction, new: NewRequest) -> dict[str, str]:
+    """
+    Put together the attributes to store.
+
+    Core fields win over custom ones of the same key; keys that differ in letter case only are the same key to
+    MariaDB. Up to 25.05 a field that was sent empty leaves an empty row; from 25.11 (bug 40850) it leaves none.
+    """
+    values = {"type": new.type, **_visitor_values(new.visitor)}
+    for given, is_core in ((new.fields, True), (new.custom, False)):
+        for key, value in given.items():
+            _check_key(key, is_core=is_core)
+            if key.casefold() not in {known.casefold() for known in values}:
+                values[key] = value
+    return {key: value for key, value in values.items() if value} if validation.upserts(tx.koha) else values
+
+
+def _visitor_values(visitor: Visitor | None) -> dict[str, str]:
+    if visitor is None:
+        return {}
+    given = (visitor.first_name, visitor.last_name, visitor.email)
+    return dict(zip(UNAUTHENTICATED, given, strict=True))
+
+
+def _check_key(key: str, *, is_core: bool) -> None:
+    if is_core and key not in LABELS:
+        raise RequestRefused(
+            "invalid_field",
+            "“%(key)s” is not a field of a request. Give it as a custom field, or use one of %(fields)s.",
+            key=key,
+            fields=", ".join(LABELS),
+        )
+    validation.attribute_key(key)
+
+
+def _reached_limit(tx: Transaction, patron: Patron) -> ReachedLimit | None:
+    """Give the limit that the patron's library or the patron has reached; the new request counts."""
+
+    def of_library(limit: RequestLimit) -> int:
+        return requests.count_for_limit(
+            tx, this_year=limit.method is LimitMethod.ANNUAL, branchcode=patron.branchcode
+        )
+
+    def of_patron(limit: RequestLimit) -> int:
+        return requests.count_for_limit(
+            tx, this_year=limit.method is LimitMethod.ANNUAL, borrowernumber=patron.borrowernumber
+        )
+
+    for limit, count, of, code in (
+        (tx.site.branch_limit(patron.branchcode), of_library, LimitOf.LIBRARY, patron.branchcode),
+        (tx.site.category_limit(patron.categorycode), of_patron, LimitOf.PATRON, patron.categorycode),
+    ):
+        if is_exceeded(limit, count):
+            return ReachedLimit(of=of, code=code, limit=limit)
+    return None

@@ -1,0 +1,98 @@
+"""The form in which staff edit what is known of a wanted item."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from koha_ill_sidecar.domain.attributes import label
+from koha_ill_sidecar.domain.item_form import KEPT, ItemEntry, entry_of
+from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
+from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile, compare, one_line_ends
+from koha_ill_sidecar.domain.staff import StaffMember
+from koha_ill_sidecar.domain.statuses import Action
+from koha_ill_sidecar.services.requests import lifecycle as service
+from koha_ill_sidecar.services.requests import validation
+from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.statuses import require
+from koha_ill_sidecar.storage.koha import attributes, requests
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemFormOfRequest:
+    """
+    What is known of an item, to be edited.
+
+    Attributes:
+        values: The attributes that the form shows, by type.
+        keeps_emptied: A field that is emptied keeps its old value in this Koha (from 25.11, bug 40850).
+    """
+
+    ill_request: ILLRequest
+    number: str
+    entry: ItemEntry
+    values: Mapping[str, str]
+    keeps_emptied: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SavedItem:
+    """
+    The item was written.
+
+    Attributes:
+        kept: Labels of the fields that were emptied and yet keep their value.
+    """
+
+    kept: tuple[str, ...]
+
+
+def form(tx: Transaction, illrequest_id: int) -> ItemFormOfRequest:
+    """
+    Give the form; two queries.
+
+    Raises:
+        ActionNotAllowed: The request is not NEW.
+        RequestNotFound: There is no such request.
+    """
+    ill_request = requests.get(tx, illrequest_id)
+    require(tx, ill_request, Action.EDIT_ITEM)
+    values = _shown(tx, illrequest_id)
+    return ItemFormOfRequest(
+        ill_request=ill_request,
+        number=shown_number(tx, ill_request),
+        entry=entry_of(values),
+        values=values,
+        keeps_emptied=validation.upserts(tx.koha),
+    )
+
+
+def save(
+    tx: Transaction, illrequest_id: int, member: StaffMember, *, entry: ItemEntry, seen: Mapping[str, str]
+) -> SavedItem | ChangedMeanwhile:
+    """
+    Write what was typed, unless somebody else has changed the item since it was shown.
+
+    What programs have noted with the request (such as the partners that were asked) stays in every version of Koha.
+
+    Raises:
+        ActionNotAllowed: The request is not NEW.
+        RequestNotFound: There is no such request.
+        RequestRefused: As :func:`koha_ill_sidecar.services.requests.lifecycle.edit_item`.
+    """
+    require(tx, requests.get_for_update(tx, illrequest_id), Action.EDIT_ITEM)
+    stored = values_by_type(attributes.find(tx, illrequest_id))
+    now = {key: value for key, value in stored.items() if key not in KEPT}
+    typed = {key: one_line_ends(value) for key, value in {"type": entry.type, **entry.stored}.items()}
+    changed = compare(seen=seen, now=now, yours=typed)
+    if changed is not None:
+        return changed
+    keeps_emptied = validation.upserts(tx.koha)
+    of_programs = {} if keeps_emptied else {key: stored[key] for key in stored.keys() & KEPT}
+    service.edit_item(tx, illrequest_id, {**of_programs, **typed}, member.actor)
+    emptied = [key for key in now if typed.get(key, "") in ("", "0")]
+    return SavedItem(kept=tuple(label(key) for key in emptied) if keeps_emptied else ())
+
+
+def _shown(tx: Transaction, illrequest_id: int) -> dict[str, str]:
+    stored = values_by_type(attributes.find(tx, illrequest_id))
+    return {key: value for key, value in stored.items() if key not in KEPT}

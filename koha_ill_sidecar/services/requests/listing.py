@@ -1,0 +1,91 @@
+"""
+A page of the staff's list of requests.
+
+Source: Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js (what is shown), Koha/ILL/Requests.pm filter_by_visible
+(what is hidden).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
+from koha_ill_sidecar.services.request_index import search
+from koha_ill_sidecar.services.request_index.search import FoundRequests
+from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.statuses import generic_graph, graph_of
+from koha_ill_sidecar.storage.koha import authorised_values, batches, request_list
+from koha_ill_sidecar.storage.koha.request_list import ListedRow
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedRequest:
+    """
+    A line of the list.
+
+    Attributes:
+        number: With the library's prefix.
+        status: What Koha calls its status, in English; the pages say it in their language.
+    """
+
+    row: ListedRow
+    number: str
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestPage:
+    """
+    A page of the list.
+
+    Attributes:
+        aliases: What the site's own statuses are called, by code.
+        status_names: What Koha calls the statuses that occur, in English, by code.
+        batches: What the newest batches are called, by number; None where this Koha knows none.
+    """
+
+    requests: Sequence[ListedRequest]
+    found: FoundRequests
+    aliases: Mapping[str, str]
+    status_names: Mapping[str, str]
+    batches: Mapping[int, str] | None
+
+
+def load(tx: Transaction, wanted: RequestFilter, sort: Sort, *, page: int, page_size: int) -> RequestPage:
+    """Give a page of the requests that a filter picks; one query more than finding them."""
+    found = search.find(tx, _visible(tx, wanted), sort, page=page, page_size=page_size)
+    return RequestPage(
+        requests=_listed(tx, request_list.find(tx, found.illrequest_ids)),
+        found=found,
+        aliases=authorised_values.names(tx, tx.koha.status_alias_category),
+        status_names={
+            code: generic_graph(tx.koha).name(code) for code in (*found.statuses, *wanted.statuses)
+        },
+        batches=batches.newest_names(tx) if tx.koha.has("illbatches") else None,
+    )
+
+
+def load_step(
+    tx: Transaction, wanted: RequestFilter, sort: Sort, *, page: int, page_size: int
+) -> Sequence[ListedRequest]:
+    """Give the requests of a page alone, for going through all of them."""
+    found = search.find(tx, _visible(tx, wanted), sort, page=page, page_size=page_size)
+    return _listed(tx, request_list.find(tx, found.illrequest_ids))
+
+
+def _visible(tx: Transaction, wanted: RequestFilter) -> RequestFilter:
+    return replace(wanted, hidden=tx.preferences.words("ILLHiddenRequestStatuses"))
+
+
+def _listed(tx: Transaction, rows: Sequence[ListedRow]) -> list[ListedRequest]:
+    return list(_each(tx, rows))
+
+
+def _each(tx: Transaction, rows: Sequence[ListedRow]) -> Iterator[ListedRequest]:
+    for row in rows:
+        ill_request = row.ill_request
+        yield ListedRequest(
+            row=row,
+            number=shown_number(tx, ill_request),
+            status=graph_of(tx.koha, ill_request).name(ill_request.status),
+        )

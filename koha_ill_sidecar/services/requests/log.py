@@ -1,0 +1,274 @@
+"""
+What happened to a request, in words: Koha's log, as its page shows it, and the sidecar's own.
+
+Unlike Koha's page, this reader bears rows that the core did not write: it shows them as they are.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.messages import N_
+from koha_ill_sidecar.services.operations.watch import CHANGED_IN_KOHA
+from koha_ill_sidecar.services.requests.statuses import graph_of
+from koha_ill_sidecar.storage.clock import library_times
+from koha_ill_sidecar.storage.koha import action_logs, authorised_values, letters, patrons, requests
+from koha_ill_sidecar.storage.koha.action_logs import LogRow
+from koha_ill_sidecar.storage.sidecar import history
+from koha_ill_sidecar.storage.sidecar.history import HistoryEntry
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_TWICE_WITHIN = timedelta(seconds=2)  # both rows are of one transaction, but of two clocks
+
+
+class LogSource(StrEnum):
+    """Whose log an entry stands in."""
+
+    KOHA = "koha"
+    SIDECAR = "sidecar"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogEntry:
+    """
+    One line of the log.
+
+    Attributes:
+        timestamp: Wall-clock time of the library.
+        message: What happened, with ``%(name)s`` for each of the *values*, to be translated as a whole.
+        author: Empty: nobody was logged in.
+    """
+
+    timestamp: datetime
+    action: str
+    message: str
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    author: str
+    interface: str
+    source: LogSource = LogSource.KOHA
+
+    @property
+    def text(self) -> str:
+        """What happened, in English."""
+        return self.message % {name: ", ".join(words) for name, words in self.values.items()}
+
+
+def request_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
+    """
+    Give Koha's log of a request, newest first; at most five queries.
+
+    Source: Koha, koha-tmpl/.../modules/ill/log/status_change.tt and patron_notice.tt.
+
+    Raises:
+        RequestNotFound: There is no such request.
+    """
+    ill_request = requests.get(tx, illrequest_id)
+    rows = action_logs.find_for_request(tx, illrequest_id)
+    words = _Words(tx, ill_request, rows, ())
+    return [words.of_koha(row) for row in rows]
+
+
+def full_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
+    """
+    Give Koha's log of a request and ours, newest first; at most seven queries.
+
+    Of a change that stands in both, only Koha's line is given.
+
+    Raises:
+        RequestNotFound: There is no such request.
+    """
+    ill_request = requests.get(tx, illrequest_id)
+    rows = action_logs.find_for_request(tx, illrequest_id)
+    ours = history.find_for_request(tx, illrequest_id)
+    times = library_times(tx, (entry.happened_at for entry in ours))
+    ours = _without_repeats(rows, ours, times)
+    words = _Words(tx, ill_request, rows, ours)
+    entries = [words.of_koha(row) for row in rows]
+    entries += [words.of_sidecar(entry, times[entry.happened_at]) for entry in ours]
+    return sorted(entries, key=lambda entry: entry.timestamp, reverse=True)
+
+
+def _without_repeats(
+    rows: Sequence[LogRow], ours: Sequence[HistoryEntry], times: Mapping[datetime, datetime]
+) -> list[HistoryEntry]:
+    """Leave out what Koha's log says as well; each of its rows stands for one entry of ours."""
+    unmatched = list(rows)
+    kept = []
+    for entry in ours:
+        told = _as_koha_tells_it(entry)
+        twin = next(
+            (
+                row
+                for row in unmatched
+                if told is not None
+                and (row.action, _info(row.info)) == told
+                and abs(row.timestamp - times[entry.happened_at]) <= _TWICE_WITHIN
+            ),
+            None,
+        )
+        if twin is None:
+            kept.append(entry)
+        else:
+            unmatched.remove(twin)
+    return kept
+
+
+def _as_koha_tells_it(entry: HistoryEntry) -> tuple[str, Mapping[str, object]] | None:
+    detail = entry.detail
+    match entry.kind:
+        case "created":
+            before, after = None, detail.get("status")
+        case "status":
+            before, after = detail.get("before"), detail.get("after")
+        case _:
+            return None
+    return "STATUS_CHANGE", {"log_origin": "core", "status_before": before, "status_after": after}
+
+
+_COLUMN_LABELS: Mapping[str, str] = {
+    "accessurl": N_("Access URL"),
+    "batch_id": N_("Batch"),
+    "biblio_id": N_("Bibliographic record ID"),
+    "borrowernumber": N_("Patron"),
+    "branchcode": N_("Library"),
+    "cost": N_("Cost"),
+    "managedby": N_("Managed by"),
+    "notesopac": N_("OPAC notes"),
+    "notesstaff": N_("Staff notes"),
+    "orderid": N_("Order ID"),
+    "price_paid": N_("Price paid"),
+    "status_alias": N_("Status alias"),
+}
+
+_MESSAGES: Mapping[str, str] = {
+    "commented": N_("Comment added"),
+    "created": N_("Request created: %(after)s"),
+    "deleted": N_("Request deleted"),
+    "deleted_in_koha": N_("Request deleted in Koha"),
+    "edited": N_("Edited: %(fields)s"),
+    "item_edited": N_("Item metadata edited"),
+    "migrated": N_("Provider switched: request %(request)s goes on with it"),
+    "notice": N_("Notice queued: %(notice)s (%(transports)s)"),
+    "placed_with_partners": N_("Placed with partners: %(partners)s"),
+}
+"""What each kind of entry of ours is called; changes of status are worded as Koha words them."""
+
+
+class _Words:
+    """What codes and numbers are called, for one request."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        ill_request: ILLRequest,
+        rows: Sequence[LogRow],
+        ours: Sequence[HistoryEntry],
+    ) -> None:
+        self._graph = graph_of(tx.koha, ill_request)
+        self._people = patrons.find_many(tx, {*_users(rows, ours), *_partners(ours)})
+        aliases = authorised_values.find(tx, tx.koha.status_alias_category)
+        self._aliases = {alias.authorised_value: alias.lib for alias in aliases}
+        names_notices = any(row.action == "PATRON_NOTICE" for row in rows) or any(
+            entry.kind == "notice" for entry in ours
+        )
+        self._notices = letters.names(tx) if names_notices else {}
+
+    def of_koha(self, row: LogRow) -> LogEntry:
+        message, values = self._of_koha(row)
+        return LogEntry(
+            timestamp=row.timestamp,
+            action=row.action or "",
+            message=message,
+            values=values,
+            author=self._person(row.user),
+            interface=row.interface or "",
+        )
+
+    def of_sidecar(self, entry: HistoryEntry, timestamp: datetime) -> LogEntry:
+        message, values = self._of_sidecar(entry)
+        return LogEntry(
+            timestamp=timestamp,
+            action=entry.kind,
+            message=message,
+            values=values,
+            author=self._person(entry.borrowernumber),
+            interface=entry.interface,
+            source=LogSource.SIDECAR,
+        )
+
+    def _of_koha(self, row: LogRow) -> tuple[str, Mapping[str, Sequence[str]]]:
+        info = _info(row.info)
+        if info.get("log_origin") == "core" and row.action == "STATUS_CHANGE":
+            return self._change(info.get("status_before"), info.get("status_after"))
+        if info.get("log_origin") == "core" and row.action == "PATRON_NOTICE":
+            return N_("Notice sent to patron: %(notice)s"), {
+                "notice": [self._notice(info.get("notice_code"))]
+            }
+        return "%(row)s", {"row": [" ".join(part for part in (row.action, row.info) if part)]}
+
+    def _of_sidecar(self, entry: HistoryEntry) -> tuple[str, Mapping[str, Sequence[str]]]:
+        detail = entry.detail
+        if entry.kind == "status":
+            return self._change(detail.get("before"), detail.get("after"))
+        if entry.kind == CHANGED_IN_KOHA:
+            before = detail.get("alias_before") or detail.get("status_before")
+            after = detail.get("alias_after") or detail.get("status_after")
+            message = N_("Change in Koha noticed: from %(before)s to %(after)s")
+            return message, {"before": [self._status(before)], "after": [self._status(after)]}
+        message = _MESSAGES.get(entry.kind, "%(kind)s")
+        values = {
+            "after": [self._status(detail.get("status"))],
+            "fields": [_COLUMN_LABELS.get(name, name) for name in _texts(detail.get("columns"))],
+            "kind": [entry.kind],
+            "notice": [self._notice(detail.get("code"))],
+            "partners": [self._person(number) or str(number) for number in _numbers(detail.get("partners"))],
+            "request": [str(detail.get("to") or "")],
+            "transports": list(_object(detail.get("messages"))),
+        }
+        return message, {name: words for name, words in values.items() if f"%({name})s" in message}
+
+    def _change(self, before: object, after: object) -> tuple[str, Mapping[str, Sequence[str]]]:
+        was, now = self._status(before), self._status(after)
+        if not was:
+            return N_("Status changed to %(after)s"), {"after": [now]}
+        return N_("Status changed from %(before)s to %(after)s"), {"before": [was], "after": [now]}
+
+    def _status(self, code: object) -> str:
+        return self._aliases.get(code) or self._graph.name(code) if isinstance(code, str) else ""
+
+    def _notice(self, code: object) -> str:
+        return self._notices.get(str(code or ""), str(code or ""))
+
+    def _person(self, borrowernumber: int) -> str:
+        return self._people[borrowernumber].label if borrowernumber in self._people else ""
+
+
+def _users(rows: Iterable[LogRow], ours: Iterable[HistoryEntry]) -> set[int]:
+    numbers = {row.user for row in rows} | {entry.borrowernumber for entry in ours}
+    return {number for number in numbers if number}
+
+
+def _partners(ours: Iterable[HistoryEntry]) -> set[int]:
+    return {number for entry in ours for number in _numbers(entry.detail.get("partners"))}
+
+
+def _info(text: str | None) -> Mapping[str, object]:
+    try:
+        return _object(json.loads(text or ""))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _object(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _numbers(value: object) -> list[int]:
+    return [number for number in value if isinstance(number, int)] if isinstance(value, list) else []
+
+
+def _texts(value: object) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

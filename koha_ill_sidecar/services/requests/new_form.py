@@ -1,0 +1,138 @@
+"""A new request, asked for at the desk."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from koha_ill_sidecar.domain.duplicates import asks_for_the_same
+from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
+from koha_ill_sidecar.domain.staff import StaffMember
+from koha_ill_sidecar.domain.statuses import Status
+from koha_ill_sidecar.services.people import patron_search
+from koha_ill_sidecar.services.people.patron_search import Meant
+from koha_ill_sidecar.services.requests import creation
+from koha_ill_sidecar.services.requests.creation import NewRequest
+from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.statuses import graph_of
+from koha_ill_sidecar.storage.koha import attributes, earlier_requests, patrons
+from koha_ill_sidecar.storage.koha.patrons import Patron
+from koha_ill_sidecar.storage.sidecar import history
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewRequestForm:
+    """
+    What the form of a new request needs to know.
+
+    Attributes:
+        koha_backend: Name of the backend that comes with Koha.
+    """
+
+    meant: Meant
+    koha_backend: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EarlierRequest:
+    """A request of the same patron for the same thing."""
+
+    ill_request: ILLRequest
+    number: str  # with the library's prefix
+    title: str
+    status: str  # Koha's name of it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Created:
+    """
+    The request was made.
+
+    Attributes:
+        queued_because: Which limit was reached (a key of ``creation.QUEUED``), if one was.
+    """
+
+    ill_request: ILLRequest
+    number: str  # with the library's prefix
+    queued_because: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskedBefore:
+    """Nothing was made: the patron has asked for this before."""
+
+    patron: Patron
+    earlier: Sequence[EarlierRequest]
+
+
+Outcome: TypeAlias = Created | AskedBefore | Meant
+"""What became of it; who is meant is not sure where it is a :class:`Meant`."""
+
+
+def ask(
+    tx: Transaction,
+    new: NewRequest,
+    member: StaffMember,
+    *,
+    typed: str,
+    chosen: int | None = None,
+    even_if_asked_before: bool = False,
+) -> Outcome:
+    """
+    Make a request for the patron that is meant, unless they have asked for the same thing before.
+
+    Args:
+        new: The request without its patron.
+        typed: Who it is for (:func:`koha_ill_sidecar.services.people.patron_search.meant`).
+
+    Raises:
+        RequestRefused: As :func:`koha_ill_sidecar.services.requests.creation.create`.
+    """
+    meant = patron_search.meant(tx, typed, member, chosen=chosen)
+    if meant.patron is None:
+        return meant
+    if not even_if_asked_before and (earlier := find_earlier(tx, meant.patron, {**new.custom, **new.fields})):
+        return AskedBefore(patron=meant.patron, earlier=earlier)
+    made = creation.create(tx, replace(new, borrowernumber=meant.patron.borrowernumber), member.actor)
+    return Created(ill_request=made, number=shown_number(tx, made), queued_because=_why_queued(tx, made))
+
+
+def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> list[EarlierRequest]:
+    """
+    Give a patron's requests for the same thing, not older than a year or still open, newest first; two queries.
+
+    What is the same thing, :func:`koha_ill_sidecar.domain.duplicates.asks_for_the_same` tells.
+    """
+    recent = earlier_requests.find(tx, patron.borrowernumber)
+    known = attributes.find_for_all(tx, [one.illrequest_id for one in recent]) if recent else {}
+    found = []
+    for one in recent:
+        values = values_by_type(known.get(one.illrequest_id, ()))
+        if asks_for_the_same(wanted, values):
+            found.append(
+                EarlierRequest(
+                    ill_request=one,
+                    number=shown_number(tx, one),
+                    title=values.get("article_title") or values.get("title", ""),
+                    status=graph_of(tx.koha, one).name(one.status),
+                )
+            )
+    return found
+
+
+def form(
+    tx: Transaction, member: StaffMember, *, typed: str = "", chosen: int | None = None
+) -> NewRequestForm:
+    """Give the form, with the patron as far as somebody is meant; six queries at most."""
+    if chosen is not None and not typed:
+        meant = Meant(patrons.find(tx, chosen))
+    else:
+        meant = patron_search.meant(tx, typed, member, chosen=chosen)
+    return NewRequestForm(meant=meant, koha_backend=tx.koha.generic_backend)
+
+
+def _why_queued(tx: Transaction, ill_request: ILLRequest) -> Mapping[str, object] | None:
+    if ill_request.status != Status.QUEUED:
+        return None
+    entries = history.find_for_request(tx, ill_request.illrequest_id)
+    return next((entry.detail for entry in entries if entry.kind == creation.QUEUED), {})

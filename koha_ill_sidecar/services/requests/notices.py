@@ -1,0 +1,63 @@
+"""A notice to the patron of a request, as it would be sent by hand now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from koha_ill_sidecar.domain.notices import EMAIL, SMS, NoticePreview
+from koha_ill_sidecar.services.notices.sending import preview_patron_notice
+from koha_ill_sidecar.services.people.patron_addresses import notice_email_address
+from koha_ill_sidecar.services.requests.header import RequestHead, Workplace, read_head
+from koha_ill_sidecar.services.requests.past import SentBefore, last_sent
+from koha_ill_sidecar.services.requests.snapshots import glance
+from koha_ill_sidecar.storage.koha import patrons
+from koha_ill_sidecar.storage.koha.patrons import PatronCard
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoticeSheet:
+    """
+    A notice as it would be sent now.
+
+    Attributes:
+        seen: What the request must still be like when it is sent.
+        sent_before: The last time that it was sent from here.
+        addresses: Where to; a transport without an address has none.
+    """
+
+    head: RequestHead
+    seen: Mapping[str, str]
+    name: str
+    sent_before: SentBefore | None
+    preview: NoticePreview
+    patron: PatronCard | None
+    addresses: Mapping[str, str]
+
+
+def preview_notice(
+    tx: Transaction, illrequest_id: int, notice_code: str, workplace: Workplace, *, additional_text: str = ""
+) -> NoticeSheet:
+    """
+    Fill in a notice for a request as it would be sent now.
+
+    Raises:
+        RequestNotFound: There is no such request.
+    """
+    top = read_head(tx, illrequest_id, workplace)
+    ill_request = top.ill_request
+    patron = patrons.find_card(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
+    addresses = {}
+    if patron is not None:
+        addresses[EMAIL] = notice_email_address(patron.addresses, tx.preferences) or ""
+        addresses[SMS] = patron.smsalertnumber
+    return NoticeSheet(
+        head=top,
+        seen=glance(tx, ill_request, status=top.status),
+        name=top.notice_names.get(notice_code, notice_code),
+        sent_before=last_sent(tx, illrequest_id, notice_code),
+        preview=preview_patron_notice(
+            tx, ill_request, notice_code, workplace.actor, additional_text=additional_text
+        ),
+        patron=patron,
+        addresses=addresses,
+    )

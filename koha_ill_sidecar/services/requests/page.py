@@ -1,0 +1,278 @@
+"""The page of one request: what staff see of it, as much as a page can hold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS, UNAUTHENTICATED
+from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_type
+from koha_ill_sidecar.services.notices import metadata
+from koha_ill_sidecar.services.notices.sending import NOTICE_QUEUED
+from koha_ill_sidecar.services.people.patron_addresses import notice_email_address
+from koha_ill_sidecar.services.requests.header import RequestHead, Workplace, head_of
+from koha_ill_sidecar.services.requests.past import MOST_NOTICES
+from koha_ill_sidecar.services.requests.statuses import graph_of
+from koha_ill_sidecar.storage.clock import library_times
+from koha_ill_sidecar.storage.koha import attributes, batches, comments, patrons, requests
+from koha_ill_sidecar.storage.koha.comments import Comment, Tally
+from koha_ill_sidecar.storage.koha.patrons import PatronCard
+from koha_ill_sidecar.storage.message_queue import listing
+from koha_ill_sidecar.storage.message_queue.listing import Progress, QueueEntry, Selection
+from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, receipts
+from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
+from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
+from koha_ill_sidecar.storage.transaction import Transaction
+
+_MOST_COMMENTS = 30
+_MOST_MESSAGES = 20
+_MOST_OTHER_MESSAGES = 20
+_MOST_PARTNERS = 30
+_MOST_EARLIER_ENQUIRIES = 5
+_MOST_RECEIPTS = 20
+_BODY_BYTES = 4000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """
+    Which part of a request's page is shown of what there may be very much of.
+
+    Attributes:
+        comments_before: Only comments with a lower number; None: the newest.
+        messages_before: The same for messages.
+        all_partners: All partners that were asked, and not the first ones only.
+    """
+
+    comments_before: int | None = None
+    messages_before: int | None = None
+    all_partners: bool = False
+
+
+NEWEST = Section()
+"""What is shown unless something else is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskedPartner:
+    """
+    A partner that was asked, once or again.
+
+    Attributes:
+        partner: Empty: the patron that stood for it is gone.
+        earlier: The last times that it was asked before, newest first.
+    """
+
+    partner: str
+    latest: PartnerEnquiry
+    earlier: Sequence[PartnerEnquiry]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A message in Koha's queue."""
+
+    entry: QueueEntry
+    name: str  # of its notice
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManagedRequest:
+    """
+    A request with all that staff see of it.
+
+    Attributes:
+        type: As Koha stores it; empty where there is none.
+        patron_email: Where notices to the patron go.
+        visitor: Names and address of somebody without an account: first name, last name, email.
+        requested_partners: The addresses that Koha remembers.
+        asked: Partners, each once: first those from which an answer is awaited.
+        asked_count: How many there are, shown or not.
+        status_names: What the statuses that ended their enquiries are called, by code.
+        comments: Oldest first.
+        comment_tally: How many there are, shown or not.
+        messages: Those that are known to be this request's: queued here for it, to its patron, staff or partners.
+        other_messages: The patron's other interlibrary loan messages since it was placed; Koha does not say which
+            request they belong to.
+        has_older_comments, has_older_messages, has_older_receipts: There are more than are shown.
+        library_times: What instants of ours are on the library's clock.
+    """
+
+    head: RequestHead
+    type: str
+    patron: PatronCard | None
+    patron_email: str | None
+    visitor: tuple[str, str, str] | None
+    managed_by: str
+    batch: str
+    requested_partners: str
+    metadata: Mapping[str, str]
+    asked: Sequence[AskedPartner]
+    asked_count: int
+    status_names: Mapping[str, str]
+    comments: Sequence[Comment]
+    comment_tally: Tally
+    has_older_comments: bool
+    messages: Sequence[Message]
+    has_older_messages: bool
+    other_messages: Sequence[Message]
+    receipts: Sequence[ReceiptExcerpt]
+    has_older_receipts: bool
+    library_times: Mapping[datetime, datetime]
+
+
+def manage(
+    tx: Transaction, illrequest_id: int, workplace: Workplace, section: Section = NEWEST
+) -> ManagedRequest:
+    """Give a request with all that staff see of it; sixteen queries at most. Raises RequestNotFound."""
+    ill_request = requests.get(tx, illrequest_id)
+    top = head_of(tx, ill_request, workplace)
+    known = attributes.find(tx, illrequest_id)
+    values = values_by_type(known)
+    patron = patrons.find_card(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
+    enquiries = partner_enquiries.find_for_request(tx, illrequest_id)
+    people = {enquiry.borrowernumber for enquiry in enquiries} | {ill_request.managedby or 0}
+    names = {number: one.label for number, one in patrons.find_many(tx, people - {0}).items()}
+    asked = _asked_partners(enquiries, names)
+    shown_partners = asked if section.all_partners else asked[:_MOST_PARTNERS]
+    written = comments.find_newest(
+        tx, illrequest_id, limit=_MOST_COMMENTS + 1, before=section.comments_before
+    )
+    messages, others = _messages(tx, top, enquiries, workplace, before=section.messages_before)
+    received = receipts.find_excerpts(tx, illrequest_id, limit=_MOST_RECEIPTS + 1, body_bytes=_BODY_BYTES)
+    return ManagedRequest(
+        head=top,
+        type=values.get("type", ""),
+        patron=patron,
+        patron_email=notice_email_address(patron.addresses, tx.preferences) if patron else None,
+        visitor=_visitor(ill_request, known),
+        managed_by=names.get(ill_request.managedby or 0, ""),
+        batch=_batch(tx, ill_request),
+        requested_partners=values.get(REQUESTED_PARTNERS, ""),
+        metadata=metadata.describe(known),
+        asked=shown_partners,
+        asked_count=len(asked),
+        status_names=_status_names(tx, ill_request, enquiries),
+        comments=written[:_MOST_COMMENTS][::-1],
+        comment_tally=comments.tally(tx, illrequest_id),
+        has_older_comments=len(written) > _MOST_COMMENTS,
+        messages=messages[:_MOST_MESSAGES],
+        has_older_messages=len(messages) > _MOST_MESSAGES,
+        other_messages=others,
+        receipts=received[:_MOST_RECEIPTS],
+        has_older_receipts=len(received) > _MOST_RECEIPTS,
+        library_times=_times(tx, shown_partners, [*messages, *others], received),
+    )
+
+
+def _status_names(
+    tx: Transaction, ill_request: ILLRequest, enquiries: Sequence[PartnerEnquiry]
+) -> dict[str, str]:
+    graph = graph_of(tx.koha, ill_request)
+    codes = {enquiry.closed_by_status for enquiry in enquiries if enquiry.closed_by_status}
+    return {code: graph.name(code) for code in codes}
+
+
+def _asked_partners(enquiries: Sequence[PartnerEnquiry], names: Mapping[int, str]) -> list[AskedPartner]:
+    """Give each partner once, however often it was asked: first those that have not answered."""
+    by_partner: dict[int, list[PartnerEnquiry]] = {}
+    for enquiry in reversed(enquiries):
+        by_partner.setdefault(enquiry.borrowernumber, []).append(enquiry)
+    asked = [
+        AskedPartner(partner=names.get(number, ""), latest=latest, earlier=earlier[:_MOST_EARLIER_ENQUIRIES])
+        for number, (latest, *earlier) in by_partner.items()
+    ]
+    return sorted(asked, key=lambda one: (one.latest.closed_at is not None, one.latest.enquiry_id))
+
+
+def _messages(
+    tx: Transaction,
+    top: RequestHead,
+    enquiries: Sequence[PartnerEnquiry],
+    workplace: Workplace,
+    *,
+    before: int | None,
+) -> tuple[list[Message], list[Message]]:
+    """
+    Give the messages of a request, newest first, and those that may be; three queries at most.
+
+    Of the request's own there may be one more than is shown.
+    """
+    own = {enquiry.message_id for enquiry in enquiries if enquiry.message_id is not None}
+    notices = history.find_for_request(
+        tx, top.ill_request.illrequest_id, kind=NOTICE_QUEUED, limit=MOST_NOTICES
+    )
+    for entry in notices:
+        queued = entry.detail.get("messages")
+        if isinstance(queued, dict):
+            own |= {number for number in queued.values() if isinstance(number, int)}
+    wanted = sorted((number for number in own if before is None or number < before), reverse=True)
+    known = (
+        listing.find_numbered(tx, wanted[: _MOST_MESSAGES + 1], oldest_seconds=workplace.oldest_seconds)
+        if wanted
+        else []
+    )
+    others = _messages_of_patron(tx, top.ill_request, workplace) if before is None else []
+    names = top.notice_names
+
+    def named(entries: Sequence[QueueEntry]) -> list[Message]:
+        return [
+            Message(entry=entry, name=names.get(entry.letter_code or "", entry.letter_code or ""))
+            for entry in entries
+        ]
+
+    return named(known), named([entry for entry in others if entry.message_id not in own])
+
+
+def _messages_of_patron(tx: Transaction, ill_request: ILLRequest, workplace: Workplace) -> list[QueueEntry]:
+    if ill_request.borrowernumber is None:
+        return []
+    found = listing.find(
+        tx,
+        Selection(
+            progress=list(Progress),
+            borrowernumber=ill_request.borrowernumber,
+            oldest_seconds=workplace.oldest_seconds,
+        ),
+        limit=_MOST_OTHER_MESSAGES,
+    )
+    placed = ill_request.placed
+    return [
+        entry
+        for entry in found
+        if placed is None or entry.time_queued is None or entry.time_queued.date() >= placed
+    ]
+
+
+def _times(
+    tx: Transaction,
+    asked: Sequence[AskedPartner],
+    messages: Sequence[Message],
+    received: Sequence[ReceiptExcerpt],
+) -> Mapping[datetime, datetime]:
+    instants = [
+        *(
+            instant
+            for one in asked
+            for enquiry in (one.latest, *one.earlier)
+            for instant in (enquiry.asked_at, enquiry.closed_at)
+        ),
+        *(message.entry.next_attempt_at for message in messages),
+        *(message.entry.last_attempt_at for message in messages),
+        *(instant for one in received for instant in (one.received_at, one.occurred_at, one.replayed_at)),
+    ]
+    return library_times(tx, instants)
+
+
+def _visitor(ill_request: ILLRequest, known: Sequence[Attribute]) -> tuple[str, str, str] | None:
+    """As in Koha, they are shown until the request has a patron."""
+    values = values_by_type(known)
+    if ill_request.borrowernumber is not None or not any(name in values for name in UNAUTHENTICATED):
+        return None
+    first, last, email = (values.get(name, "") for name in UNAUTHENTICATED)
+    return first, last, email
+
+
+def _batch(tx: Transaction, ill_request: ILLRequest) -> str:
+    if ill_request.batch_id is None:
+        return ""
+    return batches.name(tx, ill_request.batch_id) or str(ill_request.batch_id)

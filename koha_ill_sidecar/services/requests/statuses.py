@@ -1,0 +1,146 @@
+"""
+Changing a request's status, with all that Koha does then.
+
+Source: Koha, Koha/ILL/Request.pm status and status_alias.
+"""
+
+import logging
+from collections.abc import Collection
+from dataclasses import replace
+
+from koha_ill_sidecar.domain import statuses
+from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.domain.notices import NoticeCode
+from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.domain.statuses import Action, Status, StatusGraph, StatusNode, status_graph
+from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.services.notices.sending import send_staff_notice
+from koha_ill_sidecar.services.requests import validation
+from koha_ill_sidecar.storage.direct import together
+from koha_ill_sidecar.storage.koha import action_logs, requests
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha, KohaVersion
+from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
+from koha_ill_sidecar.storage.transaction import Transaction
+
+logger = logging.getLogger(__name__)
+
+UNAUTHENTICATED_SINCE = KohaVersion(25, 5)
+"""From then on people without an account may ask (bug 36197)."""
+
+_REVERT_FROM_PARTNERS_SINCE = KohaVersion(23, 11)  # bug 27542
+
+
+def graph_of(koha: InstalledKoha, ill_request: ILLRequest) -> StatusGraph:
+    """Give the status graph that this Koha uses for a request; the core's for a backend that only Koha knows."""
+    return _graph(koha, is_generic=ill_request.backend == koha.generic_backend)
+
+
+def generic_graph(koha: InstalledKoha) -> StatusGraph:
+    """Give the status graph of the backend that comes with this Koha."""
+    return _graph(koha, is_generic=True)
+
+
+def _graph(koha: InstalledKoha, *, is_generic: bool) -> StatusGraph:
+    return status_graph(
+        is_generic=is_generic,
+        has_unauthenticated=koha.version >= UNAUTHENTICATED_SINCE,
+        can_revert_from_partners=koha.version >= _REVERT_FROM_PARTNERS_SINCE,
+    )
+
+
+def available_actions(
+    tx: Transaction, ill_request: ILLRequest, *, permissions: Collection[str] = ()
+) -> tuple[StatusNode, ...]:
+    """
+    Give the actions that Koha would offer for a request now.
+
+    Args:
+        permissions: Sub-permissions of the acting person, which only the check-out asks for.
+    """
+    return statuses.available_actions(
+        graph_of(tx.koha, ill_request),
+        ill_request.status,
+        preferences=[name for name in ("CirculateILL",) if tx.preferences.flag(name)],
+        permissions=permissions,
+        has_biblio=ill_request.biblio_id is not None,
+    )
+
+
+def require(tx: Transaction, ill_request: ILLRequest, action: Action) -> None:
+    """
+    Let an action pass if the status of a request allows it.
+
+    Raises:
+        ActionNotAllowed: It does not; the error lists the actions that it does allow.
+    """
+    statuses.require_action(
+        action,
+        illrequest_id=ill_request.illrequest_id,
+        status=ill_request.status,
+        available=available_actions(tx, ill_request),
+    )
+
+
+def set_status(tx: Transaction, ill_request: ILLRequest, status: str, actor: Actor) -> ILLRequest:
+    """
+    Move a request to a status, whether or not the graph leads there; its alias is cleared.
+
+    Logs the change if IllLog is on and closes enquiries at partners, unless partners are just being asked. A wish to
+    cancel is told to the library's staff, if ILLSendStaffNotices says so.
+
+    Args:
+        ill_request: The row as it is, locked by the caller (``requests.get_for_update``).
+
+    Returns:
+        The request with its new status; ``updated``, which MariaDB stamped, is as it was before.
+
+    Raises:
+        RequestChangedMeanwhile: The row no longer has the status of *ill_request*; nothing was written.
+        RequestRefused: No such status exists (``unknown_status``).
+    """
+    if status not in set(Status):
+        raise RequestRefused(
+            "unknown_status",
+            "“%(status)s” is not a status. There are %(known)s; sites' own are aliases.",
+            status=status,
+            known=", ".join(Status),
+        )
+    requests.set_status(tx, ill_request.illrequest_id, expected=ill_request.status, new=status)
+    changed = replace(ill_request, status=status, status_alias=None)
+    with together(tx) as notes:
+        _record(notes, ill_request, changed, actor)
+        if status != Status.GENREQ:
+            partner_enquiries.close(notes, ill_request.illrequest_id, status=status)
+    if status == Status.CANCREQ:
+        send_staff_notice(tx, changed, NoticeCode.REQUEST_CANCEL, actor=actor)
+    return changed
+
+
+def set_status_alias(tx: Transaction, ill_request: ILLRequest, alias: str | None, actor: Actor) -> ILLRequest:
+    """
+    Give a request one of the site's own statuses, or take it away with None.
+
+    As in Koha, the change is logged even if the alias is the one that it had.
+
+    Args:
+        ill_request: The row as it is, locked by the caller (``requests.get_for_update``).
+
+    Raises:
+        RequestRefused: The site has no such alias (``unknown_status_alias``).
+    """
+    if alias != ill_request.status_alias:
+        validation.status_alias(tx, alias)
+        requests.update(tx, ill_request.illrequest_id, status_alias=alias)
+    changed = replace(ill_request, status_alias=alias)
+    _record(tx, ill_request, changed, actor)
+    return changed
+
+
+def _record(tx: Transaction, before: ILLRequest, after: ILLRequest, actor: Actor) -> None:
+    was = before.status_alias or before.status
+    now = after.status_alias or after.status
+    action_logs.add_status_change(tx, after.illrequest_id, before=was, after=now, actor=actor)
+    history.add(tx, after.illrequest_id, "status", actor=actor, detail={"before": was, "after": now})
+    sidecar_requests.keep_seen(tx, after)
+    logger.debug("status changed", extra={"illrequest_id": after.illrequest_id, "before": was, "after": now})

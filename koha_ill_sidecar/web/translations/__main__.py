@@ -1,7 +1,0 @@
-"""Bring the catalogues up to date."""
-
-from koha_ill_sidecar.web import translations
-from koha_ill_sidecar.web.i18n import DIRECTORY
-
-for path in sorted(DIRECTORY.glob("*.po")):
-    translations.write(translations.update(path), path)

@@ -1,0 +1,103 @@
+"""Reading what a form holds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flask import request
+from werkzeug.datastructures import MultiDict
+
+from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
+
+_SEEN = "seen"
+
+
+@dataclass(kw_only=True)
+class Told:
+    """
+    What a form says about what it holds.
+
+    Attributes:
+        errors: What is wrong, by field.
+        row_errors: What is wrong with the custom fields, by row.
+        problem: What is wrong with the whole.
+        changed: What somebody else has changed meanwhile.
+    """
+
+    errors: dict[str, str] = field(default_factory=dict)
+    row_errors: Mapping[int, str] = field(default_factory=dict)
+    problem: str = ""
+    changed: ChangedMeanwhile | None = None
+
+    def error(self, name: str) -> str:
+        """Say what is wrong with a field; nothing if nothing is."""
+        return self.errors.get(name, "")
+
+    @property
+    def status(self) -> int:
+        """What the page is answered with."""
+        if self.changed is not None:
+            return 409
+        return 422 if self.errors or self.row_errors or self.problem else 200
+
+
+def text(name: str) -> str:
+    """Give what was typed into a field, without spaces around it."""
+    return request.form.get(name, "").strip()
+
+
+def number(name: str, source: MultiDict[str, str] | None = None) -> int | None:
+    """Read a field that holds a number (:func:`as_number`)."""
+    return as_number((request.form if source is None else source).get(name, "").strip())
+
+
+def as_number(given: str) -> int | None:
+    """Give a whole number of at most ten digits; None for anything else."""
+    return int(given) if given.isascii() and given.isdigit() and len(given) <= 10 else None
+
+
+def wish() -> tuple[str, str]:
+    """Give which button was pressed, and what it speaks of: ``choose:5`` is (choose, 5)."""
+    wanted, _, about = text("do").partition(":")
+    return wanted, about
+
+
+def as_seen(values: Mapping[str, str]) -> str:
+    """Give what a form carries to remember what it showed."""
+    return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
+
+
+def seen() -> dict[str, str]:
+    """
+    Give what the form showed when it was opened.
+
+    If that cannot be read, it is as if nothing had been shown: then everything has changed since, and nothing is
+    overwritten unseen.
+    """
+    try:
+        values = json.loads(request.form.get(_SEEN, ""))
+    except ValueError:
+        return {}
+    if not isinstance(values, dict):
+        return {}
+    return {str(name): value for name, value in values.items() if isinstance(value, str)}
+
+
+def seen_since(shown: Mapping[str, str], changed: ChangedMeanwhile | None) -> str:
+    """
+    Give what a page carries to remember what was seen of a request.
+
+    A form that is shown again, because it lacks something, remembers what it showed at first: what changes meanwhile is
+    not seen until it is told.
+
+    Args:
+        shown: What there is now.
+        changed: What has just been told.
+    """
+    is_first_look = request.method == "GET" or changed is not None
+    return as_seen(shown if is_first_look else seen())
+
+
+def address_of(illrequest_id: int) -> str:
+    """Give the address of a request's page."""
+    return f"{request.script_root}/requests/{illrequest_id}"

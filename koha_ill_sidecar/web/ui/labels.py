@@ -1,0 +1,145 @@
+"""What things are called on all staff pages, one word for one thing; and what language texts are in."""
+
+from collections.abc import Mapping
+
+from babel import Locale, UnknownLocaleError
+from flask import Flask, g
+from markupsafe import Markup
+
+from koha_ill_sidecar.domain import delivery_reasons
+from koha_ill_sidecar.domain.actors import Interface
+from koha_ill_sidecar.domain.callbacks import Verdict
+from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, SMS
+from koha_ill_sidecar.domain.statuses import status_graph
+from koha_ill_sidecar.messages import N_
+from koha_ill_sidecar.storage.message_queue.listing import Progress, QueueEntry
+from koha_ill_sidecar.web.ui.i18n import gettext as _
+from koha_ill_sidecar.web.ui.i18n import say
+
+VERDICTS: Mapping[Verdict, str] = {
+    Verdict.APPLIED: N_("Applied"),
+    Verdict.UNCHANGED: N_("Known already"),
+    Verdict.LATE: N_("Overtaken by a later one"),
+    Verdict.ATTENTION: N_("Left to the staff"),
+    Verdict.UNKNOWN_STATUS: N_("Unknown status"),
+    Verdict.UNKNOWN_REQUEST: N_("Unknown request"),
+    Verdict.INVALID: N_("Not understood"),
+}
+"""What became of a callback."""
+
+MESSAGE_STATES: Mapping[Progress, str] = {
+    Progress.PENDING: N_("Pending"),
+    Progress.TOO_OLD: N_("Too old, not sent"),
+    Progress.WAITING: N_("Waits for another attempt"),
+    Progress.IN_FLIGHT: N_("Being sent"),
+    Progress.ABANDONED: N_("Broken off"),
+    Progress.FAILED: N_("Failed"),
+    Progress.GIVEN_UP: N_("Given up"),
+    Progress.SENT: N_("Sent"),
+    Progress.DELETED: N_("Deleted"),
+}
+
+_STATUSES = status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
+
+_TRANSPORTS: Mapping[str, str] = {
+    EMAIL: N_("Email"),
+    SMS: N_("SMS"),
+    "phone": N_("Phone"),
+    "itiva": N_("Phone (i-tiva)"),
+    "print": N_("Print"),
+}
+
+_INTERFACES: Mapping[str, str] = {
+    Interface.INTRANET: N_("Staff interface"),
+    Interface.OPAC: N_("OPAC"),
+    Interface.API: N_("API"),
+    Interface.CRON: N_("Scheduled job"),
+    Interface.COMMANDLINE: N_("Command line"),
+    "sip": N_("SIP"),
+}
+
+_LANGUAGES: Mapping[str, str] = {
+    DEFAULT_LANG: N_("Default language"),
+    "zh-Hant-TW": N_("Chinese (Traditional)"),
+}
+"""Those that we call otherwise than Unicode's list of languages does."""
+
+_FAILURES: Mapping[str, str] = {
+    "INVALID_BORNUMBER": N_("There is neither an address nor a patron."),
+    "NO_EMAIL": N_("The patron has no email address."),
+    "NO_FROM": N_("There is no address to send it from."),
+    "MISSING_SMS": N_("The patron has no mobile number or no SMS provider."),
+    "SENDMAIL": N_("It could not be sent."),
+    "DUPLICATE_MESSAGE": N_("The same message was sent today already."),
+    "UNKNOWN_ERROR": N_("No mail could be made of it."),
+    "INVALID_EMAIL:to": N_("The address of the recipient is not valid."),
+    "INVALID_EMAIL:from": N_("The address of the sender is not valid."),
+    "INVALID_EMAIL:reply_to": N_("The reply-to address is not valid."),
+    "INVALID_EMAIL:cc": N_("The address for copies is not valid."),
+    "INVALID_EMAIL:bcc": N_("The address for blind copies is not valid."),
+    "INVALID_EMAIL:sender": N_("The address for returned mail is not valid."),
+}
+
+
+def install(app: Flask) -> None:
+    """Give the words to the templates."""
+    app.jinja_env.globals["reason_text"] = reason_text
+    app.jinja_env.filters.update(
+        interface=interface_name,
+        language=language_name,
+        spoken=spoken,
+        status=status_name,
+        transport=transport_name,
+        why_not_sent=why_not_sent,
+    )
+
+
+def status_name(code: str | None) -> str:
+    """Say a status."""
+    return _(_STATUSES.name(code)) if code else _("without a status")
+
+
+def transport_name(code: str) -> str:
+    """Say what a notice goes out by."""
+    return _(_TRANSPORTS[code]) if code in _TRANSPORTS else code
+
+
+def interface_name(code: str) -> str:
+    """Say where something was done."""
+    return _(_INTERFACES[code]) if code in _INTERFACES else code
+
+
+def language_name(code: str) -> str:
+    """Say what the language of a letter is called, as Koha writes it (``zh-Hant-TW``, ``default``)."""
+    if code in _LANGUAGES:
+        return _(_LANGUAGES[code])
+    try:
+        name = Locale.parse(code, sep="-").get_display_name(g.language.replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        return code
+    return name or code
+
+
+def spoken(lang: str) -> Markup:
+    """
+    Give the attribute that tells the language of a text.
+
+    Args:
+        lang: As Koha writes it. What the default letters of a Koha are written in is not known, nor what people and
+            suppliers write; ``""`` says so, lest the language of the page be taken for theirs (WCAG 3.1.2).
+    """
+    return Markup(' lang="{}"').format("" if lang == DEFAULT_LANG else lang)
+
+
+def why_not_sent(entry: QueueEntry) -> Markup:
+    """Say why a message failed or waits: our words in the language of the page, those of mail servers as they are."""
+    code = entry.failure_code if entry.progress is Progress.FAILED else ""
+    return reason_text(code, entry.last_error or "")
+
+
+def reason_text(code: str, stored: str) -> Markup:
+    """Say what a code of Koha's and a reason of ours mean; the code only where the reason is not worded by us."""
+    reason = delivery_reasons.take_apart(stored)
+    said = [say(one) for one in reason.ours] or ([_(_FAILURES.get(code, code))] if code else [])
+    theirs = [Markup('<span class="soft" lang="en">{}</span>').format(reason.theirs)] if reason.theirs else []
+    return Markup(" ").join([*said, *theirs])

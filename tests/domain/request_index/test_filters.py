@@ -1,0 +1,46 @@
+from datetime import date
+
+import pytest
+from hypothesis import given
+
+from koha_ill_sidecar.domain.request_index.documents import Facet, RequestRows, document
+from koha_ill_sidecar.domain.request_index.expressions import terms
+from koha_ill_sidecar.domain.request_index.filters import (
+    RequestFilter,
+    has_status,
+    matches_apart_from_status,
+    other_expression,
+)
+from request_rows import filters, is_found, request_rows
+
+
+@given(filters, request_rows())
+def test_a_request_matches_when_every_condition_holds_of_its_rows(
+    wanted: RequestFilter, rows: RequestRows
+) -> None:
+    found = document(rows, is_open=True)
+
+    assert matches_apart_from_status(wanted, found) == is_found(wanted, rows, whatever_status=True)
+    assert (matches_apart_from_status(wanted, found) and has_status(wanted, found)) == is_found(wanted, rows)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "periods"),
+    [
+        (date(2026, 1, 1), date(2026, 12, 31), ["2026"]),
+        (date(2026, 2, 1), date(2026, 2, 28), ["2026-02"]),
+        (date(2024, 2, 1), date(2024, 2, 28), [f"2024-02-{day:02d}" for day in range(1, 29)]),
+        (date(2025, 12, 31), date(2026, 2, 2), ["2025-12-31", "2026-01", "2026-02-01", "2026-02-02"]),
+        (date(2026, 5, 2), date(2026, 5, 1), []),
+    ],
+)
+def test_a_time_is_asked_for_in_the_fewest_years_months_and_days(
+    first: date, last: date, periods: list[str]
+) -> None:
+    wanted = RequestFilter(placed_from=first, placed_to=last)
+
+    assert list(terms(other_expression(wanted))) == [Facet.PLACED.term(period) for period in periods]
+
+
+def test_without_conditions_every_term_is_spared() -> None:
+    assert list(terms(other_expression(RequestFilter()))) == []

@@ -1,0 +1,457 @@
+"""The form of a new request."""
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text
+from web.conftest import Desk
+from web.staff.pages import chosen_in, rows_of, value_of
+from werkzeug.test import TestResponse
+
+from cast import ADA, CLARA, RIVERSIDE, SAM, SUPER, WEN
+from conftest import KohaDatabase
+from factories import make_request
+from koha_ill_sidecar.config.settings import BackendSettings, IllSite, KohaSettings, RequestLimit, Settings
+from koha_ill_sidecar.domain.attributes import FIELDS, MaterialType
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services.requests import references
+from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.web.app import create_app
+
+ARTICLE = {
+    "type": "article",
+    "field.title": "Nature",
+    "field.article_title": "Snow",
+    "field.doi": "10.1000/182",
+    "patron": "20000005",
+    "branchcode": ADA,
+    "default_branchcode": ADA,
+}
+
+
+def send(desk: Desk, wish: str = "create", **fields: object) -> TestResponse:
+    return desk.post("/requests/new", {**ARTICLE, "do": wish, **fields})
+
+
+def requests_in(admin: Engine) -> list[Mapping[str, object]]:
+    with admin.connect() as connection:
+        return [dict(row) for row in connection.execute(text("SELECT * FROM illrequests")).mappings()]
+
+
+def attributes_in(admin: Engine) -> dict[str, str]:
+    with admin.connect() as connection:
+        rows = connection.execute(text("SELECT type, value FROM illrequestattributes"))
+        return {row.type: row.value for row in rows}
+
+
+@pytest.mark.all_versions
+def test_a_request_is_created_with_kohas_effects(clara: Desk, admin: Engine) -> None:
+    answer = send(clara, custom_key=["colour", ""], custom_value=["red", ""])
+
+    (made,) = requests_in(admin)
+    assert (answer.status_code, answer.location) == (303, f"/requests/{made['illrequest_id']}")
+    assert (made["borrowernumber"], made["branchcode"], made["status"]) == (SAM, ADA, "NEW")
+    stored = attributes_in(admin)
+    assert stored["article_title"] == "Snow"
+    assert stored["type"] == "article"
+    assert stored["colour"] == "red"
+    with admin.connect() as connection:
+        logged = connection.execute(
+            text("SELECT user, interface FROM action_logs WHERE module = 'ILL'")
+        ).one()
+    assert tuple(logged) == (CLARA, "intranet")
+
+
+def test_what_happened_is_told(clara: Desk, admin: Engine) -> None:
+    send(clara)
+
+    (made,) = requests_in(admin)
+    assert f"Request {made['illrequest_id']} was created." in clara.get("/requests").text
+
+
+def test_a_book_gets_its_record(clara: Desk, admin: Engine) -> None:
+    send(clara, **{"type": "book", "field.title": "Snow country"})
+
+    assert requests_in(admin)[0]["biblio_id"] is not None
+
+
+def test_every_type_has_its_own_fields_in_kohas_order(clara: Desk) -> None:
+    page = clara.get("/requests/new").text
+    offered = re.findall(
+        r'<option value="([a-z]+)"', page.partition('name="type"')[2].partition("</select>")[0]
+    )
+    assert offered == [kind.value for kind in MaterialType]
+
+    for kind in MaterialType:
+        page = send(clara, "type", type=kind.value).text
+        assert re.findall(r'name="field\.(\w+)"', page) == [field.key for field in FIELDS[kind]]
+
+
+def test_changing_the_type_keeps_all_that_was_typed(clara: Desk, admin: Engine) -> None:
+    page = send(
+        clara, "type", type="book", custom_key=["colour", ""], custom_value=["red", ""], branchcode=RIVERSIDE
+    ).text
+
+    assert value_of(page, "field.title") == "Nature"
+    assert rows_of(page) == [("colour", "red"), ("article_title", "Snow"), ("", ""), ("", "")]
+    assert chosen_in(page, "branchcode") == RIVERSIDE
+    assert requests_in(admin) == []
+
+
+def test_a_row_more_is_added_by_a_button(clara: Desk) -> None:
+    page = send(clara, "add_row", custom_key=["colour", "", ""], custom_value=["red", "", ""]).text
+
+    assert rows_of(page) == [("colour", "red"), ("", ""), ("", ""), ("", "")]
+
+
+def test_rows_have_an_end(clara: Desk) -> None:
+    page = send(clara, "add_row", custom_key=[""] * 500, custom_value=[""] * 500).text
+
+    assert len(rows_of(page)) == 50
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "said"),
+    [
+        ({"type": ""}, "type", "Choose what is wanted."),
+        ({"type": "nonsense"}, "type", "Choose what is wanted."),
+        ({"patron": ""}, "patron", "Say who the request is for."),
+        ({"patron": "Nobody At All"}, "patron", "There is no such patron."),
+        ({"branchcode": "XX"}, "branchcode", "Choose a library."),
+        ({"custom_key": "", "custom_value": "red"}, "row-1", "Name this field"),
+        ({"custom_key": "requested_partners", "custom_value": "a@x"}, "row-1", "kept by Koha itself"),
+        ({"custom_key": "k" * 192, "custom_value": "x"}, "row-1", "191 characters are the most"),
+        ({"custom_key": "title", "custom_value": "x"}, "row-1", "There is a field of this name already."),
+    ],
+)
+def test_a_mistake_is_told_at_its_field_and_nothing_is_lost(
+    clara: Desk, admin: Engine, fields: dict[str, object], name: str, said: str
+) -> None:
+    answer = send(clara, "create", **fields)
+
+    assert answer.status_code == 422
+    assert requests_in(admin) == []
+    error = answer.text.partition(f'id="{name}-error">')[2].partition("</p>")[0]
+    assert said in error
+    assert f'aria-describedby="{name}-error' in answer.text
+    assert "Snow" in answer.text
+
+
+def test_all_mistakes_are_told_at_once(clara: Desk) -> None:
+    page = send(clara, type="", patron="Nobody At All", branchcode="XX").text
+
+    for name in ("type", "patron", "branchcode"):
+        assert f'id="{name}-error"' in page
+
+
+def test_the_language_changes_with_all_that_is_typed(clara: Desk, admin: Engine) -> None:
+    page = clara.post("/requests/new", {**ARTICLE, "language": "zh-Hant-TW"}).text
+
+    assert '<html lang="zh-Hant-TW">' in page
+    assert "Snow" in page
+    assert requests_in(admin) == []
+    assert '<html lang="zh-Hant-TW">' in clara.get("/requests").text
+
+
+def test_hostile_values_are_shown_as_text(clara: Desk) -> None:
+    hostile = "\"><script>alert('雪')</script>"
+    page = send(
+        clara,
+        **{
+            "field.title": hostile, "patron": hostile, "custom_key": hostile, "custom_value": hostile,
+            "type": hostile, "branchcode": hostile, "supplier": hostile,
+        },
+    ).text  # fmt: skip
+
+    assert "<script>alert" not in page
+    assert page.count("&lt;script&gt;alert") >= 4
+
+
+def test_a_patron_may_be_typed_by_name(clara: Desk, admin: Engine) -> None:
+    send(clara, patron="Page")
+
+    assert requests_in(admin)[0]["borrowernumber"] == SAM
+
+
+def test_of_several_patrons_one_is_chosen_with_a_click(clara: Desk, admin: Engine) -> None:
+    with admin.begin() as connection:
+        connection.execute(
+            text("UPDATE borrowers SET surname = 'Page' WHERE borrowernumber = :wen"), {"wen": WEN}
+        )
+
+    asked = send(clara, patron="Page")
+    assert asked.status_code == 422
+    assert "More than one patron may be meant." in asked.text
+    assert f'value="choose:{SAM}"' in asked.text
+
+    page = send(clara, f"choose:{WEN}", patron="Page").text
+    assert value_of(page, "patron") == "文 Page [20000006]"
+    send(clara, patron=value_of(page, "patron"), borrowernumber=value_of(page, "borrowernumber"))
+    assert requests_in(admin)[0]["borrowernumber"] == WEN
+
+
+def test_a_name_that_only_the_search_finds_is_never_guessed(clara: Desk, admin: Engine) -> None:
+    answer = send(clara, patron="pag")
+
+    assert answer.status_code == 422
+    assert requests_in(admin) == []
+    assert f'value="choose:{SAM}"' in answer.text
+
+
+def test_a_chosen_patron_counts_only_while_their_name_stands_there(clara: Desk, admin: Engine) -> None:
+    send(clara, patron="20000005", borrowernumber=str(WEN))
+
+    assert requests_in(admin)[0]["borrowernumber"] == SAM
+
+
+def test_a_patron_who_was_taken_out_does_not_come_back(clara: Desk, admin: Engine) -> None:
+    changed = send(clara, "type", patron="", borrowernumber=str(SAM)).text
+    refused = send(clara, patron="", borrowernumber=str(SAM))
+
+    assert value_of(changed, "patron") == ""
+    assert (refused.status_code, value_of(refused.text, "patron")) == (422, "")
+    assert requests_in(admin) == []
+
+
+def test_the_library_follows_the_patron_until_somebody_chooses(clara: Desk) -> None:
+    first = clara.get("/requests/new").text
+    assert chosen_in(first, "branchcode") == ADA
+
+    followed = send(clara, f"choose:{WEN}", patron="").text
+    chosen = send(clara, f"choose:{WEN}", patron="", default_branchcode=RIVERSIDE).text
+
+    assert chosen_in(followed, "branchcode") == RIVERSIDE
+    assert value_of(followed, "default_branchcode") == RIVERSIDE
+    assert chosen_in(chosen, "branchcode") == ADA
+
+
+def test_a_patrons_number_in_the_address_begins_the_form(clara: Desk) -> None:
+    page = clara.get(f"/requests/new?borrowernumber={WEN}").text
+
+    assert value_of(page, "patron") == "文 林 [20000006]"
+    assert chosen_in(page, "branchcode") == RIVERSIDE
+    assert clara.get("/requests/new?borrowernumber=999999").status_code == 200
+
+
+def test_a_reference_fills_in_the_form(clara: Desk, admin: Engine) -> None:
+    page = send(
+        clara,
+        "fill_in",
+        **{
+            "reference": "https://r.example.org/?rft.genre=book&rft.btitle=Snow+country&rft.series=S",
+            "type": "article",
+            "field.title": "old",
+        },
+    ).text
+
+    assert "Filled in from the OpenURL: Title, series." in page
+    assert chosen_in(page, "type") == "book"
+    assert value_of(page, "field.title") == "Snow country"
+    assert value_of(page, "reference") == ""
+    assert ("series", "S") in rows_of(page)
+    assert requests_in(admin) == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "kind", "where", "value"),
+    [
+        ("10.1000/999", "article", "field.doi", "10.1000/999"),
+        ("978-0-306-40615-7", "book", "field.isbn", "9780306406157"),
+        ("0378-5955", "journal", "field.issn", "0378-5955"),
+    ],
+)
+def test_a_mere_number_goes_into_its_field(
+    clara: Desk, reference: str, kind: str, where: str, value: str
+) -> None:
+    page = send(clara, "fill_in", **{"reference": reference, "type": "", "field.doi": ""}).text
+
+    assert chosen_in(page, "type") == kind
+    assert value_of(page, where) == value
+
+
+def test_a_pubmed_id_is_kept_although_no_form_has_a_field_for_it(clara: Desk, admin: Engine) -> None:
+    page = send(clara, "fill_in", reference="PMID 31452104").text
+    assert ("pmid", "31452104") in rows_of(page)
+
+    send(clara, custom_key="pmid", custom_value="31452104")
+    assert attributes_in(admin)["pmid"] == "31452104"
+
+
+def test_a_reference_that_waits_is_read_before_anything_is_created(clara: Desk, admin: Engine) -> None:
+    page = send(clara, "create", reference="0378-5955").text
+
+    assert "Filled in from the ISSN" in page
+    assert requests_in(admin) == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("0378-5954", "The check digit of this ISSN is wrong."),
+        ('"><b>x', "This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN."),
+    ],
+)
+def test_what_is_no_reference_is_told(clara: Desk, reference: str, said: str) -> None:
+    page = send(clara, "fill_in", reference=reference).text
+
+    assert said in page
+    assert "<b>x" not in page
+    assert value_of(page, "field.article_title") == "Snow"
+
+
+_RESOLVER = """
+from koha_ill_sidecar.domain.references import Reference
+
+class Broken:
+    def resolve(self, identifier):
+        raise OSError("no network")
+
+class Catalogue:
+    def resolve(self, identifier):
+        if identifier.value == "10.1000/999":
+            return Reference(fields={"title": "Looked up", "article_title": "Found"})
+"""
+
+
+@pytest.fixture
+def resolvers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install a package with resolvers: one whose network is away, one that works, one that is missing."""
+    (tmp_path / "some_resolvers.py").write_text(_RESOLVER)
+    described = tmp_path / "some_resolvers-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: some-resolvers\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text(
+        f"[{references.ENTRY_POINTS}]\na = some_resolvers:Broken\nb = some_resolvers:Catalogue\n"
+        "c = some_resolvers:Missing\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    references.installed_resolvers.cache_clear()
+    monkeypatch.setattr(references, "installed_resolvers", references.installed_resolvers.__wrapped__)
+
+
+@pytest.mark.usefixtures("resolvers")
+def test_a_resolver_that_is_installed_looks_the_number_up(clara: Desk) -> None:
+    found = send(clara, "fill_in", **{"reference": "10.1000/999", "field.doi": ""}).text
+    unknown = send(clara, "fill_in", **{"reference": "10.1000/1", "field.doi": ""}).text
+
+    assert value_of(found, "field.title") == "Looked up"
+    assert value_of(found, "field.doi") == "10.1000/999"
+    assert value_of(unknown, "field.doi") == "10.1000/1"
+
+
+def test_what_the_patron_has_asked_for_before_is_pointed_out(
+    clara: Desk, admin: Engine, database: Database
+) -> None:
+    with admin.begin() as connection:
+        earlier = make_request(
+            connection, database.koha(), attributes={"type": "article", "doi": "10.1000/182", "title": "<i>"}
+        )
+
+    warned = send(clara)
+
+    assert warned.status_code == 200
+    assert "This patron has asked for this before" in warned.text
+    assert f'href="/requests/{earlier}"' in warned.text
+    assert len(requests_in(admin)) == 1
+
+    assert send(clara, "create_anyway").status_code == 303
+    assert len(requests_in(admin)) == 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "is_warned"),
+    [
+        ({"status": "COMP", "placed": text("CURDATE() - INTERVAL 2 YEAR")}, False),
+        ({"status": "COMP"}, True),
+        ({"status": "REQ", "placed": text("CURDATE() - INTERVAL 2 YEAR")}, True),
+        ({"borrowernumber": WEN}, False),
+    ],
+)
+def test_only_recent_or_open_requests_of_the_same_patron_count(
+    clara: Desk, admin: Engine, database: Database, columns: dict[str, object], *, is_warned: bool
+) -> None:
+    with admin.begin() as connection:
+        make_request(
+            connection, database.koha(), attributes={"type": "article", "doi": "10.1000/182"}, **columns
+        )
+
+    assert (send(clara).status_code == 200) is is_warned
+
+
+@pytest.fixture
+def strict_site(koha_database: KohaDatabase, database: Database, monkeypatch: pytest.MonkeyPatch) -> Flask:
+    """An application on a Koha whose libraries may have one request open."""
+    site = IllSite(prefixes={ADA: "ADA"}, branch_limits={ADA: RequestLimit(count=1)})
+    monkeypatch.setattr(database, "site", site)
+    return create_app(
+        Runtime(settings=Settings(koha=KohaSettings(database=koha_database.settings)), database=database)
+    )
+
+
+def test_a_queued_request_is_told_with_its_reason(
+    strict_site: Flask, database: Database, admin: Engine
+) -> None:
+    clara = Desk(strict_site.test_client(), database).sign_in(CLARA)
+
+    send(clara)
+
+    (made,) = requests_in(admin)
+    assert made["status"] == "QUEUED"
+    told = clara.get("/requests").text
+    assert f"Request ADA-{made['illrequest_id']} was created, and queued" in told
+    assert "limit of 1 requests of the patron&#39;s library" in told
+
+
+def test_a_supplier_is_chosen_only_where_there_are_any(
+    clara: Desk, koha_database: KohaDatabase, database: Database, admin: Engine
+) -> None:
+    assert 'name="supplier"' not in clara.get("/requests/new").text
+
+    settings = Settings(
+        koha=KohaSettings(database=koha_database.settings),
+        backends={"vendor": BackendSettings(), "off": BackendSettings(enabled=False)},
+    )
+    with_vendor = Desk(
+        create_app(Runtime(settings=settings, database=database)).test_client(), database
+    ).sign_in(SUPER)
+    page = with_vendor.get("/requests/new").text
+    assert "<option>vendor</option>" in page
+    assert "<option>off</option>" not in page
+    send(with_vendor, supplier="vendor")
+    with admin.connect() as connection:
+        supplier = connection.scalar(text("SELECT supplier_backend FROM ill_sidecar_requests"))
+    assert supplier == "vendor"
+
+
+def test_the_form_costs_few_queries(
+    clara: Desk, queries: Callable[[], AbstractContextManager[list[str]]]
+) -> None:
+    clara.get("/requests/new")
+
+    with queries() as opened:
+        clara.get(f"/requests/new?borrowernumber={SAM}")
+    with queries() as searched:
+        send(clara, "find", patron="pag")
+
+    assert len(opened) <= 6, opened
+    assert len(searched) <= 12, searched
+
+
+def test_why_koha_cannot_take_it_is_told_in_the_language_of_the_page(
+    clara: Desk, admin: Engine, database: Database
+) -> None:
+    clara.post("/language", {"language": "zh-Hant-TW"})
+    site = database.site
+    database.site = IllSite(framework="<b>")
+    try:
+        answer = send(clara, type="book")
+    finally:
+        database.site = site
+
+    assert answer.status_code == 422
+    assert "用來編目所請求書籍的 MARC 框架 &lt;b&gt; 不存在。" in answer.text
+    assert requests_in(admin) == []
