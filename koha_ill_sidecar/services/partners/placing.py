@@ -18,7 +18,7 @@ from koha_ill_sidecar.errors import NoticeError, RequestRefused
 from koha_ill_sidecar.services.notices.sending import render_notice
 from koha_ill_sidecar.services.people.library_addresses import library_addresses
 from koha_ill_sidecar.services.requests import validation
-from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.snapshots import glance
 from koha_ill_sidecar.services.requests.statuses import require, set_status
 from koha_ill_sidecar.storage.koha import attributes, patrons, requests
@@ -132,7 +132,7 @@ def form(tx: Transaction, illrequest_id: int, actor: Actor) -> PartnersForm:
     return PartnersForm(
         ill_request=ill_request,
         seen=glance(tx, ill_request),
-        number=shown_number(tx, ill_request),
+        number=shown_id(tx, ill_request),
         partners=find_partners(tx),
         draft=proposed,
         problem=problem,
@@ -160,7 +160,7 @@ def preview(
     require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
     messages = _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
     return PartnersPreview(
-        ill_request=ill_request, number=shown_number(tx, ill_request), messages=tuple(messages)
+        ill_request=ill_request, number=shown_id(tx, ill_request), messages=tuple(messages)
     )
 
 

@@ -13,7 +13,7 @@ from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.statuses import Action, Status, StatusNode
 from koha_ill_sidecar.errors import ActionNotAllowed
 from koha_ill_sidecar.services.requests.header import RequestHead, Workplace, read_head
-from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.overview import status_of
 from koha_ill_sidecar.services.requests.snapshots import glance
 from koha_ill_sidecar.services.requests.statuses import graph_of
@@ -113,12 +113,12 @@ def carry_out(tx: Transaction, illrequest_id: int, run: Run, actor: Actor) -> Do
     Raises:
         RequestNotFound: There is no such request.
     """
-    number = shown_number(tx, requests.get(tx, illrequest_id))
+    number = shown_id(tx, requests.get(tx, illrequest_id))
     after = run(tx, illrequest_id, actor)
     return Done(
         number=number,
         ill_request=after,
-        new_number=shown_number(tx, after) if after else "",
+        new_number=shown_id(tx, after) if after else "",
         status=status_of(tx, after) if after else "",
     )
 

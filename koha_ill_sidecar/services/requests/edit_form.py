@@ -13,7 +13,7 @@ from koha_ill_sidecar.services.people import patron_search as patron_quick_searc
 from koha_ill_sidecar.services.people.patron_search import MOST, Meant, visible_library
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.creation import Visitor
-from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.lifecycle import RequestEdit
 from koha_ill_sidecar.services.requests.statuses import graph_of
 from koha_ill_sidecar.storage.koha import (
@@ -123,7 +123,7 @@ def form(
     meant = _meant(tx, typed_patron or TypedPatron("", ill_request.borrowernumber), member)
     return RequestForm(
         ill_request=ill_request,
-        number=shown_number(tx, ill_request),
+        number=shown_id(tx, ill_request),
         status=graph_of(tx.koha, ill_request).name(ill_request.status),
         type=known.get("type", ""),
         values=values,

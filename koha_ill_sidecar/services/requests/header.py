@@ -7,7 +7,7 @@ from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.notices import STAFF_MENU, NoticeCode
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, StatusNode
-from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.overview import status_of
 from koha_ill_sidecar.services.requests.statuses import available_actions, graph_of
 from koha_ill_sidecar.storage.koha import letters, requests
@@ -97,7 +97,7 @@ def head_of(tx: Transaction, ill_request: ILLRequest, workplace: Workplace) -> R
     suppliers = _other_suppliers(tx, kept, workplace)
     return RequestHead(
         ill_request=ill_request,
-        number=shown_number(tx, ill_request),
+        number=shown_id(tx, ill_request),
         status=status_of(tx, ill_request),
         core_status=graph_of(tx.koha, ill_request).name(ill_request.status),
         actions=tuple(

@@ -11,7 +11,7 @@ from koha_ill_sidecar.domain.staff import StaffMember
 from koha_ill_sidecar.domain.statuses import Action
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests import validation
-from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.statuses import require
 from koha_ill_sidecar.storage.koha import attributes, requests
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -59,7 +59,7 @@ def form(tx: Transaction, illrequest_id: int) -> ItemFormOfRequest:
     values = _shown(tx, illrequest_id)
     return ItemFormOfRequest(
         ill_request=ill_request,
-        number=shown_number(tx, ill_request),
+        number=shown_id(tx, ill_request),
         entry=entry_of(values),
         values=values,
         keeps_emptied=validation.upserts(tx.koha),

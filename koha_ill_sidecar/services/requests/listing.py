@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
 from koha_ill_sidecar.services.request_index import search
 from koha_ill_sidecar.services.request_index.search import FoundRequests
-from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.statuses import generic_graph, graph_of
 from koha_ill_sidecar.storage.koha import authorised_values, batches, request_list
 from koha_ill_sidecar.storage.koha.request_list import ListedRow
@@ -86,6 +86,6 @@ def _each(tx: Transaction, rows: Sequence[ListedRow]) -> Iterator[ListedRequest]
         ill_request = row.ill_request
         yield ListedRequest(
             row=row,
-            number=shown_number(tx, ill_request),
+            number=shown_id(tx, ill_request),
             status=graph_of(tx.koha, ill_request).name(ill_request.status),
         )

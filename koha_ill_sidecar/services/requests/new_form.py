@@ -12,7 +12,7 @@ from koha_ill_sidecar.services.people import patron_search
 from koha_ill_sidecar.services.people.patron_search import Meant
 from koha_ill_sidecar.services.requests import creation
 from koha_ill_sidecar.services.requests.creation import NewRequest
-from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.statuses import graph_of
 from koha_ill_sidecar.storage.koha import attributes, earlier_requests, patrons
 from koha_ill_sidecar.storage.koha.patrons import Patron
@@ -94,7 +94,7 @@ def ask(
     if not even_if_asked_before and (earlier := find_earlier(tx, meant.patron, {**new.custom, **new.fields})):
         return AskedBefore(patron=meant.patron, earlier=earlier)
     made = creation.create(tx, replace(new, borrowernumber=meant.patron.borrowernumber), member.actor)
-    return Created(ill_request=made, number=shown_number(tx, made), queued_because=_why_queued(tx, made))
+    return Created(ill_request=made, number=shown_id(tx, made), queued_because=_why_queued(tx, made))
 
 
 def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> list[EarlierRequest]:
@@ -112,7 +112,7 @@ def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> 
             found.append(
                 EarlierRequest(
                     ill_request=one,
-                    number=shown_number(tx, one),
+                    number=shown_id(tx, one),
                     title=values.get("article_title") or values.get("title", ""),
                     status=graph_of(tx.koha, one).name(one.status),
                 )

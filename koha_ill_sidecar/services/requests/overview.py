@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_type
 from koha_ill_sidecar.services.notices.metadata import metadata
 from koha_ill_sidecar.services.requests import validation
-from koha_ill_sidecar.services.requests.ids import shown_number
+from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.statuses import available_actions, graph_of
 from koha_ill_sidecar.storage.koha import attributes, authorised_values, comments, patrons, requests
 from koha_ill_sidecar.storage.koha.patrons import Patron
@@ -79,7 +79,7 @@ def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
     patron = patrons.find(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
     return RequestDetails(
         ill_request=ill_request,
-        number=shown_number(tx, ill_request),
+        number=shown_id(tx, ill_request),
         status=status_of(tx, ill_request),
         patron=patron.label if patron else "",
         supplier_backend=sidecar_requests.supplier_backend(tx, illrequest_id),
@@ -97,7 +97,7 @@ def _listed(
     values = values_by_type(known)
     return ListedRequest(
         ill_request=ill_request,
-        number=shown_number(tx, ill_request),
+        number=shown_id(tx, ill_request),
         patron=patron.label if patron else "",
         type=values.get("type", ""),
         title=values.get("article_title") or values.get("title", ""),

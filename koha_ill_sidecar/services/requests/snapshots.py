@@ -56,7 +56,7 @@ def glance(tx: Transaction, ill_request: ILLRequest, *, status: str | None = Non
     }
 
 
-def unless_changed(
+def check_unchanged(
     tx: Transaction,
     illrequest_id: int,
     seen: Mapping[str, str],

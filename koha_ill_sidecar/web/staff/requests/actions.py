@@ -20,7 +20,7 @@ from koha_ill_sidecar.services.requests import creation
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.actions import Done, Run, carry_out, preview_action
 from koha_ill_sidecar.services.requests.header import read_head
-from koha_ill_sidecar.services.requests.snapshots import unless_changed
+from koha_ill_sidecar.services.requests.snapshots import check_unchanged
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.access import current
@@ -87,7 +87,7 @@ class _Actions:
             return self._form(illrequest_id, method, problem=_("Choose another provider."))
         try:
             done = self._database.transact(
-                unless_changed,
+                check_unchanged,
                 illrequest_id,
                 forms.seen(),
                 lambda tx: carry_out(tx, illrequest_id, run, current().member.actor),

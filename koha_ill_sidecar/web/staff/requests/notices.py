@@ -20,7 +20,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.header import SENDABLE
 from koha_ill_sidecar.services.requests.notices import preview_notice
-from koha_ill_sidecar.services.requests.snapshots import unless_changed
+from koha_ill_sidecar.services.requests.snapshots import check_unchanged
 from koha_ill_sidecar.web.staff.requests.workplace import workplace
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.access import current
@@ -72,7 +72,7 @@ class _Notices:
             raise NotFound
         actor = current().member.actor
         outcome = self._database.transact(
-            unless_changed,
+            check_unchanged,
             illrequest_id,
             forms.seen(),
             lambda tx: service.send_notice(tx, illrequest_id, code, actor, additional_text=text),

@@ -14,7 +14,7 @@ from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.partners.placing import PartnerMessage, PartnersForm
-from koha_ill_sidecar.services.requests.snapshots import unless_changed
+from koha_ill_sidecar.services.requests.snapshots import check_unchanged
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.access import current
 from koha_ill_sidecar.web.ui.forms import Told
@@ -94,7 +94,7 @@ class _Desk:
 
     def _preview(self, illrequest_id: int, typed: _Typed) -> Response | ChangedMeanwhile:
         shown = self._database.transact(
-            unless_changed,
+            check_unchanged,
             illrequest_id,
             forms.seen(),
             lambda tx: placing.preview(
@@ -113,7 +113,7 @@ class _Desk:
 
     def _send(self, illrequest_id: int, typed: _Typed) -> Response | ChangedMeanwhile:
         placed = self._database.transact(
-            unless_changed,
+            check_unchanged,
             illrequest_id,
             forms.seen(),
             lambda tx: placing.place_with_partners(
