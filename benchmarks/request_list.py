@@ -314,7 +314,7 @@ def _worker(database: Database, server: PrivateMariaDB) -> Iterator[None]:
         command = [sys.executable, "-m", "koha_ill_sidecar", "--config", str(config), "worker"]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
-            while not database.transact(watch.passes):
+            while not database.transact(watch.completed_passes):
                 time.sleep(0.5)
             yield
         finally:

@@ -37,7 +37,7 @@ how to mend it.
 
 from collections.abc import Sequence
 
-from koha_ill_sidecar.messages import Sentence, sentence
+from koha_ill_sidecar.messages import LazyMessage, lazy
 
 
 class SidecarError(Exception):
@@ -196,8 +196,8 @@ class NoticeError(SidecarError):
         sentence: Why, for the pages.
     """
 
-    def __init__(self, why: Sentence) -> None:
-        self.sentence = why
+    def __init__(self, why: LazyMessage) -> None:
+        self.message = why
         super().__init__(str(why))
 
 
@@ -208,11 +208,11 @@ class LetterMissing(NoticeError):
         self.code = code
         self.transport = transport
         super().__init__(
-            sentence(
+            lazy(
                 "There is no notice template %(code)s for %(transport)s. Add it in Koha under Tools, Notices and "
                 "slips, or run `koha-ill-sidecar notices install`.",
                 code=code,
-                transport=Sentence(transport, {}),
+                transport=LazyMessage(transport, {}),
             )
         )
 
@@ -222,10 +222,10 @@ class NoticeIsBlank(NoticeError):
 
     def __init__(self, code: str, transport: str) -> None:
         super().__init__(
-            sentence(
+            lazy(
                 "The text of %(code)s (%(transport)s) is empty: there is nothing to send. Look at its notice template.",
                 code=code,
-                transport=Sentence(transport, {}),
+                transport=LazyMessage(transport, {}),
             )
         )
 
@@ -238,7 +238,7 @@ class TemplateFailed(NoticeError):
         mending_address: Koha's page on which it can be mended, where that is known.
     """
 
-    def __init__(self, why: Sentence, *, mending_address: str | None = None) -> None:
+    def __init__(self, why: LazyMessage, *, mending_address: str | None = None) -> None:
         self.mending_address = mending_address
         super().__init__(why)
 
@@ -292,5 +292,5 @@ class RequestRefused(RequestError):
 
     def __init__(self, code: str, text: str, /, **values: object) -> None:
         self.code = code
-        self.sentence = Sentence(text, values)
-        super().__init__(str(self.sentence))
+        self.message = LazyMessage(text, values)
+        super().__init__(str(self.message))

@@ -10,7 +10,7 @@ def N_(text: str) -> str:  # noqa: N802  (gettext's own name for it)
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class LazyMessage:
     """
     A text with what stands in it, for the pages to say in their language; as a text it is English.
 
@@ -26,11 +26,11 @@ class Sentence:
         return self.text % self.values
 
 
-def sentence(text: str, /, **values: object) -> Sentence:
+def lazy(text: str, /, **values: object) -> LazyMessage:
     """Say something; the text is written out in the call, so that it is found for the catalogues."""
-    return Sentence(text, values)
+    return LazyMessage(text, values)
 
 
-def verbatim(text: str) -> Sentence:
+def literal(text: str) -> LazyMessage:
     """Give a text as it is, such as the words of another program; pages still say those that they know."""
-    return Sentence(text.replace("%", "%%"), {})
+    return LazyMessage(text.replace("%", "%%"), {})

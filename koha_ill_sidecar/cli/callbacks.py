@@ -11,7 +11,7 @@ from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
 from koha_ill_sidecar.errors import BackendNotConfigured, CallbackError
-from koha_ill_sidecar.services.callbacks.receiving import attend, callback_settings, replay_kept
+from koha_ill_sidecar.services.callbacks.receiving import callback_settings, dismiss_alert, replay_kept
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar.receipts import Receipt, ReceiptFilter
 
@@ -127,7 +127,7 @@ def replay_receipts(
 @pass_context
 def attended(context: CommandContext, *, illrequest_id: int) -> None:
     """Take the note for staff away from a request that has been dealt with."""
-    context.database.transact(attend, illrequest_id)
+    context.database.transact(dismiss_alert, illrequest_id)
     click.echo(f"Request {illrequest_id} needs nobody's attention any more.")
 
 

@@ -7,7 +7,7 @@ import click
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json
 from koha_ill_sidecar.errors import ConfigurationError
-from koha_ill_sidecar.messages import Sentence
+from koha_ill_sidecar.messages import LazyMessage
 from koha_ill_sidecar.services.doctor import Finding, Verdict, examine
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
@@ -33,7 +33,7 @@ def doctor(context: CommandContext, ctx: click.Context, *, as_json: bool) -> Non
     ctx.exit(1 if any(finding.verdict is Verdict.FAIL for finding in findings) else 0)
 
 
-def _findings(context: CommandContext) -> list[Finding[Sentence | str]]:
+def _findings(context: CommandContext) -> list[Finding[LazyMessage | str]]:
     try:
         settings = context.settings
     except ConfigurationError as error:
@@ -50,7 +50,7 @@ def _misconfigured(problem: str) -> Finding[str]:
     )
 
 
-def _print(finding: Finding[Sentence | str]) -> None:
+def _print(finding: Finding[LazyMessage | str]) -> None:
     name = finding.name.ljust(14)
     verdict = click.style(finding.verdict.ljust(4), fg=_COLOURS[finding.verdict])
     advice = f" -> {finding.advice}" if finding.advice else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from koha_ill_sidecar.messages import Sentence
+from koha_ill_sidecar.messages import LazyMessage
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """Adds ``--json``, which every listing has."""
@@ -53,7 +53,7 @@ def _plain(value: object) -> object:
     match value:
         case datetime() | date():
             return value.isoformat()
-        case Decimal() | Path() | Sentence():
+        case Decimal() | Path() | LazyMessage():
             return str(value)
         case Enum():
             return value.value

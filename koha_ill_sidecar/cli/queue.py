@@ -9,7 +9,7 @@ from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
 from koha_ill_sidecar.services.delivery import messages as service
 from koha_ill_sidecar.services.delivery.dispatcher import message_id_domain
-from koha_ill_sidecar.storage.message_queue.listing import Progress, QueueEntry
+from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _COLUMNS = {
@@ -41,7 +41,7 @@ def queue() -> None:
     "--state",
     "states",
     multiple=True,
-    type=click.Choice([each.value for each in Progress]),
+    type=click.Choice([each.value for each in DeliveryProgress]),
     help="Only these; repeatable (default: what is neither sent, deleted nor given up).",
 )
 @click.option("--patron", "borrowernumber", type=int, metavar="BORROWERNUMBER", help="Only this patron's.")
@@ -74,7 +74,7 @@ def list_command(
 ) -> None:
     """List messages, newest first."""
     wanted = service.QueueFilter(
-        progress=[Progress(state) for state in states] or service.UNFINISHED,
+        progress=[DeliveryProgress(state) for state in states] or service.UNFINISHED,
         borrowernumber=borrowernumber,
         letter_codes=letter_codes,
         newest=None if everything else newest,

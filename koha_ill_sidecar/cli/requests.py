@@ -522,7 +522,7 @@ def reindex(context: CommandContext, *, anew: bool) -> None:
     """Bring the index of requests up to date at once, looking at every request."""
     transact = context.database.transact
     if anew:
-        transact(indexing.begin_anew)
+        transact(indexing.rebuild)
     done = 0
     while (built := transact(indexing.build)) is not None:
         done += built
@@ -587,7 +587,7 @@ def _tell(ill_request: ILLRequest, *, as_json: bool) -> None:
 def _row(listed: ListedRequest) -> dict[str, object]:
     ill_request = listed.ill_request
     return {
-        "number": listed.number,
+        "number": listed.shown_id,
         "status": ill_request.status,
         "alias": ill_request.status_alias,
         "placed": ill_request.placed,
@@ -601,7 +601,7 @@ def _row(listed: ListedRequest) -> dict[str, object]:
 def _print_details(found: RequestDetails) -> None:
     ill_request = found.ill_request
     facts = {
-        "Request": found.number,
+        "Request": found.shown_id,
         "Status": f"{found.status} ({ill_request.status_alias or ill_request.status})",
         "Allowed now": ", ".join(found.actions),
         "Library": ill_request.branchcode,

@@ -13,7 +13,7 @@ from enum import StrEnum
 from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.domain.status_reports import ReportedStatus, StatusReport
 from koha_ill_sidecar.domain.statuses import Status, StatusGraph
-from koha_ill_sidecar.messages import Sentence, sentence
+from koha_ill_sidecar.messages import LazyMessage, lazy
 
 
 class Verdict(StrEnum):
@@ -77,9 +77,9 @@ class Rule:
     effect: Effect = Effect.NONE
     rank: int | None = None  # never backwards; None: goes with any rank
     notice: NoticeCode | None = None  # told to the patron, once
-    attention: Sentence | None = None  # told to the staff, always
+    alert: LazyMessage | None = None  # told to the staff, always
     ends_order: bool = False  # the supplier's number of the order is void
-    told_again_for_new_date: bool = False  # a second renewal is news
+    notify_again_for_new_date: bool = False  # a second renewal is news
 
 
 _UPDATE = NoticeCode.REQUEST_UPDATE
@@ -90,12 +90,12 @@ RULES: Mapping[ReportedStatus, Rule] = {
     _S.QUEUED: Rule(rank=15, effect=Effect.REQUESTED),
     _S.IN_PROCESS: Rule(rank=20, effect=Effect.REQUESTED),
     _S.NEEDS_INFORMATION: Rule(
-        rank=25, effect=Effect.REVERTED, attention=sentence("The supplier needs more information.")
+        rank=25, effect=Effect.REVERTED, alert=lazy("The supplier needs more information.")
     ),
     _S.CONDITIONAL: Rule(
         rank=25,
         effect=Effect.REQUESTED,
-        attention=sentence("The supplier asks for a condition to be accepted."),
+        alert=lazy("The supplier asks for a condition to be accepted."),
     ),
     _S.WILL_SUPPLY: Rule(rank=30, effect=Effect.REQUESTED),
     _S.RETRY_POSSIBLE: Rule(rank=35, effect=Effect.REVERTED),
@@ -107,32 +107,32 @@ RULES: Mapping[ReportedStatus, Rule] = {
     _S.DELIVERED: Rule(rank=60, effect=Effect.COMPLETED, notice=NoticeCode.PICKUP_READY),
     _S.ARRIVED: Rule(rank=60, effect=Effect.REQUESTED),
     _S.NOT_RECEIVED: Rule(
-        rank=60, effect=Effect.REQUESTED, attention=sentence("The supplier says that it did not arrive.")
+        rank=60, effect=Effect.REQUESTED, alert=lazy("The supplier says that it did not arrive.")
     ),
-    _S.RENEWED: Rule(rank=70, notice=_UPDATE, told_again_for_new_date=True),
-    _S.RENEWAL_DENIED: Rule(rank=70, notice=_UPDATE, told_again_for_new_date=True),
+    _S.RENEWED: Rule(rank=70, notice=_UPDATE, notify_again_for_new_date=True),
+    _S.RENEWAL_DENIED: Rule(rank=70, notice=_UPDATE, notify_again_for_new_date=True),
     _S.OVERDUE: Rule(
         rank=70,
         notice=_UPDATE,
-        told_again_for_new_date=True,
-        attention=sentence("The supplier says that it is overdue."),
+        notify_again_for_new_date=True,
+        alert=lazy("The supplier says that it is overdue."),
     ),
     _S.RECALLED: Rule(
         rank=75,
         notice=_UPDATE,
-        told_again_for_new_date=True,
-        attention=sentence("The supplier wants it back."),
+        notify_again_for_new_date=True,
+        alert=lazy("The supplier wants it back."),
     ),
     _S.RETURNED: Rule(rank=80),
-    _S.LOST: Rule(rank=85, attention=sentence("The supplier treats it as lost.")),
+    _S.LOST: Rule(rank=85, alert=lazy("The supplier treats it as lost.")),
     _S.CANCELLED: Rule(rank=90, effect=Effect.CANCELLED, notice=_UPDATE, ends_order=True),
     _S.CANCEL_DENIED: Rule(effect=Effect.CANCELLATION_REFUSED, notice=_UPDATE),
     _S.COMPLETED: Rule(rank=95, effect=Effect.COMPLETED),
     _S.COMPLETED_WITHOUT_RETURN: Rule(rank=95, effect=Effect.COMPLETED),
     _S.FORWARDED: Rule(),
     _S.NOTE: Rule(),
-    _S.ERROR: Rule(attention=sentence("The supplier reports an error.")),
-    _S.UNKNOWN: Rule(attention=sentence("The supplier sent a status that has no translation.")),
+    _S.ERROR: Rule(alert=lazy("The supplier reports an error.")),
+    _S.UNKNOWN: Rule(alert=lazy("The supplier sent a status that has no translation.")),
 }
 
 SHIPPED_RANK = 50
@@ -229,7 +229,7 @@ class Decision:
     path: tuple[str, ...] = ()  # statuses to go through, each an edge of the graph
     supply: Supply = Supply()
     progress: Progress | None = None  # None: stays
-    attention: tuple[Sentence, ...] = ()  # words to the staff
+    alert: tuple[LazyMessage, ...] = ()  # words to the staff
     comment: str | None = None
     notice: NoticeCode | None = None
 
@@ -260,7 +260,7 @@ def _unknown_status(report: StatusReport) -> Decision:
     return Decision(
         verdict=Verdict.UNKNOWN_STATUS,
         detail=f"The status {word!r} has no translation; it was kept and staff will look at it.",
-        attention=_asked(RULES[ReportedStatus.UNKNOWN].attention, word),
+        alert=_asked(RULES[ReportedStatus.UNKNOWN].alert, word),
     )
 
 
@@ -307,17 +307,17 @@ def _late_detail(progress: Progress) -> str:
     return f"A later event ({progress.status}) was applied before; this one was recorded only."
 
 
-def _obstacle(situation: Situation, report: StatusReport, progress: Progress) -> Sentence | None:
+def _obstacle(situation: Situation, report: StatusReport, progress: Progress) -> LazyMessage | None:
     """Name what stands against a report although the graph would allow it."""
     effect = RULES[report.status].effect
     if effect is Effect.CANCELLED and (progress.rank or 0) >= SHIPPED_RANK:
-        return sentence("it was %(status)s before", status=_named(progress.status or ReportedStatus.SHIPPED))
+        return lazy("it was %(status)s before", status=_named(progress.status or ReportedStatus.SHIPPED))
     is_given_back = situation.status == Status.REQREV and effect in (Effect.REQUESTED, Effect.COMPLETED)
     starts_anew = progress is not situation.progress
     if is_given_back and not starts_anew and not _was_given_back(progress):
-        return sentence("the library reverted the request")
+        return lazy("the library reverted the request")
     if effect is Effect.REVERTED and situation.status == Status.GENREQ and situation.other_partners_open:
-        return sentence("other partners were asked too and have not answered")
+        return lazy("other partners were asked too and have not answered")
     return None
 
 
@@ -341,11 +341,11 @@ def _is_edge(graph: StatusGraph, before: str, after: str) -> bool:
     return node is not None and after in node.next_actions
 
 
-def _not_possible(situation: Situation, report: StatusReport, obstacle: Sentence | None) -> Decision:
-    reason = obstacle or sentence(
+def _not_possible(situation: Situation, report: StatusReport, obstacle: LazyMessage | None) -> Decision:
+    reason = obstacle or lazy(
         "the request's status %(status)s does not allow it", status=situation.status or "–"
     )
-    what = sentence(
+    what = lazy(
         "The supplier reports %(status)s, which was not applied: %(reason)s.",
         status=_named(report.status),
         reason=reason,
@@ -353,12 +353,12 @@ def _not_possible(situation: Situation, report: StatusReport, obstacle: Sentence
     return Decision(
         verdict=Verdict.ATTENTION,
         detail=f"The event was kept, but not applied: {reason}. Staff will look at it.",
-        attention=_asked(what, report.message),
+        alert=_asked(what, report.message),
     )
 
 
-def _named(status: ReportedStatus) -> Sentence:
-    return Sentence(status.label, {})
+def _named(status: ReportedStatus) -> LazyMessage:
+    return LazyMessage(status.label, {})
 
 
 def _applied(
@@ -381,7 +381,7 @@ def _applied(
         path=path,
         supply=supply,
         progress=_progress_after(progress, report, rule, told),
-        attention=_attention(situation, report),
+        alert=_alert(situation, report),
         comment=comment,
         notice=_notice(rule, report) if is_news_to_patron else None,
     )
@@ -422,21 +422,21 @@ def _comment(report: StatusReport, progress: Progress) -> str | None:
     return f"{report.status_text or report.status}: {text}"
 
 
-def _attention(situation: Situation, report: StatusReport) -> tuple[Sentence, ...]:
+def _alert(situation: Situation, report: StatusReport) -> tuple[LazyMessage, ...]:
     rule = RULES[report.status]
-    what = rule.attention
+    what = rule.alert
     if report.status is ReportedStatus.RETURNED and situation.status == Status.CHK:
-        what = sentence("The supplier has it back, but here it is still checked out.")
+        what = lazy("The supplier has it back, but here it is still checked out.")
     if situation.status == Status.CANCREQ and (rule.rank or 0) >= SHIPPED_RANK:
-        what = sentence("The patron wants to cancel, but the supplier has sent it already.")
+        what = lazy("The patron wants to cancel, but the supplier has sent it already.")
     return _asked(what, report.message)
 
 
-def _asked(what: Sentence | None, message: str | None) -> tuple[Sentence, ...]:
+def _asked(what: LazyMessage | None, message: str | None) -> tuple[LazyMessage, ...]:
     """Put what the supplier says behind the word to the staff, if there is one."""
     if what is None:
         return ()
-    return (what, sentence("It says: %(message)s", message=message)) if message else (what,)
+    return (what, lazy("It says: %(message)s", message=message)) if message else (what,)
 
 
 def _told_key(report: StatusReport, rule: Rule, *, moved: bool) -> str | None:
@@ -444,7 +444,7 @@ def _told_key(report: StatusReport, rule: Rule, *, moved: bool) -> str | None:
     stays_by_nature = rule.effect in (Effect.NONE, Effect.REQUESTED)
     if rule.notice is None or not (moved or stays_by_nature):
         return None
-    if rule.told_again_for_new_date and report.due is not None:
+    if rule.notify_again_for_new_date and report.due is not None:
         return f"{report.status}@{report.due.isoformat()}"
     return report.status
 

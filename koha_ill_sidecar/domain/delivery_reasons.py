@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from koha_ill_sidecar.messages import N_, Sentence
+from koha_ill_sidecar.messages import N_, LazyMessage
 
 GIVEN_UP = N_("Given up by hand.")
 TRIED_FOR_LONG_ENOUGH = N_("Given up after %(attempts)s attempts.")
@@ -50,13 +50,13 @@ _OURS = (
 class DeliveryReason:
     """A reason taken apart: what we said, and what others said after it."""
 
-    ours: Sequence[Sentence]
+    ours: Sequence[LazyMessage]
     theirs: str
 
 
 def take_apart(stored: str) -> DeliveryReason:
     """Find the sentences of ours at the beginning of a reason."""
-    ours: list[Sentence] = []
+    ours: list[LazyMessage] = []
     rest = stored
     while found := _beginning(rest):
         sentence, rest = found
@@ -64,10 +64,10 @@ def take_apart(stored: str) -> DeliveryReason:
     return DeliveryReason(tuple(ours), rest)
 
 
-def _beginning(text: str) -> tuple[Sentence, str] | None:
+def _beginning(text: str) -> tuple[LazyMessage, str] | None:
     for ours, pattern in _PATTERNS:
         if match := pattern.match(text):
-            return Sentence(ours, match.groupdict()), text[match.end() :]
+            return LazyMessage(ours, match.groupdict()), text[match.end() :]
     return None
 
 

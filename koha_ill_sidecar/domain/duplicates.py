@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from koha_ill_sidecar.domain.identifiers import normal_isbn
+from koha_ill_sidecar.domain.identifiers import normalise_isbn
 from koha_ill_sidecar.domain.request_index.terms import fold
 
 _PARTS = ("chapter", "paper_title", "volume", "issue")
@@ -44,7 +44,7 @@ def _pmid(values: Mapping[str, str]) -> str:
 
 def _isbn(values: Mapping[str, str]) -> str:
     given = _text(values, "isbn")
-    return normal_isbn(given) or folded(given)
+    return normalise_isbn(given) or folded(given)
 
 
 def _article(values: Mapping[str, str]) -> str:

@@ -178,13 +178,13 @@ class Figures:
 
 
 @dataclass(slots=True)
-class _Pile:
+class _Accumulator:
     """Requests that are told together."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     days: Counter[int] = field(default_factory=Counter)
 
-    def add(self, other: "_Pile") -> None:
+    def add(self, other: "_Accumulator") -> None:
         self.outcomes.update(other.outcomes)
         self.days.update(other.days)
 
@@ -198,16 +198,16 @@ class _Pile:
         )
 
 
-_ByMonth = defaultdict[str, _Pile]
+_ByMonth = defaultdict[str, _Accumulator]
 
 
-class Tally:
+class FigureCounter:
     """Puts counts together."""
 
     def __init__(self) -> None:
         self._open: Counter[tuple[str, int]] = Counter()
         self._piles: dict[By, defaultdict[str, _ByMonth]] = {
-            by: defaultdict(lambda: defaultdict(_Pile)) for by in By
+            by: defaultdict(lambda: defaultdict(_Accumulator)) for by in By
         }
 
     def add(self, counts: Iterable[Count]) -> None:
@@ -260,8 +260,8 @@ class Tally:
         return [by_month[month].group(month) for month in months if month in by_month]
 
 
-def _together(piles: Iterable[_Pile]) -> _Pile:
-    whole = _Pile()
+def _together(piles: Iterable[_Accumulator]) -> _Accumulator:
+    whole = _Accumulator()
     for pile in piles:
         whole.add(pile)
     return whole

@@ -63,7 +63,7 @@ _ISSN = re.compile(r"(?:urn:)?((?:e-?|p-?)?issn\s*:?\s*)?([0-9]{4})([\-‐-–]?
 _ENDS_OF_SENTENCES = ".,;"
 
 
-def recognise(text: str) -> Identifier | WrongCheckDigit | None:
+def identify(text: str) -> Identifier | WrongCheckDigit | None:
     """
     Give the number that a text is, if it is one and nothing else.
 
@@ -77,7 +77,7 @@ def recognise(text: str) -> Identifier | WrongCheckDigit | None:
     return None
 
 
-def normal_isbn(text: str) -> str | None:
+def normalise_isbn(text: str) -> str | None:
     """Give an ISBN as its thirteen digits, whichever way it was written; None if it is none."""
     digits = _without_hyphens(text)
     if _is_isbn13(digits):

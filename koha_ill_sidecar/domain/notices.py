@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 from urllib.parse import urlencode
 
-from koha_ill_sidecar.messages import Sentence
+from koha_ill_sidecar.messages import LazyMessage
 
 MODULE = "ill"
 """Koha's module of all interlibrary loan letters."""
@@ -95,8 +95,8 @@ class NotQueued:
 
     transport: str
     reason: NotQueuedReason
-    detail: Sentence  # for staff; the template's error where it failed
-    mending_address: str | None = None  # Koha's page of the letter, where it is the letter's fault
+    detail: LazyMessage  # for staff; the template's error where it failed
+    edit_url: str | None = None  # Koha's page of the letter, where it is the letter's fault
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,7 +166,7 @@ class Letter:
     letter_id: int | None
 
 
-def mending_address(staff_base_url: str, code: str, branchcode: str) -> str | None:
+def letter_edit_url(staff_base_url: str, code: str, branchcode: str) -> str | None:
     """
     Give the address of Koha's page on which a letter is worded, for all its transports and languages at once.
 

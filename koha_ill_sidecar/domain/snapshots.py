@@ -20,7 +20,7 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ChangedMeanwhile:
+class ConcurrentChange:
     """
     Nothing was written.
 
@@ -39,7 +39,7 @@ class ChangedMeanwhile:
 
 def compare(
     *, seen: Mapping[str, str], now: Mapping[str, str], yours: Mapping[str, str]
-) -> ChangedMeanwhile | None:
+) -> ConcurrentChange | None:
     """
     Compare what a form showed with what there is; None if it is the same.
 
@@ -50,7 +50,7 @@ def compare(
         for name in dict.fromkeys([*now, *seen])
         if _of(seen, name) != _of(now, name)
     )
-    return ChangedMeanwhile(differences=differences, now=now) if differences else None
+    return ConcurrentChange(differences=differences, now=now) if differences else None
 
 
 def one_line_ends(text: str) -> str:

@@ -11,7 +11,7 @@ _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
-class Patience:
+class Backoff:
     """
     When to try again something that fails, shared by all who need it; thread-safe.
 
@@ -34,11 +34,11 @@ class Patience:
         self._pause = 0.0
         self._until = 0.0
 
-    def is_over(self) -> bool:
+    def ready(self) -> bool:
         """Tell whether it is time to try."""
         return self._since is None or self._clock() >= self._until
 
-    def lose(self, reason: str) -> None:
+    def failed(self, reason: str) -> None:
         """Note a failure; the pause doubles with each, up to half a minute."""
         with self._lock:
             now = self._clock()
@@ -53,7 +53,7 @@ class Patience:
         if is_news:
             logger.warning(self._lost, extra={**self._details, "reason": reason})
 
-    def regain(self) -> None:
+    def succeeded(self) -> None:
         """Note a success."""
         if self._since is None:
             return

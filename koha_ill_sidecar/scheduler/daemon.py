@@ -11,7 +11,7 @@ from enum import Enum, auto
 from koha_ill_sidecar import logs
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.scheduler.instance import Parts
+from koha_ill_sidecar.scheduler.instance import Instance
 from koha_ill_sidecar.scheduler.systemd import Notifier
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Daemon:
             parts.stop()
             logger.info("stopped")
 
-    def _serve(self, parts: Parts) -> Parts:
+    def _serve(self, parts: Instance) -> Instance:
         tick = _TICK_SECONDS
         if self._notifier.watchdog_seconds is not None:
             tick = min(tick, self._notifier.watchdog_seconds / 3)
@@ -88,7 +88,7 @@ class Daemon:
                 return parts
             parts = self._reload(parts)
 
-    def _give_sign_of_life(self, parts: Parts) -> None:
+    def _give_sign_of_life(self, parts: Instance) -> None:
         if not parts.alive:
             parts.stop()
             raise DaemonDied(
@@ -96,12 +96,12 @@ class Daemon:
             )
         self._notifier.alive()
 
-    def _reload(self, before: Parts) -> Parts:
+    def _reload(self, before: Instance) -> Instance:
         self._notifier.reloading()
         after = before
         try:
             after = self._build()
-            after.take_over_from(before)
+            after.replace(before)
         except SidecarError as error:
             logger.error(  # noqa: TRY400  (the reason is all there is to know)
                 "configuration refused, going on with the old one", extra={"reason": str(error)}
@@ -114,9 +114,9 @@ class Daemon:
         self._notifier.ready(after.status)
         return after
 
-    def _build(self) -> Parts:
+    def _build(self) -> Instance:
         settings = self._load()
-        parts = Parts(
+        parts = Instance(
             settings,
             with_web=self._with_web,
             with_jobs=self._with_jobs,

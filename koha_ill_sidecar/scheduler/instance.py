@@ -27,7 +27,7 @@ _HTTP_THREADS = 8  # under the database pool's size, so that requests never wait
 _GRACE_SECONDS = 25  # what a request in flight may still take; systemd's patience ends at 90
 
 
-class Parts:
+class Instance:
     """
     Everything that is built from one configuration, running.
 
@@ -69,7 +69,7 @@ class Parts:
         if self._jobs is not None:
             self._jobs.start()
 
-    def take_over_from(self, before: "Parts") -> None:
+    def replace(self, before: "Instance") -> None:
         """
         Begin in the place of another configuration's parts, which end; no request is refused meanwhile.
 
@@ -115,7 +115,7 @@ class Parts:
     def clock_was_set(self) -> None:
         """Plan anew what was planned by the old clock."""
         if self._jobs is not None:
-            self._jobs.reckon_anew()
+            self._jobs.reschedule()
 
     def _check(self) -> None:
         try:

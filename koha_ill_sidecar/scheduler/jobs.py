@@ -20,14 +20,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from koha_ill_sidecar.config.values import Schedule
 from koha_ill_sidecar.errors import DatabaseUnavailable, SidecarError
-from koha_ill_sidecar.scheduler.backoff import Patience
+from koha_ill_sidecar.scheduler.backoff import Backoff
 from koha_ill_sidecar.services.operations.schedules import shortest_pause, trigger, was_due_since
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import leases
 
 logger = logging.getLogger(__name__)
 
-GoOn = Callable[[], bool]
+ShouldContinue = Callable[[], bool]
 Done = Mapping[str, int]
 Observe = Callable[[str, str, float], None]
 """Told the name, the outcome and the seconds of every run."""
@@ -52,7 +52,7 @@ class Job:
     """
 
     name: str
-    run: Callable[[GoOn], Done]
+    run: Callable[[ShouldContinue], Done]
     schedule: Schedule
     exclusive: bool = True
 
@@ -78,13 +78,13 @@ class JobScheduler:
         self._database = database
         self._timezone = timezone
         self._stopping = threading.Event()
-        surroundings = _Surroundings(
+        surroundings = _JobContext(
             database=database,
             timezone=timezone,
             lease_seconds=lease.total_seconds(),
             observe=observe,
             stopping=self._stopping,
-            database_patience=Patience("database away, jobs wait", "database back, jobs go on"),
+            database_patience=Backoff("database away, jobs wait", "database back, jobs go on"),
         )
         self._runs = [_Runs(job, surroundings) for job in jobs]
         self._scheduler = BackgroundScheduler(
@@ -122,7 +122,7 @@ class JobScheduler:
         thread: threading.Thread | None = getattr(self._scheduler, "_thread", None)
         return thread is not None and thread.is_alive()
 
-    def reckon_anew(self) -> None:
+    def reschedule(self) -> None:
         """Plan the next starts again: the clock was set, and they were reckoned by the old one."""
         for runs in self._runs:
             self._scheduler.modify_job(runs.job.name, next_run_time=runs.next_start())
@@ -137,22 +137,22 @@ class JobScheduler:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Surroundings:
+class _JobContext:
     database: Database
     timezone: tzinfo
     lease_seconds: float
     observe: Observe
     stopping: threading.Event
-    database_patience: Patience
+    database_patience: Backoff
 
 
 class _Runs:
     """The runs of one job: what APScheduler calls."""
 
-    def __init__(self, job: Job, surroundings: _Surroundings) -> None:
+    def __init__(self, job: Job, surroundings: _JobContext) -> None:
         self.job = job
         self._around = surroundings
-        self._patience = Patience("job failed", "job works again", job=job.name)
+        self._patience = Backoff("job failed", "job works again", job=job.name)
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._lease_kept_at = 0.0
 
@@ -184,7 +184,7 @@ class _Runs:
         try:
             done = self._exclusively() if self.job.exclusive else self.job.run(self._go_on)
         except DatabaseUnavailable as error:
-            self._around.database_patience.lose(str(error))
+            self._around.database_patience.failed(str(error))
         except SidecarError as error:
             self._failed(started, str(error))
         except Exception as error:  # one faulty job must not end the others, nor its own next run
@@ -192,18 +192,18 @@ class _Runs:
             self._failed(started, type(error).__name__)
         else:
             if self.job.exclusive or done:  # else it may not have asked the database for anything
-                self._around.database_patience.regain()
-            self._patience.regain()
+                self._around.database_patience.succeeded()
+            self._patience.succeeded()
             if done is not None:
                 self._succeeded(started, done)
 
     def _is_patient_enough(self) -> bool:
-        return self._patience.is_over() and self._around.database_patience.is_over()
+        return self._patience.ready() and self._around.database_patience.ready()
 
     def _exclusively(self) -> Done | None:
         transact = self._around.database.transact
         if not transact(
-            leases.take,
+            leases.acquire,
             self.job.name,
             holder=self._holder,
             lease_seconds=self._around.lease_seconds,
@@ -216,9 +216,9 @@ class _Runs:
         except DatabaseUnavailable:
             raise
         except Exception as error:
-            transact(leases.give_back, self.job.name, holder=self._holder, error=_short(error))
+            transact(leases.release, self.job.name, holder=self._holder, error=_short(error))
             raise
-        transact(leases.give_back, self.job.name, holder=self._holder)
+        transact(leases.release, self.job.name, holder=self._holder)
         return done
 
     def _rest(self) -> timedelta:
@@ -233,7 +233,7 @@ class _Runs:
         if not self.job.exclusive or time.monotonic() - self._lease_kept_at < self._around.lease_seconds / 3:
             return True
         is_ours = self._around.database.transact(
-            leases.keep, self.job.name, holder=self._holder, lease_seconds=self._around.lease_seconds
+            leases.renew, self.job.name, holder=self._holder, lease_seconds=self._around.lease_seconds
         )
         self._lease_kept_at = time.monotonic()
         if not is_ours:
@@ -249,7 +249,7 @@ class _Runs:
             self._around.observe(self.job.name, "ok", seconds)
 
     def _failed(self, started: float, reason: str) -> None:
-        self._patience.lose(reason)
+        self._patience.failed(reason)
         self._around.observe(self.job.name, "failed", time.monotonic() - started)
 
 

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from koha_ill_sidecar.domain.figures import Tally
+from koha_ill_sidecar.domain.figures import FigureCounter
 from koha_ill_sidecar.errors import DatabaseUnavailable
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.scheduler.jobs import Done, GoOn, Job
+from koha_ill_sidecar.scheduler.jobs import Done, Job, ShouldContinue
 from koha_ill_sidecar.services.delivery.dispatcher import Dispatcher
 from koha_ill_sidecar.services.operations import figures, retention, watch
-from koha_ill_sidecar.services.outbox.relay import tell_workers
+from koha_ill_sidecar.services.outbox.relay import notify_workers
 from koha_ill_sidecar.services.request_index import indexing
 
 logger = logging.getLogger(__name__)
@@ -52,43 +52,43 @@ def jobs(runtime: Runtime, dispatcher: Dispatcher, *, on_koha_changed: Callable[
         ),
         Job(name="watch", run=partial(_watch, runtime, on_koha_changed), schedule=schedules.watch),
         Job(name="index", run=_Index(runtime), schedule=schedules.index),
-        Job(name="outbox", run=partial(_tell_others, runtime), schedule=schedules.outbox),
-        Job(name="figures", run=partial(_reckon, runtime), schedule=schedules.figures),
+        Job(name="outbox", run=partial(_notify_workers, runtime), schedule=schedules.outbox),
+        Job(name="figures", run=partial(_compute_figures, runtime), schedule=schedules.figures),
         Job(name="cleanup", run=partial(_clean_up, runtime), schedule=schedules.cleanup),
     )
 
 
-def _watch(runtime: Runtime, on_koha_changed: Callable[[], None], go_on: GoOn) -> Done:
+def _watch(runtime: Runtime, on_koha_changed: Callable[[], None], go_on: ShouldContinue) -> Done:
     transact = runtime.database.transact
     if transact(watch.koha_was_upgraded):
         on_koha_changed()
         return {}
     done: Counter[str] = Counter()
-    done["adopted"] += transact(watch.adopt_new)
-    _notice(runtime, transact(watch.suspects_by_log), done, go_on)
-    _notice(runtime, transact(watch.suspects_among_open, limit=_OPEN_STEP), done, go_on)
+    done["adopted"] += transact(watch.track_new)
+    _notice(runtime, transact(watch.candidates_by_log), done, go_on)
+    _notice(runtime, transact(watch.candidates_among_open, limit=_OPEN_STEP), done, go_on)
     _sweep(runtime, done, go_on)
     return _what_happened(done)
 
 
-def _sweep(runtime: Runtime, done: "Counter[str]", go_on: GoOn) -> None:
+def _sweep(runtime: Runtime, done: "Counter[str]", go_on: ShouldContinue) -> None:
     transact = runtime.database.transact
-    is_first_pass = transact(watch.passes) == 0
+    is_first_pass = transact(watch.completed_passes) == 0
     until = time.monotonic() + _FIRST_PASS_SECONDS
     while go_on():
         swept = transact(watch.sweep, limit=_SWEEP_STEP)
-        done["adopted"] += swept.adopted
-        _notice(runtime, swept.suspects, done, go_on)
+        done["adopted"] += swept.tracked
+        _notice(runtime, swept.candidates, done, go_on)
         if swept.is_at_end or not is_first_pass or time.monotonic() >= until:
             return
 
 
-def _notice(runtime: Runtime, suspects: Iterable[int], done: "Counter[str]", go_on: GoOn) -> None:
+def _notice(runtime: Runtime, suspects: Iterable[int], done: "Counter[str]", go_on: ShouldContinue) -> None:
     for illrequest_id in suspects:
         if not go_on():
             return
         try:
-            done[runtime.database.transact(watch.notice_change, illrequest_id)] += 1
+            done[runtime.database.transact(watch.handle_change, illrequest_id)] += 1
         except DatabaseUnavailable:
             raise
         except Exception:  # one request that cannot be handled must not hide the next
@@ -107,7 +107,7 @@ class _Index:
         self._transact = runtime.database.transact
         self._sweep_at = 0.0
 
-    def __call__(self, go_on: GoOn) -> Done:
+    def __call__(self, go_on: ShouldContinue) -> Done:
         done: Counter[str] = Counter()
         done["changes"] = self._transact(indexing.follow, open_limit=_OPEN_REQUESTS_INDEXED)
         if time.monotonic() >= self._sweep_at:
@@ -116,7 +116,7 @@ class _Index:
             self._sweep_at = time.monotonic() + _INDEX_SWEEP_SECONDS
         return _what_happened(done)
 
-    def _build(self, done: "Counter[str]", go_on: GoOn) -> None:
+    def _build(self, done: "Counter[str]", go_on: ShouldContinue) -> None:
         while go_on():
             built = self._transact(indexing.build)
             if built is None:
@@ -125,14 +125,14 @@ class _Index:
             done["changes"] += self._transact(indexing.follow, open_limit=_OPEN_REQUESTS_INDEXED)
 
 
-def _tell_others(runtime: Runtime, go_on: GoOn) -> Done:
-    return tell_workers(runtime.database, runtime.settings.koha.broker, go_on)
+def _notify_workers(runtime: Runtime, go_on: ShouldContinue) -> Done:
+    return notify_workers(runtime.database, runtime.settings.koha.broker, go_on)
 
 
-def _reckon(runtime: Runtime, go_on: GoOn) -> Done:
+def _compute_figures(runtime: Runtime, go_on: ShouldContinue) -> Done:
     """Reckon the numbers of the dashboard; whoever is stopped in between keeps the old ones."""
     transact = runtime.database.transact
-    about, tally = transact(figures.span), Tally()
+    about, tally = transact(figures.span), FigureCounter()
     for count in (figures.count_requests, figures.count_enquiries):
         above: int | None = 0
         while above is not None:
@@ -141,11 +141,11 @@ def _reckon(runtime: Runtime, go_on: GoOn) -> Done:
             step = transact(count, above, about)
             tally.add(step.counts)
             above = step.above
-    transact(figures.keep, tally.figures(about.months))
+    transact(figures.save, tally.figures(about.months))
     return {"reckoned": 1}
 
 
-def _clean_up(runtime: Runtime, go_on: GoOn) -> Done:
+def _clean_up(runtime: Runtime, go_on: ShouldContinue) -> Done:
     transact = runtime.database.transact
     keep_for = runtime.settings.callbacks.keep_receipts_for
     done: Counter[str] = Counter()
@@ -159,7 +159,7 @@ def _clean_up(runtime: Runtime, go_on: GoOn) -> Done:
     return _what_happened(done)
 
 
-def _until_empty(step: Callable[[], int], go_on: GoOn) -> int:
+def _until_empty(step: Callable[[], int], go_on: ShouldContinue) -> int:
     total = 0
     while go_on():
         removed = step()
@@ -170,4 +170,4 @@ def _until_empty(step: Callable[[], int], go_on: GoOn) -> int:
 
 
 def _what_happened(done: "Counter[str]") -> Done:
-    return {name: number for name, number in done.items() if number and name != watch.Noticed.NOTHING}
+    return {name: number for name, number in done.items() if number and name != watch.ChangeOutcome.NOTHING}

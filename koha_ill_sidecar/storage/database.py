@@ -119,7 +119,7 @@ class Database:
             try:
                 tx = self._transaction(connection)
                 result = use_case(tx, *args, **kwargs)
-                queue.tell(tx)
+                queue.enqueue(tx)
             except DBAPIError as error:
                 raise _translated(error) from error
             try:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from koha_ill_sidecar.storage.transaction import Statement, Transaction
 
 
-def send(tx: Transaction, statement: str, values: Mapping[str, object]) -> Cursor:
+def execute(tx: Transaction, statement: str, values: Mapping[str, object]) -> Cursor:
     """
     Send a statement in the transaction and give the driver's cursor, on which its result is.
 
@@ -34,27 +34,27 @@ def send(tx: Transaction, statement: str, values: Mapping[str, object]) -> Curso
     return cursor
 
 
-def note(tx: Transaction, statement: str, values: Mapping[str, object]) -> None:
+def queue(tx: Transaction, statement: str, values: Mapping[str, object]) -> None:
     """Send a statement whose result nobody asks for: at once, or with others at the end of :func:`together`."""
-    if tx.notes is None:
-        send(tx, statement, values)
+    if tx.queued is None:
+        execute(tx, statement, values)
     else:
-        tx.notes.append((statement, values))
+        tx.queued.append((statement, values))
 
 
 @contextmanager
-def together(tx: Transaction) -> Iterator[Transaction]:
+def batch(tx: Transaction) -> Iterator[Transaction]:
     """
     Give a transaction whose notes wait for the end of the block and go in one round trip.
 
     A compound statement carries them, which MySQL does not know outside of a procedure: there each goes by itself.
     """
-    gathering = replace(tx, notes=[])
+    gathering = replace(tx, queued=[])
     yield gathering
-    notes = gathering.notes or []
+    notes = gathering.queued or []
     if not getattr(tx.connection.dialect, "is_mariadb", False):
         for statement, values in notes:
-            send(tx, statement, values)
+            execute(tx, statement, values)
     elif notes:
         _send_compound(tx, notes)
 

@@ -27,7 +27,7 @@ class ChangedRequests:
         if illrequest_id not in self._told:
             self._untold.add(illrequest_id)
 
-    def take(self) -> list[int]:
+    def drain(self) -> list[int]:
         """Give those that the index is to be told of, and take them for told."""
         taken = sorted(self._untold)
         self._told |= self._untold
@@ -52,4 +52,4 @@ class Transaction:
     site: IllSite
     memory: Memory = field(default_factory=lambda: Memory(0))
     changed: ChangedRequests = field(default_factory=ChangedRequests)
-    notes: list[Statement] | None = None
+    queued: list[Statement] | None = None

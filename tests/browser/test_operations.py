@@ -12,8 +12,8 @@ from conftest import KohaDatabase
 from factories import make_request
 from koha_ill_sidecar.config.settings import DeliverySettings, Settings
 from koha_ill_sidecar.domain.callbacks import Verdict
-from koha_ill_sidecar.domain.figures import By, DaysCount, OpenCount, Outcome, OutcomeCount, Tally
-from koha_ill_sidecar.messages import sentence
+from koha_ill_sidecar.domain.figures import By, DaysCount, FigureCounter, OpenCount, Outcome, OutcomeCount
+from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.notices import templates
 from koha_ill_sidecar.services.operations import figures
 from koha_ill_sidecar.storage.database import Database
@@ -49,11 +49,9 @@ def _receipt(tx: Transaction, verdict: Verdict) -> int | None:
 def _work(tx: Transaction) -> dict[str, int]:
     """Let something of everything have happened."""
     number = make_request(tx.connection, tx.koha)
-    progress.ask_for_attention(
-        tx, requests.get(tx, number), [sentence("The supplier needs more information.")]
-    )
+    progress.add_alert(tx, requests.get(tx, number), [lazy("The supplier needs more information.")])
     templates.install(tx)
-    tally = Tally()
+    tally = FigureCounter()
     for month in range(1, 13):
         for backend, library, days in (("acme", ADA, month), ("Standard", RIVERSIDE, 3 * month)):
             keys = {
@@ -70,10 +68,10 @@ def _work(tx: Transaction) -> dict[str, int]:
             tally.add([OutcomeCount(keys, Outcome.WAITING, 1, name)])
     for age in range(5):
         tally.add([OpenCount("NEW", age, 40 - 7 * age), OpenCount("REQ", age, 11 * age + 3)])
-    figures.keep(tx, tally.figures([f"2026-{month:02}" for month in range(1, 13)]))
-    leases.take(tx, "watch", holder="host1:1:x", lease_seconds=60)
-    leases.take(tx, "cleanup", holder="host1:1:x", lease_seconds=60)
-    leases.give_back(tx, "cleanup", holder="host1:1:x", error="The database refused a statement.")
+    figures.save(tx, tally.figures([f"2026-{month:02}" for month in range(1, 13)]))
+    leases.acquire(tx, "watch", holder="host1:1:x", lease_seconds=60)
+    leases.acquire(tx, "cleanup", holder="host1:1:x", lease_seconds=60)
+    leases.release(tx, "cleanup", holder="host1:1:x", error="The database refused a statement.")
     return {"request": number, "receipt": _receipt(tx, Verdict.UNKNOWN_REQUEST) or 0} | {
         verdict.value: _receipt(tx, verdict) or 0 for verdict in (Verdict.APPLIED, Verdict.INVALID)
     }

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from cast import ADA, CLARA, NORTH, SAM, SOUTH
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.callbacks import Verdict
-from koha_ill_sidecar.messages import sentence
+from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.requests import lifecycle
 from koha_ill_sidecar.storage.database import Database
@@ -59,9 +59,7 @@ def busy(office: Office, database: Database) -> int:
     office.receives(number, {"status": "shipped", "request": {"ill_request_id": number}}, detail="Applied.")
     office.receives(number, b"{not JSON", Verdict.INVALID, event_id="evt_2")
     ill_request = database.transact(stored.get, number)
-    database.transact(
-        progress.ask_for_attention, ill_request, [sentence("The supplier needs more information.")]
-    )
+    database.transact(progress.add_alert, ill_request, [lazy("The supplier needs more information.")])
     office.does("UPDATE ill_sidecar_requests SET long_values = JSON_OBJECT('tracking', 'RR123456789NO')")
     office.does(
         "UPDATE borrowers SET dateexpiry = '2020-01-31', debarred = '9999-12-31' WHERE borrowernumber = :sam",
@@ -278,8 +276,8 @@ def test_what_people_wrote_never_runs(seat: Seat, office: Office, database: Data
     office.does("UPDATE illrequests SET status_alias = 'WAITING'")
     office.receives(number, {"note": hostile}, Verdict.INVALID, event_id=hostile, detail=hostile)
     office.receives(number, hostile.encode(), Verdict.INVALID, event_id="evt_2")
-    word = sentence("It says: %(message)s", message=hostile)
-    database.transact(progress.ask_for_attention, database.transact(stored.get, number), [word])
+    word = lazy("It says: %(message)s", message=hostile)
+    database.transact(progress.add_alert, database.transact(stored.get, number), [word])
     clara = seat()
     dialogs: list[str] = []
 

@@ -10,7 +10,7 @@ import pytest
 
 from koha_ill_sidecar.cli.output import print_json, print_listing, print_table
 from koha_ill_sidecar.config.settings import Transport
-from koha_ill_sidecar.messages import sentence
+from koha_ill_sidecar.messages import lazy
 
 
 @dataclass
@@ -45,7 +45,7 @@ def test_json_knows_our_values(capsys: pytest.CaptureFixture[str]) -> None:
             "at": datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
             "transport": Transport.SMS,
             "path": Path("/x"),
-            "said": sentence("It is %(status)s", status=sentence("lost")),
+            "said": lazy("It is %(status)s", status=lazy("lost")),
         }
     )
 

@@ -13,11 +13,11 @@ from koha_ill_sidecar.domain.figures import (
     By,
     Count,
     DaysCount,
+    FigureCounter,
     Figures,
     OpenCount,
     Outcome,
     OutcomeCount,
-    Tally,
     Turnaround,
     turnaround,
 )
@@ -52,7 +52,7 @@ def test_of_nothing_there_is_no_turnaround() -> None:
 
 @given(st.lists(counts), st.lists(counts))
 def test_it_does_not_matter_how_the_whole_is_cut(one: list[Count], other: list[Count]) -> None:
-    at_once, by_piece = Tally(), Tally()
+    at_once, by_piece = FigureCounter(), FigureCounter()
     at_once.add(one + other)
     by_piece.add(other)
     by_piece.add(one)
@@ -62,7 +62,7 @@ def test_it_does_not_matter_how_the_whole_is_cut(one: list[Count], other: list[C
 
 @given(st.lists(counts))
 def test_figures_survive_being_kept_as_json(some: list[Count]) -> None:
-    tally = Tally()
+    tally = FigureCounter()
     tally.add(some)
     figures = tally.figures(MONTHS)
 
@@ -70,7 +70,7 @@ def test_figures_survive_being_kept_as_json(some: list[Count]) -> None:
 
 
 def test_a_rate_is_of_what_something_came_of() -> None:
-    tally = Tally()
+    tally = FigureCounter()
     for outcome, number in ((Outcome.FILLED, 3), (Outcome.UNFILLED, 1), (Outcome.WAITING, 6)):
         tally.add([OutcomeCount({By.BACKEND: "a"}, outcome, number, "2026-01")])
     tally.add([OutcomeCount({By.BACKEND: "b"}, Outcome.WAITING, 2, "2026-01")])
@@ -82,7 +82,7 @@ def test_a_rate_is_of_what_something_came_of() -> None:
 
 
 def test_months_stand_in_their_order_and_all_else_by_size() -> None:
-    tally = Tally()
+    tally = FigureCounter()
     for month, backend, number in (("2026-02", "small", 1), ("2026-01", "large", 5), ("2026-03", "large", 2)):
         tally.add([DaysCount({By.MONTH: month, By.BACKEND: backend}, 3, number, month)])
 
@@ -93,7 +93,7 @@ def test_months_stand_in_their_order_and_all_else_by_size() -> None:
 
 
 def test_a_series_tells_each_month_by_itself() -> None:
-    tally = Tally()
+    tally = FigureCounter()
     tally.add([DaysCount({By.BACKEND: "a"}, days, 1, month) for month in MONTHS[:2] for days in (1, 2, 3)])
     tally.add([DaysCount({By.BACKEND: "a"}, 30, 1, "2026-02")] * 4)
     tally.add([OutcomeCount({By.BACKEND: "a"}, Outcome.FILLED, 2, "2026-01")])
@@ -107,7 +107,7 @@ def test_a_series_tells_each_month_by_itself() -> None:
 
 
 def test_of_very_many_groups_the_largest_have_a_series() -> None:
-    tally = Tally()
+    tally = FigureCounter()
     for number in range(1, 100):
         tally.add([OutcomeCount({By.PARTNER: str(number)}, Outcome.FILLED, number, "2026-01")])
 
@@ -119,7 +119,7 @@ def test_of_very_many_groups_the_largest_have_a_series() -> None:
 
 def test_a_document_is_of_a_bounded_size() -> None:
     """Whatever happened: twelve months of the largest groups of each kind, each some two hundred bytes."""
-    tally, months = Tally(), [f"2026-{month:02}" for month in range(1, 13)]
+    tally, months = FigureCounter(), [f"2026-{month:02}" for month in range(1, 13)]
     for number in range(50):
         keys = {by: f"{by}-{number}" for by in (By.BACKEND, By.LIBRARY, By.PARTNER)}
         for month in months:
@@ -137,7 +137,7 @@ def test_what_an_earlier_version_kept_has_no_series() -> None:
 
 @pytest.mark.parametrize("age", range(len(AGES) + 1))
 def test_open_requests_are_told_by_age(age: int) -> None:
-    tally = Tally()
+    tally = FigureCounter()
     tally.add([OpenCount("NEW", age, 4), OpenCount("REQ", 0, 9)])
 
     requested, new = tally.figures(MONTHS).open

@@ -10,8 +10,8 @@ from koha_ill_sidecar.domain.identifiers import (
     Identifier,
     IdentifierKind,
     WrongCheckDigit,
-    normal_isbn,
-    recognise,
+    identify,
+    normalise_isbn,
 )
 
 DOI, PMID, ISBN, ISSN = IdentifierKind.DOI, IdentifierKind.PMID, IdentifierKind.ISBN, IdentifierKind.ISSN
@@ -39,44 +39,44 @@ DIGITS = st.text(string.digits, min_size=9, max_size=9)
     ],
 )
 def test_numbers_are_known_by_their_form(text: str, kind: IdentifierKind, value: str) -> None:
-    assert recognise(text) == Identifier(kind, value)
+    assert identify(text) == Identifier(kind, value)
 
 
 @pytest.mark.parametrize(
     ("text", "kind"), [("0-306-40615-3", ISBN), ("9780306406158", ISBN), ("0378-5954", ISSN)]
 )
 def test_a_mistyped_number_is_told(text: str, kind: IdentifierKind) -> None:
-    assert recognise(text) == WrongCheckDigit(kind)
+    assert identify(text) == WrongCheckDigit(kind)
 
 
 @pytest.mark.parametrize("text", ["", "Nature", "10.1000", "https://example.org/10.1/x", "123456789012", "0"])
 def test_other_texts_are_no_numbers(text: str) -> None:
-    assert recognise(text) is None
+    assert identify(text) is None
 
 
 @given(st.text())
 def test_no_text_is_too_strange(text: str) -> None:
-    recognise(text)
+    identify(text)
 
 
 @given(DIGITS)
 def test_an_isbn_is_one_number_in_ten_and_thirteen_digits(digits: str) -> None:
     last = -sum(int(digit) * weight for digit, weight in zip(digits, range(10, 1, -1), strict=True)) % 11
     short = digits + ("X" if last == 10 else str(last))
-    long = normal_isbn(short)
+    long = normalise_isbn(short)
 
-    assert recognise(short) == Identifier(ISBN, short)
+    assert identify(short) == Identifier(ISBN, short)
     assert long is not None
-    assert recognise(long) == Identifier(ISBN, long)
-    assert normal_isbn("-".join((long[:3], long[3:]))) == long
+    assert identify(long) == Identifier(ISBN, long)
+    assert normalise_isbn("-".join((long[:3], long[3:]))) == long
 
 
 @given(DIGITS, st.integers(0, 8), st.integers(1, 9))
 def test_one_wrong_digit_of_an_isbn_is_found(digits: str, place: int, by: int) -> None:
-    right = normal_isbn(f"978{digits}{0}") or next(
-        number for last in range(10) if (number := normal_isbn(f"978{digits}{last}"))
+    right = normalise_isbn(f"978{digits}{0}") or next(
+        number for last in range(10) if (number := normalise_isbn(f"978{digits}{last}"))
     )
     wrong = list(right)
     wrong[place + 3] = str((int(wrong[place + 3]) + by) % 10)
 
-    assert recognise("".join(wrong)) == WrongCheckDigit(ISBN)
+    assert identify("".join(wrong)) == WrongCheckDigit(ISBN)

@@ -10,7 +10,7 @@ from koha_ill_sidecar.domain.notices import (
     Letter,
     choose_letter,
     fit_sms,
-    mending_address,
+    letter_edit_url,
     staff_notice_enabled,
 )
 
@@ -80,12 +80,12 @@ def test_without_a_limit_a_text_message_stays_whole(maximum: int | None) -> None
 
 @pytest.mark.parametrize("base", ["https://staff.example.org", "https://staff.example.org/"])
 def test_a_letter_is_mended_on_a_page_of_koha(base: str) -> None:
-    assert mending_address(base, "ILL_PICKUP_READY", "") == (
+    assert letter_edit_url(base, "ILL_PICKUP_READY", "") == (
         "https://staff.example.org/cgi-bin/koha/tools/letter.pl"
         "?op=add_form&module=ill&code=ILL_PICKUP_READY&branchcode="
     )
-    assert str(mending_address(base, "A&B", "S&O")).endswith("&code=A%26B&branchcode=S%26O")
+    assert str(letter_edit_url(base, "A&B", "S&O")).endswith("&code=A%26B&branchcode=S%26O")
 
 
 def test_where_koha_does_not_say_where_it_is_there_is_no_page() -> None:
-    assert mending_address("", "ILL_PICKUP_READY", "") is None
+    assert letter_edit_url("", "ILL_PICKUP_READY", "") is None

@@ -12,11 +12,11 @@ from sqlalchemy import Engine, text
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.config.values import Schedule, Secret
 from koha_ill_sidecar.errors import DatabaseBusy
-from koha_ill_sidecar.scheduler.jobs import Done, GoOn, Job, JobScheduler
+from koha_ill_sidecar.scheduler.jobs import Done, Job, JobScheduler, ShouldContinue
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import leases
 
-Run = Callable[[GoOn], Done]
+Run = Callable[[ShouldContinue], Done]
 Start = Callable[..., JobScheduler]
 
 OFTEN = Schedule.parse("100ms")
@@ -32,7 +32,7 @@ class _Work:
         self.most_at_once = 0
         self._does = does
 
-    def __call__(self, go_on: GoOn) -> Done:
+    def __call__(self, go_on: ShouldContinue) -> Done:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
@@ -112,7 +112,7 @@ def test_two_hosts_share_a_job(start: Start, database: Database) -> None:
 
 
 def test_a_job_whose_holder_died_is_taken_over(start: Start, database: Database, admin: Engine) -> None:
-    database.transact(leases.take, "watch", holder="dead", lease_seconds=0.5)
+    database.transact(leases.acquire, "watch", holder="dead", lease_seconds=0.5)
     with admin.begin() as connection:
         connection.execute(text("UPDATE ill_sidecar_leases SET last_started_at = NULL"))
     began = time.monotonic()
@@ -124,8 +124,8 @@ def test_a_job_whose_holder_died_is_taken_over(start: Start, database: Database,
 
 
 def test_a_start_missed_while_down_is_made_up_for(start: Start, database: Database, admin: Engine) -> None:
-    database.transact(leases.take, "watch", holder="before", lease_seconds=0)
-    database.transact(leases.give_back, "watch", holder="before")
+    database.transact(leases.acquire, "watch", holder="before", lease_seconds=0)
+    database.transact(leases.release, "watch", holder="before")
     with admin.begin() as connection:
         connection.execute(
             text("UPDATE ill_sidecar_leases SET last_started_at = UTC_TIMESTAMP(6) - INTERVAL 25 HOUR")
@@ -137,8 +137,8 @@ def test_a_start_missed_while_down_is_made_up_for(start: Start, database: Databa
 
 
 def test_a_job_that_ran_in_time_is_not_run_at_start(start: Start, database: Database) -> None:
-    database.transact(leases.take, "watch", holder="before", lease_seconds=0)
-    database.transact(leases.give_back, "watch", holder="before")
+    database.transact(leases.acquire, "watch", holder="before", lease_seconds=0)
+    database.transact(leases.release, "watch", holder="before")
     work = _Work()
     start(work, Schedule.parse("1h"))
     time.sleep(0.5)
@@ -149,7 +149,7 @@ def test_a_job_that_ran_in_time_is_not_run_at_start(start: Start, database: Data
 def test_a_failing_job_is_noted_and_tried_again(
     start: Start, database: Database, observed: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_go_on: GoOn) -> Done:
+    def fail(_go_on: ShouldContinue) -> Done:
         raise DatabaseBusy("Koha holds the rows.")
 
     work = _Work(fail)
@@ -165,7 +165,7 @@ def test_a_failing_job_is_noted_and_tried_again(
 def test_a_fault_of_ours_is_logged_with_its_place_and_stops_nothing(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fault(_go_on: GoOn) -> Done:
+    def fault(_go_on: ShouldContinue) -> Done:
         raise ZeroDivisionError
 
     work = _Work(fault)
@@ -195,7 +195,7 @@ def test_a_database_that_is_away_is_one_line_and_not_a_flood(
 def test_stopping_waits_for_the_step_in_hand(start: Start) -> None:
     begun, finished = threading.Event(), threading.Event()
 
-    def long_work(go_on: GoOn) -> Done:
+    def long_work(go_on: ShouldContinue) -> Done:
         begun.set()
         while go_on():
             time.sleep(0.01)
@@ -214,7 +214,7 @@ def test_stopping_waits_for_the_step_in_hand(start: Start) -> None:
 def test_a_long_job_keeps_its_lease(start: Start, database: Database) -> None:
     release = threading.Event()
 
-    def long_work(go_on: GoOn) -> Done:
+    def long_work(go_on: ShouldContinue) -> Done:
         while go_on() and not release.is_set():
             time.sleep(0.01)
         return {}
@@ -222,14 +222,14 @@ def test_a_long_job_keeps_its_lease(start: Start, database: Database) -> None:
     start(_Work(long_work), lease=0.6)
     time.sleep(1.5)
 
-    assert not database.transact(leases.take, "watch", holder="another", lease_seconds=60)
+    assert not database.transact(leases.acquire, "watch", holder="another", lease_seconds=60)
     release.set()
 
 
 def test_a_job_that_lost_its_lease_stops(start: Start, database: Database, admin: Engine) -> None:
     stopped = threading.Event()
 
-    def long_work(go_on: GoOn) -> Done:
+    def long_work(go_on: ShouldContinue) -> Done:
         while go_on():
             time.sleep(0.01)
         stopped.set()
@@ -247,6 +247,6 @@ def test_after_the_clock_was_set_back_jobs_start_at_once(start: Start) -> None:
     work = _Work()
     scheduler = start(work, Schedule.parse("1h"), exclusive=False)
     _wait_until(lambda: work.runs == 1)
-    scheduler.reckon_anew()
+    scheduler.reschedule()
 
     _wait_until(lambda: work.runs == 2)

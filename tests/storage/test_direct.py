@@ -6,7 +6,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from koha_ill_sidecar.errors import DatabaseUnavailable
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.storage.direct import in_utc, note, send, together
+from koha_ill_sidecar.storage.direct import batch, execute, in_utc, queue
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _ADD = "INSERT INTO ill_sidecar_marks (name, position, moved_at) VALUES (%(name)s, %(position)s, UTC_TIMESTAMP(6))"
@@ -16,12 +16,12 @@ _HAS = text("SELECT COUNT(*) FROM ill_sidecar_marks WHERE name = LEFT(:name, 64)
 
 
 def _questions(tx: Transaction) -> int:
-    row = send(tx, "SHOW SESSION STATUS LIKE 'Questions'", {}).fetchone()
+    row = execute(tx, "SHOW SESSION STATUS LIKE 'Questions'", {}).fetchone()
     return int(row[1]) if row else 0
 
 
 def add(tx: Transaction, name: str) -> None:
-    send(tx, _ADD, {"name": name, "position": 1})
+    execute(tx, _ADD, {"name": name, "position": 1})
 
 
 def count(tx: Transaction) -> int:
@@ -52,7 +52,7 @@ def test_the_drivers_errors_come_as_sqlalchemys(tx: Transaction) -> None:
     with pytest.raises(IntegrityError):
         add(tx, "twice")
     with pytest.raises(DBAPIError) as caught:
-        send(tx, "SELECT nonsense", {})
+        execute(tx, "SELECT nonsense", {})
     assert not caught.value.connection_invalidated
 
 
@@ -79,9 +79,9 @@ _NASTY = "'; DROP TABLE ill_sidecar_marks; -- %s %(name)s \\ \u2028 \U0001f4d6"
 
 def test_notes_go_together_at_the_end_of_the_block(database: Database) -> None:
     def note_three(tx: Transaction) -> int:
-        with together(tx) as notes:
+        with batch(tx) as notes:
             for name in ("one", "two", _NASTY):
-                note(notes, _ADD, {"name": name, "position": 1})
+                queue(notes, _ADD, {"name": name, "position": 1})
             return count(tx)
 
     assert database.transact(note_three) == 0
@@ -91,23 +91,23 @@ def test_notes_go_together_at_the_end_of_the_block(database: Database) -> None:
 
 def test_notes_take_one_round_trip(tx: Transaction) -> None:
     before = _questions(tx)
-    with together(tx) as notes:
+    with batch(tx) as notes:
         for name in ("one", "two", "three"):
-            note(notes, _ADD, {"name": name, "position": 1})
+            queue(notes, _ADD, {"name": name, "position": 1})
 
     assert _questions(tx) - before == 2  # the other is the question for it
     assert count(tx) == 3
 
 
 def test_a_note_outside_of_a_block_goes_at_once(tx: Transaction) -> None:
-    note(tx, _ADD, {"name": "one", "position": 1})
+    queue(tx, _ADD, {"name": "one", "position": 1})
 
     assert count(tx) == 1
 
 
 def test_notes_of_a_block_that_fails_are_never_sent(tx: Transaction) -> None:
-    with pytest.raises(KeyError), together(tx) as notes:
-        note(notes, _ADD, {"name": "one", "position": 1})
+    with pytest.raises(KeyError), batch(tx) as notes:
+        queue(notes, _ADD, {"name": "one", "position": 1})
         raise KeyError
 
     assert count(tx) == 0
@@ -115,9 +115,9 @@ def test_notes_of_a_block_that_fails_are_never_sent(tx: Transaction) -> None:
 
 def test_a_note_that_is_refused_fails_the_use_case(database: Database) -> None:
     def note_twice(tx: Transaction) -> None:
-        with together(tx) as notes:
+        with batch(tx) as notes:
             for _ in range(2):
-                note(notes, _ADD, {"name": "twice", "position": 1})
+                queue(notes, _ADD, {"name": "twice", "position": 1})
 
     with pytest.raises(IntegrityError):
         database.transact(note_twice)
@@ -129,9 +129,9 @@ def test_where_the_server_is_mysql_notes_go_one_by_one(
     tx: Transaction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tx.connection.dialect, "is_mariadb", False)
-    with together(tx) as notes:
+    with batch(tx) as notes:
         for name in ("one", "two"):
-            note(notes, _ADD, {"name": name, "position": 1})
+            queue(notes, _ADD, {"name": name, "position": 1})
 
     assert count(tx) == 2
 

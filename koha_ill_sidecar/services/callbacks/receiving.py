@@ -38,14 +38,14 @@ from koha_ill_sidecar.errors import (
     ReceiptNotReplayable,
     RequestNotFound,
 )
-from koha_ill_sidecar.messages import Sentence, sentence
+from koha_ill_sidecar.messages import LazyMessage, lazy
 from koha_ill_sidecar.services.notices.sending import send_patron_notice
 from koha_ill_sidecar.services.requests import lifecycle as request_services
 from koha_ill_sidecar.services.requests import statuses
 from koha_ill_sidecar.storage.koha import comments, requests
-from koha_ill_sidecar.storage.koha.installed import cut
+from koha_ill_sidecar.storage.koha.installed import truncate
 from koha_ill_sidecar.storage.sidecar import partner_enquiries, progress, receipts
-from koha_ill_sidecar.storage.sidecar.progress import Kept, library_time
+from koha_ill_sidecar.storage.sidecar.progress import RequestState, library_time
 from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt, Receipt
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -142,7 +142,7 @@ def replay(
     _, reading = read_callback(read, receipt.body, header)
     judged = _judge(tx, _as_callback(receipt, reading, accept_any_request=accept_any_request))
     receipts.settle(tx, receipt_id, judged.receipt)
-    receipts.note_replay(tx, receipt_id)
+    receipts.record_replay(tx, receipt_id)
     _apply(tx, judged)
     return _received(receipt_id, judged)
 
@@ -174,18 +174,18 @@ def callback_settings(backends: Mapping[str, BackendSettings], backend: str) -> 
     return found.callbacks
 
 
-def attend(tx: Transaction, illrequest_id: int) -> None:
+def dismiss_alert(tx: Transaction, illrequest_id: int) -> None:
     """
     Take the word to the staff away from a request.
 
     Raises:
         RequestNotFound: Nothing is known of such a request.
     """
-    if not progress.attend(tx, illrequest_id):
+    if not progress.dismiss_alerts(tx, illrequest_id):
         raise RequestNotFound(illrequest_id)
 
 
-def attend_as_read(tx: Transaction, illrequest_id: int, written_at: datetime) -> bool:
+def dismiss_read_alert(tx: Transaction, illrequest_id: int, written_at: datetime) -> bool:
     """
     Take the word to the staff away that somebody has read; tells whether none is left.
 
@@ -193,8 +193,8 @@ def attend_as_read(tx: Transaction, illrequest_id: int, written_at: datetime) ->
         written_at: When it was written. One that was written since stays: nobody has read it yet.
     """
     return (
-        progress.attend(tx, illrequest_id, written_at=written_at)
-        or not progress.get(tx, illrequest_id).attention
+        progress.dismiss_alerts(tx, illrequest_id, written_at=written_at)
+        or not progress.get(tx, illrequest_id).alerts
     )
 
 
@@ -221,7 +221,7 @@ class _Target:
     """The request that a report is about, locked, and what we keep of it."""
 
     ill_request: ILLRequest
-    kept: Kept
+    kept: RequestState
     is_former_order: bool = False  # found by a supplier's number that the request no longer has
 
 
@@ -371,7 +371,7 @@ def _lock(tx: Transaction, callback: Callback, illrequest_id: int) -> _Target | 
     return _Target(ill_request=ill_request, kept=kept)
 
 
-def _belongs(ill_request: ILLRequest, kept: Kept, callback: Callback) -> bool:
+def _belongs(ill_request: ILLRequest, kept: RequestState, callback: Callback) -> bool:
     """
     Tell whether a backend may change a request.
 
@@ -402,7 +402,7 @@ def _receive_again(tx: Transaction, callback: Callback, judged: _Judged) -> Rece
     is_same = first.body_sha256 == judged.receipt.body_sha256
     if not is_same and first.verdict is not Verdict.INVALID:
         return _refuse_reused_key(tx, callback, first)
-    receipts.note_repeat(tx, first.receipt_id)
+    receipts.record_repeat(tx, first.receipt_id)
     if first.verdict not in OPEN_VERDICTS:
         return _received_before(first)
     receipts.settle(tx, first.receipt_id, judged.receipt)
@@ -411,20 +411,20 @@ def _receive_again(tx: Transaction, callback: Callback, judged: _Judged) -> Rece
 
 
 def _refuse_reused_key(tx: Transaction, callback: Callback, first: Receipt) -> Received:
-    receipts.note_conflict(tx, first.receipt_id, callback.body)
+    receipts.record_conflict(tx, first.receipt_id, callback.body)
     logger.warning("event id reused", extra={"backend": callback.backend, "receipt_id": first.receipt_id})
     if first.illrequest_id is not None:
-        what = sentence(
+        what = lazy(
             "The supplier sent two different events under one event ID; callback %(number)s has both.",
             number=first.receipt_id,
         )
-        _ask_for_attention(tx, first.illrequest_id, what)
+        _alert_staff(tx, first.illrequest_id, what)
     return _received_before(first, is_conflict=True)
 
 
-def _ask_for_attention(tx: Transaction, illrequest_id: int, what: Sentence) -> None:
+def _alert_staff(tx: Transaction, illrequest_id: int, what: LazyMessage) -> None:
     try:
-        progress.ask_for_attention(tx, requests.get(tx, illrequest_id), [what])
+        progress.add_alert(tx, requests.get(tx, illrequest_id), [what])
     except RequestNotFound:
         logger.info("request of a receipt is gone", extra={"illrequest_id": illrequest_id})
 
@@ -454,18 +454,18 @@ def _apply(tx: Transaction, judged: _Judged) -> None:
     decision, target, report = judged.decision, judged.target, judged.report
     if decision is None or target is None or report is None:
         return
-    attention = decision.attention
+    attention = decision.alert
     if decision.verdict is Verdict.UNCHANGED and decision.progress == target.kept.progress:
         return
     if decision.progress is not None:
-        attention = _follow(tx, target, report, decision) or attention
+        attention = _apply_decision(tx, target, report, decision) or attention
     if attention:
-        progress.ask_for_attention(tx, target.ill_request, attention)
+        progress.add_alert(tx, target.ill_request, attention)
 
 
-def _follow(
+def _apply_decision(
     tx: Transaction, target: _Target, report: StatusReport, decision: Decision
-) -> tuple[Sentence, ...]:
+) -> tuple[LazyMessage, ...]:
     """Write what a report brings; gives a word to the staff where Koha's columns cannot hold it."""
     ill_request = target.ill_request
     for status in decision.path:
@@ -476,7 +476,7 @@ def _follow(
     order_id = None if decision.supply.ends_order else decision.supply.order_id
     if not decision.supply.ends_order and order_id is None:
         order_id = _whole(target.kept.order_id, ill_request.orderid)
-    progress.keep(
+    progress.save(
         tx,
         ill_request,
         decision.progress or target.kept.progress,
@@ -502,32 +502,32 @@ def _move(tx: Transaction, ill_request: ILLRequest, status: str) -> ILLRequest:
 class _Supplied:
     columns: Mapping[str, object]  # of Koha's row
     long_values: Mapping[str, str]  # whole, where Koha has no or too short a column
-    too_long: tuple[Sentence, ...]  # what the staff are told of it
+    too_long: tuple[LazyMessage, ...]  # what the staff are told of it
 
 
-def _supplied(tx: Transaction, kept: Kept, report: StatusReport, supply: Supply) -> _Supplied:
+def _supplied(tx: Transaction, kept: RequestState, report: StatusReport, supply: Supply) -> _Supplied:
     table = tx.koha.table("illrequests")
     columns: dict[str, object] = {}
     long_values = dict(kept.long_values or {})
-    too_long: tuple[Sentence, ...] = ()
+    too_long: tuple[LazyMessage, ...] = ()
     if supply.ends_order:
         columns["orderid"] = None
     if supply.order_id is not None:
-        columns["orderid"] = cut(table.c.orderid, supply.order_id)
+        columns["orderid"] = truncate(table.c.orderid, supply.order_id)
     if supply.cost is not None:
-        columns["cost"] = cut(table.c.cost, supply.cost)
+        columns["cost"] = truncate(table.c.cost, supply.cost)
         long_values["cost"] = str(report.cost)  # with its currency, for which Koha has no place
     if supply.tracking is not None:
         long_values["tracking"] = supply.tracking
     if supply.access_url is not None:
         long_values.pop("access_url", None)
         # Half an address leads nowhere: one that is too long is kept apart.
-        if cut(table.c.accessurl, supply.access_url) == supply.access_url:
+        if truncate(table.c.accessurl, supply.access_url) == supply.access_url:
             columns["accessurl"] = supply.access_url
         else:
             long_values["access_url"] = supply.access_url
             too_long = (
-                sentence(
+                lazy(
                     "The access URL has %(length)s characters, more than Koha can hold; the callback has it whole.",
                     length=len(supply.access_url),
                 ),

@@ -33,32 +33,32 @@ from koha_ill_sidecar.services.delivery import mail_servers
 from koha_ill_sidecar.services.delivery.compose import Undeliverable, compose
 from koha_ill_sidecar.services.delivery.mail_servers import MailServers
 from koha_ill_sidecar.services.delivery.outcomes import (
-    again_later,
-    given_back,
-    refused_for_good,
-    taken_by_server,
+    accepted_by_server,
+    permanently_refused,
+    released,
+    retry_later,
 )
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.message_queue import claim, outgoing
 from koha_ill_sidecar.storage.message_queue import due as due_messages
 from koha_ill_sidecar.storage.message_queue.claim import Attempt, DeliveryState, MailIds, Settlement
-from koha_ill_sidecar.storage.message_queue.due import Wanted
+from koha_ill_sidecar.storage.message_queue.due import DueFilter
 from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
 from koha_ill_sidecar.storage.sidecar import checkpoints
 from koha_ill_sidecar.storage.transaction import Transaction
 
 logger = logging.getLogger(__name__)
 
-GoOn = Callable[[], bool]
+ShouldContinue = Callable[[], bool]
 
-QUEUE_MARK = "message_queue"
+QUEUE_CHECKPOINT = "message_queue"
 """Mark near the end of the queue: every message at or below it has been looked at."""
 
-SINCE_MARK = "delivery_since"
+SINCE_CHECKPOINT = "delivery_since"
 """Mark that holds the second of the epoch at which the sidecar first looked at the queue."""
 
-_MARK_LAG_SECONDS = 600  # longer than any transaction of Koha's that queues a message
+_CHECKPOINT_LAG_SECONDS = 600  # longer than any transaction of Koha's that queues a message
 _WINDOW_ROWS = (
     10_000  # above the mark at most this many rows are looked at each time; the sweep takes the others
 )
@@ -116,11 +116,11 @@ class Dispatcher:
         self._lock_file = koha_lock_file(settings)
         self._message_id_domain = message_id_domain(settings)
         self.holder = f"{gethostname()[:64]}:{uuid.uuid4().hex}"
-        self._hand = _Hand(self._delivery.lease.total_seconds())
-        self._position = _Position()
+        self._hand = _InFlight(self._delivery.lease.total_seconds())
+        self._position = _Cursor()
         self._executor = ThreadPoolExecutor(self._delivery.connections, thread_name_prefix="deliver")
 
-    def run_once(self, go_on: GoOn = lambda: True) -> DispatchReport:
+    def run_once(self, should_continue: ShouldContinue = lambda: True) -> DispatchReport:
         """
         Do all the work there is.
 
@@ -136,7 +136,7 @@ class Dispatcher:
         self._position.looked_up_to = None
         held_off = False
         try:
-            while self._delivery.enabled and go_on():
+            while self._delivery.enabled and should_continue():
                 self._settle_kept()
                 self._confirm()
                 message_ids = self._find(passed_over)
@@ -149,7 +149,7 @@ class Dispatcher:
                     taken = self._claim(message_ids)
                 passed_over.update(set(message_ids) - {ready.attempt.message_id for ready in taken})
                 for ready in taken:
-                    self._executor.submit(self._deliver, ready, go_on, tally)
+                    self._executor.submit(self._deliver, ready, should_continue, tally)
                 self._wait(low_water=self._delivery.batch_size // 2)
         finally:
             self._wait(low_water=0)
@@ -188,13 +188,15 @@ class Dispatcher:
         # Within one run the window is gone through once; what becomes visible behind us is for the next run.
         above = max(position.mark, position.highest - _WINDOW_ROWS, position.looked_up_to or 0)
         limit = self._delivery.batch_size
-        due = due_messages.look(tx, wanted, above=above, limit=limit, begun_limit=limit + known)
+        due = due_messages.find_due(tx, wanted, above=above, limit=limit, begun_limit=limit + known)
         position.highest = due.highest
         position.looked_up_to = due.looked_up_to if due.looked_up_to is not None else due.highest
         if time.monotonic() >= position.next_mark:
             position.next_mark = time.monotonic() + _SLOW_BEAT_SECONDS
             end = max(due.highest - _UNCOMMITTED_ROWS, 0)
-            position.mark = checkpoints.follow(tx, QUEUE_MARK, end, lag_seconds=_MARK_LAG_SECONDS)
+            position.mark = checkpoints.advance(
+                tx, QUEUE_CHECKPOINT, end, lag_seconds=_CHECKPOINT_LAG_SECONDS
+            )
         return due.message_ids
 
     def _look_for_resent(self, known: int) -> Sequence[int]:  # noqa: ARG002  (few enough: one look's rows)
@@ -232,17 +234,17 @@ class Dispatcher:
     def _begin(self, tx: Transaction) -> None:
         """Find out where the last run of anybody ended."""
         position = self._position
-        since = checkpoints.position(tx, SINCE_MARK)
+        since = checkpoints.get(tx, SINCE_CHECKPOINT)
         if since is None:
             since = due_messages.now(tx)
-            checkpoints.place(tx, SINCE_MARK, since)
+            checkpoints.save(tx, SINCE_CHECKPOINT, since)
         position.since = since
-        mark = checkpoints.position(tx, QUEUE_MARK)
+        mark = checkpoints.get(tx, QUEUE_CHECKPOINT)
         position.urgent_down_to = mark or 0
         position.mark = max(due_messages.highest(tx) - _UNCOMMITTED_ROWS, 0) if mark is None else mark
 
-    def _wanted(self, tx: Transaction) -> Wanted:
-        return Wanted(
+    def _wanted(self, tx: Transaction) -> DueFilter:
+        return DueFilter(
             transports=_transports(self._delivery, tx.preferences),
             letter_codes=self._delivery.letter_codes,
             oldest_seconds=int(self._delivery.ignore_older_than.total_seconds()),
@@ -294,7 +296,7 @@ class Dispatcher:
 
     # Sending
 
-    def _deliver(self, ready: _Ready, go_on: GoOn, tally: "Counter[str]") -> None:
+    def _deliver(self, ready: _Ready, go_on: ShouldContinue, tally: "Counter[str]") -> None:
         message_id = ready.attempt.message_id
         outcome = "unsettled"
         try:
@@ -307,11 +309,11 @@ class Dispatcher:
                 tally[outcome] += 1
                 self._hand.drop(message_id)
 
-    def _attempt(self, ready: _Ready, go_on: GoOn) -> Settlement | None:
+    def _attempt(self, ready: _Ready, go_on: ShouldContinue) -> Settlement | None:
         """Send one message; nothing is sent, and nothing returned, when it turns out not to be ours any more."""
         attempt = ready.attempt
         if not go_on():
-            return given_back(attempt)
+            return released(attempt)
         if isinstance(ready.mail, Undeliverable):
             return Settlement(
                 message_id=attempt.message_id,
@@ -333,10 +335,10 @@ class Dispatcher:
         try:
             receipt = self._mailer.send(ready.server, envelope, as_bytes(mail))
         except PermanentDeliveryFailure as failure:
-            return refused_for_good(ready.attempt, mail, failure)
+            return permanently_refused(ready.attempt, mail, failure)
         except TemporaryDeliveryFailure as failure:
-            return again_later(ready.attempt, mail, str(failure), (), self._delivery)
-        return taken_by_server(ready.attempt, mail, receipt, self._delivery)
+            return retry_later(ready.attempt, mail, str(failure), (), self._delivery)
+        return accepted_by_server(ready.attempt, mail, receipt, self._delivery)
 
     def _still_ours(self, message_id: int) -> bool:
         """Ask the database again when the lease has not been lengthened lately: another may have the message."""
@@ -345,7 +347,7 @@ class Dispatcher:
         return self._database.transact(self._keep, [message_id]) == 1
 
     def _keep(self, tx: Transaction, message_ids: Sequence[int]) -> int:
-        return claim.keep(
+        return claim.renew(
             tx, message_ids, holder=self.holder, lease_seconds=self._delivery.lease.total_seconds()
         )
 
@@ -397,7 +399,7 @@ class Dispatcher:
             self._hand.confirmed(confirmed)
 
 
-class _Hand:
+class _InFlight:
     """The messages that are in hand, shared by the threads that send them."""
 
     def __init__(self, lease_seconds: float) -> None:
@@ -464,7 +466,7 @@ class _Hand:
 
 
 @dataclass(slots=True)
-class _Position:
+class _Cursor:
     """Where we look next; lost when the process ends, and found again from the marks."""
 
     since: int | None = None

@@ -13,7 +13,7 @@ from koha_ill_sidecar.errors import MessageNotChangeable, MessageNotFound
 from koha_ill_sidecar.services.delivery.compose import Undeliverable, compose, content_kind
 from koha_ill_sidecar.storage.koha import patrons
 from koha_ill_sidecar.storage.message_queue import listing, outgoing
-from koha_ill_sidecar.storage.message_queue.listing import Progress, QueueEntry, Selection
+from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry, Selection
 from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
 from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -22,12 +22,12 @@ GIVEN_UP_CODE = "SENDMAIL"
 """Koha's code for mail that could not be sent; it has none for mail that nobody wants sent."""
 
 UNFINISHED = (
-    Progress.PENDING,
-    Progress.TOO_OLD,
-    Progress.WAITING,
-    Progress.IN_FLIGHT,
-    Progress.ABANDONED,
-    Progress.FAILED,
+    DeliveryProgress.PENDING,
+    DeliveryProgress.TOO_OLD,
+    DeliveryProgress.WAITING,
+    DeliveryProgress.IN_FLIGHT,
+    DeliveryProgress.ABANDONED,
+    DeliveryProgress.FAILED,
 )
 """Whatever is neither delivered nor deleted nor given up."""
 
@@ -68,7 +68,7 @@ class QueueFilter:
         before: Only those with a lower number.
     """
 
-    progress: Sequence[Progress] = UNFINISHED
+    progress: Sequence[DeliveryProgress] = UNFINISHED
     borrowernumber: int | None = None
     to_address: str | None = None
     letter_codes: Sequence[str] = ()
@@ -79,7 +79,7 @@ class QueueFilter:
 
 FAILED_DAYS = 30
 
-FAILED_LATELY = QueueFilter(progress=(Progress.FAILED,), failed_days=FAILED_DAYS)
+FAILED_LATELY = QueueFilter(progress=(DeliveryProgress.FAILED,), failed_days=FAILED_DAYS)
 """What failed in the last days and was not given up: somebody should look at it."""
 
 
@@ -153,7 +153,7 @@ def chosen_messages(
     if not message_ids:
         return []
     oldest_seconds = delivery.ignore_older_than.total_seconds()
-    return _listed(tx, listing.find_numbered(tx, message_ids, oldest_seconds=oldest_seconds))
+    return _listed(tx, listing.find_by_ids(tx, message_ids, oldest_seconds=oldest_seconds))
 
 
 def details(tx: Transaction, message_id: int, delivery: DeliverySettings) -> MessageDetails:
@@ -194,7 +194,7 @@ def retry(tx: Transaction, message_id: int, *, message_id_domain: str, again: bo
         MessageNotChangeable: It is being sent, was deleted, or was sent and *again* is off.
     """
     entry = _changeable(tx, message_id, Change.RETRY)
-    if entry.progress is Progress.SENT and not again:
+    if entry.progress is DeliveryProgress.SENT and not again:
         raise MessageNotChangeable(
             "sent", f"Message {message_id} was sent already. Use --again to send it once more."
         )
@@ -234,7 +234,7 @@ def set_address(
     """
     read = read_addresses(addresses, AddressRole.TO)
     entry = _changeable(tx, message_id, Change.SET_ADDRESS)
-    if entry.progress is Progress.SENT and not even_sent:
+    if entry.progress is DeliveryProgress.SENT and not even_sent:
         raise _refused("sent", message_id)
     if shown is not None and shown != (entry.to_address or ""):
         raise MessageNotChangeable(
@@ -250,9 +250,9 @@ def refusal(entry: QueueEntry, change: Change) -> str | None:
 
     What was sent can be sent again and get another address, but only where that is said.
     """
-    if entry.progress in {Progress.IN_FLIGHT, Progress.DELETED}:
+    if entry.progress in {DeliveryProgress.IN_FLIGHT, DeliveryProgress.DELETED}:
         return entry.progress.name.lower()
-    if change is Change.GIVE_UP and entry.progress in {Progress.SENT, Progress.GIVEN_UP}:
+    if change is Change.GIVE_UP and entry.progress in {DeliveryProgress.SENT, DeliveryProgress.GIVEN_UP}:
         return entry.progress.name.lower()
     if change is Change.SET_ADDRESS and entry.message_transport_type != "email":
         return "not_email"
@@ -285,7 +285,7 @@ def _listed(tx: Transaction, entries: Sequence[QueueEntry]) -> list[ListedMessag
 
 
 def _is_finished(entry: QueueEntry) -> bool:
-    return entry.progress in {Progress.SENT, Progress.DELETED}
+    return entry.progress in {DeliveryProgress.SENT, DeliveryProgress.DELETED}
 
 
 def _mail(tx: Transaction, message: OutgoingMessage, entry: QueueEntry) -> Mail | Undeliverable:

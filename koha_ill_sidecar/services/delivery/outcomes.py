@@ -11,20 +11,22 @@ from koha_ill_sidecar.errors import PermanentDeliveryFailure
 from koha_ill_sidecar.storage.message_queue.claim import Attempt, DeliveryState, Settlement
 
 
-def taken_by_server(attempt: Attempt, mail: Mail, receipt: Receipt, settings: DeliverySettings) -> Settlement:
+def accepted_by_server(
+    attempt: Attempt, mail: Mail, receipt: Receipt, settings: DeliverySettings
+) -> Settlement:
     """Decide what it means that a server took a mail, perhaps not for everybody."""
     named = {address.spec for address in (*mail.to, *mail.cc)}
     refused = [refusal for refusal in receipt.refused if refusal.recipient in named]
     refusals = "; ".join(map(str, receipt.refused))
     error = f"{delivery_reasons.SOME_REFUSED} {refusals}" if refusals else None
     if any(refusal.is_temporary for refusal in refused):
-        return again_later(attempt, mail, error or "", receipt.accepted, settings)
+        return retry_later(attempt, mail, error or "", receipt.accepted, settings)
     if named & {*receipt.accepted, *attempt.reached}:
         return _settled(attempt, mail, DeliveryState.SENT, error=error)
     return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=error)
 
 
-def refused_for_good(attempt: Attempt, mail: Mail, failure: PermanentDeliveryFailure) -> Settlement:
+def permanently_refused(attempt: Attempt, mail: Mail, failure: PermanentDeliveryFailure) -> Settlement:
     """Decide what it means that a server will never take a mail for those who do not have it yet."""
     if attempt.reached:
         return _settled(attempt, mail, DeliveryState.SENT, error=str(failure))
@@ -32,7 +34,7 @@ def refused_for_good(attempt: Attempt, mail: Mail, failure: PermanentDeliveryFai
     return _settled(attempt, mail, DeliveryState.FAILED, failure_code=code, error=str(failure))
 
 
-def again_later(
+def retry_later(
     attempt: Attempt, mail: Mail, error: str, accepted: Sequence[str], settings: DeliverySettings
 ) -> Settlement:
     """Decide when a mail is tried again, or that it has been tried for long enough."""
@@ -60,7 +62,7 @@ def retry_seconds(attempts: int, settings: RetrySettings) -> float:
     return min(pause, longest) * random.uniform(0.8, 1.2)  # noqa: S311  (jitter, no secret)
 
 
-def given_back(attempt: Attempt) -> Settlement:
+def released(attempt: Attempt) -> Settlement:
     """Let a message go that was claimed and not begun."""
     return Settlement(
         message_id=attempt.message_id, state=DeliveryState.WAITING, counts=False, reached=attempt.reached

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.messages import Sentence
+from koha_ill_sidecar.messages import LazyMessage
 from koha_ill_sidecar.services.doctor import broker, mail, own_settings, request_index
 from koha_ill_sidecar.services.doctor import database as of_database
 from koha_ill_sidecar.services.doctor import koha as of_koha
@@ -27,7 +27,7 @@ __all__ = ["Finding", "Verdict", "examine"]
 
 def examine(
     settings: Settings, database: Database, mailer: Mailer, *, clock: Callable[[], float]
-) -> list[Finding[Sentence | str]]:
+) -> list[Finding[LazyMessage | str]]:
     """
     Run every check.
 
@@ -35,7 +35,7 @@ def examine(
         mailer: Knocks at the mail servers; nothing is sent.
         clock: Gives this host's time in seconds since 1970.
     """
-    findings: list[Finding[Sentence | str]] = list(own_settings.check(settings))
+    findings: list[Finding[LazyMessage | str]] = list(own_settings.check(settings))
     try:
         with database.engine.connect() as connection:
             findings.append(ok("connection", f"the database {settings.koha.database.database} answers"))
@@ -52,8 +52,8 @@ def _examine_database(
     connection: Connection,
     mailer: Mailer,
     clock: Callable[[], float],
-) -> Iterator[Finding[Sentence | str]]:
-    checks: dict[str, Callable[[], Iterable[Finding[Sentence | str]]]] = {
+) -> Iterator[Finding[LazyMessage | str]]:
+    checks: dict[str, Callable[[], Iterable[Finding[LazyMessage | str]]]] = {
         "server": partial(of_database.check_server, connection),
         "clock": partial(of_database.check_clock, connection, clock),
         "time zone": partial(of_database.check_time_zone, connection, settings),
@@ -63,7 +63,7 @@ def _examine_database(
     }
     tx = _transaction(database, connection)
     if tx is not None:
-        patient = of_koha.Patient(settings=settings, tx=tx)
+        patient = of_koha.DoctorContext(settings=settings, tx=tx)
         checks |= {name: partial(check, patient) for name, check in of_koha.CHECKS.items()}
         checks["broker"] = partial(broker.check, patient)
         checks["request index"] = partial(request_index.check, patient)

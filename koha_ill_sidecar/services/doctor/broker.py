@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from koha_ill_sidecar.delivery.broker import connected
 from koha_ill_sidecar.errors import BrokerUnavailable
-from koha_ill_sidecar.messages import Sentence
+from koha_ill_sidecar.messages import LazyMessage
 from koha_ill_sidecar.services.doctor.findings import Finding, Verdict, failure, ok, warn
-from koha_ill_sidecar.services.doctor.koha import Patient
+from koha_ill_sidecar.services.doctor.koha import DoctorContext
 from koha_ill_sidecar.services.requests.records import workers_wait_to_be_told
 
 
-def check(patient: Patient) -> Iterator[Finding[str | Sentence]]:
+def check(patient: DoctorContext) -> Iterator[Finding[str | LazyMessage]]:
     """Knock at the message broker where it is needed: with Elasticsearch, unless Koha's workers poll."""
     preferences = patient.tx.preferences
     if preferences.text("SearchEngine") != "Elasticsearch" or not workers_wait_to_be_told(preferences):

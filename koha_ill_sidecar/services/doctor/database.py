@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.messages import Sentence
+from koha_ill_sidecar.messages import LazyMessage
 from koha_ill_sidecar.services.doctor.findings import Finding, database_said, fail, failure, ok, warn
 from koha_ill_sidecar.storage import inspection
 from koha_ill_sidecar.storage.database import Database, connection_advice
@@ -126,7 +126,7 @@ def check_koha(database: Database) -> Iterator[Finding[str]]:
     yield ok("tables", f"all there; this Koha does without {', '.join(absent)}" if absent else "all there")
 
 
-def check_own_tables(connection: Connection) -> Iterator[Finding[str | Sentence]]:
+def check_own_tables(connection: Connection) -> Iterator[Finding[str | LazyMessage]]:
     """Judge whether `migrate` has been run."""
     try:
         migrations.require_current(connection)

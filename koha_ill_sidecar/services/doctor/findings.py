@@ -8,12 +8,12 @@ from typing import Generic, Literal, TypeVar
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.messages import Sentence, sentence, verbatim
+from koha_ill_sidecar.messages import LazyMessage, lazy, literal
 
-Said_co = TypeVar("Said_co", bound=Sentence | str, covariant=True)
+Said_co = TypeVar("Said_co", bound=LazyMessage | str, covariant=True)
 """How a finding is worded: as a sentence where a page shows it, else as a text."""
 
-_Words = TypeVar("_Words", bound=Sentence | str)
+_Words = TypeVar("_Words", bound=LazyMessage | str)
 
 
 class Verdict(StrEnum):
@@ -56,20 +56,20 @@ def fail(name: str, seen: _Words, advice: _Words) -> Finding[_Words]:
     return Finding(name=name, verdict=Verdict.FAIL, seen=seen, advice=advice)
 
 
-def failure(name: str, error: SidecarError) -> Finding[Sentence]:
+def failure(name: str, error: SidecarError) -> Finding[LazyMessage]:
     """Put one of our errors, which say first what was wrong and then how to mend it, into a finding."""
     seen, _, advice = str(error).partition(". ")
     return Finding(
         name=name,
         verdict=Verdict.FAIL,
-        seen=verbatim(seen.rstrip(".")),
-        advice=verbatim(advice) if advice else "",
+        seen=literal(seen.rstrip(".")),
+        advice=literal(advice) if advice else "",
     )
 
 
 def guarded(
     name: str, check: Callable[[], Iterable[Finding[_Words]]]
-) -> Iterator[Finding[_Words | Sentence]]:
+) -> Iterator[Finding[_Words | LazyMessage]]:
     """Run one check; what hinders it becomes its finding, and the next goes on."""
     try:
         yield from check()
@@ -78,8 +78,8 @@ def guarded(
     except SQLAlchemyError as error:
         yield fail(
             name,
-            sentence("could not look: %(error)s", error=database_said(error)),
-            sentence("See the checks above."),
+            lazy("could not look: %(error)s", error=database_said(error)),
+            lazy("See the checks above."),
         )
 
 

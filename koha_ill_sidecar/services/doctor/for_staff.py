@@ -8,7 +8,7 @@ from functools import partial
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.errors import DeliveryError
-from koha_ill_sidecar.messages import Sentence, sentence
+from koha_ill_sidecar.messages import LazyMessage, lazy
 from koha_ill_sidecar.services.delivery import mail_servers
 from koha_ill_sidecar.services.delivery.mail_servers import MailServers
 from koha_ill_sidecar.services.doctor import koha
@@ -19,7 +19,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 _MAIL_TIMEOUT = timedelta(seconds=5)  # somebody waits for the page
 
 
-def examine_for_staff(settings: Settings, database: Database, mailer: Mailer) -> list[Finding[Sentence]]:
+def examine_for_staff(settings: Settings, database: Database, mailer: Mailer) -> list[Finding[LazyMessage]]:
     """
     Run the checks of Koha and of the mail servers; changes nothing.
 
@@ -33,17 +33,17 @@ def examine_for_staff(settings: Settings, database: Database, mailer: Mailer) ->
     return [*findings, *guarded("mail", partial(_mail, settings, servers, mailer))]
 
 
-def _in_database(tx: Transaction, settings: Settings) -> tuple[list[Finding[Sentence]], MailServers]:
-    patient = koha.Patient(settings=settings, tx=tx)
+def _in_database(tx: Transaction, settings: Settings) -> tuple[list[Finding[LazyMessage]], MailServers]:
+    patient = koha.DoctorContext(settings=settings, tx=tx)
     findings = [
         finding for name, check in koha.CHECKS.items() for finding in guarded(name, partial(check, patient))
     ]
     return findings, mail_servers.load(tx, settings)
 
 
-def _mail(settings: Settings, servers: MailServers, mailer: Mailer) -> Iterator[Finding[Sentence]]:
+def _mail(settings: Settings, servers: MailServers, mailer: Mailer) -> Iterator[Finding[LazyMessage]]:
     if not settings.delivery.enabled:
-        yield ok("mail", sentence("not used: delivery.enabled is false"))
+        yield ok("mail", lazy("not used: delivery.enabled is false"))
         return
     for server in servers.all:
         where = f"{server.host}:{server.port}"
@@ -52,8 +52,8 @@ def _mail(settings: Settings, servers: MailServers, mailer: Mailer) -> Iterator[
         except DeliveryError as error:
             yield fail(
                 "mail",
-                sentence("%(server)s does not take our mail: %(error)s", server=where, error=str(error)),
-                sentence("Tell whoever looks after the mail server, or after the sidecar."),
+                lazy("%(server)s does not take our mail: %(error)s", server=where, error=str(error)),
+                lazy("Tell whoever looks after the mail server, or after the sidecar."),
             )
         else:
-            yield ok("mail", sentence("%(server)s takes our mail", server=where))
+            yield ok("mail", lazy("%(server)s takes our mail", server=where))

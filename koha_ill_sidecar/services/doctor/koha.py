@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from koha_ill_sidecar.config.settings import Settings, Transport
-from koha_ill_sidecar.messages import Sentence, sentence, verbatim
+from koha_ill_sidecar.messages import LazyMessage, lazy, literal
 from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok, warn
 from koha_ill_sidecar.storage import inspection
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -26,14 +26,14 @@ _NO_BACKEND = "–"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Patient:
+class DoctorContext:
     """What these checks look at."""
 
     settings: Settings
     tx: Transaction
 
 
-def check_preferences(patient: Patient) -> Iterator[Finding[Sentence]]:
+def check_preferences(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
     """Judge the preferences without which ILL or its traces are missing."""
     preferences = patient.tx.preferences
     found = list(_odd_preferences(patient))
@@ -42,63 +42,63 @@ def check_preferences(patient: Patient) -> Iterator[Finding[Sentence]]:
         asked = preferences.text("ILLSendStaffNotices")
         yield ok(
             "preferences",
-            sentence("ILLModule and IllLog are on; staff notices: %(notices)s", notices=asked or "–"),
+            lazy("ILLModule and IllLog are on; staff notices: %(notices)s", notices=asked or "–"),
         )
 
 
-def _odd_preferences(patient: Patient) -> Iterator[Finding[Sentence]]:
+def _odd_preferences(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
     preferences = patient.tx.preferences
     if not preferences.flag("ILLModule"):
         yield warn(
             "preferences",
-            sentence("ILLModule is off: Koha hides requests"),
-            sentence("Turn ILLModule on in Koha."),
+            lazy("ILLModule is off: Koha hides requests"),
+            lazy("Turn ILLModule on in Koha."),
         )
     if not preferences.flag("IllLog"):
         yield warn(
             "preferences",
-            sentence("IllLog is off: no request log is written"),
-            sentence("Turn IllLog on in Koha."),
+            lazy("IllLog is off: no request log is written"),
+            lazy("Turn IllLog on in Koha."),
         )
     if not preferences.text("KohaAdminEmailAddress"):
         yield warn(
             "preferences",
-            sentence("KohaAdminEmailAddress is empty: mail of libraries without an address has no sender"),
-            sentence("Set KohaAdminEmailAddress in Koha."),
+            lazy("KohaAdminEmailAddress is empty: mail of libraries without an address has no sender"),
+            lazy("Set KohaAdminEmailAddress in Koha."),
         )
     if preferences.text("SendAllEmailsTo"):
         yield warn(
             "preferences",
-            sentence("SendAllEmailsTo is set: no mail goes to patrons or partners"),
-            sentence("Empty SendAllEmailsTo in Koha, unless this is a test system."),
+            lazy("SendAllEmailsTo is set: no mail goes to patrons or partners"),
+            lazy("Empty SendAllEmailsTo in Koha, unless this is a test system."),
         )
     driver = preferences.text("SMSSendDriver")
     if driver not in ("", "Email") and Transport.SMS in patient.settings.delivery.transports:
         yield warn(
             "preferences",
-            sentence(
+            lazy(
                 "SMSSendDriver is %(driver)s, which the sidecar does not speak: it leaves SMS to Koha's cron job",
                 driver=driver,
             ),
-            sentence("Set delivery.transports to [email], or SMSSendDriver to Email."),
+            lazy("Set delivery.transports to [email], or SMSSendDriver to Email."),
         )
 
 
-def check_letters(patient: Patient) -> Iterator[Finding[Sentence]]:
+def check_letters(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
     """Find notices that could not be sent because no letter is there."""
     there = inspection.letters(patient.tx.connection, LETTERS)
     missing = [code for code in LETTERS if (code, "email") not in there]
     if missing:
         yield warn(
             "letters",
-            sentence("no email notice template for all libraries: %(letters)s", letters=", ".join(missing)),
-            sentence("Run: koha-ill-sidecar notices install --only-missing"),
+            lazy("no email notice template for all libraries: %(letters)s", letters=", ".join(missing)),
+            lazy("Run: koha-ill-sidecar notices install --only-missing"),
         )
     else:
-        yield ok("letters", sentence("all %(number)s are there", number=len(LETTERS)))
+        yield ok("letters", lazy("all %(number)s are there", number=len(LETTERS)))
 
 
-def check_partners(patient: Patient) -> Iterator[Finding[Sentence]]:
+def check_partners(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
     """Find partner libraries that cannot be asked."""
     category = patient.tx.preferences.text("ILLPartnerCode") or patient.settings.koha.site.partner_code
     found = inspection.partners(patient.tx.connection, category)
@@ -106,29 +106,27 @@ def check_partners(patient: Patient) -> Iterator[Finding[Sentence]]:
     if not found:
         yield warn(
             "partners",
-            sentence("no patron is in category %(category)s", category=category),
-            sentence(
-                "Make a patron of that category for each partner library, or set ILLPartnerCode to theirs."
-            ),
+            lazy("no patron is in category %(category)s", category=category),
+            lazy("Make a patron of that category for each partner library, or set ILLPartnerCode to theirs."),
         )
     elif without:
         listed = ", ".join(without[:_SHOWN]) + (", …" if len(without) > _SHOWN else "")
         yield warn(
             "partners",
-            sentence(
+            lazy(
                 "%(number)s of %(all)s have no email address: patron ID %(numbers)s",
                 number=len(without),
                 all=len(found),
                 numbers=listed,
             ),
-            sentence("Give them a primary email in Koha."),
+            lazy("Give them a primary email in Koha."),
         )
     else:
         yield ok(
             "partners",
-            sentence("1 partner in category %(category)s, with an address", category=category)
+            lazy("1 partner in category %(category)s, with an address", category=category)
             if len(found) == 1
-            else sentence(
+            else lazy(
                 "%(number)s partners in category %(category)s, all with an address",
                 number=len(found),
                 category=category,
@@ -136,7 +134,7 @@ def check_partners(patient: Patient) -> Iterator[Finding[Sentence]]:
         )
 
 
-def check_backends(patient: Patient) -> Iterator[Finding[Sentence]]:
+def check_backends(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
     """
     Find requests whose backend this Koha does not have: one of them empties Koha's whole list of requests.
 
@@ -149,11 +147,11 @@ def check_backends(patient: Patient) -> Iterator[Finding[Sentence]]:
     plugins = inspection.backend_plugins(patient.tx.connection)
     if not unknown:
         known = ", ".join(sorted(name for name in names if name))
-        yield ok("backends", verbatim(known) if known else sentence("no requests yet"))
+        yield ok("backends", literal(known) if known else lazy("no requests yet"))
     elif plugins and _NO_BACKEND not in unknown:
         yield ok(
             "backends",
-            sentence(
+            lazy(
                 "requests of %(backends)s: taken to belong to %(plugins)s",
                 backends=listed,
                 plugins=", ".join(plugins),
@@ -166,12 +164,12 @@ def check_backends(patient: Patient) -> Iterator[Finding[Sentence]]:
     ):
         yield fail(
             "backends",
-            sentence(
+            lazy(
                 "requests of backends that are not installed in this Koha: %(backends)s; its list of requests stays "
                 "empty",
                 backends=listed,
             ),
-            sentence(
+            lazy(
                 "Install the backend, or give these requests the backend %(backend)s.",
                 backend=patient.tx.koha.generic_backend,
             ),
@@ -179,45 +177,45 @@ def check_backends(patient: Patient) -> Iterator[Finding[Sentence]]:
     else:
         yield warn(
             "backends",
-            sentence("requests of backends that are not known to us: %(backends)s", backends=listed),
-            sentence("Set koha.conf, so that we can look into Koha's backend_directory."),
+            lazy("requests of backends that are not known to us: %(backends)s", backends=listed),
+            lazy("Set koha.conf, so that we can look into Koha's backend_directory."),
         )
 
 
-def _perl_backends(patient: Patient) -> set[str]:
+def _perl_backends(patient: DoctorContext) -> set[str]:
     directory = patient.settings.koha.backend_directory
     if directory is None or not directory.is_dir():
         return set()
     return {entry.name for entry in directory.iterdir() if entry.is_dir()}
 
 
-def _is_other_generic(patient: Patient, unknown: dict[str, int]) -> bool:
+def _is_other_generic(patient: DoctorContext, unknown: dict[str, int]) -> bool:
     """Tell whether `Standard` is met before 24.11, where no Koha has it."""
     return patient.tx.koha.generic_backend != "Standard" and "Standard" in unknown
 
 
-def check_other_sender(patient: Patient) -> Iterator[Finding[Sentence]]:
+def check_other_sender(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
     """Find ILL messages that Koha's cron job sent, though we are there for them."""
     if not patient.settings.delivery.enabled:
-        yield ok("other sender", sentence("we deliver nothing (delivery.enabled is false)"))
+        yield ok("other sender", lazy("we deliver nothing (delivery.enabled is false)"))
         return
     if "ill_sidecar_deliveries" not in inspection.existing_tables(patient.tx.connection):
-        yield ok("other sender", sentence("we have delivered nothing yet"))
+        yield ok("other sender", lazy("we have delivered nothing yet"))
         return
     codes = patient.settings.delivery.letter_codes
     count = inspection.sent_by_others(patient.tx.connection, codes, _OTHER_SENDER_WINDOW)
     if count:
         yield warn(
             "other sender",
-            sentence("1 message of the last 7 days went out by another program")
+            lazy("1 message of the last 7 days went out by another program")
             if count == 1
-            else sentence("%(number)s messages of the last 7 days went out by another program", number=count),
-            sentence(
+            else lazy("%(number)s messages of the last 7 days went out by another program", number=count),
+            lazy(
                 "Leave ILL notices out of Koha's cron job: process_message_queue.pl with -c for each other notice."
             ),
         )
     else:
-        yield ok("other sender", sentence("nobody else sends our messages"))
+        yield ok("other sender", lazy("nobody else sends our messages"))
 
 
 CHECKS = {

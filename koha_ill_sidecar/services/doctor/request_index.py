@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from koha_ill_sidecar.services.doctor.findings import Finding, ok, warn
-from koha_ill_sidecar.services.doctor.koha import Patient
+from koha_ill_sidecar.services.doctor.koha import DoctorContext
 from koha_ill_sidecar.services.request_index import indexing
 
 _MANY_WAITING = 5000  # ten steps of the job
 _ADVICE = "Let a worker run (koha-ill-sidecar run), or run: koha-ill-sidecar requests reindex"
 
 
-def check(patient: Patient) -> Iterator[Finding[str]]:
+def check(patient: DoctorContext) -> Iterator[Finding[str]]:
     """Judge whether it is built, and whether it follows."""
     found = indexing.progress(patient.tx)
     stand = f"{found.indexed:,} of {found.of:,} requests"

@@ -15,8 +15,8 @@ from koha_ill_sidecar.domain.letter_syntax import (
     with_one_punctuation_filter,
     with_punctuation_filters,
 )
-from koha_ill_sidecar.domain.notices import DEFAULT_LANG, Letter, mending_address
-from koha_ill_sidecar.messages import Sentence, sentence
+from koha_ill_sidecar.domain.notices import DEFAULT_LANG, Letter, letter_edit_url
+from koha_ill_sidecar.messages import LazyMessage, lazy
 from koha_ill_sidecar.services.notices import languages
 from koha_ill_sidecar.services.notices.findings import Finding, Severity, finding_on
 from koha_ill_sidecar.services.notices.names import (
@@ -41,8 +41,8 @@ from koha_ill_sidecar.template_toolkit import (
     inspect_template,
 )
 
-_SEE = sentence("See “What a template can name” in the reference of notices (docs/reference/notices.md).")
-_NO_PROGRAMS = sentence("Leave it out: a notice template runs no programs.")
+_SEE = lazy("See “What a template can name” in the reference of notices (docs/reference/notices.md).")
+_NO_PROGRAMS = lazy("Leave it out: a notice template runs no programs.")
 _COMMENT = re.compile(r"\[%#.*?%\]", re.DOTALL)
 _PARTS = ("title", "content")
 _PLUGIN_FILTERS = frozenset(name for name, plugin in PLUGINS.items() if plugin.filter is not None)
@@ -78,7 +78,7 @@ def check(tx: Transaction, *, codes: Collection[str] = (), langs: Collection[str
         letters=tuple(filter(wanted, every)),
         findings=tuple(
             dataclasses.replace(
-                finding, address=mending_address(staff_base_url, finding.code, finding.branchcode)
+                finding, address=letter_edit_url(staff_base_url, finding.code, finding.branchcode)
             )
             for finding in filter(wanted, findings)
         ),
@@ -185,8 +185,8 @@ class _PartCheck:
     def _syntax_error(self, error: TemplateError) -> Finding:
         return self._finding(
             None if error.line is None else Place(error.line, error.column or 1),
-            sentence("the template cannot be read: %(error)s", error=error.info),
-            sentence("Correct the marked place; until then nothing is sent."),
+            lazy("the template cannot be read: %(error)s", error=error.info),
+            lazy("Correct the marked place; until then nothing is sent."),
         )
 
     def _unfit(self) -> Finding | None:
@@ -198,15 +198,13 @@ class _PartCheck:
                 if not _is_readable(source):
                     return self._finding(
                         self._place(offset),
-                        sentence(
-                            "the tag cannot be read, for Koha adds a filter to tags that begin with biblio"
-                        ),
-                        sentence("Begin the tag with something else, such as [%%- or GET."),
+                        lazy("the tag cannot be read, for Koha adds a filter to tags that begin with biblio"),
+                        lazy("Begin the tag with something else, such as [%%- or GET."),
                     )
             return self._finding(
                 None,
-                sentence("the template cannot be used: %(error)s", error=error.info),
-                sentence("Make it simpler."),
+                lazy("the template cannot be used: %(error)s", error=error.info),
+                lazy("Make it simpler."),
             )
         return None
 
@@ -232,7 +230,7 @@ class _PartCheck:
     def _filter(self, use: NameUse, names: TemplateNames) -> Finding | None:
         name = use.path[0]
         if name in REFUSED_FILTERS:
-            return self._of(use, sentence("the filter %(name)s is refused", name=name), _NO_PROGRAMS)
+            return self._of(use, lazy("the filter %(name)s is refused", name=name), _NO_PROGRAMS)
         if name in ENGINE.filters or name in ENGINE.filter_factories:
             return None
         plugins = {f"${plugin}" for plugin in _PLUGIN_FILTERS}
@@ -246,14 +244,14 @@ class _PartCheck:
             near = nearest(name, _PLUGIN_FILTERS)
             return self._of(use, _perhaps(_no_filter(f"${name}"), near and f"${near}"), _write(near, name))
         if name not in _PLUGIN_FILTERS:
-            return self._of(use, sentence("the plugin %(name)s is not a filter", name=name), _SEE)
+            return self._of(use, lazy("the plugin %(name)s is not a filter", name=name), _SEE)
         loaded = {each.path[0] for each in names.uses if each.kind is UseKind.PLUGIN}
         if name in AUTOMATIC or name in loaded:
             return None
         return self._of(
             use,
-            sentence("the plugin %(name)s is not loaded", name=name),
-            sentence("Write [%% USE %(name)s %%] at the beginning.", name=name),
+            lazy("the plugin %(name)s is not loaded", name=name),
+            lazy("Write [%% USE %(name)s %%] at the beginning.", name=name),
         )
 
     def _plugin(self, use: NameUse, names: TemplateNames) -> Finding | None:
@@ -263,7 +261,7 @@ class _PartCheck:
             if name in PLUGINS:
                 return None
             near = nearest(name, PLUGINS)
-            lacks = sentence("there is no plugin %(name)s that the sidecar knows", name=name)
+            lacks = lazy("there is no plugin %(name)s that the sidecar knows", name=name)
             return self._of(use, _perhaps(lacks, near), _write(near, name))
         member = use.path[1]
         if name not in PLUGINS or member in PLUGINS[name].methods:
@@ -281,9 +279,9 @@ class _PartCheck:
         return self._of(
             use,
             _perhaps(
-                sentence("there is no block %(name)s in this template", name=name), nearest(name, names.own)
+                lazy("there is no block %(name)s in this template", name=name), nearest(name, names.own)
             ),
-            sentence(
+            lazy(
                 "Put it into the template itself ([%% BLOCK %(name)s %%] … [%% END %%]): the sidecar has no files of "
                 "Koha's.",
                 name=name,
@@ -293,12 +291,12 @@ class _PartCheck:
     def _file(self, use: NameUse, names: TemplateNames) -> Finding:
         del names
         return self._of(
-            use, sentence("INSERT finds no file here"), sentence("Put the text into the template itself.")
+            use, lazy("INSERT finds no file here"), lazy("Put the text into the template itself.")
         )
 
     def _refused(self, use: NameUse, names: TemplateNames) -> Finding:
         del names
-        return self._of(use, sentence("%(name)s is refused", name=use.path[0]), _NO_PROGRAMS)
+        return self._of(use, lazy("%(name)s is refused", name=use.path[0]), _NO_PROGRAMS)
 
     # The older syntax.
 
@@ -314,24 +312,24 @@ class _PartCheck:
             near = self._known.near_token(token, self._part)
             yield self._finding(
                 self._place(token.offset),
-                _perhaps(
-                    sentence("<<%(token)s>> stands for nothing", token=token.name), near and f"<<{near}>>"
-                ),
+                _perhaps(lazy("<<%(token)s>> stands for nothing", token=token.name), near and f"<<{near}>>"),
                 _write(near and f"<<{near}>>", f"<<{token.name}>>"),
                 Severity.WARNING,
             )
 
     # Findings.
 
-    def _of(self, use: NameUse, message: Sentence, advice: Sentence, place: Place | None = None) -> Finding:
+    def _of(
+        self, use: NameUse, message: LazyMessage, advice: LazyMessage, place: Place | None = None
+    ) -> Finding:
         severity = Severity.WARNING if use.is_caught else Severity.ERROR
         return self._finding(place or use.place, message, advice, severity)
 
     def _finding(
         self,
         place: Place | None,
-        message: Sentence,
-        advice: Sentence,
+        message: LazyMessage,
+        advice: LazyMessage,
         severity: Severity = Severity.ERROR,
     ) -> Finding:
         whole = dataclasses.replace(finding_on(self._letter, severity, message, advice), part=self._part)
@@ -349,39 +347,39 @@ def _is_readable(source: str) -> bool:
     return True
 
 
-def _lacks(unknown: UnknownName, name: str, use: NameUse) -> Sentence:
+def _lacks(unknown: UnknownName, name: str, use: NameUse) -> LazyMessage:
     if unknown.owner is None:
-        return sentence("there is no variable %(name)s", name=name)
+        return lazy("there is no variable %(name)s", name=name)
     before = use.path[: unknown.position]
     owner = ".".join(part for part in before if part != EACH)
     match unknown.owner.shape:
         case Shape.TEXT:
-            return sentence("%(owner)s is a text and has no %(name)s", owner=owner, name=name)
+            return lazy("%(owner)s is a text and has no %(name)s", owner=owner, name=name)
         case Shape.LIST:
-            return sentence("%(owner)s is a list and has no %(name)s", owner=owner, name=name)
+            return lazy("%(owner)s is a list and has no %(name)s", owner=owner, name=name)
         case Shape.PLUGIN:
             return _lacks_method(owner, name)
         case Shape.RECORD if before[-1] == EACH:
-            return sentence("each of %(owner)s has no %(name)s", owner=owner, name=name)
-    return sentence("%(owner)s has no %(name)s", owner=owner, name=name)
+            return lazy("each of %(owner)s has no %(name)s", owner=owner, name=name)
+    return lazy("%(owner)s has no %(name)s", owner=owner, name=name)
 
 
-def _lacks_method(plugin: str, name: str) -> Sentence:
+def _lacks_method(plugin: str, name: str) -> LazyMessage:
     if PLUGINS[plugin].methods:
-        return sentence("%(plugin)s has no %(name)s here", plugin=plugin, name=name)
-    return sentence("%(plugin)s is a filter and has no %(name)s here", plugin=plugin, name=name)
+        return lazy("%(plugin)s has no %(name)s here", plugin=plugin, name=name)
+    return lazy("%(plugin)s is a filter and has no %(name)s here", plugin=plugin, name=name)
 
 
-def _no_filter(name: str) -> Sentence:
-    return sentence("there is no filter %(name)s", name=name)
+def _no_filter(name: str) -> LazyMessage:
+    return lazy("there is no filter %(name)s", name=name)
 
 
-def _perhaps(lacks: Sentence, near: str | None) -> Sentence:
+def _perhaps(lacks: LazyMessage, near: str | None) -> LazyMessage:
     """Say what is lacking, and what may be meant."""
     if not near:
         return lacks
-    return sentence("%(lacks)s; did you mean %(near)s?", lacks=lacks, near=near)
+    return lazy("%(lacks)s; did you mean %(near)s?", lacks=lacks, near=near)
 
 
-def _write(near: str | None, name: str) -> Sentence:
-    return sentence("Write %(near)s instead of %(name)s.", near=near, name=name) if near else _SEE
+def _write(near: str | None, name: str) -> LazyMessage:
+    return lazy("Write %(near)s instead of %(name)s.", near=near, name=name) if near else _SEE

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from koha_ill_sidecar.domain.notices import Letter
-from koha_ill_sidecar.messages import Sentence
+from koha_ill_sidecar.messages import LazyMessage
 
 
 class Severity(StrEnum):
@@ -27,12 +27,12 @@ class Finding:
     column: int | None = None
     source: str | None = None  # the line, as it stands in the letter
     severity: Severity
-    message: Sentence
-    advice: Sentence  # how to mend it
+    message: LazyMessage
+    advice: LazyMessage  # how to mend it
     address: str | None = None  # of Koha's page where it can be mended
 
 
-def finding_on(letter: Letter, severity: Severity, message: Sentence, advice: Sentence) -> Finding:
+def finding_on(letter: Letter, severity: Severity, message: LazyMessage, advice: LazyMessage) -> Finding:
     """Make a finding on a letter as a whole."""
     return Finding(
         code=letter.code,

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, Letter, NoticeCode
-from koha_ill_sidecar.messages import Sentence, sentence
+from koha_ill_sidecar.messages import LazyMessage, lazy
 from koha_ill_sidecar.services.notices.findings import Finding, Severity, finding_on
 
 Values = frozenset[tuple[str, ...]]
@@ -17,15 +17,15 @@ def other_values(letter: Letter, values: Values, default_values: Values) -> Iter
         yield finding_on(
             letter,
             Severity.WARNING,
-            sentence("it does not name %(values)s, which the default template does", values=_listed(missing)),
-            sentence("Name it in this language, too, if its readers should be told."),
+            lazy("it does not name %(values)s, which the default template does", values=_listed(missing)),
+            lazy("Name it in this language, too, if its readers should be told."),
         )
     if additional := values - default_values:
         yield finding_on(
             letter,
             Severity.WARNING,
-            sentence("it names %(values)s, which the default template does not", values=_listed(additional)),
-            sentence("Name it in the default template, too, or leave it out here."),
+            lazy("it names %(values)s, which the default template does not", values=_listed(additional)),
+            lazy("Name it in the default template, too, or leave it out here."),
         )
 
 
@@ -35,10 +35,10 @@ def other_kind_of_text(letter: Letter, default: Letter) -> Iterator[Finding]:
         yield finding_on(
             letter,
             Severity.WARNING,
-            sentence("it is HTML, the default template is plain text")
+            lazy("it is HTML, the default template is plain text")
             if letter.is_html
-            else sentence("it is plain text, the default template is HTML"),
-            sentence("Set “HTML message” alike in both languages."),
+            else lazy("it is plain text, the default template is HTML"),
+            lazy("Set “HTML message” alike in both languages."),
         )
 
 
@@ -69,8 +69,8 @@ def missing_notices(letters: Sequence[Letter]) -> Iterator[Finding]:
                 lang=DEFAULT_LANG,
                 branchcode="",
                 severity=Severity.ERROR,
-                message=sentence("there is no such notice template"),
-                advice=sentence("Run `koha-ill-sidecar notices install`, or add it in Koha."),
+                message=lazy("there is no such notice template"),
+                advice=lazy("Run `koha-ill-sidecar notices install`, or add it in Koha."),
             )
 
 
@@ -92,23 +92,23 @@ def _missing_transport(other: Letter, lang: str, *, default_is_sent: bool) -> Fi
         lang=lang,
         branchcode=other.branchcode,
         severity=Severity.WARNING,
-        message=sentence(
+        message=lazy(
             "there is no such notice template, while there is one in %(language)s: its readers are sent the "
             "default one",
             language=language,
         )
         if default_is_sent
-        else sentence(
+        else lazy(
             "there is no such notice template, while there is one in %(language)s: its readers are sent nothing "
             "that way",
             language=language,
         ),
-        advice=sentence("Add it in Koha, on the tab of the language."),
+        advice=lazy("Add it in Koha, on the tab of the language."),
     )
 
 
-def _language(lang: str) -> Sentence | str:
-    return sentence("the default language") if lang == DEFAULT_LANG else lang
+def _language(lang: str) -> LazyMessage | str:
+    return lazy("the default language") if lang == DEFAULT_LANG else lang
 
 
 def _listed(values: Collection[tuple[str, ...]]) -> str:

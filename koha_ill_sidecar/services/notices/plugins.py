@@ -37,7 +37,7 @@ Options = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class PluginContext:
     """What the plugins of one notice know: Koha's objects, and who acts."""
 
     objects: KohaObjects
@@ -54,8 +54,8 @@ class Surroundings:
         return (self.actor and self.actor.branchcode) or ""
 
 
-Filter = Callable[[Surroundings, str, Options], str]
-Method = Callable[[Surroundings, Sequence[object], Options], object]
+Filter = Callable[[PluginContext, str, Options], str]
+Method = Callable[[PluginContext, Sequence[object], Options], object]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +69,7 @@ class PluginKind:
 class Plugin:
     """A plugin as a template sees it: ``[% value | $Name option => 1 %]``, ``[% Name.Method(…) %]``."""
 
-    def __init__(self, name: str, surroundings: Surroundings) -> None:
+    def __init__(self, name: str, surroundings: PluginContext) -> None:
         self._name = name
         self._kind = PLUGINS[name]
         self._surroundings = surroundings
@@ -92,7 +92,7 @@ class Plugin:
 
 def make_plugins(objects: KohaObjects, actor: Actor | None) -> dict[str, Plugin]:
     """Make the plugins for one notice; they read the database when they are used."""
-    surroundings = Surroundings(objects, actor)
+    surroundings = PluginContext(objects, actor)
     return {name: Plugin(name, surroundings) for name in PLUGINS}
 
 
@@ -105,7 +105,7 @@ def date_style(tx: Transaction) -> DateStyle:
     return DateStyle(tx.preferences.text("dateformat", "us"), tx.preferences.text("timeformat", "24hr"))
 
 
-def _koha_dates(world: Surroundings, value: str, options: Options) -> str:
+def _koha_dates(world: PluginContext, value: str, options: Options) -> str:
     if not truth(value) or is_null_date(value):
         return ""
     try:
@@ -140,14 +140,14 @@ def _spans(options: Options) -> Iterator[tuple[str, int]]:
 _SIGNS: Mapping[str, int] = {"add": 1, "subtract": -1}
 
 
-def _price(world: Surroundings, value: str, options: Options) -> str:
+def _price(world: PluginContext, value: str, options: Options) -> str:
     if truth(options.get("on_editing")):
         return price_for_editing(value)
     currency = _currency(world, options.get("p_cs_precedes")) if truth(options.get("with_symbol")) else None
     return format_price(value, world.tx.preferences.text("CurrencyFormat", "US"), currency)
 
 
-def _currency(world: Surroundings, precedes: object) -> CurrencySymbol | None:
+def _currency(world: PluginContext, precedes: object) -> CurrencySymbol | None:
     """
     Give the sign of the active currency.
 
@@ -164,11 +164,11 @@ def _currency(world: Surroundings, precedes: object) -> CurrencySymbol | None:
     )
 
 
-def _koha_times(world: Surroundings, value: str, _: Options) -> str:
+def _koha_times(world: PluginContext, value: str, _: Options) -> str:
     return format_time(value, world.tx.preferences.text("timeformat", "24hr")) if truth(value) else ""
 
 
-def _html_tags(_: Surroundings, value: str, options: Options) -> str:
+def _html_tags(_: PluginContext, value: str, options: Options) -> str:
     tag, attributes = text(options.get("tag")), text(options.get("attributes"))
     if not truth(value):
         return ""
@@ -187,7 +187,7 @@ def _json(value: object) -> str:
     return encoded.replace(r"\r", r"\\r").replace(r"\n", r"\\n")
 
 
-def _authorised_value(world: Surroundings, args: Sequence[object], _: Options) -> str:
+def _authorised_value(world: PluginContext, args: Sequence[object], _: Options) -> str:
     category, code = _argument(args, 0), _argument(args, 1)
     row = world.objects.authorised_value_row(category, code)
     if row is None:
@@ -196,7 +196,7 @@ def _authorised_value(world: Surroundings, args: Sequence[object], _: Options) -
     return (row["lib_opac"] if _flag(args, 2) else None) or row["lib"] or ""
 
 
-def _authorised_values(world: Surroundings, args: Sequence[object], _: Options) -> list[object]:
+def _authorised_values(world: PluginContext, args: Sequence[object], _: Options) -> list[object]:
     """Answer ``Get``, whose second argument asks for the OPAC's words in ``lib``."""
     opac = _flag(args, 1)
     rows = notice_tables.authorised_values(world.tx, _argument(args, 0), world.branchcode)
@@ -205,7 +205,7 @@ def _authorised_values(world: Surroundings, args: Sequence[object], _: Options) 
     return [{**row, "lib": (row["lib_opac"] if opac else None) or row["lib"]} for row in rows]
 
 
-def _authorised_value_records(world: Surroundings, args: Sequence[object], _: Options) -> KohaRecords:
+def _authorised_value_records(world: PluginContext, args: Sequence[object], _: Options) -> KohaRecords:
     category = _argument(args, 0)
     return KohaRecords(
         KINDS["authorised value"],
@@ -217,26 +217,26 @@ def _authorised_value_records(world: Surroundings, args: Sequence[object], _: Op
     )
 
 
-def _authorised_value_categories(world: Surroundings, _: Sequence[object], options: Options) -> list[object]:
+def _authorised_value_categories(world: PluginContext, _: Sequence[object], options: Options) -> list[object]:
     return [
         {"category": name, **_selected(name in _selection(options))}
         for name in notice_tables.authorised_value_categories(world.tx)
     ]
 
 
-def _library_name(world: Surroundings, args: Sequence[object], _: Options) -> str:
+def _library_name(world: PluginContext, args: Sequence[object], _: Options) -> str:
     return _library_column(world, _argument(args, 0), "branchname")
 
 
-def _library_url(world: Surroundings, args: Sequence[object], _: Options) -> str:
+def _library_url(world: PluginContext, args: Sequence[object], _: Options) -> str:
     return _library_column(world, _argument(args, 0), "branchurl")
 
 
-def _library_column(world: Surroundings, branchcode: str, column: str) -> str:
+def _library_column(world: PluginContext, branchcode: str, column: str) -> str:
     return (world.objects.row("branches", branchcode) or {}).get(column) or ""
 
 
-def _all_libraries(world: Surroundings, _: Sequence[object], options: Options) -> list[object]:
+def _all_libraries(world: PluginContext, _: Sequence[object], options: Options) -> list[object]:
     """Answer ``all``: the libraries, or the actor's alone where libraries are independent."""
     known = {"selected", "unfiltered", "search_params", "do_not_select_my_library"}
     _refuse_others("Branches.all", options, known)
@@ -247,13 +247,13 @@ def _all_libraries(world: Surroundings, _: Sequence[object], options: Options) -
     return _with_selection(world, rows, options, chooses_own=chooses_own)
 
 
-def _pickup_locations(world: Surroundings, _: Sequence[object], options: Options) -> list[object]:
+def _pickup_locations(world: PluginContext, _: Sequence[object], options: Options) -> list[object]:
     _refuse_others("Branches.pickup_locations", options, {"selected"})
     rows = [row for row in world.objects.rows("branches") if truth(row["pickup_location"])]
     return _with_selection(world, rows, options, chooses_own=True)
 
 
-def _libraries_like(world: Surroundings, options: Options) -> list[TextRow]:
+def _libraries_like(world: PluginContext, options: Options) -> list[TextRow]:
     conditions = options.get("search_params") or {}
     if not isinstance(conditions, Mapping):
         raise TemplateError("plugin", "Branches.all: search_params are { column => value }")
@@ -265,37 +265,37 @@ def _libraries_like(world: Surroundings, options: Options) -> list[TextRow]:
 
 
 def _with_selection(
-    world: Surroundings, rows: Sequence[TextRow], options: Options, *, chooses_own: bool
+    world: PluginContext, rows: Sequence[TextRow], options: Options, *, chooses_own: bool
 ) -> list[object]:
     selection = _selection(options) or ([world.branchcode] if chooses_own else [])
     return [{**row, **_selected(row["branchcode"] in selection)} for row in rows]
 
 
-def _may_see_all_libraries(world: Surroundings, _args: Sequence[object], _options: Options) -> int:
+def _may_see_all_libraries(world: PluginContext, _args: Sequence[object], _options: Options) -> int:
     """Answer ``InIndependentBranchesMode``, which in Koha is true where libraries are *not* independent."""
     return int(not world.tx.preferences.flag("IndependentBranches") or _is_superlibrarian(world))
 
 
-def _is_bound_to_own_library(world: Surroundings) -> bool:
+def _is_bound_to_own_library(world: PluginContext) -> bool:
     """Source: Koha, C4/Context.pm only_my_library."""
     independent = world.tx.preferences.flag("IndependentBranches")
     return bool(independent and world.branchcode and not _is_superlibrarian(world))
 
 
-def _is_superlibrarian(world: Surroundings) -> bool:
+def _is_superlibrarian(world: PluginContext) -> bool:
     """Whoever is nobody may everything, as in Koha's scripts. Source: Koha, C4/Context.pm IsSuperLibrarian."""
     number = world.actor.borrowernumber if world.actor else None
     return not number or world.objects.is_superlibrarian(number)
 
 
-def _category_name(world: Surroundings, args: Sequence[object], _: Options) -> str:
+def _category_name(world: PluginContext, args: Sequence[object], _: Options) -> str:
     row = world.objects.row("categories", _argument(args, 0))
     if row is None:
         raise TemplateError("plugin", f"Categories.GetName: there is no category {_argument(args, 0)!r}")
     return row["description"] or ""
 
 
-def _all_categories(world: Surroundings, _: Sequence[object], options: Options) -> KohaRecords:
+def _all_categories(world: PluginContext, _: Sequence[object], options: Options) -> KohaRecords:
     categories = KohaRecords(
         KINDS["category"],
         "Categories.all",
@@ -304,7 +304,7 @@ def _all_categories(world: Surroundings, _: Sequence[object], options: Options) 
     return categories.search([options])
 
 
-def _item_type_description(world: Surroundings, args: Sequence[object], _: Options) -> str:
+def _item_type_description(world: PluginContext, args: Sequence[object], _: Options) -> str:
     """Answer ``GetDescription``, with what it is a kind of before it if asked; not translated."""
     _require(world, "itemtypes", "ItemTypes")
     row = world.objects.row("itemtypes", _argument(args, 0))
@@ -315,7 +315,7 @@ def _item_type_description(world: Surroundings, args: Sequence[object], _: Optio
     return before + (row["description"] or "")
 
 
-def _multivalue_preference(world: Surroundings, args: Sequence[object], _: Options) -> list[object]:
+def _multivalue_preference(world: PluginContext, args: Sequence[object], _: Options) -> list[object]:
     """Source: Koha, C4/Context.pm multivalue_preference; Perl's split drops empty parts at the end."""
     value = world.objects.preference(_argument(args, 0)) or ""
     parts = value.split("|" if "|" in value else ",")
@@ -324,7 +324,7 @@ def _multivalue_preference(world: Surroundings, args: Sequence[object], _: Optio
     return [*parts]
 
 
-def _version(world: Surroundings, _args: Sequence[object], _options: Options) -> dict[str, object]:
+def _version(world: PluginContext, _args: Sequence[object], _options: Options) -> dict[str, object]:
     """Answer ``Version`` from the database's; Koha asks its program, which is the same after an update."""
     version = world.tx.koha.version
     maintenance, development = version.rest[:2] or "00", version.rest[2:5]
@@ -407,7 +407,7 @@ def _refuse_others(method: str, options: Options, known: set[str]) -> None:
             raise TemplateError("plugin", f"{method}: {name} is not known here")
 
 
-def _require(world: Surroundings, table: str, plugin: str) -> None:
+def _require(world: PluginContext, table: str, plugin: str) -> None:
     if not world.tx.koha.has(table):
         raise TemplateError(
             "plugin",

@@ -34,18 +34,18 @@ from koha_ill_sidecar.domain.notices import (
     QueuedNotice,
     RenderedNotice,
     fit_sms,
-    mending_address,
+    letter_edit_url,
     staff_notice_enabled,
 )
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
 from koha_ill_sidecar.errors import LetterMissing, NoticeIsBlank, TemplateFailed
-from koha_ill_sidecar.messages import Sentence, sentence, verbatim
+from koha_ill_sidecar.messages import LazyMessage, lazy, literal
 from koha_ill_sidecar.services.notices.kinds import KINDS
 from koha_ill_sidecar.services.notices.metadata import Metadata, notice_metadata
 from koha_ill_sidecar.services.notices.plugins import AUTOMATIC, PLUGINS, Plugin, date_style, make_plugins
 from koha_ill_sidecar.services.notices.records import KohaObjects
 from koha_ill_sidecar.services.people.library_addresses import LibraryAddresses, addresses_of
-from koha_ill_sidecar.storage.direct import together
+from koha_ill_sidecar.storage.direct import batch
 from koha_ill_sidecar.storage.koha import action_logs, attributes, letters, messaging_preferences, requests
 from koha_ill_sidecar.storage.message_queue import enqueue
 from koha_ill_sidecar.storage.message_queue.enqueue import QueuedMessage
@@ -102,7 +102,7 @@ def send_patron_notice(
         lambda notice: _message(ill_request, notice, sender=addresses.sender, reply_to=addresses.inbound_ill),
     )
     if outcome.queued:
-        with together(tx) as notes:
+        with batch(tx) as notes:
             action_logs.add_patron_notice(
                 notes, ill_request.illrequest_id, notice_code=notice_code, actor=actor
             )
@@ -151,7 +151,7 @@ def send_staff_notice(
             code=notice_code,
             not_queued=(
                 _not_queued(
-                    EMAIL, NotQueuedReason.NOT_ENABLED, sentence("ILLSendStaffNotices does not name it.")
+                    EMAIL, NotQueuedReason.NOT_ENABLED, lazy("ILLSendStaffNotices does not name it.")
                 ),
             ),
         )
@@ -161,7 +161,7 @@ def send_staff_notice(
         refusal = _not_queued(
             EMAIL,
             NotQueuedReason.NO_LIBRARY_ADDRESS,
-            sentence(
+            lazy(
                 "Library %(library)s has no ILL address; set one in Koha under Libraries, or the preference "
                 "ILLDefaultStaffEmail.",
                 library=ill_request.branchcode,
@@ -298,8 +298,8 @@ class _Rendering:
             return NotQueued(
                 transport=transport,
                 reason=NotQueuedReason.NO_LETTER,
-                detail=LetterMissing(code, transport).sentence,
-                mending_address=self._mending_address(code),
+                detail=LetterMissing(code, transport).message,
+                edit_url=self._mending_address(code),
             )
         try:
             notice = self._fill_in(letter)
@@ -307,15 +307,15 @@ class _Rendering:
             return NotQueued(
                 transport=transport,
                 reason=NotQueuedReason.TEMPLATE_FAILED,
-                detail=error.sentence,
-                mending_address=error.mending_address,
+                detail=error.message,
+                edit_url=error.mending_address,
             )
         if notice.is_blank:
             return NotQueued(
                 transport=transport,
                 reason=NotQueuedReason.EMPTY,
-                detail=NoticeIsBlank(code, transport).sentence,
-                mending_address=self._mending_address(code, letter.branchcode),
+                detail=NoticeIsBlank(code, transport).message,
+                edit_url=self._mending_address(code, letter.branchcode),
             )
         return notice
 
@@ -372,18 +372,18 @@ class _Rendering:
         except TemplateError as error:
             address = self._mending_address(letter.code, letter.branchcode)
             raise TemplateFailed(
-                sentence(
+                lazy(
                     "The %(part)s of notice template %(letter)s cannot be processed: %(error)s. %(advice)s",
                     part=_PARTS[part],
                     letter=_named(letter),
                     error=str(error),
-                    advice=_how_to_mend(address),
+                    advice=_how_to_fix(address),
                 ),
                 mending_address=address,
             ) from error
 
     def _mending_address(self, code: str, branchcode: str = "") -> str | None:
-        return mending_address(self._tx.preferences.text("staffClientBaseURL"), code, branchcode)
+        return letter_edit_url(self._tx.preferences.text("staffClientBaseURL"), code, branchcode)
 
     def _variables(self, substitutes: Mapping[str, str]) -> dict[str, object]:
         """Give what a template can name; what would cost a query is a function, called when it is named."""
@@ -449,25 +449,25 @@ class _Rendering:
         return ",".join(descriptions) if descriptions else None
 
 
-_PARTS = {"title": sentence("title"), "content": sentence("content")}
+_PARTS = {"title": lazy("title"), "content": lazy("content")}
 
 
-def _named(letter: Letter) -> Sentence:
-    name = sentence(
+def _named(letter: Letter) -> LazyMessage:
+    name = lazy(
         "%(code)s (%(transport)s, %(lang)s)",
         code=letter.code,
-        transport=verbatim(letter.transport),
-        lang=sentence("default") if letter.lang == DEFAULT_LANG else letter.lang,
+        transport=literal(letter.transport),
+        lang=lazy("default") if letter.lang == DEFAULT_LANG else letter.lang,
     )
     if not letter.branchcode:
         return name
-    return sentence("%(letter)s of library %(library)s", letter=name, library=letter.branchcode)
+    return lazy("%(letter)s of library %(library)s", letter=name, library=letter.branchcode)
 
 
-def _how_to_mend(address: str | None) -> Sentence:
+def _how_to_fix(address: str | None) -> LazyMessage:
     if address is None:
-        return sentence("Correct it in Koha under Tools, Notices and slips.")
-    return sentence("Correct it in Koha: %(address)s", address=address)
+        return lazy("Correct it in Koha under Tools, Notices and slips.")
+    return lazy("Correct it in Koha: %(address)s", address=address)
 
 
 def _plugin(name: str, context: Context, _args: list[object]) -> object:
@@ -491,25 +491,25 @@ def _patron_transports(
     if notice_code not in MESSAGE_NAMES:
         return (), _for_all(
             NotQueuedReason.NO_PREFERENCE,
-            sentence("Koha has no messaging preference for %(notice)s.", notice=notice_code),
+            lazy("Koha has no messaging preference for %(notice)s.", notice=notice_code),
         )
     if ill_request.borrowernumber is None:
-        return (), _for_all(NotQueuedReason.NO_PATRON, sentence("The request has no patron."))
+        return (), _for_all(NotQueuedReason.NO_PATRON, lazy("The request has no patron."))
     name = MESSAGE_NAMES[notice_code]
     transports = messaging_preferences.transports(tx, ill_request.borrowernumber, name)
     if not transports:
         return (), _for_all(
             NotQueuedReason.NOT_CHOSEN,
-            sentence("The patron's messaging preferences choose no transport for %(notice)s.", notice=name),
+            lazy("The patron's messaging preferences choose no transport for %(notice)s.", notice=name),
         )
     return transports, None
 
 
-def _for_all(reason: NotQueuedReason, detail: Sentence) -> tuple[NotQueued, ...]:
+def _for_all(reason: NotQueuedReason, detail: LazyMessage) -> tuple[NotQueued, ...]:
     return tuple(_not_queued(transport, reason, detail) for transport in (EMAIL, SMS))
 
 
-def _not_queued(transport: str, reason: NotQueuedReason, detail: Sentence) -> NotQueued:
+def _not_queued(transport: str, reason: NotQueuedReason, detail: LazyMessage) -> NotQueued:
     return NotQueued(transport=transport, reason=reason, detail=detail)
 
 

@@ -15,18 +15,18 @@ from koha_ill_sidecar.domain.figures import By, Group
 from koha_ill_sidecar.domain.statuses import WAITING_FOR_STAFF
 from koha_ill_sidecar.services.delivery import messages
 from koha_ill_sidecar.services.operations import figures
-from koha_ill_sidecar.services.operations.figures import ReckonedFigures
+from koha_ill_sidecar.services.operations.figures import ComputedFigures
 from koha_ill_sidecar.storage.koha import libraries, patrons
 from koha_ill_sidecar.storage.sidecar import progress, receipts, waiting
-from koha_ill_sidecar.storage.sidecar.progress import Note
+from koha_ill_sidecar.storage.sidecar.progress import StaffAlert
 from koha_ill_sidecar.storage.sidecar.waiting import WaitingRequests
 from koha_ill_sidecar.storage.transaction import Transaction
 
-MOST_NOTES = 20
-MOST_COUNTED = 1000
+MAX_ALERTS = 20
+MAX_COUNTED = 1000
 """What is more is told as "more than"."""
 
-MOST_GROUPS = 15
+MAX_GROUPS = 15
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,15 +56,15 @@ class Dashboard:
         reckoned: Nothing where the job has never run.
     """
 
-    notes: Sequence[Note]
+    alerts: Sequence[StaffAlert]
     failed_messages: int
     unmatched_callbacks: int
     waiting: Sequence[WaitingRequests]
-    reckoned: ReckonedFigures | None
+    computed: ComputedFigures | None
     rankings: Mapping[By, Ranking]
 
 
-def look(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
+def load_dashboard(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
     """
     Give the dashboard; at most seven queries.
 
@@ -74,13 +74,13 @@ def look(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
     Args:
         delivery: Says which messages are ours.
     """
-    reckoned = figures.last(tx)
+    reckoned = figures.latest(tx)
     return Dashboard(
-        notes=progress.notes(tx, limit=MOST_NOTES + 1),
-        failed_messages=messages.count_entries(tx, messages.FAILED_LATELY, delivery, limit=MOST_COUNTED + 1),
-        unmatched_callbacks=receipts.count(tx, [Verdict.UNKNOWN_REQUEST], limit=MOST_COUNTED + 1),
-        waiting=waiting.look(tx, WAITING_FOR_STAFF, limit=MOST_COUNTED + 1),
-        reckoned=reckoned,
+        alerts=progress.alerts(tx, limit=MAX_ALERTS + 1),
+        failed_messages=messages.count_entries(tx, messages.FAILED_LATELY, delivery, limit=MAX_COUNTED + 1),
+        unmatched_callbacks=receipts.count(tx, [Verdict.UNKNOWN_REQUEST], limit=MAX_COUNTED + 1),
+        waiting=waiting.find(tx, WAITING_FOR_STAFF, limit=MAX_COUNTED + 1),
+        computed=reckoned,
         rankings=_rankings(tx, reckoned) if reckoned else {},
     )
 
@@ -103,9 +103,9 @@ class OverTime:
     others: int
 
 
-def look_over_time(tx: Transaction, by: By) -> OverTime | None:
+def load_over_time(tx: Transaction, by: By) -> OverTime | None:
     """Give the months of the largest backends, libraries or partners; two queries, whatever there is to tell."""
-    reckoned = figures.last(tx)
+    reckoned = figures.latest(tx)
     if reckoned is None:
         return None
     found = reckoned.figures.series.get(by, {})
@@ -130,7 +130,7 @@ def _names(tx: Transaction, by: By, keys: Iterable[str]) -> Mapping[str, str]:
     return {}
 
 
-def _rankings(tx: Transaction, reckoned: ReckonedFigures) -> dict[By, Ranking]:
+def _rankings(tx: Transaction, reckoned: ComputedFigures) -> dict[By, Ranking]:
     return {by: _ranking(tx, by, reckoned.figures.groups.get(by, ())) for by in By}
 
 
@@ -144,4 +144,4 @@ def _ranking(tx: Transaction, by: By, every: Sequence[Group]) -> Ranking:
 
 
 def _largest(groups: Sequence[Group], by: By) -> Sequence[Group]:
-    return groups if by is By.MONTH else groups[:MOST_GROUPS]
+    return groups if by is By.MONTH else groups[:MAX_GROUPS]

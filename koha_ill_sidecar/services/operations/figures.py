@@ -43,7 +43,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ReckonedFigures:
+class ComputedFigures:
     """The numbers as they last were reckoned."""
 
     figures: Figures
@@ -83,12 +83,12 @@ def count_enquiries(tx: Transaction, above: int, about: Span) -> Step:
     return Step(counts=list(counts), above=up_to)
 
 
-def keep(tx: Transaction, reckoned: Figures) -> None:
+def save(tx: Transaction, reckoned: Figures) -> None:
     """Keep the numbers for whoever looks at the dashboard."""
-    figures.keep(tx, _NAME, reckoned.as_json())
+    figures.save(tx, _NAME, reckoned.as_json())
 
 
-def last(tx: Transaction) -> ReckonedFigures | None:
+def latest(tx: Transaction) -> ComputedFigures | None:
     """Give the numbers as they last were reckoned; one query of one row."""
     kept = figures.find(tx, _NAME)
-    return None if kept is None else ReckonedFigures(figures=Figures.read(kept.value), made_at=kept.made_at)
+    return None if kept is None else ComputedFigures(figures=Figures.read(kept.value), made_at=kept.made_at)

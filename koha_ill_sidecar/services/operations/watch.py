@@ -16,25 +16,25 @@ from koha_ill_sidecar.errors import RequestNotFound
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import change_watch, checkpoints, history, partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
-from koha_ill_sidecar.storage.sidecar.change_watch import Seen
+from koha_ill_sidecar.storage.sidecar.change_watch import KnownStatus
 from koha_ill_sidecar.storage.transaction import Transaction
 
 CHANGED_IN_KOHA = "changed_in_koha"
 DELETED_IN_KOHA = "deleted_in_koha"
 """Kinds of history entries."""
 
-_LOG_MARK = "watch.log"
-_REQUESTS_MARK = "watch.requests"
-_OPEN_MARK = "watch.open"
-_SWEEP_MARK = "watch.sweep"
-_PASSES_MARK = "watch.passes"
+_LOG_CHECKPOINT = "watch.log"
+_REQUESTS_CHECKPOINT = "watch.requests"
+_OPEN_CHECKPOINT = "watch.open"
+_SWEEP_CHECKPOINT = "watch.sweep"
+_PASSES_CHECKPOINT = "watch.passes"
 
 _LAG_SECONDS = 600  # longer than any transaction of Koha's that makes a request or a log row
 
 _ACTOR = Actor(interface=Interface.CRON, script="koha-ill-sidecar")
 
 
-class Noticed(StrEnum):
+class ChangeOutcome(StrEnum):
     """What became of a request that looked different."""
 
     ADOPTED = "adopted"
@@ -44,11 +44,11 @@ class Noticed(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Swept:
+class SweepResult:
     """What one step of the sweep came upon."""
 
-    suspects: tuple[int, ...]
-    adopted: int
+    candidates: tuple[int, ...]
+    tracked: int
     is_at_end: bool
 
 
@@ -57,94 +57,94 @@ def koha_was_upgraded(tx: Transaction) -> bool:
     return tx.preferences.text("Version") != str(tx.koha.version)
 
 
-def adopt_new(tx: Transaction) -> int:
+def track_new(tx: Transaction) -> int:
     """
     Begin to watch the requests that were made since the last time; tells how many.
 
     At the very first time none: those that are there already are left to the sweep. Three queries.
     """
     highest = change_watch.highest_request(tx)
-    above = checkpoints.follow(tx, _REQUESTS_MARK, highest, lag_seconds=_LAG_SECONDS)
-    return change_watch.adopt(tx, above=above, up_to=highest) if highest > above else 0
+    above = checkpoints.advance(tx, _REQUESTS_CHECKPOINT, highest, lag_seconds=_LAG_SECONDS)
+    return change_watch.track(tx, above=above, up_to=highest) if highest > above else 0
 
 
-def suspects_by_log(tx: Transaction) -> list[int]:
+def candidates_by_log(tx: Transaction) -> list[int]:
     """
     Name the watched requests whose change stands in Koha's log and that look different; three queries.
 
     Koha writes the log only if the preference IllLog is on, so this is the quick way and not the only one.
     """
     highest = change_watch.highest_log_row(tx)
-    above = checkpoints.follow(tx, _LOG_MARK, highest, lag_seconds=_LAG_SECONDS)
+    above = checkpoints.advance(tx, _LOG_CHECKPOINT, highest, lag_seconds=_LAG_SECONDS)
     return change_watch.changed_by_log(tx, above=above) if highest > above else []
 
 
-def suspects_among_open(tx: Transaction, *, limit: int) -> list[int]:
+def candidates_among_open(tx: Transaction, *, limit: int) -> list[int]:
     """
     Name those of the next *limit* open requests that look different; three queries and a write.
 
     Where there are more, the next call goes on behind them, and begins anew at the end: so a look costs no more
     however many requests a library leaves open.
     """
-    above = checkpoints.position(tx, _OPEN_MARK) or 0
+    above = checkpoints.get(tx, _OPEN_CHECKPOINT) or 0
     suspects, following = change_watch.changed_among_open(tx, above=above, limit=limit)
     if (following or 0) != above:
-        checkpoints.place(tx, _OPEN_MARK, following or 0)
+        checkpoints.save(tx, _OPEN_CHECKPOINT, following or 0)
     return suspects
 
 
-def sweep(tx: Transaction, *, limit: int) -> Swept:
+def sweep(tx: Transaction, *, limit: int) -> SweepResult:
     """
     Look at the next *limit* requests of all, adopt those that are not watched and name those that differ.
 
     The safety net under the quicker ways: it comes round to every request, however a change was made. Six
     queries.
     """
-    above = checkpoints.position(tx, _SWEEP_MARK) or 0
+    above = checkpoints.get(tx, _SWEEP_CHECKPOINT) or 0
     up_to = change_watch.end_of_chunk(tx, above=above, limit=limit)
     is_at_end = up_to is None
     if up_to is None:
         up_to = change_watch.highest_known(tx)  # what was deleted from the end of Koha's table
-        checkpoints.place(tx, _PASSES_MARK, passes(tx) + 1)
+        checkpoints.save(tx, _PASSES_CHECKPOINT, completed_passes(tx) + 1)
     suspects = change_watch.changed_in_range(tx, above=above, up_to=up_to)
-    adopted = 0 if is_at_end else change_watch.adopt(tx, above=above, up_to=up_to)
-    checkpoints.place(tx, _SWEEP_MARK, 0 if is_at_end else up_to)
-    return Swept(suspects=tuple(suspects), adopted=adopted, is_at_end=is_at_end)
+    adopted = 0 if is_at_end else change_watch.track(tx, above=above, up_to=up_to)
+    checkpoints.save(tx, _SWEEP_CHECKPOINT, 0 if is_at_end else up_to)
+    return SweepResult(candidates=tuple(suspects), tracked=adopted, is_at_end=is_at_end)
 
 
-def passes(tx: Transaction) -> int:
+def completed_passes(tx: Transaction) -> int:
     """Tell how often the sweep has been all the way round."""
-    return checkpoints.position(tx, _PASSES_MARK) or 0
+    return checkpoints.get(tx, _PASSES_CHECKPOINT) or 0
 
 
-def notice_change(tx: Transaction, illrequest_id: int) -> Noticed:
+def handle_change(tx: Transaction, illrequest_id: int) -> ChangeOutcome:
     """
     Look at a request again and do what follows from how it changed, once.
 
     Our row is locked, Koha's is only read: a colleague's long transaction on the request does not hold us up.
     Our own changes write how they leave the request in their own transaction, so they are never taken for Koha's.
     """
-    seen = change_watch.lock_seen(tx, illrequest_id)
+    seen = change_watch.lock_known(tx, illrequest_id)
     if seen is None:
-        return Noticed.NOTHING
+        return ChangeOutcome.NOTHING
     tx.changed.add(illrequest_id)
     try:
         ill_request = requests.get(tx, illrequest_id)
     except RequestNotFound:
-        return _let_go(tx, illrequest_id, seen)
+        return _forget(tx, illrequest_id, seen)
     if _has_stale_alias(ill_request, seen):
         change_watch.clear_stale_alias(tx, illrequest_id, ill_request.status_alias or "")
         ill_request = replace(ill_request, status_alias=None)
-    sidecar_requests.keep_seen(tx, ill_request)
+    sidecar_requests.record_seen(tx, ill_request)
     if seen.status is None:
-        return Noticed.ADOPTED
+        return ChangeOutcome.ADOPTED
     if (seen.status, seen.status_alias) == (ill_request.status, ill_request.status_alias):
-        return Noticed.NOTHING
+        return ChangeOutcome.NOTHING
     _follow(tx, ill_request, seen)
-    return Noticed.CHANGED
+    return ChangeOutcome.CHANGED
 
 
-def _follow(tx: Transaction, ill_request: ILLRequest, seen: Seen) -> None:
+def _follow(tx: Transaction, ill_request: ILLRequest, seen: KnownStatus) -> None:
     detail = {
         "status_before": seen.status,
         "status_after": ill_request.status,
@@ -156,14 +156,14 @@ def _follow(tx: Transaction, ill_request: ILLRequest, seen: Seen) -> None:
         partner_enquiries.close(tx, ill_request.illrequest_id, status=ill_request.status or "")
 
 
-def _let_go(tx: Transaction, illrequest_id: int, seen: Seen) -> Noticed:
+def _forget(tx: Transaction, illrequest_id: int, seen: KnownStatus) -> ChangeOutcome:
     history.add(tx, illrequest_id, DELETED_IN_KOHA, actor=_ACTOR, detail={"status_before": seen.status})
     partner_enquiries.forget(tx, illrequest_id)
     sidecar_requests.forget(tx, illrequest_id)
-    return Noticed.DELETED
+    return ChangeOutcome.DELETED
 
 
-def _has_stale_alias(ill_request: ILLRequest, seen: Seen) -> bool:
+def _has_stale_alias(ill_request: ILLRequest, seen: KnownStatus) -> bool:
     # Only the alias that was there before the return: staff may well give a returned request one of its own.
     return (
         ill_request.status == Status.RET

@@ -20,7 +20,7 @@ from koha_ill_sidecar.storage.sidecar.outbox import OutboxKind, OutboxRow
 
 logger = logging.getLogger(__name__)
 
-GoOn = Callable[[], bool]
+ShouldContinue = Callable[[], bool]
 
 _AT_ONCE = 100
 _FIRST_PAUSE_SECONDS = 10.0
@@ -29,7 +29,9 @@ _MOST_DOUBLINGS = 10
 _GIVE_UP_SECONDS = 7 * 86400.0  # by then somebody has missed the records, and had the index rebuilt
 
 
-def tell_workers(database: Database, broker: BrokerSettings | None, go_on: GoOn) -> Mapping[str, int]:
+def notify_workers(
+    database: Database, broker: BrokerSettings | None, go_on: ShouldContinue
+) -> Mapping[str, int]:
     """
     Tell Koha's workers of the jobs that wait for them; gives how many were told, put off or dropped.
 
@@ -44,12 +46,12 @@ def tell_workers(database: Database, broker: BrokerSettings | None, go_on: GoOn)
         if broker is None:
             logger.warning("no message broker known, koha.conf is not set", extra={"jobs": len(rows)})
             _remove(database, rows, "dropped", tally)
-        elif not _tell_all(database, broker, rows, tally):
+        elif not _notify_all(database, broker, rows, tally):
             break
     return tally
 
 
-def _tell_all(
+def _notify_all(
     database: Database, settings: BrokerSettings, rows: Sequence[OutboxRow], tally: "Counter[str]"
 ) -> bool:
     """Tell as much as goes over one connection; says whether the broker is there."""
@@ -57,29 +59,29 @@ def _tell_all(
     try:
         with connected(settings) as broker:
             for row in rows:
-                _tell(broker, settings, row)
+                _notify(broker, settings, row)
                 told.append(row)
     except BrokerUnavailable as error:
         logger.warning("message broker away", extra={"reason": str(error), "jobs": len(rows) - len(told)})
         _remove(database, told, "told", tally)
         for row in rows[len(told) :]:
-            _put_off(database, row, error, tally)
+            _postpone(database, row, error, tally)
         return False
     _remove(database, told, "told", tally)
     return True
 
 
-def _tell(broker: Broker, settings: BrokerSettings, row: OutboxRow) -> None:
+def _notify(broker: Broker, settings: BrokerSettings, row: OutboxRow) -> None:
     broker.send(settings.queue(row.payload["queue"]), json.dumps(row.payload["message"]))
 
 
-def _put_off(database: Database, row: OutboxRow, error: BrokerUnavailable, tally: "Counter[str]") -> None:
+def _postpone(database: Database, row: OutboxRow, error: BrokerUnavailable, tally: "Counter[str]") -> None:
     if row.age_seconds > _GIVE_UP_SECONDS:
         logger.error("job not told to koha's workers", extra={"job": row.payload["message"].get("job_id")})
         _remove(database, [row], "dropped", tally)
         return
     pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(row.attempts, _MOST_DOUBLINGS), _LONGEST_PAUSE_SECONDS)
-    database.transact(outbox.put_off, row.outbox_id, seconds=pause, error=str(error))
+    database.transact(outbox.postpone, row.outbox_id, seconds=pause, error=str(error))
     tally["put_off"] += 1
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS
-from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode, RenderedNotice, mending_address
+from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode, RenderedNotice, letter_edit_url
 from koha_ill_sidecar.domain.partners import Partner, joined_addresses
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, Status
@@ -19,7 +19,7 @@ from koha_ill_sidecar.services.notices.sending import render_notice
 from koha_ill_sidecar.services.people.library_addresses import library_addresses
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.ids import shown_id
-from koha_ill_sidecar.services.requests.snapshots import glance
+from koha_ill_sidecar.services.requests.snapshots import snapshot
 from koha_ill_sidecar.services.requests.statuses import require, set_status
 from koha_ill_sidecar.storage.koha import attributes, patrons, requests
 from koha_ill_sidecar.storage.koha.installed import KohaVersion
@@ -49,7 +49,7 @@ class PartnersPreview:
     """What would be sent."""
 
     ill_request: ILLRequest
-    number: str  # with the library's prefix
+    shown_id: str  # with the library's prefix
     messages: tuple[PartnerMessage, ...]
 
 
@@ -75,12 +75,12 @@ class PartnersForm:
     """
 
     ill_request: ILLRequest
-    seen: Mapping[str, str]
-    number: str  # with the library's prefix
+    version: Mapping[str, str]
+    shown_id: str  # with the library's prefix
     partners: Sequence[Partner]
     draft: RenderedNotice | None
     problem: NoticeError | None
-    mending_address: str | None
+    edit_url: str | None
 
 
 def find_partners(tx: Transaction) -> list[Partner]:
@@ -131,12 +131,12 @@ def form(tx: Transaction, illrequest_id: int, actor: Actor) -> PartnersForm:
         problem = error
     return PartnersForm(
         ill_request=ill_request,
-        seen=glance(tx, ill_request),
-        number=shown_id(tx, ill_request),
+        version=snapshot(tx, ill_request),
+        shown_id=shown_id(tx, ill_request),
         partners=find_partners(tx),
         draft=proposed,
         problem=problem,
-        mending_address=mending_address(
+        edit_url=letter_edit_url(
             tx.preferences.text("staffClientBaseURL"),
             NoticeCode.PARTNER_REQUEST,
             ill_request.branchcode or "",
@@ -160,7 +160,7 @@ def preview(
     require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
     messages = _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
     return PartnersPreview(
-        ill_request=ill_request, number=shown_id(tx, ill_request), messages=tuple(messages)
+        ill_request=ill_request, shown_id=shown_id(tx, ill_request), messages=tuple(messages)
     )
 
 

@@ -8,12 +8,12 @@ from koha_ill_sidecar.storage.koha import patron_search, patrons
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.transaction import Transaction
 
-MOST = 20
+MAX_RESULTS = 20
 """So many patrons are shown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
+class PatronMatch:
     """
     Who is meant by what was typed.
 
@@ -44,8 +44,8 @@ def search(tx: Transaction, typed: str, member: StaffMember) -> list[Patron]:
     if not words:
         return []
     branchcode = visible_library(tx, member)
-    found = patron_search.by_beginnings(tx, words, branchcode=branchcode, limit=MOST)
-    return found or patron_search.anywhere(tx, words, branchcode=branchcode, limit=MOST)
+    found = patron_search.by_beginnings(tx, words, branchcode=branchcode, limit=MAX_RESULTS)
+    return found or patron_search.anywhere(tx, words, branchcode=branchcode, limit=MAX_RESULTS)
 
 
 def visible_library(tx: Transaction, member: StaffMember) -> str | None:
@@ -58,7 +58,9 @@ def visible_library(tx: Transaction, member: StaffMember) -> str | None:
     return member.branchcode if is_bound else None
 
 
-def meant(tx: Transaction, typed: str, member: StaffMember, *, chosen: int | None = None) -> Meant:
+def resolve_patron(
+    tx: Transaction, typed: str, member: StaffMember, *, chosen: int | None = None
+) -> PatronMatch:
     """
     Find out which patron is meant; at most six queries.
 
@@ -68,12 +70,12 @@ def meant(tx: Transaction, typed: str, member: StaffMember, *, chosen: int | Non
         chosen: Number of the patron whose label *typed* may be.
     """
     if not typed.strip():
-        return Meant(None)
+        return PatronMatch(None)
     if chosen is not None:
         patron = patrons.find(tx, chosen)
         if patron is not None and patron.label == typed.strip():
-            return Meant(patron)
+            return PatronMatch(patron)
     found = patrons.find_as_typed(tx, typed.strip())
     if len(found) == 1:
-        return Meant(found[0])
-    return Meant(None, found[:MOST] or search(tx, typed, member))
+        return PatronMatch(found[0])
+    return PatronMatch(None, found[:MAX_RESULTS] or search(tx, typed, member))

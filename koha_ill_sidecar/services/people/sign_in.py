@@ -30,7 +30,7 @@ _PROLONGED_AFTER_SECONDS = (
 )
 
 
-class Refusal(StrEnum):
+class SignInRefusal(StrEnum):
     """Why somebody is not let in."""
 
     NOT_SIGNED_IN = "not_signed_in"
@@ -63,7 +63,7 @@ class SignedIn:
     workplaces: Mapping[str, str]
 
 
-def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn | Refusal:
+def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn | SignInRefusal:
     """
     Let in who is signed in to Koha's staff interface; two or three queries.
 
@@ -73,38 +73,38 @@ def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn 
     """
     session = koha_sessions.find(tx, session_id)
     if session is None or session.interface != _STAFF_INTERFACE or session.waits_for_second_factor:
-        return Refusal.NOT_SIGNED_IN
+        return SignInRefusal.NOT_SIGNED_IN
     now = int(time.time())
     if session.last_used < now - session_seconds(tx.preferences.text("timeout")):
-        return Refusal.SESSION_EXPIRED
+        return SignInRefusal.SESSION_EXPIRED
     if tx.preferences.flag("SessionRestrictionByIP", default=True) and session.address != address:
-        return Refusal.OTHER_ADDRESS
+        return SignInRefusal.OTHER_ADDRESS
     if not session.borrowernumber:
-        return Refusal.NO_PATRON
+        return SignInRefusal.NO_PATRON
     account = staff_accounts.find_by_number(tx, session.borrowernumber)
     if account is None:
-        return Refusal.NOT_SIGNED_IN
+        return SignInRefusal.NOT_SIGNED_IN
     signed_in = _let_in(tx, account, session_id, branchcode=session.branchcode)
     if isinstance(signed_in, SignedIn) and session.last_used < now - _PROLONGED_AFTER_SECONDS:
-        koha_sessions.prolong(tx, session, used_at=now)
+        koha_sessions.extend(tx, session, used_at=now)
     return signed_in
 
 
-def by_token(tx: Transaction, token: str) -> SignedIn | Refusal:
+def by_token(tx: Transaction, token: str) -> SignedIn | SignInRefusal:
     """Let in who signed in here before; two or three queries."""
     lasts = session_seconds(tx.preferences.text("timeout"))
     session = sessions.find(tx, token, lasts_seconds=lasts)
     if session is None:
-        return Refusal.SESSION_EXPIRED
+        return SignInRefusal.SESSION_EXPIRED
     account = staff_accounts.find_by_number(tx, session.borrowernumber)
     if account is None:
-        return Refusal.SESSION_EXPIRED
+        return SignInRefusal.SESSION_EXPIRED
     if _is_locked(tx, account):
-        return Refusal.LOCKED
+        return SignInRefusal.LOCKED
     return _let_in(tx, account, token, branchcode=session.branchcode)
 
 
-def by_password(tx: Transaction, name: str, password: str, branchcode: str = "") -> SignedIn | Refusal:
+def by_password(tx: Transaction, name: str, password: str, branchcode: str = "") -> SignedIn | SignInRefusal:
     """
     Sign in with userid or card number, and password.
 
@@ -116,31 +116,31 @@ def by_password(tx: Transaction, name: str, password: str, branchcode: str = "")
     accounts = staff_accounts.find_for_sign_in(tx, name)
     if not accounts:
         passwords.matches(None, password)
-        return _failed(tx, None, name, Refusal.WRONG_PASSWORD)
+        return _failed(tx, None, name, SignInRefusal.WRONG_PASSWORD)
     right = next((account for account in accounts if passwords.matches(account.password, password)), None)
     account = right or accounts[0]
     if _is_locked(tx, account):
-        return _failed(tx, account, name, Refusal.LOCKED)
+        return _failed(tx, account, name, SignInRefusal.LOCKED)
     if right is None:
         staff_accounts.add_failed_attempt(tx, account.borrowernumber)
-        return _failed(tx, account, name, Refusal.WRONG_PASSWORD)
+        return _failed(tx, account, name, SignInRefusal.WRONG_PASSWORD)
     if refusal := _further_conditions(tx, account):
         return _failed(tx, account, name, refusal)
-    staff_accounts.forget_failed_attempts(tx, account.borrowernumber)
+    staff_accounts.reset_failed_attempts(tx, account.borrowernumber)
     signed_in = _let_in(tx, account, secrets.token_urlsafe(32), branchcode=branchcode)
-    if isinstance(signed_in, Refusal):
+    if isinstance(signed_in, SignInRefusal):
         return _failed(tx, account, name, signed_in)
     if signed_in.member.branchcode not in signed_in.workplaces:
-        return Refusal.NOT_AT_LIBRARY
+        return SignInRefusal.NOT_AT_LIBRARY
     _begin(tx, signed_in)
     return signed_in
 
 
-def work_at(tx: Transaction, signed_in: SignedIn, branchcode: str) -> Refusal | None:
+def set_library(tx: Transaction, signed_in: SignedIn, branchcode: str) -> SignInRefusal | None:
     """Let somebody who signed in here work at another library."""
     if branchcode not in signed_in.workplaces:
-        return Refusal.NOT_AT_LIBRARY
-    sessions.work_at(tx, signed_in.token, branchcode)
+        return SignInRefusal.NOT_AT_LIBRARY
+    sessions.set_library(tx, signed_in.token, branchcode)
     return None
 
 
@@ -167,16 +167,16 @@ def _begin(tx: Transaction, signed_in: SignedIn) -> None:
         )
 
 
-def _further_conditions(tx: Transaction, account: StaffAccount) -> Refusal | None:
+def _further_conditions(tx: Transaction, account: StaffAccount) -> SignInRefusal | None:
     """Find what keeps out somebody whose password is right."""
     today = tx.connection.scalars(select(func.curdate())).one()
     if account.password_expiration_date is not None and account.password_expiration_date < today:
-        return Refusal.PASSWORD_EXPIRED
+        return SignInRefusal.PASSWORD_EXPIRED
     if str(account.borrowernumber) == tx.preferences.text("AnonymousPatron"):
-        return Refusal.WRONG_PASSWORD
+        return SignInRefusal.WRONG_PASSWORD
     mode = tx.preferences.text("TwoFactorAuthentication", "disabled")
     if mode == "enforced" or (mode in ("enabled", "1") and account.auth_method == "two-factor"):
-        return Refusal.SECOND_FACTOR
+        return SignInRefusal.SECOND_FACTOR
     return None
 
 
@@ -185,13 +185,15 @@ def _is_locked(tx: Transaction, account: StaffAccount) -> bool:
     return account.login_attempts < 0 or 0 < most <= account.login_attempts
 
 
-def _let_in(tx: Transaction, account: StaffAccount, token: str, *, branchcode: str) -> SignedIn | Refusal:
+def _let_in(
+    tx: Transaction, account: StaffAccount, token: str, *, branchcode: str
+) -> SignedIn | SignInRefusal:
     names = libraries.names(tx)
     member = staff_accounts.as_staff_member(account, names, branchcode)
     if not member.may(Permission.CATALOGUE):
-        return Refusal.NO_STAFF_ACCESS
+        return SignInRefusal.NO_STAFF_ACCESS
     if not member.may(Permission.ILL):
-        return Refusal.NO_ILL_PERMISSION
+        return SignInRefusal.NO_ILL_PERMISSION
     is_bound = _is_bound(tx) and not member.is_superlibrarian
     workplaces = {code: name for code, name in names.items() if code == account.branchcode or not is_bound}
     return SignedIn(member=member, token=token, libraries=names, workplaces=workplaces)
@@ -206,7 +208,9 @@ def _is_bound(tx: Transaction) -> bool:
     return tx.preferences.flag("IndependentBranches")
 
 
-def _failed(tx: Transaction, account: StaffAccount | None, name: str, refusal: Refusal) -> Refusal:
+def _failed(
+    tx: Transaction, account: StaffAccount | None, name: str, refusal: SignInRefusal
+) -> SignInRefusal:
     if tx.preferences.flag("AuthFailureLog"):
         number = account.borrowernumber if account else 0
         actor = Actor(interface=Interface.INTRANET)

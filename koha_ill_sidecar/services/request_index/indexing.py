@@ -22,11 +22,11 @@ from koha_ill_sidecar.storage.request_index.state import COMPLETE_MARK
 from koha_ill_sidecar.storage.sidecar import change_watch, checkpoints
 from koha_ill_sidecar.storage.transaction import Transaction
 
-_BUILT_MARK = "index.built"
-_COMMENTS_MARK = "index.comments"
-_WRITTEN_MARK = "index.written"
-_OPEN_MARK = "index.open"
-_SWEEP_MARK = "index.sweep"
+_BUILT_CHECKPOINT = "index.built"
+_COMMENTS_CHECKPOINT = "index.comments"
+_WRITTEN_CHECKPOINT = "index.written"
+_OPEN_CHECKPOINT = "index.open"
+_SWEEP_CHECKPOINT = "index.sweep"
 
 _QUEUE_STEP = 500  # changes at most; more of them take a second step
 
@@ -38,7 +38,7 @@ _ROUNDS_OF_TIMES = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
+class IndexProgress:
     """
     How far the index is.
 
@@ -102,37 +102,37 @@ def build(tx: Transaction) -> int | None:
     if is_complete(tx):
         return None
     listing.lock(tx)
-    above = checkpoints.position(tx, _BUILT_MARK) or 0
+    above = checkpoints.get(tx, _BUILT_CHECKPOINT) or 0
     highest = change_watch.highest_request(tx)
     if above < highest:
         up_to = min((postings.bucket_of(above + 1) + 1) * postings.BUCKET - 1, highest)
         done = index(tx, differences.numbers(tx, above=above, up_to=up_to), thoroughly=True)
-        checkpoints.place(tx, _BUILT_MARK, up_to)
+        checkpoints.save(tx, _BUILT_CHECKPOINT, up_to)
         return done
     missing = [column for column in KEYED_COLUMNS if column not in slices.columns_made(tx)]
     if missing:
         slices.make(tx, missing[0])
         return 0
-    checkpoints.place(tx, COMPLETE_MARK, 1)
+    checkpoints.save(tx, COMPLETE_MARK, 1)
     return None
 
 
-def begin_anew(tx: Transaction) -> None:
+def rebuild(tx: Transaction) -> None:
     """Let :func:`build` go through all requests and orders once more; what is there stays in use until then."""
     listing.lock(tx)
-    checkpoints.place(tx, _BUILT_MARK, 0)
-    checkpoints.place(tx, COMPLETE_MARK, 0)
+    checkpoints.save(tx, _BUILT_CHECKPOINT, 0)
+    checkpoints.save(tx, COMPLETE_MARK, 0)
     slices.forget(tx)
 
 
 def is_complete(tx: Transaction) -> bool:
     """Tell whether the first building is done."""
-    return checkpoints.position(tx, COMPLETE_MARK) == 1
+    return checkpoints.get(tx, COMPLETE_MARK) == 1
 
 
-def progress(tx: Transaction) -> Progress:
+def progress(tx: Transaction) -> IndexProgress:
     """Tell how far the index is; counts Koha's requests, which takes a moment where there are a million."""
-    return Progress(
+    return IndexProgress(
         indexed=len(postings.find(tx, [ALL]).get(ALL, ())),
         of=differences.count(tx),
         waiting=queue.count(tx),
@@ -154,7 +154,7 @@ def follow(tx: Transaction, *, open_limit: int) -> int:
 def index_commented(tx: Transaction) -> int:
     """Index the requests that were commented on since the last time; tells how many."""
     highest = differences.highest_comment(tx)
-    above = checkpoints.follow(tx, _COMMENTS_MARK, highest, lag_seconds=_LAG_SECONDS)
+    above = checkpoints.advance(tx, _COMMENTS_CHECKPOINT, highest, lag_seconds=_LAG_SECONDS)
     return index(tx, differences.commented(tx, above=above)) if highest > above else 0
 
 
@@ -165,10 +165,10 @@ def index_written(tx: Transaction) -> int:
     Koha's table has no index on when that was, but to read it of every row is quick.
     """
     highest = change_watch.highest_request(tx)
-    above = checkpoints.position(tx, _WRITTEN_MARK) or 0
+    above = checkpoints.get(tx, _WRITTEN_CHECKPOINT) or 0
     up_to = above + max(_TIMES_AT_ONCE, highest // _ROUNDS_OF_TIMES)
     found = differences.lately_written(tx, above=above, up_to=up_to, seconds=_LAG_SECONDS)
-    _go_on_from(tx, _WRITTEN_MARK, above, up_to if up_to < highest else None)
+    _continue_from(tx, _WRITTEN_CHECKPOINT, above, up_to if up_to < highest else None)
     return index(tx, found)
 
 
@@ -178,9 +178,9 @@ def index_open(tx: Transaction, *, limit: int) -> int:
 
     The next call goes on behind them, and begins anew at the end.
     """
-    above = checkpoints.position(tx, _OPEN_MARK) or 0
+    above = checkpoints.get(tx, _OPEN_CHECKPOINT) or 0
     found, following = differences.among_open(tx, above=above, limit=limit)
-    _go_on_from(tx, _OPEN_MARK, above, following)
+    _continue_from(tx, _OPEN_CHECKPOINT, above, following)
     return index(tx, found)
 
 
@@ -190,9 +190,9 @@ def sweep(tx: Transaction, *, limit: int) -> tuple[int, bool]:
 
     Tells how many were indexed, and whether that was the end. The safety net under the quicker ways.
     """
-    above = checkpoints.position(tx, _SWEEP_MARK) or 0
+    above = checkpoints.get(tx, _SWEEP_CHECKPOINT) or 0
     found, following = look_at(tx, above=above, limit=limit)
-    _go_on_from(tx, _SWEEP_MARK, above, following)
+    _continue_from(tx, _SWEEP_CHECKPOINT, above, following)
     return found, following is None
 
 
@@ -206,9 +206,9 @@ def look_at(tx: Transaction, *, above: int, limit: int) -> tuple[int, int | None
     return index(tx, found), following
 
 
-def _go_on_from(tx: Transaction, mark: str, above: int, following: int | None) -> None:
+def _continue_from(tx: Transaction, mark: str, above: int, following: int | None) -> None:
     if (following or 0) != above:
-        checkpoints.place(tx, mark, following or 0)
+        checkpoints.save(tx, mark, following or 0)
 
 
 def _write(

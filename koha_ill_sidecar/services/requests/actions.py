@@ -12,10 +12,10 @@ from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.statuses import Action, Status, StatusNode
 from koha_ill_sidecar.errors import ActionNotAllowed
-from koha_ill_sidecar.services.requests.header import RequestHead, Workplace, read_head
+from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContext, load_header
 from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.overview import status_of
-from koha_ill_sidecar.services.requests.snapshots import glance
+from koha_ill_sidecar.services.requests.snapshots import snapshot
 from koha_ill_sidecar.services.requests.statuses import graph_of
 from koha_ill_sidecar.storage.koha import attributes, authorised_values, requests
 from koha_ill_sidecar.storage.koha.authorised_values import AuthorisedValue
@@ -46,23 +46,23 @@ class ActionPreview:
         aliases: The site's own statuses to choose from.
     """
 
-    head: RequestHead
+    header: RequestHeader
     node: StatusNode
     title: str
     after: str
     is_logged: bool
-    seen: Mapping[str, str]
+    version: Mapping[str, str]
     open_enquiries: int
     comments: int
     aliases: Sequence[AuthorisedValue]
 
 
-Run: TypeAlias = Callable[[Transaction, int, Actor], ILLRequest | None]
+ActionFunction: TypeAlias = Callable[[Transaction, int, Actor], ILLRequest | None]
 """Does an action; gives the request that one goes on with, or nothing if it was deleted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
+class ActionResult:
     """
     What an action led to.
 
@@ -71,13 +71,15 @@ class Done:
         ill_request: The one to go on with, which may be another; nothing if it was deleted.
     """
 
-    number: str
+    shown_id: str
     ill_request: ILLRequest | None
-    new_number: str
+    new_shown_id: str
     status: str
 
 
-def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: Workplace) -> ActionPreview:
+def preview_action(
+    tx: Transaction, illrequest_id: int, method: str, workplace: StaffContext
+) -> ActionPreview:
     """
     Tell what an action would do; thirteen queries at most.
 
@@ -85,28 +87,28 @@ def preview_action(tx: Transaction, illrequest_id: int, method: str, workplace: 
         ActionNotAllowed: The status does not allow it.
         RequestNotFound: There is no such request.
     """
-    top = read_head(tx, illrequest_id, workplace)
+    top = load_header(tx, illrequest_id, workplace)
     node = next((node for node in top.actions if node.method == method), None)
     if node is None or method not in _AFTER:
         raise ActionNotAllowed(f"There is no {method} now.", allowed=top.methods)
     after = _AFTER[method]
     asked = partner_enquiries.find_for_request(tx, illrequest_id)
-    seen = glance(tx, top.ill_request, status=top.status)
+    seen = snapshot(tx, top.ill_request, status=top.status)
     values = values_by_type(attributes.find(tx, illrequest_id))
     return ActionPreview(
-        head=top,
+        header=top,
         node=node,
         title=values.get("article_title") or values.get("title", ""),
         after=graph_of(tx.koha, top.ill_request).name(after) if after else "",
         is_logged=after is not None and tx.preferences.flag("IllLog"),
-        seen=seen,
+        version=seen,
         open_enquiries=sum(enquiry.closed_at is None for enquiry in asked),
         comments=int(seen["comments"]) if method == Action.DELETE else 0,
         aliases=_aliases(tx, top.ill_request) if method == Action.MARK_COMPLETED else (),
     )
 
 
-def carry_out(tx: Transaction, illrequest_id: int, run: Run, actor: Actor) -> Done:
+def perform(tx: Transaction, illrequest_id: int, run: ActionFunction, actor: Actor) -> ActionResult:
     """
     Do an action and tell what is so now; what *run* raises is passed on.
 
@@ -115,10 +117,10 @@ def carry_out(tx: Transaction, illrequest_id: int, run: Run, actor: Actor) -> Do
     """
     number = shown_id(tx, requests.get(tx, illrequest_id))
     after = run(tx, illrequest_id, actor)
-    return Done(
-        number=number,
+    return ActionResult(
+        shown_id=number,
         ill_request=after,
-        new_number=shown_id(tx, after) if after else "",
+        new_shown_id=shown_id(tx, after) if after else "",
         status=status_of(tx, after) if after else "",
     )
 

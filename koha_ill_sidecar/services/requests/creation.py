@@ -175,7 +175,7 @@ def _insert(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> ILLReques
     added = replace(ill_request, illrequest_id=requests.add(tx, **columns))
     action_logs.add_status_change(tx, added.illrequest_id, before=None, after=added.status, actor=actor)
     history.add(tx, added.illrequest_id, "created", actor=actor, detail={"status": added.status})
-    sidecar_requests.keep_seen(tx, added)
+    sidecar_requests.record_seen(tx, added)
     return added
 
 

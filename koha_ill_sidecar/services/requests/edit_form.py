@@ -6,11 +6,11 @@ from typing import cast
 
 from koha_ill_sidecar.domain.attributes import UNAUTHENTICATED
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
-from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile, compare, one_line_ends
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_line_ends
 from koha_ill_sidecar.domain.staff import StaffMember
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.people import patron_search as patron_quick_search
-from koha_ill_sidecar.services.people.patron_search import MOST, Meant, visible_library
+from koha_ill_sidecar.services.people.patron_search import MAX_RESULTS, PatronMatch, visible_library
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.creation import Visitor
 from koha_ill_sidecar.services.requests.ids import shown_id
@@ -65,7 +65,7 @@ class RequestForm:
     """
 
     ill_request: ILLRequest
-    number: str
+    shown_id: str
     status: str
     type: str
     values: Mapping[str, str]
@@ -93,7 +93,7 @@ class TypedPatron:
 
 
 @dataclass(frozen=True, slots=True)
-class Mistakes:
+class InvalidEdit:
     """
     Nothing was written.
 
@@ -123,7 +123,7 @@ def form(
     meant = _meant(tx, typed_patron or TypedPatron("", ill_request.borrowernumber), member)
     return RequestForm(
         ill_request=ill_request,
-        number=shown_id(tx, ill_request),
+        shown_id=shown_id(tx, ill_request),
         status=graph_of(tx.koha, ill_request).name(ill_request.status),
         type=known.get("type", ""),
         values=values,
@@ -144,8 +144,8 @@ def save(
     *,
     typed: Mapping[str, str],
     patron: TypedPatron,
-    seen: Mapping[str, str],
-) -> ILLRequest | ChangedMeanwhile | Mistakes:
+    version: Mapping[str, str],
+) -> ILLRequest | ConcurrentChange | InvalidEdit:
     """
     Write what was typed, unless somebody else has changed the request since it was shown.
 
@@ -162,7 +162,7 @@ def save(
     now = _as_texts(tx.koha, before)
     meant = _meant(tx, patron, member)
     number = str(meant.patron.borrowernumber) if meant.patron else patron.text
-    changed = compare(seen=seen, now=now, yours={**typed, "borrowernumber": number})
+    changed = compare(seen=version, now=now, yours={**typed, "borrowernumber": number})
     if changed is not None:
         return changed
     cleaned = {name: one_line_ends(text).strip() for name, text in typed.items() if name in now}
@@ -174,7 +174,7 @@ def save(
         else:
             columns["borrowernumber"] = meant.patron.borrowernumber
     if mistakes:
-        return Mistakes(mistakes)
+        return InvalidEdit(mistakes)
     return service.edit(tx, illrequest_id, member.actor, **cast("RequestEdit", columns))
 
 
@@ -183,13 +183,13 @@ def patron_labels(tx: Transaction, borrowernumbers: Iterable[int]) -> dict[int, 
     return {number: patron.label for number, patron in patrons.find_many(tx, borrowernumbers).items()}
 
 
-def _meant(tx: Transaction, typed: TypedPatron, member: StaffMember) -> Meant:
+def _meant(tx: Transaction, typed: TypedPatron, member: StaffMember) -> PatronMatch:
     if typed.text:
-        return patron_quick_search.meant(tx, typed.text, member, chosen=typed.chosen)
-    return Meant(None if typed.chosen is None else patrons.find(tx, typed.chosen))
+        return patron_quick_search.resolve_patron(tx, typed.text, member, chosen=typed.chosen)
+    return PatronMatch(None if typed.chosen is None else patrons.find(tx, typed.chosen))
 
 
-def _not_sure(meant: Meant, typed: TypedPatron) -> RequestRefused:
+def _not_sure(meant: PatronMatch, typed: TypedPatron) -> RequestRefused:
     if meant.candidates:
         return RequestRefused("ambiguous_patron", "More than one patron may be meant. Choose one.")
     if typed.text:
@@ -260,5 +260,5 @@ def _matches(tx: Transaction, visitor: Visitor, member: StaffMember) -> list[Pat
         surname=visitor.last_name.strip(),
         firstname=visitor.first_name.strip(),
         branchcode=visible_library(tx, member),
-        limit=MOST,
+        limit=MAX_RESULTS,
     )

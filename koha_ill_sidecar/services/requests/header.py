@@ -12,7 +12,7 @@ from koha_ill_sidecar.services.requests.overview import status_of
 from koha_ill_sidecar.services.requests.statuses import available_actions, graph_of
 from koha_ill_sidecar.storage.koha import letters, requests
 from koha_ill_sidecar.storage.sidecar import progress
-from koha_ill_sidecar.storage.sidecar.progress import Kept
+from koha_ill_sidecar.storage.sidecar.progress import RequestState
 from koha_ill_sidecar.storage.transaction import Transaction
 
 OFFERED = frozenset(
@@ -33,7 +33,7 @@ SENDABLE = (*STAFF_MENU, NoticeCode.REQUEST_UPDATE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Workplace:
+class StaffContext:
     """
     Who works with requests, and with what.
 
@@ -50,7 +50,7 @@ class Workplace:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RequestHead:
+class RequestHeader:
     """
     What every page about a request begins with.
 
@@ -64,12 +64,12 @@ class RequestHead:
     """
 
     ill_request: ILLRequest
-    number: str
+    shown_id: str
     status: str
     core_status: str
     actions: tuple[StatusNode, ...]
     notice_names: Mapping[str, str]
-    kept: Kept
+    state: RequestState
     suppliers: tuple[str | None, ...]
     generic_backend: str
 
@@ -86,18 +86,18 @@ class RequestHead:
         return {code: self.notice_names[code] for code in SENDABLE if code in self.notice_names}
 
 
-def read_head(tx: Transaction, illrequest_id: int, workplace: Workplace) -> RequestHead:
+def load_header(tx: Transaction, illrequest_id: int, workplace: StaffContext) -> RequestHeader:
     """Give what every page about a request begins with; three queries, or four. Raises RequestNotFound."""
-    return head_of(tx, requests.get(tx, illrequest_id), workplace)
+    return header_of(tx, requests.get(tx, illrequest_id), workplace)
 
 
-def head_of(tx: Transaction, ill_request: ILLRequest, workplace: Workplace) -> RequestHead:
+def header_of(tx: Transaction, ill_request: ILLRequest, workplace: StaffContext) -> RequestHeader:
     """Give the head for a request that was read already; three queries at most."""
     kept = progress.get(tx, ill_request.illrequest_id)
     suppliers = _other_suppliers(tx, kept, workplace)
-    return RequestHead(
+    return RequestHeader(
         ill_request=ill_request,
-        number=shown_id(tx, ill_request),
+        shown_id=shown_id(tx, ill_request),
         status=status_of(tx, ill_request),
         core_status=graph_of(tx.koha, ill_request).name(ill_request.status),
         actions=tuple(
@@ -106,13 +106,13 @@ def head_of(tx: Transaction, ill_request: ILLRequest, workplace: Workplace) -> R
             if node.method in OFFERED and (suppliers or node.method != Action.SWITCH_PROVIDER)
         ),
         notice_names=letters.names(tx),
-        kept=kept,
+        state=kept,
         suppliers=suppliers,
         generic_backend=tx.koha.generic_backend,
     )
 
 
-def _other_suppliers(tx: Transaction, kept: Kept, workplace: Workplace) -> tuple[str | None, ...]:
+def _other_suppliers(tx: Transaction, kept: RequestState, workplace: StaffContext) -> tuple[str | None, ...]:
     """Give who else could supply a request; as in Koha, nobody can where there is one backend only."""
     every = (None, *(name for name in workplace.suppliers if name != tx.koha.generic_backend))
     return tuple(name for name in every if name != kept.supplier_backend)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from koha_ill_sidecar.domain.attributes import label
 from koha_ill_sidecar.domain.item_form import KEPT, ItemEntry, entry_of
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
-from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile, compare, one_line_ends
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_line_ends
 from koha_ill_sidecar.domain.staff import StaffMember
 from koha_ill_sidecar.domain.statuses import Action
 from koha_ill_sidecar.services.requests import lifecycle as service
@@ -18,7 +18,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ItemFormOfRequest:
+class ItemForm:
     """
     What is known of an item, to be edited.
 
@@ -28,7 +28,7 @@ class ItemFormOfRequest:
     """
 
     ill_request: ILLRequest
-    number: str
+    shown_id: str
     entry: ItemEntry
     values: Mapping[str, str]
     keeps_emptied: bool
@@ -43,10 +43,10 @@ class SavedItem:
         kept: Labels of the fields that were emptied and yet keep their value.
     """
 
-    kept: tuple[str, ...]
+    emptied: tuple[str, ...]
 
 
-def form(tx: Transaction, illrequest_id: int) -> ItemFormOfRequest:
+def form(tx: Transaction, illrequest_id: int) -> ItemForm:
     """
     Give the form; two queries.
 
@@ -57,9 +57,9 @@ def form(tx: Transaction, illrequest_id: int) -> ItemFormOfRequest:
     ill_request = requests.get(tx, illrequest_id)
     require(tx, ill_request, Action.EDIT_ITEM)
     values = _shown(tx, illrequest_id)
-    return ItemFormOfRequest(
+    return ItemForm(
         ill_request=ill_request,
-        number=shown_id(tx, ill_request),
+        shown_id=shown_id(tx, ill_request),
         entry=entry_of(values),
         values=values,
         keeps_emptied=validation.upserts(tx.koha),
@@ -67,8 +67,8 @@ def form(tx: Transaction, illrequest_id: int) -> ItemFormOfRequest:
 
 
 def save(
-    tx: Transaction, illrequest_id: int, member: StaffMember, *, entry: ItemEntry, seen: Mapping[str, str]
-) -> SavedItem | ChangedMeanwhile:
+    tx: Transaction, illrequest_id: int, member: StaffMember, *, entry: ItemEntry, version: Mapping[str, str]
+) -> SavedItem | ConcurrentChange:
     """
     Write what was typed, unless somebody else has changed the item since it was shown.
 
@@ -83,14 +83,14 @@ def save(
     stored = values_by_type(attributes.find(tx, illrequest_id))
     now = {key: value for key, value in stored.items() if key not in KEPT}
     typed = {key: one_line_ends(value) for key, value in {"type": entry.type, **entry.stored}.items()}
-    changed = compare(seen=seen, now=now, yours=typed)
+    changed = compare(seen=version, now=now, yours=typed)
     if changed is not None:
         return changed
     keeps_emptied = validation.upserts(tx.koha)
     of_programs = {} if keeps_emptied else {key: stored[key] for key in stored.keys() & KEPT}
     service.edit_item(tx, illrequest_id, {**of_programs, **typed}, member.actor)
     emptied = [key for key in now if typed.get(key, "") in ("", "0")]
-    return SavedItem(kept=tuple(label(key) for key in emptied) if keeps_emptied else ())
+    return SavedItem(emptied=tuple(label(key) for key in emptied) if keeps_emptied else ())
 
 
 def _shown(tx: Transaction, illrequest_id: int) -> dict[str, str]:

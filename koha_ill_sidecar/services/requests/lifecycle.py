@@ -81,7 +81,7 @@ def checked(tx: Transaction, name: str, value: object) -> object:
     """
     match name, value:
         case "borrowernumber", int():
-            validation.patron_number(tx, value)
+            validation.check_patron(tx, value)
         case "managedby", int():
             validation.manager(tx, value)
         case "biblio_id", int():
@@ -95,7 +95,7 @@ def checked(tx: Transaction, name: str, value: object) -> object:
         case "price_paid", str() if value:
             value = validation.price(tx, value)
     if isinstance(value, str):
-        validation.fits(tx, "illrequests", name, value)
+        validation.check_length(tx, "illrequests", name, value)
     return None if value == "" else value
 
 
@@ -261,10 +261,10 @@ def add_comment(
         raise RequestRefused("empty_comment", "The comment has no text.")
     if not actor.borrowernumber:
         raise RequestRefused("no_author", "A comment needs a member of staff who makes it.")
-    validation.fits(tx, "illcomments", "comment", text)
+    validation.check_length(tx, "illcomments", "comment", text)
     requests.get_for_update(tx, illrequest_id)
     if seen is not None:
-        twin = comments.was_added(
+        twin = comments.find_duplicate(
             tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text, after=seen
         )
         if twin is not None:

@@ -29,7 +29,7 @@ class ListedRequest:
     """
 
     row: ListedRow
-    number: str
+    shown_id: str
     status: str
 
 
@@ -86,6 +86,6 @@ def _each(tx: Transaction, rows: Sequence[ListedRow]) -> Iterator[ListedRequest]
         ill_request = row.ill_request
         yield ListedRequest(
             row=row,
-            number=shown_id(tx, ill_request),
+            shown_id=shown_id(tx, ill_request),
             status=graph_of(tx.koha, ill_request).name(ill_request.status),
         )

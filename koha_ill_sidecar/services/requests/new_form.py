@@ -9,7 +9,7 @@ from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.staff import StaffMember
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.services.people import patron_search
-from koha_ill_sidecar.services.people.patron_search import Meant
+from koha_ill_sidecar.services.people.patron_search import PatronMatch
 from koha_ill_sidecar.services.requests import creation
 from koha_ill_sidecar.services.requests.creation import NewRequest
 from koha_ill_sidecar.services.requests.ids import shown_id
@@ -29,7 +29,7 @@ class NewRequestForm:
         koha_backend: Name of the backend that comes with Koha.
     """
 
-    meant: Meant
+    patron_match: PatronMatch
     koha_backend: str
 
 
@@ -38,7 +38,7 @@ class EarlierRequest:
     """A request of the same patron for the same thing."""
 
     ill_request: ILLRequest
-    number: str  # with the library's prefix
+    shown_id: str  # with the library's prefix
     title: str
     status: str  # Koha's name of it
 
@@ -53,30 +53,30 @@ class Created:
     """
 
     ill_request: ILLRequest
-    number: str  # with the library's prefix
+    shown_id: str  # with the library's prefix
     queued_because: Mapping[str, object] | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskedBefore:
+class AlreadyRequested:
     """Nothing was made: the patron has asked for this before."""
 
     patron: Patron
     earlier: Sequence[EarlierRequest]
 
 
-Outcome: TypeAlias = Created | AskedBefore | Meant
+Outcome: TypeAlias = Created | AlreadyRequested | PatronMatch
 """What became of it; who is meant is not sure where it is a :class:`Meant`."""
 
 
-def ask(
+def create_for_patron(
     tx: Transaction,
     new: NewRequest,
     member: StaffMember,
     *,
     typed: str,
     chosen: int | None = None,
-    even_if_asked_before: bool = False,
+    even_if_requested_before: bool = False,
 ) -> Outcome:
     """
     Make a request for the patron that is meant, unless they have asked for the same thing before.
@@ -88,13 +88,15 @@ def ask(
     Raises:
         RequestRefused: As :func:`koha_ill_sidecar.services.requests.creation.create`.
     """
-    meant = patron_search.meant(tx, typed, member, chosen=chosen)
+    meant = patron_search.resolve_patron(tx, typed, member, chosen=chosen)
     if meant.patron is None:
         return meant
-    if not even_if_asked_before and (earlier := find_earlier(tx, meant.patron, {**new.custom, **new.fields})):
-        return AskedBefore(patron=meant.patron, earlier=earlier)
+    if not even_if_requested_before and (
+        earlier := find_earlier(tx, meant.patron, {**new.custom, **new.fields})
+    ):
+        return AlreadyRequested(patron=meant.patron, earlier=earlier)
     made = creation.create(tx, replace(new, borrowernumber=meant.patron.borrowernumber), member.actor)
-    return Created(ill_request=made, number=shown_id(tx, made), queued_because=_why_queued(tx, made))
+    return Created(ill_request=made, shown_id=shown_id(tx, made), queued_because=_why_queued(tx, made))
 
 
 def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> list[EarlierRequest]:
@@ -112,7 +114,7 @@ def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> 
             found.append(
                 EarlierRequest(
                     ill_request=one,
-                    number=shown_id(tx, one),
+                    shown_id=shown_id(tx, one),
                     title=values.get("article_title") or values.get("title", ""),
                     status=graph_of(tx.koha, one).name(one.status),
                 )
@@ -125,10 +127,10 @@ def form(
 ) -> NewRequestForm:
     """Give the form, with the patron as far as somebody is meant; six queries at most."""
     if chosen is not None and not typed:
-        meant = Meant(patrons.find(tx, chosen))
+        meant = PatronMatch(patrons.find(tx, chosen))
     else:
-        meant = patron_search.meant(tx, typed, member, chosen=chosen)
-    return NewRequestForm(meant=meant, koha_backend=tx.koha.generic_backend)
+        meant = patron_search.resolve_patron(tx, typed, member, chosen=chosen)
+    return NewRequestForm(patron_match=meant, koha_backend=tx.koha.generic_backend)
 
 
 def _why_queued(tx: Transaction, ill_request: ILLRequest) -> Mapping[str, object] | None:

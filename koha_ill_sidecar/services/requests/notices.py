@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from koha_ill_sidecar.domain.notices import EMAIL, SMS, NoticePreview
 from koha_ill_sidecar.services.notices.sending import preview_patron_notice
 from koha_ill_sidecar.services.people.patron_addresses import notice_email_address
-from koha_ill_sidecar.services.requests.header import RequestHead, Workplace, read_head
-from koha_ill_sidecar.services.requests.past import SentBefore, last_sent
-from koha_ill_sidecar.services.requests.snapshots import glance
+from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContext, load_header
+from koha_ill_sidecar.services.requests.past import PreviousNotice, last_sent
+from koha_ill_sidecar.services.requests.snapshots import snapshot
 from koha_ill_sidecar.storage.koha import patrons
 from koha_ill_sidecar.storage.koha.patrons import PatronCard
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NoticeSheet:
+class NoticePage:
     """
     A notice as it would be sent now.
 
@@ -25,39 +25,44 @@ class NoticeSheet:
         addresses: Where to; a transport without an address has none.
     """
 
-    head: RequestHead
-    seen: Mapping[str, str]
+    header: RequestHeader
+    version: Mapping[str, str]
     name: str
-    sent_before: SentBefore | None
+    previous: PreviousNotice | None
     preview: NoticePreview
     patron: PatronCard | None
-    addresses: Mapping[str, str]
+    recipients: Mapping[str, str]
 
 
 def preview_notice(
-    tx: Transaction, illrequest_id: int, notice_code: str, workplace: Workplace, *, additional_text: str = ""
-) -> NoticeSheet:
+    tx: Transaction,
+    illrequest_id: int,
+    notice_code: str,
+    workplace: StaffContext,
+    *,
+    additional_text: str = "",
+) -> NoticePage:
     """
     Fill in a notice for a request as it would be sent now.
 
     Raises:
         RequestNotFound: There is no such request.
     """
-    top = read_head(tx, illrequest_id, workplace)
+    top = load_header(tx, illrequest_id, workplace)
     ill_request = top.ill_request
     patron = patrons.find_card(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
     addresses = {}
     if patron is not None:
         addresses[EMAIL] = notice_email_address(patron.addresses, tx.preferences) or ""
         addresses[SMS] = patron.smsalertnumber
-    return NoticeSheet(
-        head=top,
-        seen=glance(tx, ill_request, status=top.status),
+    return NoticePage(
+        header=top,
+        version=snapshot(tx, ill_request, status=top.status),
         name=top.notice_names.get(notice_code, notice_code),
-        sent_before=last_sent(tx, illrequest_id, notice_code),
+        previous=last_sent(tx, illrequest_id, notice_code),
         preview=preview_patron_notice(
             tx, ill_request, notice_code, workplace.actor, additional_text=additional_text
         ),
         patron=patron,
-        addresses=addresses,
+        recipients=addresses,
     )

@@ -22,7 +22,7 @@ class ListedRequest:
     """A request in a list."""
 
     ill_request: ILLRequest
-    number: str  # with the library's prefix
+    shown_id: str  # with the library's prefix
     patron: str  # name and card; empty without one
     type: str
     title: str
@@ -34,7 +34,7 @@ class RequestDetails:
     """A request and what belongs to it."""
 
     ill_request: ILLRequest
-    number: str  # with the library's prefix
+    shown_id: str  # with the library's prefix
     status: str  # the site's own, where it has one, else Koha's
     patron: str  # name and card; empty without one
     supplier_backend: str | None  # where it is not the Koha one
@@ -79,13 +79,13 @@ def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
     patron = patrons.find(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
     return RequestDetails(
         ill_request=ill_request,
-        number=shown_id(tx, ill_request),
+        shown_id=shown_id(tx, ill_request),
         status=status_of(tx, ill_request),
         patron=patron.label if patron else "",
         supplier_backend=sidecar_requests.supplier_backend(tx, illrequest_id),
         metadata=metadata(tx, illrequest_id),
         attributes=attributes.find(tx, illrequest_id),
-        comments=comments.tally(tx, illrequest_id).count,
+        comments=comments.count(tx, illrequest_id).count,
         enquiries=partner_enquiries.find_for_request(tx, illrequest_id),
         actions=[node.method for node in available_actions(tx, ill_request) if node.method],
     )
@@ -97,7 +97,7 @@ def _listed(
     values = values_by_type(known)
     return ListedRequest(
         ill_request=ill_request,
-        number=shown_id(tx, ill_request),
+        shown_id=shown_id(tx, ill_request),
         patron=patron.label if patron else "",
         type=values.get("type", ""),
         title=values.get("article_title") or values.get("title", ""),

@@ -9,15 +9,15 @@ from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_ty
 from koha_ill_sidecar.services.notices import metadata
 from koha_ill_sidecar.services.notices.sending import NOTICE_QUEUED
 from koha_ill_sidecar.services.people.patron_addresses import notice_email_address
-from koha_ill_sidecar.services.requests.header import RequestHead, Workplace, head_of
+from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContext, header_of
 from koha_ill_sidecar.services.requests.past import MOST_NOTICES
 from koha_ill_sidecar.services.requests.statuses import graph_of
 from koha_ill_sidecar.storage.clock import library_times
 from koha_ill_sidecar.storage.koha import attributes, batches, comments, patrons, requests
-from koha_ill_sidecar.storage.koha.comments import Comment, Tally
+from koha_ill_sidecar.storage.koha.comments import Comment, CommentCounts
 from koha_ill_sidecar.storage.koha.patrons import PatronCard
 from koha_ill_sidecar.storage.message_queue import listing
-from koha_ill_sidecar.storage.message_queue.listing import Progress, QueueEntry, Selection
+from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry, Selection
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, receipts
 from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
@@ -76,7 +76,7 @@ class Message:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ManagedRequest:
+class RequestPage:
     """
     A request with all that staff see of it.
 
@@ -97,7 +97,7 @@ class ManagedRequest:
         library_times: What instants of ours are on the library's clock.
     """
 
-    head: RequestHead
+    header: RequestHeader
     type: str
     patron: PatronCard | None
     patron_email: str | None
@@ -110,7 +110,7 @@ class ManagedRequest:
     asked_count: int
     status_names: Mapping[str, str]
     comments: Sequence[Comment]
-    comment_tally: Tally
+    comment_tally: CommentCounts
     has_older_comments: bool
     messages: Sequence[Message]
     has_older_messages: bool
@@ -120,12 +120,12 @@ class ManagedRequest:
     library_times: Mapping[datetime, datetime]
 
 
-def manage(
-    tx: Transaction, illrequest_id: int, workplace: Workplace, section: Section = NEWEST
-) -> ManagedRequest:
+def load_page(
+    tx: Transaction, illrequest_id: int, workplace: StaffContext, section: Section = NEWEST
+) -> RequestPage:
     """Give a request with all that staff see of it; sixteen queries at most. Raises RequestNotFound."""
     ill_request = requests.get(tx, illrequest_id)
-    top = head_of(tx, ill_request, workplace)
+    top = header_of(tx, ill_request, workplace)
     known = attributes.find(tx, illrequest_id)
     values = values_by_type(known)
     patron = patrons.find_card(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
@@ -139,8 +139,8 @@ def manage(
     )
     messages, others = _messages(tx, top, enquiries, workplace, before=section.messages_before)
     received = receipts.find_excerpts(tx, illrequest_id, limit=_MOST_RECEIPTS + 1, body_bytes=_BODY_BYTES)
-    return ManagedRequest(
-        head=top,
+    return RequestPage(
+        header=top,
         type=values.get("type", ""),
         patron=patron,
         patron_email=notice_email_address(patron.addresses, tx.preferences) if patron else None,
@@ -153,7 +153,7 @@ def manage(
         asked_count=len(asked),
         status_names=_status_names(tx, ill_request, enquiries),
         comments=written[:_MOST_COMMENTS][::-1],
-        comment_tally=comments.tally(tx, illrequest_id),
+        comment_tally=comments.count(tx, illrequest_id),
         has_older_comments=len(written) > _MOST_COMMENTS,
         messages=messages[:_MOST_MESSAGES],
         has_older_messages=len(messages) > _MOST_MESSAGES,
@@ -186,9 +186,9 @@ def _asked_partners(enquiries: Sequence[PartnerEnquiry], names: Mapping[int, str
 
 def _messages(
     tx: Transaction,
-    top: RequestHead,
+    top: RequestHeader,
     enquiries: Sequence[PartnerEnquiry],
-    workplace: Workplace,
+    workplace: StaffContext,
     *,
     before: int | None,
 ) -> tuple[list[Message], list[Message]]:
@@ -207,7 +207,7 @@ def _messages(
             own |= {number for number in queued.values() if isinstance(number, int)}
     wanted = sorted((number for number in own if before is None or number < before), reverse=True)
     known = (
-        listing.find_numbered(tx, wanted[: _MOST_MESSAGES + 1], oldest_seconds=workplace.oldest_seconds)
+        listing.find_by_ids(tx, wanted[: _MOST_MESSAGES + 1], oldest_seconds=workplace.oldest_seconds)
         if wanted
         else []
     )
@@ -223,13 +223,15 @@ def _messages(
     return named(known), named([entry for entry in others if entry.message_id not in own])
 
 
-def _messages_of_patron(tx: Transaction, ill_request: ILLRequest, workplace: Workplace) -> list[QueueEntry]:
+def _messages_of_patron(
+    tx: Transaction, ill_request: ILLRequest, workplace: StaffContext
+) -> list[QueueEntry]:
     if ill_request.borrowernumber is None:
         return []
     found = listing.find(
         tx,
         Selection(
-            progress=list(Progress),
+            progress=list(DeliveryProgress),
             borrowernumber=ill_request.borrowernumber,
             oldest_seconds=workplace.oldest_seconds,
         ),

@@ -15,7 +15,7 @@ MOST_NOTICES = 1000  # in our history of a request: more than anybody can have s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Farewell:
+class DeletedRequest:
     """
     What is still known of a request that is gone.
 
@@ -31,18 +31,18 @@ class Farewell:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SentBefore:
+class PreviousNotice:
     """When a notice was last queued for a request, by the library's clock, and by whom; empty: by nobody."""
 
     timestamp: datetime
     author: str
 
 
-def farewell(tx: Transaction, illrequest_id: int) -> Farewell | None:
+def find_deleted(tx: Transaction, illrequest_id: int) -> DeletedRequest | None:
     """Tell what is still known of a request that is gone; nothing of one that never was. Five queries at most."""
     for kind in ("deleted", DELETED_IN_KOHA):
         for entry in history.find_for_request(tx, illrequest_id, kind=kind, limit=1):
-            return Farewell(
+            return DeletedRequest(
                 timestamp=_on_our_clock(tx, entry),
                 author=_author(tx, entry),
                 has_receipts=bool(receipts.find_excerpts(tx, illrequest_id, limit=1, body_bytes=0)),
@@ -50,11 +50,11 @@ def farewell(tx: Transaction, illrequest_id: int) -> Farewell | None:
     return None
 
 
-def last_sent(tx: Transaction, illrequest_id: int, notice_code: str) -> SentBefore | None:
+def last_sent(tx: Transaction, illrequest_id: int, notice_code: str) -> PreviousNotice | None:
     """Tell when a notice was last queued for a request; three queries at most."""
     for entry in history.find_for_request(tx, illrequest_id, kind=NOTICE_QUEUED, limit=MOST_NOTICES):
         if entry.detail.get("code") == notice_code:
-            return SentBefore(timestamp=_on_our_clock(tx, entry), author=_author(tx, entry))
+            return PreviousNotice(timestamp=_on_our_clock(tx, entry), author=_author(tx, entry))
     return None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from koha_ill_sidecar.services.notices import metadata
-from koha_ill_sidecar.services.requests.header import RequestHead, Workplace, read_head
+from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContext, load_header
 from koha_ill_sidecar.services.requests.log import LogEntry, full_log
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -12,7 +12,7 @@ _LOG_ENTRIES = 200  # a page
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LogSheet:
+class LogPage:
     """
     A page of the log of a request.
 
@@ -22,7 +22,7 @@ class LogSheet:
         koha_logs: Whether Koha's own is kept.
     """
 
-    head: RequestHead
+    header: RequestHeader
     entries: Sequence[LogEntry]
     page: int
     pages: int
@@ -30,14 +30,14 @@ class LogSheet:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MetadataSheet:
+class MetadataPage:
     """What is known of the wanted item, by label."""
 
-    head: RequestHead
+    header: RequestHeader
     item: Mapping[str, str]
 
 
-def read_log(tx: Transaction, illrequest_id: int, workplace: Workplace, page: int = 1) -> LogSheet:
+def read_log(tx: Transaction, illrequest_id: int, workplace: StaffContext, page: int = 1) -> LogPage:
     """
     Give a page of the log of a request, Koha's and ours; eleven queries at most.
 
@@ -50,8 +50,8 @@ def read_log(tx: Transaction, illrequest_id: int, workplace: Workplace, page: in
     entries = full_log(tx, illrequest_id)
     pages = max(1, -(-len(entries) // _LOG_ENTRIES))
     page = min(max(page, 1), pages)
-    return LogSheet(
-        head=read_head(tx, illrequest_id, workplace),
+    return LogPage(
+        header=load_header(tx, illrequest_id, workplace),
         entries=entries[(page - 1) * _LOG_ENTRIES : page * _LOG_ENTRIES],
         page=page,
         pages=pages,
@@ -59,9 +59,9 @@ def read_log(tx: Transaction, illrequest_id: int, workplace: Workplace, page: in
     )
 
 
-def read_metadata(tx: Transaction, illrequest_id: int, workplace: Workplace) -> MetadataSheet:
+def read_metadata(tx: Transaction, illrequest_id: int, workplace: StaffContext) -> MetadataPage:
     """Give what is known of the wanted item. Raises RequestNotFound."""
-    return MetadataSheet(
-        head=read_head(tx, illrequest_id, workplace),
+    return MetadataPage(
+        header=load_header(tx, illrequest_id, workplace),
         item=metadata.metadata(tx, illrequest_id),
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from koha_ill_sidecar.domain.identifiers import Identifier, WrongCheckDigit, recognise
+from koha_ill_sidecar.domain.identifiers import Identifier, WrongCheckDigit, identify
 from koha_ill_sidecar.domain.openurl import read_openurl
 from koha_ill_sidecar.domain.references import Reference
 
@@ -59,7 +59,7 @@ def read(text: str, resolvers: Iterable[Resolver]) -> ReadReference | WrongCheck
     Returns:
         None where the text is no reference.
     """
-    number = recognise(text)
+    number = identify(text)
     if isinstance(number, WrongCheckDigit):
         return number
     if number is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile, compare
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare
 from koha_ill_sidecar.services.notices.sending import NOTICE_QUEUED
 from koha_ill_sidecar.services.requests.overview import status_of
 from koha_ill_sidecar.storage.koha import action_logs, comments, patrons, requests
@@ -32,7 +32,7 @@ _COLUMNS = (
 _LONGEST = 200  # characters of a column that are remembered and shown
 
 
-def glance(tx: Transaction, ill_request: ILLRequest, *, status: str | None = None) -> dict[str, str]:
+def snapshot(tx: Transaction, ill_request: ILLRequest, *, status: str | None = None) -> dict[str, str]:
     """
     Give what a person who is about to act must have seen of a request, as texts by name; five queries at most.
 
@@ -49,7 +49,7 @@ def glance(tx: Transaction, ill_request: ILLRequest, *, status: str | None = Non
     return {
         "status": status_of(tx, ill_request) if status is None else status,
         "patron": patron.label if patron else "",
-        "comments": str(comments.tally(tx, number).count),
+        "comments": str(comments.count(tx, number).count),
         "notices": str(notices),
         **{name: _brief(getattr(ill_request, name)) for name in _COLUMNS},
         "updated": str(ill_request.updated or ""),
@@ -59,9 +59,9 @@ def glance(tx: Transaction, ill_request: ILLRequest, *, status: str | None = Non
 def check_unchanged(
     tx: Transaction,
     illrequest_id: int,
-    seen: Mapping[str, str],
+    version: Mapping[str, str],
     act: Callable[[Transaction], _Outcome],
-) -> _Outcome | ChangedMeanwhile:
+) -> _Outcome | ConcurrentChange:
     """
     Do something to a request, unless it is no longer as it was seen; what *act* raises is passed on.
 
@@ -72,7 +72,7 @@ def check_unchanged(
         RequestNotFound: There is no such request.
     """
     ill_request = requests.get_for_update(tx, illrequest_id)
-    changed = compare(seen=seen, now=glance(tx, ill_request), yours=seen)
+    changed = compare(seen=version, now=snapshot(tx, ill_request), yours=version)
     return act(tx) if changed is None else changed
 
 

@@ -16,7 +16,7 @@ from koha_ill_sidecar.domain.statuses import Action, Status, StatusGraph, Status
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.notices.sending import send_staff_notice
 from koha_ill_sidecar.services.requests import validation
-from koha_ill_sidecar.storage.direct import together
+from koha_ill_sidecar.storage.direct import batch
 from koha_ill_sidecar.storage.koha import action_logs, requests
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha, KohaVersion
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
@@ -108,7 +108,7 @@ def set_status(tx: Transaction, ill_request: ILLRequest, status: str, actor: Act
         )
     requests.set_status(tx, ill_request.illrequest_id, expected=ill_request.status, new=status)
     changed = replace(ill_request, status=status, status_alias=None)
-    with together(tx) as notes:
+    with batch(tx) as notes:
         _record(notes, ill_request, changed, actor)
         if status != Status.GENREQ:
             partner_enquiries.close(notes, ill_request.illrequest_id, status=status)
@@ -142,5 +142,5 @@ def _record(tx: Transaction, before: ILLRequest, after: ILLRequest, actor: Actor
     now = after.status_alias or after.status
     action_logs.add_status_change(tx, after.illrequest_id, before=was, after=now, actor=actor)
     history.add(tx, after.illrequest_id, "status", actor=actor, detail={"before": was, "after": now})
-    sidecar_requests.keep_seen(tx, after)
+    sidecar_requests.record_seen(tx, after)
     logger.debug("status changed", extra={"illrequest_id": after.illrequest_id, "before": was, "after": now})

@@ -11,7 +11,7 @@ from koha_ill_sidecar.storage.koha import (
     notice_tables,
     patrons,
 )
-from koha_ill_sidecar.storage.koha.installed import InstalledKoha, lacking_room
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha, overflow_of
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -61,7 +61,7 @@ def patron_as_typed(tx: Transaction, entry: str) -> Patron:
     return found[0]
 
 
-def patron_number(tx: Transaction, borrowernumber: int) -> None:
+def check_patron(tx: Transaction, borrowernumber: int) -> None:
     """Make sure that there is such a patron; refused: invalid_patron."""
     if patrons.find(tx, borrowernumber) is None:
         raise RequestRefused(
@@ -152,9 +152,9 @@ def price(tx: Transaction, typed: str) -> str:
         ) from error
 
 
-def fits(tx: Transaction, table: str, column: str, value: str) -> None:
+def check_length(tx: Transaction, table: str, column: str, value: str) -> None:
     """Make sure that a text fits its column; refused: too_long."""
-    room = lacking_room(tx.koha.table(table).c[column], value)
+    room = overflow_of(tx.koha.table(table).c[column], value)
     if room is None:
         return
     if room.in_bytes:

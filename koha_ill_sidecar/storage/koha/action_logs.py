@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.actors import Actor, Interface
-from koha_ill_sidecar.storage.direct import note
+from koha_ill_sidecar.storage.direct import queue
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -119,7 +119,7 @@ def _add(tx: Transaction, module: str, action: str, number: int, info: str, acto
         "interface": actor.interface.value,
         "script": actor.script if has_script else None,
     }
-    note(tx, _insert(tx.koha), values)
+    queue(tx, _insert(tx.koha), values)
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Integer, String, Text, exists, func, insert, literal, select
 
 from koha_ill_sidecar.domain.actors import Actor
-from koha_ill_sidecar.storage.koha.installed import KohaVersion, cut
+from koha_ill_sidecar.storage.koha.installed import KohaVersion, truncate
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _OWN_INDEX_QUEUE_SINCE = KohaVersion(23, 5)
@@ -169,7 +169,7 @@ def _fitted(tx: Transaction, table: str, columns: Mapping[str, str]) -> dict[str
         if column is None or column.primary_key:
             continue
         if isinstance(column.type, (String, Text)):
-            fitted[name] = cut(column, value)
+            fitted[name] = truncate(column, value)
         elif name == "opac_suppressed" and isinstance(column.type, Integer):
             fitted[name] = 1 if value not in ("", "0") else 0
     return fitted

@@ -22,7 +22,7 @@ class Comment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tally:
+class CommentCounts:
     """How many comments there are on a request."""
 
     count: int
@@ -51,17 +51,17 @@ def find_newest(
     return _found(tx, statement if before is None else statement.where(number < before))
 
 
-def tally(tx: Transaction, illrequest_id: int) -> Tally:
+def count(tx: Transaction, illrequest_id: int) -> CommentCounts:
     """Count the comments on a request; one query."""
     columns = _table(tx).c
     statement = select(func.count(), func.max(columns.illcomment_id)).where(
         columns.illrequest_id == illrequest_id
     )
     count, newest = tx.connection.execute(statement).one()
-    return Tally(count=count, newest=newest or 0)
+    return CommentCounts(count=count, newest=newest or 0)
 
 
-def was_added(
+def find_duplicate(
     tx: Transaction, illrequest_id: int, *, borrowernumber: int, comment: str, after: int
 ) -> int | None:
     """Give the number of a person's comment that says just this, if one came after that number."""

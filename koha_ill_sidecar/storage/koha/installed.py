@@ -150,7 +150,7 @@ def load(connection: Connection, *, accept_unsupported_version: bool = False) ->
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Room:
+class Overflow:
     """
     What a text takes of its column.
 
@@ -164,22 +164,22 @@ class Room:
     in_bytes: bool
 
 
-def lacking_room(column: Column[str], value: str) -> Room | None:
+def overflow_of(column: Column[str], value: str) -> Overflow | None:
     """Tell how a text is too long for its column; None if it fits."""
     most = getattr(column.type, "length", None)
     in_bytes = isinstance(column.type, Text)
     taken = len(value.encode()) if in_bytes else len(value)
-    return None if most is None or taken <= most else Room(taken=taken, most=most, in_bytes=in_bytes)
+    return None if most is None or taken <= most else Overflow(taken=taken, most=most, in_bytes=in_bytes)
 
 
-def cut(column: Column[str], value: str) -> str:
+def truncate(column: Column[str], value: str) -> str:
     """
     Shorten a text to what its column holds.
 
     Only for values that others sent and that must never make their message fail; what a person typed is refused
     instead, with a word on the length.
     """
-    room = lacking_room(column, value)
+    room = overflow_of(column, value)
     if room is None:
         return value
     return value.encode()[: room.most].decode(errors="ignore") if room.in_bytes else value[: room.most]

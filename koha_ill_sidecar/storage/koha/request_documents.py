@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any
 
 from koha_ill_sidecar.domain.request_index.documents import RequestRows
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -53,7 +53,7 @@ def read(tx: Transaction, illrequest_ids: Sequence[int]) -> list[RequestRows]:
     statement, columns, patron = _select(tx.koha)
     attributes: dict[int, list[tuple[str, str]]] = defaultdict(list)
     found = []
-    for row in send(tx, statement, {"ids": list(illrequest_ids)}).fetchall():
+    for row in execute(tx, statement, {"ids": list(illrequest_ids)}).fetchall():
         if row[3] is None:
             found.append(row)
         else:

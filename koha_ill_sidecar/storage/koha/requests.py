@@ -16,7 +16,7 @@ from sqlalchemy import update as update_table
 
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.errors import RequestChangedMeanwhile, RequestNotFound
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -51,7 +51,7 @@ def get_for_update(tx: Transaction, illrequest_id: int) -> ILLRequest:
         RequestNotFound: There is no such request.
     """
     statement, names = _lock_request(tx.koha)
-    row = send(tx, statement, {"illrequest_id": illrequest_id}).fetchone()
+    row = execute(tx, statement, {"illrequest_id": illrequest_id}).fetchone()
     if row is None:
         raise RequestNotFound(illrequest_id)
     return ILLRequest(**dict(zip(names, row, strict=True)))
@@ -92,7 +92,7 @@ def set_status(tx: Transaction, illrequest_id: int, *, expected: str | None, new
     """
     values = {"illrequest_id": illrequest_id, "expected": expected, "new": new}
     tx.changed.add(illrequest_id)
-    if send(tx, _UPDATE_STATUS, values).rowcount != 1:
+    if execute(tx, _UPDATE_STATUS, values).rowcount != 1:
         found = get(tx, illrequest_id)
         raise RequestChangedMeanwhile(illrequest_id, expected=expected, found=found.status)
 

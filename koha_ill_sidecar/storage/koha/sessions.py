@@ -64,7 +64,7 @@ def find(tx: Transaction, session_id: str) -> KohaSession | None:
     )
 
 
-def prolong(tx: Transaction, session: KohaSession, *, used_at: int) -> None:
+def extend(tx: Transaction, session: KohaSession, *, used_at: int) -> None:
     """
     Note when a session was used, in epoch seconds, as each of Koha's pages does.
 

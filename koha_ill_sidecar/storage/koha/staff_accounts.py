@@ -60,7 +60,7 @@ def add_failed_attempt(tx: Transaction, borrowernumber: int) -> None:
     )
 
 
-def forget_failed_attempts(tx: Transaction, borrowernumber: int) -> None:
+def reset_failed_attempts(tx: Transaction, borrowernumber: int) -> None:
     """Begin to count wrong passwords anew."""
     table = tx.koha.table("borrowers")
     tx.connection.execute(

@@ -19,7 +19,7 @@ from sqlalchemy import Row, TextClause, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
 from koha_ill_sidecar.domain import delivery_reasons
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -132,7 +132,7 @@ def claim(
     return attempts
 
 
-def keep(tx: Transaction, message_ids: Iterable[int], *, holder: str, lease_seconds: float) -> int:
+def renew(tx: Transaction, message_ids: Iterable[int], *, holder: str, lease_seconds: float) -> int:
     """Lengthen the leases of messages that we hold; tells how many are still ours."""
     return tx.connection.execute(
         _KEEP,
@@ -187,11 +187,11 @@ def settle(tx: Transaction, settlement: Settlement, *, holder: str) -> bool:
     """
     addresses = _changed_addresses(tx.koha, settlement)
     statement = _settle_queue(tx.koha, settlement.state, settlement.is_plain, addresses)
-    queue = send(tx, statement, _queue_values(settlement, addresses, holder))
+    queue = execute(tx, statement, _queue_values(settlement, addresses, holder))
     if settlement.is_plain and queue.rowcount:
         return True
     # Between the two nobody can take the message: that needs the queue's row, which we hold now if it was ours.
-    ours = send(tx, _SETTLE_OURS[settlement.state], _our_values(settlement, holder))
+    ours = execute(tx, _SETTLE_OURS[settlement.state], _our_values(settlement, holder))
     return bool(queue.rowcount and ours.rowcount)
 
 

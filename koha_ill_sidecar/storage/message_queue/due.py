@@ -16,7 +16,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class DueFilter:
     """
     Which messages of the queue are ours to deliver.
 
@@ -49,7 +49,7 @@ class Due:
     highest: int
 
 
-def look(tx: Transaction, wanted: Wanted, *, above: int, limit: int, begun_limit: int) -> Due:
+def find_due(tx: Transaction, wanted: DueFilter, *, above: int, limit: int, begun_limit: int) -> Due:
     """
     Find what is due: new rows above a number, attempts whose time has come, leases that ran out; one query.
 
@@ -90,7 +90,7 @@ class Chunk:
     is_old: bool
 
 
-def sweep(tx: Transaction, wanted: Wanted, *, below: int, rows: int, limit: int) -> Chunk:
+def sweep(tx: Transaction, wanted: DueFilter, *, below: int, rows: int, limit: int) -> Chunk:
     """
     Look at the *rows* rows of the queue below a number for what is due; two queries, both by primary key.
 
@@ -215,7 +215,7 @@ def _expanding(statement: str, *, with_codes: bool) -> TextClause:
     return clause.bindparams(bindparam("letter_codes", expanding=True)) if with_codes else clause
 
 
-def _values(wanted: Wanted, **more: int) -> dict[str, object]:
+def _values(wanted: DueFilter, **more: int) -> dict[str, object]:
     values: dict[str, object] = {
         "transports": wanted.transports,
         "oldest_seconds": wanted.oldest_seconds,

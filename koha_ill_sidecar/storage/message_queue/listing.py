@@ -16,7 +16,7 @@ from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
-class Progress(StrEnum):
+class DeliveryProgress(StrEnum):
     """Where a message stands, of Koha's status and our delivery taken together."""
 
     PENDING = "pending"  # will be taken at the next look
@@ -42,7 +42,7 @@ class QueueEntry:
     """
 
     message_id: int
-    progress: Progress
+    progress: DeliveryProgress
     letter_code: str | None
     message_transport_type: str
     borrowernumber: int | None
@@ -75,7 +75,7 @@ class Selection:
         before: Only those with a lower number.
     """
 
-    progress: Sequence[Progress]
+    progress: Sequence[DeliveryProgress]
     borrowernumber: int | None = None
     to_address: str | None = None
     letter_codes: Sequence[str] = ()
@@ -89,7 +89,7 @@ def find(tx: Transaction, selection: Selection, *, limit: int) -> list[QueueEntr
     """Find messages, newest first; one query."""
     statement = _find(tx.koha, selection.failed_days is not None)
     rows = tx.connection.execute(statement, _values(selection, limit)).mappings()
-    return [QueueEntry(**row | {"progress": Progress(row["progress"])}) for row in map(dict, rows)]
+    return [QueueEntry(**row | {"progress": DeliveryProgress(row["progress"])}) for row in map(dict, rows)]
 
 
 def count(tx: Transaction, selection: Selection, *, limit: int) -> int:
@@ -98,13 +98,11 @@ def count(tx: Transaction, selection: Selection, *, limit: int) -> int:
     return int(tx.connection.scalar(statement, _values(selection, limit)) or 0)
 
 
-def find_numbered(
-    tx: Transaction, message_ids: Collection[int], *, oldest_seconds: float
-) -> list[QueueEntry]:
+def find_by_ids(tx: Transaction, message_ids: Collection[int], *, oldest_seconds: float) -> list[QueueEntry]:
     """Give messages by number, newest first; those that are gone are left out. One query."""
     values = {"message_ids": list(message_ids), "oldest_seconds": round(oldest_seconds)}
     rows = tx.connection.execute(_find_numbered(tx.koha), values).mappings()
-    return [QueueEntry(**row | {"progress": Progress(row["progress"])}) for row in map(dict, rows)]
+    return [QueueEntry(**row | {"progress": DeliveryProgress(row["progress"])}) for row in map(dict, rows)]
 
 
 def get(tx: Transaction, message_id: int, *, oldest_seconds: float, for_update: bool = False) -> QueueEntry:
@@ -113,7 +111,7 @@ def get(tx: Transaction, message_id: int, *, oldest_seconds: float, for_update: 
     row = tx.connection.execute(_get(tx.koha, for_update), values).mappings().one_or_none()
     if row is None:
         raise MessageNotFound(message_id)
-    return QueueEntry(**dict(row) | {"progress": Progress(row["progress"])})
+    return QueueEntry(**dict(row) | {"progress": DeliveryProgress(row["progress"])})
 
 
 def requeue(tx: Transaction, message_id: int, *, new_mail_message_id: str) -> None:

@@ -8,7 +8,7 @@ requests that were open when they were indexed.
 import functools
 from dataclasses import dataclass
 
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.request_documents import ATTRIBUTES_FINGERPRINT, fingerprint
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -128,14 +128,14 @@ def _statements(koha: InstalledKoha) -> _Statements:
 
 
 def _edge(tx: Transaction, statement: str, above: int, limit: int) -> tuple[int | None, int]:
-    row = send(tx, statement, {"above": above, "limit": limit}).fetchone()
+    row = execute(tx, statement, {"above": above, "limit": limit}).fetchone()
     return row or (None, 0)
 
 
 def _numbers(tx: Transaction, statement: str, **values: int | None) -> list[int]:
-    return [number for (number,) in send(tx, statement, values).fetchall()]
+    return [number for (number,) in execute(tx, statement, values).fetchall()]
 
 
 def _one(tx: Transaction, statement: str) -> int:
-    row = send(tx, statement, {}).fetchone()
+    row = execute(tx, statement, {}).fetchone()
     return int(row[0]) if row else 0

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 
 from koha_ill_sidecar.domain.request_index.documents import KEYED_COLUMNS, Column, Document, Facet
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _NAMES = (
@@ -30,14 +30,14 @@ _REMOVE = "DELETE FROM ill_sidecar_listing WHERE illrequest_id IN %(ids)s"
 
 def lock(tx: Transaction) -> None:
     """Be the only one to write the index until the transaction ends; another waits."""
-    send(tx, _LOCK, {})
+    execute(tx, _LOCK, {})
 
 
 def find(tx: Transaction, illrequest_ids: Collection[int]) -> dict[int, Document]:
     """Give how requests were indexed, by number; those that are not are left out."""
     if not illrequest_ids:
         return {}
-    rows = send(tx, _SELECT, {"ids": list(illrequest_ids)}).fetchall()
+    rows = execute(tx, _SELECT, {"ids": list(illrequest_ids)}).fetchall()
     return {row[0]: _document(row) for row in rows}
 
 
@@ -62,7 +62,7 @@ def put(tx: Transaction, documents: Iterable[Document]) -> None:
 def remove(tx: Transaction, illrequest_ids: Collection[int]) -> None:
     """Delete the rows of requests that are gone."""
     if illrequest_ids:
-        send(tx, _REMOVE, {"ids": list(illrequest_ids)})
+        execute(tx, _REMOVE, {"ids": list(illrequest_ids)})
 
 
 def in_order(
@@ -84,7 +84,7 @@ def in_order(
     )
     if limit is not None:
         statement += f" LIMIT {limit:d} OFFSET {offset:d}"
-    return list(send(tx, statement, {"ids": list(illrequest_ids)}).fetchall())
+    return list(execute(tx, statement, {"ids": list(illrequest_ids)}).fetchall())
 
 
 def lacking(
@@ -110,7 +110,7 @@ def lacking(
     )
     values = {f"word{number}": word.encode() for number, word in enumerate(words)}
     values |= {f"patron{number}": word.encode() for number, word in enumerate(patron_words)}
-    row = send(tx, statement, values).fetchone()
+    row = execute(tx, statement, values).fetchone()
     return [int(number) for number in row[0].split(",")] if row and row[0] else []
 
 

@@ -9,7 +9,7 @@ from pyroaring import BitMap
 from koha_ill_sidecar.domain.request_index.documents import ALL, Facet
 from koha_ill_sidecar.domain.request_index.filters import TypedWord
 from koha_ill_sidecar.domain.request_index.terms import WORD_OF, is_word_term
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.request_index.bitmaps import pack, union, unpack
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -100,7 +100,7 @@ def change(tx: Transaction, bucket: int, gained: Mapping[str, BitMap], lost: Map
     if put:
         tx.connection.exec_driver_sql(_PUT, put)
     for some in _chunks(emptied):
-        send(tx, _REMOVE, {"bucket": bucket, "terms": some})
+        execute(tx, _REMOVE, {"bucket": bucket, "terms": some})
 
 
 _NOBODY = BitMap()
@@ -116,7 +116,7 @@ def _of_bucket(tx: Transaction, bucket: int, terms: list[str]) -> dict[str, BitM
 
 
 def _select_bucket(tx: Transaction, bucket: int, terms: list[bytes]) -> dict[str, BitMap]:
-    rows = send(tx, _SELECT_BUCKET, {"bucket": bucket, "terms": terms}).fetchall()
+    rows = execute(tx, _SELECT_BUCKET, {"bucket": bucket, "terms": terms}).fetchall()
     return {term.decode(): unpack(bitmap) for term, bitmap in rows}
 
 

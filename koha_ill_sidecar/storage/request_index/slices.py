@@ -15,7 +15,7 @@ from typing import TypeAlias
 from pyroaring import BitMap
 
 from koha_ill_sidecar.domain.request_index.documents import Column
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.request_index import listing
 from koha_ill_sidecar.storage.request_index.bitmaps import pack, unpack
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -70,7 +70,7 @@ class Moves:
 
 def columns_made(tx: Transaction) -> set[Column]:
     """Tell whose order is there."""
-    return {Column(name) for (name,) in send(tx, _MADE, {}).fetchall()}
+    return {Column(name) for (name,) in execute(tx, _MADE, {}).fetchall()}
 
 
 def make(tx: Transaction, column: Column) -> None:
@@ -79,8 +79,8 @@ def make(tx: Transaction, column: Column) -> None:
 
     The server sorts them and gives a row a slice: a million rows would take the driver twice as long as all else.
     """
-    send(tx, _FORGET, {"column": column})
-    rows = send(tx, _IN_ORDER.format(column=column), {"size": SIZE}).fetchall()
+    execute(tx, _FORGET, {"column": column})
+    rows = execute(tx, _IN_ORDER.format(column=column), {"size": SIZE}).fetchall()
     made = {
         (key, number) if position else _BEGINNING: BitMap(int(one) for one in numbers.split(","))
         for position, (key, number, numbers) in enumerate(rows)
@@ -90,7 +90,7 @@ def make(tx: Transaction, column: Column) -> None:
 
 def change(tx: Transaction, column: Column, moves: Moves) -> None:
     """Take requests from where they stood and put them where they stand now; the listing has their new keys."""
-    bounds: list[Place] = list(send(tx, _BOUNDS, {"column": column}).fetchall())
+    bounds: list[Place] = list(execute(tx, _BOUNDS, {"column": column}).fetchall())
     left, taken = _by_slice(bounds, moves.left), _by_slice(bounds, moves.taken)
     changed: dict[Place, BitMap] = {}
     for lower in left.keys() | taken.keys():
@@ -104,7 +104,7 @@ def change(tx: Transaction, column: Column, moves: Moves) -> None:
 
 def forget(tx: Transaction) -> None:
     """Delete every column's order."""
-    send(tx, "DELETE FROM ill_sidecar_slices", {})
+    execute(tx, "DELETE FROM ill_sidecar_slices", {})
 
 
 def walk(tx: Transaction, column: Column, *, descending: bool, expecting: int) -> Iterator[Slice]:
@@ -141,11 +141,11 @@ def walk(tx: Transaction, column: Column, *, descending: bool, expecting: int) -
 def _rows(
     tx: Transaction, first: str, further: str, values: Mapping[str, object]
 ) -> Iterator[tuple[bytes, int, bytes]]:
-    rows = send(tx, first, values).fetchall()
+    rows = execute(tx, first, values).fetchall()
     yield from rows
     if len(rows) == values["limit"]:
         key, number, _ = rows[-1]
-        yield from send(tx, further, {**values, "key": key, "id": number}).fetchall()
+        yield from execute(tx, further, {**values, "key": key, "id": number}).fetchall()
 
 
 _NOBODY = BitMap()
@@ -166,7 +166,7 @@ def _by_slice(bounds: Sequence[Place], places: Iterable[Place]) -> dict[Place, B
 
 
 def _find(tx: Transaction, column: Column, lower: Place) -> BitMap:
-    row = send(tx, _SELECT, {"column": column, "key": lower[0], "id": lower[1]}).fetchone()
+    row = execute(tx, _SELECT, {"column": column, "key": lower[0], "id": lower[1]}).fetchone()
     return BitMap() if row is None else unpack(row[0])
 
 

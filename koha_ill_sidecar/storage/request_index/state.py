@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from koha_ill_sidecar.storage.direct import send
+from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.transaction import Transaction
 
 COMPLETE_MARK = "index.complete"
@@ -31,7 +31,7 @@ class State:
 
 def read(tx: Transaction, *, limit: int) -> State:
     """Tell how the index stands, with *limit* of the waiting requests at most; one query."""
-    rows = send(tx, _SELECT, {"mark": COMPLETE_MARK, "limit": limit}).fetchall()
+    rows = execute(tx, _SELECT, {"mark": COMPLETE_MARK, "limit": limit}).fetchall()
     return State(
         is_complete=any(position == 1 for _, position in rows),
         waiting=[number for number, _ in rows if number is not None],

@@ -15,7 +15,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
+class KnownStatus:
     """How we last saw a request; a status of None means that we know of it and never saw it."""
 
     status: str | None
@@ -102,7 +102,7 @@ def highest_known(tx: Transaction) -> int:
     return int(tx.connection.scalar(_HIGHEST_KNOWN) or 0)
 
 
-def adopt(tx: Transaction, *, above: int, up_to: int) -> int:
+def track(tx: Transaction, *, above: int, up_to: int) -> int:
     """
     Begin to watch the requests of a range of numbers that are not watched yet, as they stand; tells how many.
 
@@ -142,10 +142,10 @@ def changed_in_range(tx: Transaction, *, above: int, up_to: int) -> list[int]:
     return list(tx.connection.scalars(_RANGE, {"above": above, "up_to": up_to, **_lengths(tx)}))
 
 
-def lock_seen(tx: Transaction, illrequest_id: int) -> Seen | None:
+def lock_known(tx: Transaction, illrequest_id: int) -> KnownStatus | None:
     """Give how we last saw a request, and hold the row; nothing if it is not watched."""
     row = tx.connection.execute(_SEEN, {"illrequest_id": illrequest_id}).mappings().one_or_none()
-    return None if row is None else Seen(**row)
+    return None if row is None else KnownStatus(**row)
 
 
 def clear_stale_alias(tx: Transaction, illrequest_id: int, status_alias: str) -> bool:

@@ -28,18 +28,18 @@ _PLACE = _INSERT.on_duplicate_key_update(
 )
 
 
-def position(tx: Transaction, mark: str) -> int | None:
+def get(tx: Transaction, mark: str) -> int | None:
     """Tell where a mark stands; nothing if it was never placed."""
     found: int | None = tx.connection.scalar(_SELECT, {"mark": mark})
     return found
 
 
-def place(tx: Transaction, mark: str, position: int) -> None:
+def save(tx: Transaction, mark: str, position: int) -> None:
     """Put a mark where it shall stand, whether forward or back."""
     tx.connection.execute(_PLACE, {"name": mark, "position": position})
 
 
-def follow(tx: Transaction, mark: str, highest: int, *, lag_seconds: float) -> int:
+def advance(tx: Transaction, mark: str, highest: int, *, lag_seconds: float) -> int:
     """
     Let a mark follow the end of its table at a distance, and tell where it stands.
 
@@ -54,11 +54,11 @@ def follow(tx: Transaction, mark: str, highest: int, *, lag_seconds: float) -> i
     found = {row.name: row for row in tx.connection.execute(_SELECT_PAIR, values)}
     behind, ahead = found.get(mark), found.get(mark + _AHEAD)
     if behind is None or ahead is None or highest < behind.position:
-        place(tx, mark, highest)
-        place(tx, mark + _AHEAD, highest)
+        save(tx, mark, highest)
+        save(tx, mark + _AHEAD, highest)
         return highest
     if ahead.is_old:
-        place(tx, mark, min(ahead.position, highest))
-        place(tx, mark + _AHEAD, highest)
+        save(tx, mark, min(ahead.position, highest))
+        save(tx, mark + _AHEAD, highest)
         return int(min(ahead.position, highest))
     return int(behind.position)

@@ -14,7 +14,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class KeptFigures:
+class StoredFigures:
     """A document, and when it was made."""
 
     value: Mapping[str, Any]
@@ -25,16 +25,16 @@ _INSERT = insert(figures).values(made_at=utc_now())
 _KEEP = _INSERT.on_duplicate_key_update(value=_INSERT.inserted.value, made_at=_INSERT.inserted.made_at)
 
 
-def keep(tx: Transaction, name: str, value: Mapping[str, Any]) -> None:
+def save(tx: Transaction, name: str, value: Mapping[str, Any]) -> None:
     """Keep a document in the place of the one before; one statement."""
     tx.connection.execute(_KEEP, {"name": name, "value": dict(value)})
 
 
-def find(tx: Transaction, name: str) -> KeptFigures | None:
+def find(tx: Transaction, name: str) -> StoredFigures | None:
     """Give a document; nothing if it was never made."""
     statement = select(figures.c.value, figures.c.made_at).where(figures.c.name == name)
     row = tx.connection.execute(statement).one_or_none()
     if row is None:
         return None
     value = json.loads(row.value) if isinstance(row.value, str) else row.value
-    return KeptFigures(value=value, made_at=row.made_at)
+    return StoredFigures(value=value, made_at=row.made_at)

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.actors import Actor
-from koha_ill_sidecar.storage.direct import note
+from koha_ill_sidecar.storage.direct import queue
 from koha_ill_sidecar.storage.sidecar.schema import history
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -51,7 +51,7 @@ def add(
         kind: A short word for it, at most 40 characters.
         detail: What else is to be known; goes into JSON. No texts that people wrote, no secrets.
     """
-    note(
+    queue(
         tx,
         _ADD,
         {

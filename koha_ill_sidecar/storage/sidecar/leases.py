@@ -67,7 +67,7 @@ _AGES = select(
 _NOW = select(func.utc_timestamp(text("6"), type_=UTCDateTime))
 
 
-def take(tx: Transaction, job: str, *, holder: str, lease_seconds: float, rest_seconds: float = 0) -> bool:
+def acquire(tx: Transaction, job: str, *, holder: str, lease_seconds: float, rest_seconds: float = 0) -> bool:
     """
     Take the lease on a job if nobody holds it, and say whether it is ours now.
 
@@ -89,13 +89,13 @@ def take(tx: Transaction, job: str, *, holder: str, lease_seconds: float, rest_s
     return bool(is_new and tx.connection.execute(_TAKE, values).rowcount)
 
 
-def keep(tx: Transaction, job: str, *, holder: str, lease_seconds: float) -> bool:
+def renew(tx: Transaction, job: str, *, holder: str, lease_seconds: float) -> bool:
     """Lengthen a lease that we hold; says whether we still do."""
     values = {"job": job, "holder": holder, "lease_microseconds": _microseconds(lease_seconds)}
     return bool(tx.connection.execute(_KEEP, values).rowcount)
 
 
-def give_back(tx: Transaction, job: str, *, holder: str, error: str | None = None) -> None:
+def release(tx: Transaction, job: str, *, holder: str, error: str | None = None) -> None:
     """Note how the run ended and let others have the lease; nothing happens if it is no longer ours."""
     tx.connection.execute(
         _GIVE_BACK,

@@ -59,7 +59,7 @@ def remove(tx: Transaction, outbox_ids: Sequence[int]) -> None:
     tx.connection.execute(delete(outbox).where(outbox.c.outbox_id.in_(outbox_ids)))
 
 
-def put_off(tx: Transaction, outbox_id: int, *, seconds: float, error: str) -> None:
+def postpone(tx: Transaction, outbox_id: int, *, seconds: float, error: str) -> None:
     """Note that an attempt failed, and when the next one is due."""
     later = text("UTC_TIMESTAMP(6) + INTERVAL :microseconds MICROSECOND").bindparams(
         microseconds=round(seconds * 1e6)

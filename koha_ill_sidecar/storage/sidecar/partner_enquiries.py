@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import insert, select
 
-from koha_ill_sidecar.storage.direct import note
+from koha_ill_sidecar.storage.direct import queue
 from koha_ill_sidecar.storage.sidecar.schema import partner_enquiries, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -48,7 +48,7 @@ def add(
 
 def close(tx: Transaction, illrequest_id: int, *, status: str) -> None:
     """Close the open enquiries of a request that went on to *status*."""
-    note(tx, _CLOSE, {"illrequest_id": illrequest_id, "status": status})
+    queue(tx, _CLOSE, {"illrequest_id": illrequest_id, "status": status})
 
 
 def find_for_request(tx: Transaction, illrequest_id: int) -> list[PartnerEnquiry]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, literal, select, text, update
+import sqlalchemy
+from sqlalchemy import ColumnElement, bindparam, func, select, text, update
 from sqlalchemy.dialects.mysql import insert
 
 from koha_ill_sidecar.domain import strict_json
@@ -14,40 +15,40 @@ from koha_ill_sidecar.domain.callbacks import END_OF_DAY, Attempt, Progress
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.domain.statuses import is_open
-from koha_ill_sidecar.messages import Sentence, sentence, verbatim
-from koha_ill_sidecar.storage.direct import in_utc, send
+from koha_ill_sidecar.messages import LazyMessage, lazy, literal
+from koha_ill_sidecar.storage.direct import execute, in_utc
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, requests, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _NO_PROGRESS = Progress()
 
-MOST_WORDS = 12
+MAX_ALERTS = 12
 """Sentences to the staff that are kept of a request while nobody attends to it."""
 
 _MOST_BYTES = 60_000  # the column holds 65 535
 
-LEFT_OUT = sentence("Earlier notes are left out here; the callbacks of the request have them.")
+LEFT_OUT = lazy("Earlier notes are left out here; the callbacks of the request have them.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
+class RequestState:
     """What we keep of a request beside Koha's row."""
 
     supplier_backend: str | None = None
     order_id: str | None = None
     progress: Progress = _NO_PROGRESS
     long_values: Mapping[str, str] | None = None
-    attention: Sequence[Sentence] = ()  # why somebody should look at it
-    attention_at: datetime | None = None  # when that was written
+    alerts: Sequence[LazyMessage] = ()  # why somebody should look at it
+    alerted_at: datetime | None = None  # when that was written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Note:
+class StaffAlert:
     """A word to the staff about a request."""
 
     illrequest_id: int
-    sentences: Sequence[Sentence]
+    messages: Sequence[LazyMessage]
     written_at: datetime
     status: str | None  # as the watch has last seen it
 
@@ -96,14 +97,14 @@ _NOTES = text(
 ).columns(written_at=UTCDateTime)
 
 
-def get(tx: Transaction, illrequest_id: int) -> Kept:
+def get(tx: Transaction, illrequest_id: int) -> RequestState:
     """Give what is kept of a request; nothing of one that is not known yet. One query."""
-    row = send(tx, _SELECT, {"illrequest_id": illrequest_id}).fetchone()
+    row = execute(tx, _SELECT, {"illrequest_id": illrequest_id}).fetchone()
     if row is None:
-        return Kept()
+        return RequestState()
     supplier_backend, order_id, rank, attempt, last_event_at, status, told, long_values, *word = row
     attention, attention_at = word
-    return Kept(
+    return RequestState(
         supplier_backend=supplier_backend,
         order_id=order_id,
         progress=Progress(
@@ -114,8 +115,8 @@ def get(tx: Transaction, illrequest_id: int) -> Kept:
             told=frozenset((told or "").split()),
         ),
         long_values=json.loads(long_values) if long_values else None,
-        attention=_sentences(attention),
-        attention_at=attention_at and attention_at.replace(tzinfo=UTC),
+        alerts=_sentences(attention),
+        alerted_at=attention_at and attention_at.replace(tzinfo=UTC),
     )
 
 
@@ -146,7 +147,7 @@ def orderid_length(koha: InstalledKoha) -> int:
     return length or 50
 
 
-def keep(
+def save(
     tx: Transaction,
     ill_request: ILLRequest,
     progress: Progress,
@@ -161,7 +162,7 @@ def keep(
         ill_request: The row as it is now, after every change.
         order_id: The supplier's number, uncut.
     """
-    send(
+    execute(
         tx,
         _KEEP,
         _seen(ill_request)
@@ -177,7 +178,7 @@ def keep(
     )
 
 
-def ask_for_attention(tx: Transaction, ill_request: ILLRequest, attention: Sequence[Sentence]) -> None:
+def add_alert(tx: Transaction, ill_request: ILLRequest, attention: Sequence[LazyMessage]) -> None:
     """
     Add why somebody should look at a request to what nobody has attended to yet; three statements.
 
@@ -191,7 +192,7 @@ def ask_for_attention(tx: Transaction, ill_request: ILLRequest, attention: Seque
         tx.connection.execute(_ASK, number | {"b_attention": _document(words)})
 
 
-def attend(tx: Transaction, illrequest_id: int, *, written_at: datetime | None = None) -> bool:
+def dismiss_alerts(tx: Transaction, illrequest_id: int, *, written_at: datetime | None = None) -> bool:
     """
     Take the word to the staff away; tells whether there was such a request.
 
@@ -202,12 +203,12 @@ def attend(tx: Transaction, illrequest_id: int, *, written_at: datetime | None =
     return bool(tx.connection.execute(statement, {"b_illrequest_id": illrequest_id}).rowcount)
 
 
-def notes(tx: Transaction, *, limit: int) -> list[Note]:
+def alerts(tx: Transaction, *, limit: int) -> list[StaffAlert]:
     """Give the words to the staff, the newest first, at most *limit*; one query that reads no more of its index."""
     return [
-        Note(
+        StaffAlert(
             illrequest_id=row.illrequest_id,
-            sentences=_sentences(row.attention),
+            messages=_sentences(row.attention),
             written_at=row.written_at,
             status=row.status,
         )
@@ -219,41 +220,41 @@ def library_time(due: date) -> datetime | ColumnElement[datetime]:
     """Give a due date as Koha's column holds it: the library's wall-clock time, which the session knows."""
     if not isinstance(due, datetime):
         return datetime.combine(due, END_OF_DAY)
-    return func.convert_tz(literal(due, UTCDateTime), "+00:00", text("@@session.time_zone"))
+    return func.convert_tz(sqlalchemy.literal(due, UTCDateTime), "+00:00", text("@@session.time_zone"))
 
 
-def _as_json(sentence: Sentence) -> list[object]:
+def _as_json(sentence: LazyMessage) -> list[object]:
     """Give a sentence as its text and its values, of which a list is a sentence."""
     values = {
-        name: _as_json(value) if isinstance(value, Sentence) else str(value)
+        name: _as_json(value) if isinstance(value, LazyMessage) else str(value)
         for name, value in sentence.values.items()
     }
     return [sentence.text, values]
 
 
-def _written(one: Sentence) -> str:
+def _written(one: LazyMessage) -> str:
     return strict_json.dumps(_as_json(one))
 
 
 def _document(words: Sequence[str]) -> str:
     """Put sentences together, each as JSON, as far as they may be kept."""
     document = f"[{', '.join(words)}]"
-    if len(words) <= MOST_WORDS and len(document.encode()) <= _MOST_BYTES:
+    if len(words) <= MAX_ALERTS and len(document.encode()) <= _MOST_BYTES:
         return document
     left_out = _written(LEFT_OUT)
     return _document([left_out, *[one for one in words if one != left_out][1:]])
 
 
-def _sentences(stored: str | None) -> tuple[Sentence, ...]:
+def _sentences(stored: str | None) -> tuple[LazyMessage, ...]:
     if not stored:
         return ()
     if not stored.startswith("["):  # an earlier version's: one English sentence
-        return (verbatim(stored),)
+        return (literal(stored),)
     return tuple(_sentence(*one) for one in json.loads(stored))
 
 
-def _sentence(text: str, values: Mapping[str, Any]) -> Sentence:
-    return Sentence(
+def _sentence(text: str, values: Mapping[str, Any]) -> LazyMessage:
+    return LazyMessage(
         text,
         {name: _sentence(*value) if isinstance(value, list) else value for name, value in values.items()},
     )

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.errors import ReceiptNotFound
-from koha_ill_sidecar.storage.direct import in_utc, send
+from koha_ill_sidecar.storage.direct import execute, in_utc
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, receipts, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -208,7 +208,7 @@ def add(tx: Transaction, receipt: NewReceipt) -> int | None:
     One statement. Where another transaction is just using the key, it waits for its end.
     """
     try:
-        cursor = send(tx, _ADD, _plain(_row(receipt)))
+        cursor = execute(tx, _ADD, _plain(_row(receipt)))
     except IntegrityError as error:
         if _is_duplicate(error):
             return None
@@ -329,12 +329,12 @@ def requests_of_order(tx: Transaction, backend: str, order_id: str) -> list[int]
     return [int(number) for number in tx.connection.scalars(_REQUESTS_OF_ORDER, values)]
 
 
-def note_repeat(tx: Transaction, receipt_id: int) -> None:
+def record_repeat(tx: Transaction, receipt_id: int) -> None:
     """Count that an event came once more."""
     tx.connection.execute(_NOTE_REPEAT, {"receipt_id": receipt_id})
 
 
-def note_conflict(tx: Transaction, receipt_id: int, body: bytes) -> None:
+def record_conflict(tx: Transaction, receipt_id: int, body: bytes) -> None:
     """Keep a body that came under a key that was used for another."""
     tx.connection.execute(_NOTE_CONFLICT, {"receipt_id": receipt_id, "body": body})
 
@@ -345,7 +345,7 @@ def settle(tx: Transaction, receipt_id: int, receipt: NewReceipt) -> None:
     tx.connection.execute(_SETTLE, values | {"b_receipt_id": receipt_id})
 
 
-def note_replay(tx: Transaction, receipt_id: int) -> None:
+def record_replay(tx: Transaction, receipt_id: int) -> None:
     """Stamp a receipt as replayed by staff."""
     tx.connection.execute(_NOTE_REPLAY, {"b_receipt_id": receipt_id})
 

@@ -4,8 +4,8 @@ from sqlalchemy import text
 
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import is_open
-from koha_ill_sidecar.storage.direct import note
-from koha_ill_sidecar.storage.request_index import queue
+from koha_ill_sidecar.storage.direct import queue
+from koha_ill_sidecar.storage.request_index import queue as index_queue
 from koha_ill_sidecar.storage.transaction import Transaction
 
 # Our order number may be longer than Koha's column: it stays as long as Koha has its beginning.
@@ -25,13 +25,13 @@ _SUPPLIER = text("SELECT supplier_backend FROM ill_sidecar_requests WHERE illreq
 _FORGET = text("DELETE FROM ill_sidecar_requests WHERE illrequest_id = :illrequest_id")
 
 
-def keep_seen(tx: Transaction, ill_request: ILLRequest) -> None:
+def record_seen(tx: Transaction, ill_request: ILLRequest) -> None:
     """
     Note how a request stands after a change of ours, so that the watch does not take it for one of Koha's.
 
     One statement, and one for the index of requests; to be called in the transaction of the change.
     """
-    note(
+    queue(
         tx,
         _KEEP_SEEN,
         {
@@ -43,7 +43,7 @@ def keep_seen(tx: Transaction, ill_request: ILLRequest) -> None:
             "is_open": is_open(ill_request.status),
         },
     )
-    queue.tell(tx)  # here, because this often travels with others at no cost
+    index_queue.enqueue(tx)  # here, because this often travels with others at no cost
 
 
 def set_supplier_backend(tx: Transaction, illrequest_id: int, supplier_backend: str | None) -> None:

@@ -50,7 +50,7 @@ def find(tx: Transaction, token: str, *, lasts_seconds: int) -> OwnSession | Non
     return OwnSession(borrowernumber=row.borrowernumber, branchcode=row.branchcode)
 
 
-def work_at(tx: Transaction, token: str, branchcode: str) -> None:
+def set_library(tx: Transaction, token: str, branchcode: str) -> None:
     """Let a session be at another library."""
     tx.connection.execute(
         update(sessions).where(sessions.c.token_sha256 == _hash(token)).values(branchcode=branchcode)

@@ -38,7 +38,7 @@ SELECT :status_{n} AS status,
 """
 
 
-def look(tx: Transaction, statuses: Sequence[str], *, limit: int) -> list[WaitingRequests]:
+def find(tx: Transaction, statuses: Sequence[str], *, limit: int) -> list[WaitingRequests]:
     """Count the requests of each status, at most *limit*, and give the first placed; one query."""
     counts = " UNION ALL ".join(_ONE_STATUS.format(n=n) for n in range(len(statuses)))
     statement = text(

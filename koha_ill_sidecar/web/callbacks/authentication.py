@@ -32,7 +32,7 @@ from koha_ill_sidecar.config.settings import (
 from koha_ill_sidecar.config.values import Secret
 
 
-class Refusal(StrEnum):
+class AuthFailure(StrEnum):
     """Why a sender was not believed: for the log and the counter, never for the sender."""
 
     NO_CREDENTIALS = "no_credentials"
@@ -46,7 +46,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Evidence:
+class AuthRequest:
     """What a sender shows."""
 
     headers: Mapping[str, str]  # names in lower case
@@ -56,18 +56,18 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Proof:
+class Authenticated:
     """A sender who was believed."""
 
     method: str
     event_id: str | None = None  # the one that the signature covers
 
 
-Check = Callable[[Evidence], "Proof | Refusal"]
+Check = Callable[[AuthRequest], "Authenticated | AuthFailure"]
 """One way to prove oneself."""
 
 # Refusals that say most come first: of several ways that failed, one is told to the log.
-_TELLING: Final = tuple(reversed(Refusal))
+_TELLING: Final = tuple(reversed(AuthFailure))
 
 
 class Authenticator:
@@ -80,12 +80,12 @@ class Authenticator:
             header for way in settings.authentication for header in _secret_headers(way)
         )
 
-    def authenticate(self, evidence: Evidence) -> Proof | Refusal:
+    def authenticate(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
         """Give the first proof that holds, or the most telling reason why none does."""
         refusals = []
         for check in self._checks:
             outcome = check(evidence)
-            if isinstance(outcome, Proof):
+            if isinstance(outcome, Authenticated):
                 return outcome
             refusals.append(outcome)
         return min(refusals, key=_TELLING.index)
@@ -139,23 +139,23 @@ class _StandardWebhooks:
         self._keys = [standard_webhooks_key(secret) or b"" for secret in way.secrets]
         self._tolerance = tolerance_seconds
 
-    def __call__(self, evidence: Evidence) -> Proof | Refusal:
+    def __call__(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
         headers = evidence.headers
         event_id = headers.get("webhook-id")
         timestamp = headers.get("webhook-timestamp")
         signatures = headers.get("webhook-signature")
         if event_id is None or timestamp is None or signatures is None:
-            return Refusal.NO_CREDENTIALS
+            return AuthFailure.NO_CREDENTIALS
         if not _EVENT_ID.fullmatch(event_id) or not _TIMESTAMP.fullmatch(timestamp):
-            return Refusal.MALFORMED
+            return AuthFailure.MALFORMED
         if abs(evidence.now - int(timestamp)) > self._tolerance:
-            return Refusal.STALE
+            return AuthFailure.STALE
         # The text of the headers is what was signed, not a number that was read from it.
         signed = b".".join((event_id.encode(), timestamp.encode(), evidence.body))
         expected = [hmac.digest(key, signed, "sha256") for key in self._keys]
         if _any_equal(expected, _version_1(signatures)):
-            return Proof(method=self._method, event_id=event_id)
-        return Refusal.WRONG_SIGNATURE
+            return Authenticated(method=self._method, event_id=event_id)
+        return AuthFailure.WRONG_SIGNATURE
 
 
 def _version_1(signatures: str) -> list[bytes]:
@@ -173,17 +173,17 @@ class _HMAC:
         self._prefix = way.prefix
         self._keys = [secret.reveal().encode() for secret in way.secrets]
 
-    def __call__(self, evidence: Evidence) -> Proof | Refusal:
+    def __call__(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
         value = evidence.headers.get(self._header)
         if value is None:
-            return Refusal.NO_CREDENTIALS
+            return AuthFailure.NO_CREDENTIALS
         signature = self._read(value.removeprefix(self._prefix)) if value.startswith(self._prefix) else None
         if signature is None:
-            return Refusal.MALFORMED
+            return AuthFailure.MALFORMED
         expected = [hmac.digest(key, evidence.body, self._algorithm) for key in self._keys]
         if _any_equal(expected, [signature]):
-            return Proof(method=self._method)
-        return Refusal.WRONG_SIGNATURE
+            return Authenticated(method=self._method)
+        return AuthFailure.WRONG_SIGNATURE
 
 
 class _Bearer:
@@ -191,13 +191,13 @@ class _Bearer:
         self._method = way.METHOD
         self._tokens = [_hashed(token) for token in way.tokens]
 
-    def __call__(self, evidence: Evidence) -> Proof | Refusal:
+    def __call__(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
         token = _authorization(evidence, "bearer")
         if token is None:
-            return Refusal.NO_CREDENTIALS
+            return AuthFailure.NO_CREDENTIALS
         if _any_equal(self._tokens, [hashlib.sha256(token.encode("utf-8", "replace")).digest()]):
-            return Proof(method=self._method)
-        return Refusal.WRONG_TOKEN
+            return Authenticated(method=self._method)
+        return AuthFailure.WRONG_TOKEN
 
 
 class _Basic:
@@ -205,16 +205,16 @@ class _Basic:
         self._method = way.METHOD
         self._credentials = hashlib.sha256(f"{way.user}:{way.password.reveal()}".encode()).digest()
 
-    def __call__(self, evidence: Evidence) -> Proof | Refusal:
+    def __call__(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
         encoded = _authorization(evidence, "basic")
         if encoded is None:
-            return Refusal.NO_CREDENTIALS
+            return AuthFailure.NO_CREDENTIALS
         credentials = _base64(encoded)
         if credentials is None:
-            return Refusal.MALFORMED
+            return AuthFailure.MALFORMED
         if hmac.compare_digest(self._credentials, hashlib.sha256(credentials).digest()):
-            return Proof(method=self._method)
-        return Refusal.WRONG_PASSWORD
+            return Authenticated(method=self._method)
+        return AuthFailure.WRONG_PASSWORD
 
 
 class _ClientCertificate:
@@ -226,18 +226,18 @@ class _ClientCertificate:
         self._header = way.header.lower()
         self._fingerprints = [bytes.fromhex(text.replace(":", "")) for text in way.fingerprints]
 
-    def __call__(self, evidence: Evidence) -> Proof | Refusal:
+    def __call__(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
         value = evidence.headers.get(self._header)
         if not value:
-            return Refusal.NO_CREDENTIALS
+            return AuthFailure.NO_CREDENTIALS
         if not evidence.from_trusted_proxy:
-            return Refusal.UNTRUSTED_PROXY
+            return AuthFailure.UNTRUSTED_PROXY
         fingerprint = _fingerprint(value)
         if fingerprint is None:
-            return Refusal.MALFORMED
+            return AuthFailure.MALFORMED
         if _any_equal(self._fingerprints, [fingerprint]):
-            return Proof(method=self._method)
-        return Refusal.WRONG_CERTIFICATE
+            return Authenticated(method=self._method)
+        return AuthFailure.WRONG_CERTIFICATE
 
 
 def _fingerprint(value: str) -> bytes | None:
@@ -258,7 +258,7 @@ def _any_equal(expected: Sequence[bytes], given: Iterable[bytes]) -> bool:
     return found
 
 
-def _authorization(evidence: Evidence, scheme: str) -> str | None:
+def _authorization(evidence: AuthRequest, scheme: str) -> str | None:
     given, _, credentials = evidence.headers.get("authorization", "").partition(" ")
     return credentials.strip() if given.lower() == scheme else None
 

@@ -18,7 +18,7 @@ from koha_ill_sidecar.services.callbacks import receiving
 from koha_ill_sidecar.services.callbacks.receiving import Callback, Received
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web import metrics
-from koha_ill_sidecar.web.callbacks.authentication import Authenticator, Evidence, Proof
+from koha_ill_sidecar.web.callbacks.authentication import Authenticated, Authenticator, AuthRequest
 from koha_ill_sidecar.web.problems import Problem, respond
 from koha_ill_sidecar.web.proxies import TRUSTED
 
@@ -27,7 +27,7 @@ _KEPT_HEADERS = frozenset({"content-type", "user-agent", "webhook-id", "webhook-
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Door:
+class _Endpoint:
     """What is needed for one backend's callbacks, made once."""
 
     backend: str
@@ -43,7 +43,7 @@ def install(app: Flask, settings: Settings, database: Database) -> None:
     Raises:
         ConfigurationError: A mapping cannot be read; with the mistakes of all.
     """
-    doors = _doors(settings)
+    doors = _endpoints(settings)
     blueprint = Blueprint("callbacks", __name__)
 
     @blueprint.post("/callbacks/<backend_name>", provide_automatic_options=False)
@@ -56,7 +56,7 @@ def install(app: Flask, settings: Settings, database: Database) -> None:
     app.register_blueprint(blueprint)
 
 
-def _doors(settings: Settings) -> Mapping[str, _Door]:
+def _endpoints(settings: Settings) -> Mapping[str, _Endpoint]:
     doors = {}
     problems: list[str] = []
     for name, backend in settings.backends.items():
@@ -67,7 +67,7 @@ def _doors(settings: Settings) -> Mapping[str, _Door]:
         except ConfigurationError as error:
             problems += error.problems
             continue
-        doors[name] = _Door(
+        doors[name] = _Endpoint(
             backend=name,
             authenticator=Authenticator(backend.callbacks),
             format=body_format,
@@ -87,17 +87,17 @@ def _read_body(max_bytes: int) -> bytes:
     return body
 
 
-def _receive(door: _Door, database: Database, body: bytes) -> Response:
+def _receive(door: _Endpoint, database: Database, body: bytes) -> Response:
     g.log["backend"] = door.backend
     started = time.monotonic()
-    evidence = Evidence(
+    evidence = AuthRequest(
         headers=_headers(request.environ),
         body=body,
         now=time.time(),
         from_trusted_proxy=request.environ.get(TRUSTED, False),
     )
     proof = door.authenticator.authenticate(evidence)
-    if not isinstance(proof, Proof):
+    if not isinstance(proof, Authenticated):
         g.log["refused"] = proof.value
         metrics.observe_refused(door.backend, proof.value)
         return _unauthenticated(door)
@@ -125,7 +125,7 @@ def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
     return headers
 
 
-def _unauthenticated(door: _Door) -> Response:
+def _unauthenticated(door: _Endpoint) -> Response:
     # One text for every cause: which of them it was, is nothing for whoever is guessing.
     return respond(
         Problem.UNAUTHENTICATED,
@@ -141,7 +141,7 @@ def _is_json(mimetype: str, parameters: Mapping[str, str]) -> bool:
     return is_json and parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8", "us-ascii")
 
 
-def _callback(door: _Door, proof: Proof, evidence: Evidence) -> Callback:
+def _callback(door: _Endpoint, proof: Authenticated, evidence: AuthRequest) -> Callback:
     event_id, reading = receiving.read_callback(door.format.read, evidence.body, proof.event_id)
     return Callback(
         backend=door.backend,
@@ -155,7 +155,7 @@ def _callback(door: _Door, proof: Proof, evidence: Evidence) -> Callback:
     )
 
 
-def _kept_headers(door: _Door, headers: Mapping[str, str]) -> dict[str, str]:
+def _kept_headers(door: _Endpoint, headers: Mapping[str, str]) -> dict[str, str]:
     """Give the headers that help staff later; what proves the sender is masked, the rest is not kept."""
     secret = door.authenticator.secret_headers
     return {
@@ -165,7 +165,7 @@ def _kept_headers(door: _Door, headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _observe(door: _Door, callback: Callback, received: Received, seconds: float) -> None:
+def _observe(door: _Endpoint, callback: Callback, received: Received, seconds: float) -> None:
     outcome = (
         "conflict" if received.is_conflict else "repeat" if received.is_repeat else received.verdict.value
     )

@@ -15,21 +15,21 @@ from koha_ill_sidecar.config.settings import LoginMethod
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.people import sign_in
-from koha_ill_sidecar.services.people.sign_in import Refusal
+from koha_ill_sidecar.services.people.sign_in import SignInRefusal
 from koha_ill_sidecar.web.ui import flash, i18n, saved_forms
 from koha_ill_sidecar.web.ui.access import (
     COOKIE,
     Access,
-    FormOfAnotherSession,
+    StaleForm,
+    accept_stale_csrf,
     current,
     nearest_page,
-    of_any_session,
-    open_to_all,
+    public,
     safe_target,
 )
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.pages import page
-from koha_ill_sidecar.web.ui.saved_forms import KeptForm
+from koha_ill_sidecar.web.ui.saved_forms import SavedForm
 
 _YEAR_SECONDS = 365 * 86400
 _LONGEST_ENTRY = 200
@@ -37,19 +37,19 @@ _LONGEST_ENTRY = 200
 
 def install(blueprint: Blueprint, runtime: Runtime, access: Access) -> None:
     """Add the routes."""
-    entrance = _Entrance(runtime, access)
+    entrance = _AuthViews(runtime, access)
     blueprint.add_url_rule("/sign-in", "sign_in_form", entrance.show, methods=["GET"])
     blueprint.add_url_rule("/sign-in", "sign_in", entrance.sign_in, methods=["POST"])
-    blueprint.add_url_rule("/go-on", "go_on", entrance.go_on, methods=["POST"])
+    blueprint.add_url_rule("/go-on", "go_on", entrance.resubmit, methods=["POST"])
     blueprint.before_request(_speak_as_chosen)
     blueprint.after_request(_remember_language)
-    blueprint.register_error_handler(FormOfAnotherSession, entrance.keep_form)
+    blueprint.register_error_handler(StaleForm, entrance.keep_form)
     blueprint.add_url_rule("/sign-out", "sign_out", entrance.sign_out, methods=["POST"])
     blueprint.add_url_rule("/library", "work_at", entrance.work_at, methods=["POST"])
     blueprint.add_url_rule("/language", "language", entrance.language, methods=["POST"])
 
 
-class _Entrance:
+class _AuthViews:
     def __init__(self, runtime: Runtime, access: Access) -> None:
         self._database = runtime.database
         self._access = access
@@ -58,15 +58,15 @@ class _Entrance:
         self._limit = RateLimitItemPerMinute(runtime.settings.staff.login_attempts)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    @open_to_all
+    @public
     def show(self) -> Response:
         """Show the form, or go on where somebody is signed in."""
         if g.signed_in is not None:
             return redirect(self._target(request.args.get("next")), 303)
-        refusal = g.refusal if g.refusal is not Refusal.NOT_SIGNED_IN else None
+        refusal = g.refusal if g.refusal is not SignInRefusal.NOT_SIGNED_IN else None
         return self._form(refusal, next_page=request.args.get("next"))
 
-    @open_to_all
+    @public
     def sign_in(self) -> Response:
         """Take a password."""
         if not self._takes_passwords:
@@ -83,7 +83,7 @@ class _Entrance:
             request.form.get("password", ""),
             request.form.get("branchcode", ""),
         )
-        if isinstance(outcome, Refusal):
+        if isinstance(outcome, SignInRefusal):
             g.log["sign_in"] = outcome.value
             return self._form(outcome, status=403, userid=name, next_page=next_page, kept=kept)
         if kept is None:
@@ -94,16 +94,16 @@ class _Entrance:
         self._access.set_cookie(response, outcome.token)
         return response
 
-    @open_to_all
-    @of_any_session
-    def go_on(self) -> Response:
+    @public
+    @accept_stale_csrf
+    def resubmit(self) -> Response:
         """Go on with a kept form, for whoever has signed in through Koha meanwhile."""
         kept = saved_forms.carried()
         if kept is None:
             raise BadRequest
         return self._form(None, kept=kept) if g.signed_in is None else _ask_whether_to_send(kept)
 
-    def keep_form(self, error: FormOfAnotherSession) -> Response:
+    def keep_form(self, error: StaleForm) -> Response:
         """Keep what was typed while somebody signs in; who is signed in decides at once."""
         del error
         kept = saved_forms.sent_now()
@@ -119,10 +119,10 @@ class _Entrance:
             )
         if g.signed_in is not None:
             return _ask_whether_to_send(kept)
-        refusal = Refusal.SESSION_EXPIRED if g.refusal is Refusal.NOT_SIGNED_IN else g.refusal
+        refusal = SignInRefusal.SESSION_EXPIRED if g.refusal is SignInRefusal.NOT_SIGNED_IN else g.refusal
         return self._form(refusal, status=403, kept=kept)
 
-    @open_to_all
+    @public
     def sign_out(self) -> Response:
         """End the session that was begun here; Koha's own ends in Koha."""
         if COOKIE in request.cookies:
@@ -134,28 +134,28 @@ class _Entrance:
     def work_at(self) -> Response:
         """Work at another library."""
         branchcode = request.form.get("branchcode", "")
-        refusal = self._database.transact(sign_in.work_at, current(), branchcode)
+        refusal = self._database.transact(sign_in.set_library, current(), branchcode)
         if refusal is None:
             name = current().libraries[branchcode]
-            flash.tell("done", _("You now work at %(library)s.", library=name))
+            flash.flash("done", _("You now work at %(library)s.", library=name))
         else:
-            flash.tell("error", refusal_text(refusal))
+            flash.flash("error", refusal_text(refusal))
         return redirect(self._target(request.form.get("next")), 303)
 
-    @open_to_all
+    @public
     def language(self) -> Response:
         """Speak another language, which whatever form names it does."""
         return redirect(self._target(request.form.get("next")), 303)
 
     def _form(
         self,
-        refusal: Refusal | None,
+        refusal: SignInRefusal | None,
         *,
         status: int = 200,
         userid: str = "",
         next_page: str | None = None,
         problem: str = "",
-        kept: KeptForm | None = None,
+        kept: SavedForm | None = None,
     ) -> Response:
         return page(
             "staff/sign_in.html",
@@ -170,7 +170,7 @@ class _Entrance:
             branchcode=request.form.get("branchcode", ""),
         )
 
-    def _wait(self, name: str, kept: KeptForm | None) -> Response:
+    def _wait(self, name: str, kept: SavedForm | None) -> Response:
         free_at = self._limiter.get_window_stats(self._limit, request.remote_addr or "").reset_time
         seconds = max(1, math.ceil(free_at - time.time()))
         response = self._form(
@@ -203,32 +203,34 @@ def _remember_language(response: Response) -> Response:
     return response
 
 
-def _ask_whether_to_send(kept: KeptForm) -> Response:
-    return page("staff/kept_form.html", kept=kept, page_of_it=nearest_page(kept.address))
+def _ask_whether_to_send(kept: SavedForm) -> Response:
+    return page("staff/kept_form.html", kept=kept, page_of_it=nearest_page(kept.url))
 
 
-_REFUSALS: Mapping[Refusal, str] = {
-    Refusal.SESSION_EXPIRED: N_("Your session has ended. Please sign in again."),
-    Refusal.OTHER_ADDRESS: N_("Your session belongs to another network address. Please sign in again."),
-    Refusal.NO_PATRON: N_(
+_REFUSALS: Mapping[SignInRefusal, str] = {
+    SignInRefusal.SESSION_EXPIRED: N_("Your session has ended. Please sign in again."),
+    SignInRefusal.OTHER_ADDRESS: N_("Your session belongs to another network address. Please sign in again."),
+    SignInRefusal.NO_PATRON: N_(
         "The database administrator account cannot work here. Sign in with a staff account."
     ),
-    Refusal.WRONG_PASSWORD: N_("The user name or the password is not right."),
-    Refusal.LOCKED: N_(
+    SignInRefusal.WRONG_PASSWORD: N_("The user name or the password is not right."),
+    SignInRefusal.LOCKED: N_(
         "This account is locked after too many wrong passwords. Have the password reset in Koha."
     ),
-    Refusal.PASSWORD_EXPIRED: N_("The password has expired. Set a new one in Koha."),
-    Refusal.SECOND_FACTOR: N_("This account has a second factor. Sign in to Koha, then come back here."),
-    Refusal.NO_STAFF_ACCESS: N_(
+    SignInRefusal.PASSWORD_EXPIRED: N_("The password has expired. Set a new one in Koha."),
+    SignInRefusal.SECOND_FACTOR: N_(
+        "This account has a second factor. Sign in to Koha, then come back here."
+    ),
+    SignInRefusal.NO_STAFF_ACCESS: N_(
         "This account may not use the staff interface: it lacks Koha's permission catalogue."
     ),
-    Refusal.NO_ILL_PERMISSION: N_(
+    SignInRefusal.NO_ILL_PERMISSION: N_(
         "This account may not work with ILL requests: it lacks Koha's permission ill."
     ),
-    Refusal.NOT_AT_LIBRARY: N_("You may not work at that library."),
+    SignInRefusal.NOT_AT_LIBRARY: N_("You may not work at that library."),
 }
 
 
-def refusal_text(refusal: Refusal | None) -> str:
+def refusal_text(refusal: SignInRefusal | None) -> str:
     """Say why somebody is not let in, and what to do; nothing where there is nothing to say."""
     return _(_REFUSALS.get(refusal, "")) if refusal else ""

@@ -30,10 +30,10 @@ from koha_ill_sidecar.web.ui import errors, flash, labels, pages
 from koha_ill_sidecar.web.ui.access import (
     COOKIE,
     Access,
+    clear_user,
     csrf_token,
+    current_url,
     nearest_page,
-    nobody,
-    own_address,
     remember_visitor,
 )
 
@@ -53,9 +53,9 @@ def install(app: Flask, runtime: Runtime) -> None:
     blueprint = Blueprint("staff", __name__)
     access = Access(runtime)
     blueprint.before_request(pages.begin)
-    blueprint.before_request(nobody)
+    blueprint.before_request(clear_user)
     access.guard(blueprint)
-    blueprint.after_request(flash.keep)
+    blueprint.after_request(flash.store)
     blueprint.after_request(remember_visitor)
     labels.install(app)
     errors.install(blueprint)
@@ -73,7 +73,7 @@ def install(app: Flask, runtime: Runtime) -> None:
         navigation=_navigation,
         own_session=lambda: COOKIE in request.cookies,
         shortcut=keyboard.shortcut,
-        waiting_messages=flash.waiting,
+        waiting_messages=flash.pop_flashed,
     )
 
 
@@ -106,7 +106,7 @@ def _navigation() -> list[_Place]:
 
 
 def _here() -> str:
-    return own_address() if request.method == "GET" else nearest_page(own_address())
+    return current_url() if request.method == "GET" else nearest_page(current_url())
 
 
 def _home() -> Response:
@@ -117,7 +117,7 @@ def _nothing_there(access: Access, error: NotFound) -> Response:
     if request.path.startswith(_FOR_PROGRAMS) or not request.accept_mimetypes.accept_html:
         return problems.http_error(error)
     pages.begin()
-    nobody()
+    clear_user()
     with suppress(SidecarError):
-        access.recognise()
-    return remember_visitor(flash.keep(errors.not_found_page()))
+        access.load_user()
+    return remember_visitor(flash.store(errors.not_found_page()))

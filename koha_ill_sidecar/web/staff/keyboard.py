@@ -53,10 +53,10 @@ def _switch() -> Response:
     path = request.script_root or "/"
     if request.form.get("keys") == _OFF:
         response.set_cookie(_COOKIE, _OFF, max_age=_YEAR_SECONDS, samesite="Lax", path=path)
-        flash.tell("done", _("Single keys are off in this browser."))
+        flash.flash("done", _("Single keys are off in this browser."))
     else:
         response.delete_cookie(_COOKIE, path=path)
-        flash.tell("done", _("Single keys are on in this browser."))
+        flash.flash("done", _("Single keys are on in this browser."))
     return response
 
 

@@ -19,7 +19,7 @@ from koha_ill_sidecar.config.settings import LoginMethod
 from koha_ill_sidecar.domain.formats import DateStyle
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.people import sign_in
-from koha_ill_sidecar.services.people.sign_in import Refusal, SignedIn
+from koha_ill_sidecar.services.people.sign_in import SignedIn, SignInRefusal
 from koha_ill_sidecar.storage.koha.sessions import COOKIE as KOHA_COOKIE
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.ui import pages
@@ -29,26 +29,26 @@ _VISITOR_COOKIE = "koha_ill_sidecar_visitor"
 CSRF_FIELD = "csrf_token"
 _CSRF_CONTEXT = b"koha-ill-sidecar form"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_OPEN = "_open_to_all"
-_OF_ANY_SESSION = "_of_any_session"
+_PUBLIC = "_open_to_all"
+_ACCEPTS_STALE_CSRF = "_of_any_session"
 
 
 _View = TypeVar("_View")
 
 
-def open_to_all(view: _View) -> _View:
+def public(view: _View) -> _View:
     """Let a view be seen by who is not signed in."""
-    setattr(view, _OPEN, True)
+    setattr(view, _PUBLIC, True)
     return view
 
 
-def of_any_session(view: _View) -> _View:
+def accept_stale_csrf(view: _View) -> _View:
     """Let a view take forms that pages of another session have sent: one that does nothing but ask."""
-    setattr(view, _OF_ANY_SESSION, True)
+    setattr(view, _ACCEPTS_STALE_CSRF, True)
     return view
 
 
-class FormOfAnotherSession(Exception):
+class StaleForm(Exception):
     """A form of ours has come whose session has ended; somebody may be signed in by now, or not."""
 
 
@@ -63,13 +63,13 @@ class Access:
         """Let nobody to the blueprint's views who may not, and no form from elsewhere."""
         blueprint.before_request(self._check)
 
-    def identify(self) -> SignedIn | Refusal:
+    def identify(self) -> SignedIn | SignInRefusal:
         """Find out who asks; of several reasons why not, the one that says most."""
-        refusal = Refusal.NOT_SIGNED_IN
+        refusal = SignInRefusal.NOT_SIGNED_IN
         for outcome in self._runtime.database.transact(self._outcomes):
             if isinstance(outcome, SignedIn):
                 return outcome
-            if refusal is Refusal.NOT_SIGNED_IN:
+            if refusal is SignInRefusal.NOT_SIGNED_IN:
                 refusal = outcome
         return refusal
 
@@ -82,11 +82,11 @@ class Access:
         """Whether browsers reach us by HTTPS only."""
         return request.is_secure or (self._runtime.settings.web.public_url or "").startswith("https:")
 
-    def _outcomes(self, tx: Transaction) -> list[SignedIn | Refusal]:
+    def _outcomes(self, tx: Transaction) -> list[SignedIn | SignInRefusal]:
         style = DateStyle(tx.preferences.text("dateformat", "us"), tx.preferences.text("timeformat", "24hr"))
         pages.use_formats(style, tx.preferences.text("CurrencyFormat", "US"))
         g.koha_url = tx.preferences.text("staffClientBaseURL").rstrip("/")
-        found: list[SignedIn | Refusal] = []
+        found: list[SignedIn | SignInRefusal] = []
         own, kohas = request.cookies.get(COOKIE), request.cookies.get(KOHA_COOKIE)
         if LoginMethod.PASSWORD in self._methods and own:
             found.append(sign_in.by_token(tx, own))
@@ -94,7 +94,7 @@ class Access:
             found.append(sign_in.by_koha_session(tx, kohas, request.remote_addr or ""))
         return found
 
-    def recognise(self) -> None:
+    def load_user(self) -> None:
         """Let the page know who asks."""
         g.secret = _visitor()
         outcome = self.identify()
@@ -104,20 +104,20 @@ class Access:
             g.refusal = outcome
 
     def _check(self) -> BaseResponse | None:
-        self.recognise()
+        self.load_user()
         view = _view()
-        is_open = getattr(view, _OPEN, False)
+        is_open = getattr(view, _PUBLIC, False)
         if request.method not in _SAFE_METHODS and not _is_own_form(g.secret):
-            takes_any = getattr(view, _OF_ANY_SESSION, False)
+            takes_any = getattr(view, _ACCEPTS_STALE_CSRF, False)
             if (is_open and not takes_any) or not _is_form_of_another_session():
                 g.log["refused"] = "csrf"
                 abort(400, "stale-form")
             if not takes_any:
-                raise FormOfAnotherSession
+                raise StaleForm
         return None if is_open or g.signed_in else _to_sign_in()
 
 
-def nobody() -> None:
+def clear_user() -> None:
     """Begin a request without knowing who asks."""
     g.signed_in, g.refusal, g.secret, g.koha_url = None, None, "", ""
 
@@ -139,7 +139,7 @@ def _token(secret: str) -> str:
     return hmac.new(secret.encode(), _CSRF_CONTEXT, hashlib.sha256).hexdigest()
 
 
-def own_address() -> str:
+def current_url() -> str:
     """Give the address of this page without the host, as :func:`safe_target` takes it."""
     return request.script_root + request.full_path.rstrip("?")
 
@@ -166,7 +166,7 @@ def nearest_page(address: str) -> str:
     return url_for("staff.home")
 
 
-def _any_let_in(found: list[SignedIn | Refusal]) -> bool:
+def _any_let_in(found: list[SignedIn | SignInRefusal]) -> bool:
     return any(isinstance(outcome, SignedIn) for outcome in found)
 
 
@@ -206,7 +206,7 @@ def remember_visitor(response: BaseResponse) -> BaseResponse:
 
 
 def _to_sign_in() -> BaseResponse:
-    target = own_address() if request.method in _SAFE_METHODS else None
+    target = current_url() if request.method in _SAFE_METHODS else None
     return redirect(url_for("staff.sign_in_form", next=target), 303)
 
 

@@ -14,7 +14,7 @@ from koha_ill_sidecar.errors import (
     RequestRefused,
 )
 from koha_ill_sidecar.web.ui.i18n import gettext as _
-from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.i18n import translate
 from koha_ill_sidecar.web.ui.pages import page
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def _not_allowed(error: Exception) -> Response:
 
 
 def _refused(error: RequestRefused) -> Response:
-    return _error(422, _("That was refused"), say(error.sentence))
+    return _error(422, _("That was refused"), translate(error.message))
 
 
 def _database_away(error: Exception) -> Response:

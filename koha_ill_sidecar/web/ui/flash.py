@@ -31,12 +31,12 @@ class Message:
     link: str = ""  # where it can be mended
 
 
-def tell(kind: Kind, text: str, link: str = "") -> None:
+def flash(kind: Kind, text: str, link: str = "") -> None:
     """Tell something on the page that is shown next."""
     g.setdefault("to_tell", []).append(Message(kind, text, link))
 
 
-def keep(response: Response) -> Response:
+def store(response: Response) -> Response:
     """Send along what is still to be told, and forget what was."""
     waiting: Sequence[Message] = g.pop("to_tell", [])
     if waiting:
@@ -51,7 +51,7 @@ def keep(response: Response) -> Response:
     return response
 
 
-def waiting() -> list[Message]:
+def pop_flashed() -> list[Message]:
     """Give what is to be told on this page."""
     told = list(g.pop("to_tell", []))
     if _COOKIE in request.cookies:

@@ -7,38 +7,38 @@ from dataclasses import dataclass, field
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange
 
 _SEEN = "seen"
 
 
 @dataclass(kw_only=True)
-class Told:
+class FormErrors:
     """
     What a form says about what it holds.
 
     Attributes:
-        errors: What is wrong, by field.
-        row_errors: What is wrong with the custom fields, by row.
+        by_field: What is wrong, by field.
+        by_row: What is wrong with the custom fields, by row.
         problem: What is wrong with the whole.
         changed: What somebody else has changed meanwhile.
     """
 
-    errors: dict[str, str] = field(default_factory=dict)
-    row_errors: Mapping[int, str] = field(default_factory=dict)
+    by_field: dict[str, str] = field(default_factory=dict)
+    by_row: Mapping[int, str] = field(default_factory=dict)
     problem: str = ""
-    changed: ChangedMeanwhile | None = None
+    changed: ConcurrentChange | None = None
 
-    def error(self, name: str) -> str:
+    def of(self, name: str) -> str:
         """Say what is wrong with a field; nothing if nothing is."""
-        return self.errors.get(name, "")
+        return self.by_field.get(name, "")
 
     @property
     def status(self) -> int:
         """What the page is answered with."""
         if self.changed is not None:
             return 409
-        return 422 if self.errors or self.row_errors or self.problem else 200
+        return 422 if self.by_field or self.by_row or self.problem else 200
 
 
 def text(name: str) -> str:
@@ -56,18 +56,18 @@ def as_number(given: str) -> int | None:
     return int(given) if given.isascii() and given.isdigit() and len(given) <= 10 else None
 
 
-def wish() -> tuple[str, str]:
+def pressed_button() -> tuple[str, str]:
     """Give which button was pressed, and what it speaks of: ``choose:5`` is (choose, 5)."""
     wanted, _, about = text("do").partition(":")
     return wanted, about
 
 
-def as_seen(values: Mapping[str, str]) -> str:
+def version_fields(values: Mapping[str, str]) -> str:
     """Give what a form carries to remember what it showed."""
     return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
 
 
-def seen() -> dict[str, str]:
+def posted_version() -> dict[str, str]:
     """
     Give what the form showed when it was opened.
 
@@ -83,7 +83,7 @@ def seen() -> dict[str, str]:
     return {str(name): value for name, value in values.items() if isinstance(value, str)}
 
 
-def seen_since(shown: Mapping[str, str], changed: ChangedMeanwhile | None) -> str:
+def seen_since(shown: Mapping[str, str], changed: ConcurrentChange | None) -> str:
     """
     Give what a page carries to remember what was seen of a request.
 
@@ -95,9 +95,9 @@ def seen_since(shown: Mapping[str, str], changed: ChangedMeanwhile | None) -> st
         changed: What has just been told.
     """
     is_first_look = request.method == "GET" or changed is not None
-    return as_seen(shown if is_first_look else seen())
+    return version_fields(shown if is_first_look else posted_version())
 
 
-def address_of(illrequest_id: int) -> str:
+def endpoint_url(illrequest_id: int) -> str:
     """Give the address of a request's page."""
     return f"{request.script_root}/requests/{illrequest_id}"

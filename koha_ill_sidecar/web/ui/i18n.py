@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import g, request
 
-from koha_ill_sidecar.messages import Sentence
+from koha_ill_sidecar.messages import LazyMessage
 
 DIRECTORY = Path(__file__).parent / "translations"
 
@@ -66,10 +66,11 @@ def gettext(message: str, **values: object) -> str:
     return said % values if values else said
 
 
-def say(sentence: Sentence) -> str:
+def translate(sentence: LazyMessage) -> str:
     """Say a sentence, and those that stand in it, in the language of this request."""
     values = {
-        name: say(value) if isinstance(value, Sentence) else value for name, value in sentence.values.items()
+        name: translate(value) if isinstance(value, LazyMessage) else value
+        for name, value in sentence.values.items()
     }
     return str(catalogue(g.language).ugettext(sentence.text)) % values if sentence.text else ""
 

@@ -12,9 +12,9 @@ from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, SMS
 from koha_ill_sidecar.domain.statuses import status_graph
 from koha_ill_sidecar.messages import N_
-from koha_ill_sidecar.storage.message_queue.listing import Progress, QueueEntry
+from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.web.ui.i18n import gettext as _
-from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.i18n import translate
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.APPLIED: N_("Applied"),
@@ -27,16 +27,16 @@ VERDICTS: Mapping[Verdict, str] = {
 }
 """What became of a callback."""
 
-MESSAGE_STATES: Mapping[Progress, str] = {
-    Progress.PENDING: N_("Pending"),
-    Progress.TOO_OLD: N_("Too old, not sent"),
-    Progress.WAITING: N_("Waits for another attempt"),
-    Progress.IN_FLIGHT: N_("Being sent"),
-    Progress.ABANDONED: N_("Broken off"),
-    Progress.FAILED: N_("Failed"),
-    Progress.GIVEN_UP: N_("Given up"),
-    Progress.SENT: N_("Sent"),
-    Progress.DELETED: N_("Deleted"),
+MESSAGE_STATES: Mapping[DeliveryProgress, str] = {
+    DeliveryProgress.PENDING: N_("Pending"),
+    DeliveryProgress.TOO_OLD: N_("Too old, not sent"),
+    DeliveryProgress.WAITING: N_("Waits for another attempt"),
+    DeliveryProgress.IN_FLIGHT: N_("Being sent"),
+    DeliveryProgress.ABANDONED: N_("Broken off"),
+    DeliveryProgress.FAILED: N_("Failed"),
+    DeliveryProgress.GIVEN_UP: N_("Given up"),
+    DeliveryProgress.SENT: N_("Sent"),
+    DeliveryProgress.DELETED: N_("Deleted"),
 }
 
 _STATUSES = status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
@@ -133,13 +133,13 @@ def spoken(lang: str) -> Markup:
 
 def why_not_sent(entry: QueueEntry) -> Markup:
     """Say why a message failed or waits: our words in the language of the page, those of mail servers as they are."""
-    code = entry.failure_code if entry.progress is Progress.FAILED else ""
+    code = entry.failure_code if entry.progress is DeliveryProgress.FAILED else ""
     return reason_text(code, entry.last_error or "")
 
 
 def reason_text(code: str, stored: str) -> Markup:
     """Say what a code of Koha's and a reason of ours mean; the code only where the reason is not worded by us."""
     reason = delivery_reasons.take_apart(stored)
-    said = [say(one) for one in reason.ours] or ([_(_FAILURES.get(code, code))] if code else [])
+    said = [translate(one) for one in reason.ours] or ([_(_FAILURES.get(code, code))] if code else [])
     theirs = [Markup('<span class="soft" lang="en">{}</span>').format(reason.theirs)] if reason.theirs else []
     return Markup(" ").join([*said, *theirs])

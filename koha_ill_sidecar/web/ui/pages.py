@@ -42,7 +42,7 @@ def install(app: Flask, timezone: tzinfo) -> None:
     environment.filters["moment"] = partial(_moment, timezone)
     environment.filters["exact_moment"] = partial(_exact_moment, timezone)
     environment.filters["money"] = _money
-    environment.filters["say"] = i18n.say
+    environment.filters["translate"] = i18n.translate
     environment.globals["static"] = _static_address
     environment.globals["languages"] = i18n.LANGUAGES
     app.add_url_rule("/static/<version>/<path:name>", "static", _static_file)

@@ -13,7 +13,7 @@ from flask import request
 
 from koha_ill_sidecar.domain.attributes import LABELS, label
 from koha_ill_sidecar.messages import N_
-from koha_ill_sidecar.web.ui.access import CSRF_FIELD, own_address, safe_target
+from koha_ill_sidecar.web.ui.access import CSRF_FIELD, current_url, safe_target
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 
 FIELD = "kept_form"
@@ -39,15 +39,15 @@ _LABELS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class KeptForm:
+class SavedForm:
     """A form that has not been sent yet: where to, and its fields in their order, but for the proof that it is ours."""
 
-    address: str
+    url: str
     fields: Sequence[tuple[str, str]]
 
     def as_text(self) -> str:
         """Give what a page carries it in."""
-        return json.dumps([self.address, self.fields], ensure_ascii=False, separators=(",", ":"))
+        return json.dumps([self.url, self.fields], ensure_ascii=False, separators=(",", ":"))
 
     def shown(self) -> Iterator[tuple[str, str]]:
         """Give what people typed, by what it is called."""
@@ -57,14 +57,14 @@ class KeptForm:
                 yield _(_LABELS[name] if name in _LABELS else label(key)), value
 
 
-def sent_now() -> KeptForm | None:
+def sent_now() -> SavedForm | None:
     """Give the form that was sent to this page; None if it is too large to be kept."""
     fields = [(name, value) for name, value in request.form.items(multi=True) if name != CSRF_FIELD]
     size = sum(len(name.encode()) + len(value.encode()) for name, value in fields)
-    return KeptForm(own_address(), fields) if size <= _MOST_BYTES and len(fields) <= _MOST_FIELDS else None
+    return SavedForm(current_url(), fields) if size <= _MOST_BYTES and len(fields) <= _MOST_FIELDS else None
 
 
-def carried() -> KeptForm | None:
+def carried() -> SavedForm | None:
     """Give the form that a page of ours has carried here, if it did."""
     try:
         address, fields = json.loads(request.form.get(FIELD, ""))
@@ -72,4 +72,4 @@ def carried() -> KeptForm | None:
     except (ValueError, TypeError):
         return None
     target = safe_target(address) if isinstance(address, str) else None
-    return KeptForm(target, pairs) if target else None
+    return SavedForm(target, pairs) if target else None

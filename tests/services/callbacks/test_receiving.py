@@ -70,7 +70,7 @@ def acme_request(tx: Transaction, **columns: Any) -> int:
 
 def words(tx: Transaction, illrequest_id: int) -> str:
     """Give what the staff are told, in English."""
-    return " ".join(map(str, progress.get(tx, illrequest_id).attention))
+    return " ".join(map(str, progress.get(tx, illrequest_id).alerts))
 
 
 def log_of(tx: Transaction, illrequest_id: int) -> list[tuple[Any, Any]]:
@@ -237,7 +237,7 @@ def test_attention_goes_when_somebody_attended(tx: Transaction) -> None:
     number = acme_request(tx)
     send(tx, event("e1", "conditional"), number)
 
-    assert progress.attend(tx, number)
+    assert progress.dismiss_alerts(tx, number)
     assert words(tx, number) == ""
 
 

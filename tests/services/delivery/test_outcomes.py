@@ -13,10 +13,10 @@ from koha_ill_sidecar.delivery.mail import Mail
 from koha_ill_sidecar.delivery.smtp import Receipt, Refusal
 from koha_ill_sidecar.errors import PermanentDeliveryFailure
 from koha_ill_sidecar.services.delivery.outcomes import (
-    again_later,
-    refused_for_good,
+    accepted_by_server,
+    permanently_refused,
+    retry_later,
     retry_seconds,
-    taken_by_server,
 )
 from koha_ill_sidecar.storage.message_queue.claim import Attempt, DeliveryState
 
@@ -68,7 +68,7 @@ def test_what_a_partly_taken_mail_becomes(
         refused=tuple(refused(f"{name}@example.org", code) for name, code in refusals.items()),
     )
 
-    settlement = taken_by_server(attempt(), MAIL, receipt, SETTINGS)
+    settlement = accepted_by_server(attempt(), MAIL, receipt, SETTINGS)
 
     assert settlement.state is state
     if state is DeliveryState.WAITING:
@@ -78,18 +78,18 @@ def test_what_a_partly_taken_mail_becomes(
 def test_those_who_have_it_already_make_a_later_refusal_a_success() -> None:
     failure = PermanentDeliveryFailure("550")
 
-    assert refused_for_good(attempt(reached=("a@example.org",)), MAIL, failure).state is DeliveryState.SENT
-    assert refused_for_good(attempt(), MAIL, failure).failure_code == "SENDMAIL"
+    assert permanently_refused(attempt(reached=("a@example.org",)), MAIL, failure).state is DeliveryState.SENT
+    assert permanently_refused(attempt(), MAIL, failure).failure_code == "SENDMAIL"
 
 
 def test_it_is_given_up_when_the_next_attempt_would_come_too_late() -> None:
     limit = SETTINGS.give_up_after.total_seconds()
 
     assert (
-        again_later(attempt(age_seconds=limit - 3600), MAIL, "450", (), SETTINGS).state
+        retry_later(attempt(age_seconds=limit - 3600), MAIL, "450", (), SETTINGS).state
         is DeliveryState.WAITING
     )
-    settlement = again_later(attempt(age_seconds=limit), MAIL, "450", (), SETTINGS)
+    settlement = retry_later(attempt(age_seconds=limit), MAIL, "450", (), SETTINGS)
 
     assert (settlement.state, settlement.failure_code) == (DeliveryState.FAILED, "SENDMAIL")
 

@@ -145,9 +145,9 @@ class TestPatronNotices:
 
         (refused,) = send_patron_notice(tx, a_request(tx), READY, BY_CLARA).not_queued
 
-        assert refused.mending_address is not None
-        assert refused.mending_address.startswith("https://koha.example.org/cgi-bin/koha/tools/letter.pl?")
-        assert refused.mending_address.endswith(f"code={READY}&branchcode={ADA}")
+        assert refused.edit_url is not None
+        assert refused.edit_url.startswith("https://koha.example.org/cgi-bin/koha/tools/letter.pl?")
+        assert refused.edit_url.endswith(f"code={READY}&branchcode={ADA}")
 
     @pytest.mark.parametrize(
         ("letter", "typed", "told"),

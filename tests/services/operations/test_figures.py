@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from cast import ADA, NORTH, RIVERSIDE, SOUTH
 from factories import make_request
-from koha_ill_sidecar.domain.figures import By, Figures, Group, Tally
+from koha_ill_sidecar.domain.figures import By, FigureCounter, Figures, Group
 from koha_ill_sidecar.services.operations import figures
 from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.all_versions
 
 
 def reckon(tx: Transaction) -> Figures:
-    about, tally = figures.span(tx), Tally()
+    about, tally = figures.span(tx), FigureCounter()
     for count in (figures.count_requests, figures.count_enquiries):
         above: int | None = 0
         while above is not None:
@@ -137,14 +137,14 @@ def test_steps_add_up_to_the_whole(tx: Transaction, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_was_reckoned_is_kept_with_its_time(tx: Transaction, queries: Callable[[], Any]) -> None:
-    assert figures.last(tx) is None
+    assert figures.latest(tx) is None
     add(tx, "COMP", 3, 1)
     reckoned = reckon(tx)
-    figures.keep(tx, Figures())
-    figures.keep(tx, reckoned)
+    figures.save(tx, Figures())
+    figures.save(tx, reckoned)
 
     with queries() as seen:
-        found = figures.last(tx)
+        found = figures.latest(tx)
 
     assert found is not None
     assert found.figures == reckoned

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from factories import make_request
 from koha_ill_sidecar.services.operations import watch
-from koha_ill_sidecar.services.operations.watch import Noticed
+from koha_ill_sidecar.services.operations.watch import ChangeOutcome
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.koha.preferences import Preferences
@@ -39,7 +39,7 @@ def watched(tx: Transaction, make: Make) -> Make:
 
     def with_columns(**columns: Any) -> int:
         illrequest_id = make(**columns)
-        sidecar_requests.keep_seen(tx, requests.get(tx, illrequest_id))
+        sidecar_requests.record_seen(tx, requests.get(tx, illrequest_id))
         return illrequest_id
 
     return with_columns
@@ -71,8 +71,8 @@ def test_a_status_changed_in_koha_is_noticed_once(tx: Transaction, watched: Make
     illrequest_id = watched(status="NEW")
     _koha_sets(tx.connection, illrequest_id, status="REQ")
 
-    assert watch.notice_change(tx, illrequest_id) is Noticed.CHANGED
-    assert watch.notice_change(tx, illrequest_id) is Noticed.NOTHING
+    assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.CHANGED
+    assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.NOTHING
     (entry,) = history.find_for_request(tx, illrequest_id)
     assert entry.kind == watch.CHANGED_IN_KOHA
     assert (entry.detail["status_before"], entry.detail["status_after"]) == ("NEW", "REQ")
@@ -81,9 +81,9 @@ def test_a_status_changed_in_koha_is_noticed_once(tx: Transaction, watched: Make
 def test_our_own_change_is_not_taken_for_kohas(tx: Transaction, watched: Make) -> None:
     illrequest_id = watched(status="NEW")
     _koha_sets(tx.connection, illrequest_id, status="REQ")
-    sidecar_requests.keep_seen(tx, requests.get(tx, illrequest_id))
+    sidecar_requests.record_seen(tx, requests.get(tx, illrequest_id))
 
-    assert watch.notice_change(tx, illrequest_id) is Noticed.NOTHING
+    assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.NOTHING
 
 
 def test_partner_enquiries_close_when_the_request_goes_on(tx: Transaction, watched: Make) -> None:
@@ -92,7 +92,7 @@ def test_partner_enquiries_close_when_the_request_goes_on(tx: Transaction, watch
         tx, illrequest_id, borrowernumber=11, address="ill@north.example.org", message_id=None
     )
     _koha_sets(tx.connection, illrequest_id, status="COMP")
-    watch.notice_change(tx, illrequest_id)
+    watch.handle_change(tx, illrequest_id)
 
     (enquiry,) = partner_enquiries.find_for_request(tx, illrequest_id)
     assert enquiry.closed_by_status == "COMP"
@@ -101,7 +101,7 @@ def test_partner_enquiries_close_when_the_request_goes_on(tx: Transaction, watch
 def test_the_alias_that_a_return_leaves_behind_is_cleared(tx: Transaction, watched: Make) -> None:
     illrequest_id = watched(status="CHK", status_alias="WAITING")
     _koha_sets(tx.connection, illrequest_id, status="RET")
-    watch.notice_change(tx, illrequest_id)
+    watch.handle_change(tx, illrequest_id)
 
     assert requests.get(tx, illrequest_id).status_alias is None
 
@@ -110,7 +110,7 @@ def test_an_alias_that_staff_give_a_returned_request_stays(tx: Transaction, watc
     illrequest_id = watched(status="RET")
     _koha_sets(tx.connection, illrequest_id, status_alias="WAITING")
 
-    assert watch.notice_change(tx, illrequest_id) is Noticed.CHANGED
+    assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.CHANGED
     assert requests.get(tx, illrequest_id).status_alias == "WAITING"
 
 
@@ -118,17 +118,17 @@ def test_the_order_number_is_kept_for_callbacks(tx: Transaction, watched: Make) 
     illrequest_id = watched()
     _koha_sets(tx.connection, illrequest_id, orderid="V-17")
 
-    assert watch.suspects_among_open(tx, limit=10) == [illrequest_id]
-    assert watch.notice_change(tx, illrequest_id) is Noticed.NOTHING
+    assert watch.candidates_among_open(tx, limit=10) == [illrequest_id]
+    assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.NOTHING
     assert tx.connection.scalar(text("SELECT order_id FROM ill_sidecar_requests")) == "V-17"
-    assert watch.suspects_among_open(tx, limit=10) == []
+    assert watch.candidates_among_open(tx, limit=10) == []
 
 
 def test_a_vendors_long_order_number_is_no_change(tx: Transaction, watched: Make) -> None:
     watched(orderid="x" * 50)
     tx.connection.execute(text("UPDATE ill_sidecar_requests SET order_id = :whole"), {"whole": "x" * 80})
 
-    assert watch.suspects_among_open(tx, limit=10) == []
+    assert watch.candidates_among_open(tx, limit=10) == []
 
 
 def test_a_request_deleted_in_koha_is_let_go(tx: Transaction, watched: Make) -> None:
@@ -136,9 +136,9 @@ def test_a_request_deleted_in_koha_is_let_go(tx: Transaction, watched: Make) -> 
     partner_enquiries.add(tx, illrequest_id, borrowernumber=11, address="a@b.example", message_id=None)
     tx.connection.execute(text("DELETE FROM illrequests"))
 
-    assert watch.suspects_among_open(tx, limit=10) == [illrequest_id]
-    assert watch.notice_change(tx, illrequest_id) is Noticed.DELETED
-    assert watch.notice_change(tx, illrequest_id) is Noticed.NOTHING
+    assert watch.candidates_among_open(tx, limit=10) == [illrequest_id]
+    assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.DELETED
+    assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.NOTHING
     assert _kinds(tx, illrequest_id) == [watch.DELETED_IN_KOHA]
     assert partner_enquiries.find_for_request(tx, illrequest_id) == []
 
@@ -147,43 +147,43 @@ def test_a_request_known_but_never_seen_is_only_adopted(tx: Transaction, make: M
     illrequest_id = make(status="REQ")
     sidecar_requests.set_supplier_backend(tx, illrequest_id, "FASTDOC")
 
-    assert watch.suspects_among_open(tx, limit=10) == [illrequest_id]
-    assert watch.notice_change(tx, illrequest_id) is Noticed.ADOPTED
+    assert watch.candidates_among_open(tx, limit=10) == [illrequest_id]
+    assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.ADOPTED
     assert _kinds(tx, illrequest_id) == []
 
 
 def test_new_requests_are_adopted_as_they_stand(tx: Transaction, make: Make) -> None:
     make()
-    assert watch.adopt_new(tx) == 0  # the first look only marks where new ones begin
+    assert watch.track_new(tx) == 0  # the first look only marks where new ones begin
     illrequest_id = make(status="NEW")
 
-    assert watch.adopt_new(tx) == 1
-    assert watch.adopt_new(tx) == 0
-    assert watch.notice_change(tx, illrequest_id) is Noticed.NOTHING
+    assert watch.track_new(tx) == 1
+    assert watch.track_new(tx) == 0
+    assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.NOTHING
 
 
 def test_a_request_that_koha_is_still_making_is_waited_for(tx: Transaction, make: Make) -> None:
-    watch.adopt_new(tx)
+    watch.track_new(tx)
     illrequest_id = make(backend=None)
-    assert watch.adopt_new(tx) == 0
+    assert watch.track_new(tx) == 0
 
     _koha_sets(tx.connection, illrequest_id, backend=tx.koha.generic_backend)
-    assert watch.adopt_new(tx) == 1
+    assert watch.track_new(tx) == 1
 
 
 def test_a_request_left_half_made_is_adopted_after_a_minute(tx: Transaction, make: Make) -> None:
-    watch.adopt_new(tx)
+    watch.track_new(tx)
     illrequest_id = make(backend=None)
     tx.connection.execute(
         text("UPDATE illrequests SET updated = NOW() - INTERVAL 61 SECOND WHERE illrequest_id = :id"),
         {"id": illrequest_id},
     )
 
-    assert watch.adopt_new(tx) == 1
+    assert watch.track_new(tx) == 1
 
 
 def test_kohas_log_leads_to_what_changed(tx: Transaction, watched: Make) -> None:
-    watch.suspects_by_log(tx)
+    watch.candidates_by_log(tx)
     closed, same, of_another_module = watched(status="COMP"), watched(), watched()
     _koha_sets(tx.connection, closed, status="RET")
     _koha_sets(tx.connection, of_another_module, status="REQ")
@@ -192,7 +192,7 @@ def test_kohas_log_leads_to_what_changed(tx: Transaction, watched: Make) -> None
     _koha_logs(tx.connection, same)
     _koha_logs(tx.connection, of_another_module, module="MEMBERS")
 
-    assert watch.suspects_by_log(tx) == [closed]
+    assert watch.candidates_by_log(tx) == [closed]
 
 
 def test_open_requests_are_looked_at_in_steps(tx: Transaction, watched: Make) -> None:
@@ -200,7 +200,7 @@ def test_open_requests_are_looked_at_in_steps(tx: Transaction, watched: Make) ->
     for illrequest_id in ids:
         _koha_sets(tx.connection, illrequest_id, status="REQ")
 
-    looks = [watch.suspects_among_open(tx, limit=3) for _ in range(3)]
+    looks = [watch.candidates_among_open(tx, limit=3) for _ in range(3)]
     assert looks == [ids[:3], ids[3:], ids[:3]]
 
 
@@ -213,18 +213,18 @@ def test_the_sweep_comes_round_to_every_request(tx: Transaction, make: Make, wat
     steps = [watch.sweep(tx, limit=1) for _ in range(3)]
 
     assert [step.is_at_end for step in steps] == [False, False, True]
-    assert sorted(suspect for step in steps for suspect in step.suspects) == [changed, deleted]
-    assert sum(step.adopted for step in steps) == 1
-    assert watch.passes(tx) == 1
-    assert watch.notice_change(tx, unknown) is Noticed.NOTHING
-    assert watch.sweep(tx, limit=1).suspects == (changed,)  # and begins anew
+    assert sorted(suspect for step in steps for suspect in step.candidates) == [changed, deleted]
+    assert sum(step.tracked for step in steps) == 1
+    assert watch.completed_passes(tx) == 1
+    assert watch.handle_change(tx, unknown) is ChangeOutcome.NOTHING
+    assert watch.sweep(tx, limit=1).candidates == (changed,)  # and begins anew
 
 
 def test_case_alone_is_a_change(tx: Transaction, watched: Make) -> None:
     illrequest_id = watched(status="NEW")
     _koha_sets(tx.connection, illrequest_id, status="new")
 
-    assert watch.suspects_among_open(tx, limit=10) == [illrequest_id]
+    assert watch.candidates_among_open(tx, limit=10) == [illrequest_id]
 
 
 def test_an_upgrade_of_koha_is_noticed(tx: Transaction) -> None:
@@ -237,15 +237,15 @@ def test_an_upgrade_of_koha_is_noticed(tx: Transaction) -> None:
 def test_of_two_hosts_that_notice_at_once_one_handles_it(database: Database, admin: Engine) -> None:
     with admin.begin() as connection:
         illrequest_id = make_request(connection, database.koha(), status="NEW")
-    database.transact(lambda tx: sidecar_requests.keep_seen(tx, requests.get(tx, illrequest_id)))
+    database.transact(lambda tx: sidecar_requests.record_seen(tx, requests.get(tx, illrequest_id)))
     with admin.begin() as connection:
         _koha_sets(connection, illrequest_id, status="REQ")
-    results: list[Noticed] = []
+    results: list[ChangeOutcome] = []
     barrier = threading.Barrier(6)
 
     def notice() -> None:
         barrier.wait()
-        results.append(database.transact(watch.notice_change, illrequest_id))
+        results.append(database.transact(watch.handle_change, illrequest_id))
 
     threads = [threading.Thread(target=notice) for _ in range(6)]
     for thread in threads:
@@ -253,7 +253,7 @@ def test_of_two_hosts_that_notice_at_once_one_handles_it(database: Database, adm
     for thread in threads:
         thread.join()
 
-    assert results.count(Noticed.CHANGED) == 1
+    assert results.count(ChangeOutcome.CHANGED) == 1
     assert database.transact(_kinds, illrequest_id) == [watch.CHANGED_IN_KOHA]
 
 
@@ -262,10 +262,10 @@ def test_a_request_held_by_a_long_transaction_does_not_hold_up_the_watch(
 ) -> None:
     with admin.begin() as connection:
         illrequest_id = make_request(connection, database.koha(), status="NEW")
-    database.transact(lambda tx: sidecar_requests.keep_seen(tx, requests.get(tx, illrequest_id)))
+    database.transact(lambda tx: sidecar_requests.record_seen(tx, requests.get(tx, illrequest_id)))
     with admin.begin() as connection:
         _koha_sets(connection, illrequest_id, status="REQ")
     with admin.begin() as foreign:
         foreign.execute(text("SELECT * FROM illrequests FOR UPDATE"))
 
-        assert database.transact(watch.notice_change, illrequest_id) is Noticed.CHANGED
+        assert database.transact(watch.handle_change, illrequest_id) is ChangeOutcome.CHANGED

@@ -9,7 +9,7 @@ from stomp import Connection12, ConnectionListener
 from koha_ill_sidecar.config.settings import BrokerSettings
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.services.outbox import relay as outbox_service
-from koha_ill_sidecar.services.outbox.relay import tell_workers
+from koha_ill_sidecar.services.outbox.relay import notify_workers
 from koha_ill_sidecar.services.requests.records import add_record
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import outbox
@@ -53,7 +53,7 @@ def test_a_worker_hears_of_a_new_record(database: Database, message_broker: Brok
     connection.subscribe("/queue/koha_test-elastic_index", id="1")
     biblionumber = database.transact(_add_record)
 
-    told = tell_workers(database, message_broker, lambda: True)
+    told = notify_workers(database, message_broker, lambda: True)
     assert worker.woken.wait(10)
     connection.disconnect()
 
@@ -76,7 +76,7 @@ def test_while_the_broker_is_away_nothing_is_lost(database: Database) -> None:
     database.transact(_add_record)
     database.transact(_add_record)
 
-    told = tell_workers(database, nobody, lambda: True)
+    told = notify_workers(database, nobody, lambda: True)
 
     assert told == {"put_off": 2}
     assert _all_rows(database) == 2
@@ -89,7 +89,7 @@ def test_however_often_it_failed_the_pause_is_bounded(database: Database) -> Non
         lambda tx: tx.connection.exec_driver_sql("UPDATE ill_sidecar_outbox SET attempts = 5000")
     )
 
-    told = tell_workers(database, BrokerSettings(host="127.0.0.1", port=1, namespace="x"), lambda: True)
+    told = notify_workers(database, BrokerSettings(host="127.0.0.1", port=1, namespace="x"), lambda: True)
 
     def seconds(tx: Transaction) -> float:
         wait = "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), next_attempt_at) FROM ill_sidecar_outbox"
@@ -105,7 +105,7 @@ def test_after_days_without_a_broker_it_is_given_up(
     monkeypatch.setattr(outbox_service, "_GIVE_UP_SECONDS", -1)
     database.transact(_add_record)
 
-    told = tell_workers(database, BrokerSettings(host="127.0.0.1", port=1, namespace="x"), lambda: True)
+    told = notify_workers(database, BrokerSettings(host="127.0.0.1", port=1, namespace="x"), lambda: True)
 
     assert told == {"dropped": 1}
     assert "job not told to koha's workers" in caplog.text
@@ -116,7 +116,7 @@ def test_without_koha_conf_there_is_no_broker_to_tell(
 ) -> None:
     database.transact(_add_record)
 
-    assert tell_workers(database, None, lambda: True) == {"dropped": 1}
+    assert notify_workers(database, None, lambda: True) == {"dropped": 1}
     assert "koha.conf is not set" in caplog.text
 
 

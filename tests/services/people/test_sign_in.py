@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from cast import ADA, CLARA, DORA, RIVERSIDE, SAM, SUPER
 from koha_ill_sidecar.domain.staff import Permission
 from koha_ill_sidecar.services.people import sign_in
-from koha_ill_sidecar.services.people.sign_in import Refusal, SignedIn
+from koha_ill_sidecar.services.people.sign_in import SignedIn, SignInRefusal
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import sessions as koha_sessions
 from koha_ill_sidecar.storage.sidecar import sessions
@@ -122,14 +122,14 @@ class TestPassword:
         _account(admin, DORA)
         _account(admin, SAM)
 
-        assert _by_password(database, "dora") is Refusal.NO_ILL_PERMISSION
-        assert _by_password(database, "sam") is Refusal.NO_STAFF_ACCESS
+        assert _by_password(database, "dora") is SignInRefusal.NO_ILL_PERMISSION
+        assert _by_password(database, "sam") is SignInRefusal.NO_STAFF_ACCESS
 
     def test_wrong_passwords_are_counted_until_a_right_one(self, database: Database, admin: Engine) -> None:
         _account(admin, CLARA)
 
-        assert _by_password(database, password="wrong") is Refusal.WRONG_PASSWORD
-        assert _by_password(database, password="wrong") is Refusal.WRONG_PASSWORD
+        assert _by_password(database, password="wrong") is SignInRefusal.WRONG_PASSWORD
+        assert _by_password(database, password="wrong") is SignInRefusal.WRONG_PASSWORD
         assert _attempts(admin, CLARA) == 2
         assert isinstance(_by_password(database), SignedIn)
         assert _attempts(admin, CLARA) == 0
@@ -138,14 +138,14 @@ class TestPassword:
         _account(admin, CLARA, login_attempts=3)
         _preference(admin, database, FailedLoginAttempts="3")
 
-        assert _by_password(database) is Refusal.LOCKED
-        assert _by_password(database, password="wrong") is Refusal.LOCKED
+        assert _by_password(database) is SignInRefusal.LOCKED
+        assert _by_password(database, password="wrong") is SignInRefusal.LOCKED
         assert _attempts(admin, CLARA) == 3
 
     def test_an_administrators_lock_needs_no_preference(self, database: Database, admin: Engine) -> None:
         _account(admin, CLARA, login_attempts=-1)
 
-        assert _by_password(database) is Refusal.LOCKED
+        assert _by_password(database) is SignInRefusal.LOCKED
 
     @pytest.mark.parametrize("name", ["nobody", "", "' OR 1=1 -- ", "%"])
     def test_who_is_unknown_learns_no_more_than_with_a_wrong_password(
@@ -153,13 +153,13 @@ class TestPassword:
     ) -> None:
         _account(admin, CLARA)
 
-        assert _by_password(database, name) is Refusal.WRONG_PASSWORD
+        assert _by_password(database, name) is SignInRefusal.WRONG_PASSWORD
 
     def test_the_anonymous_patron_never_gets_in(self, database: Database, admin: Engine) -> None:
         _account(admin, CLARA)
         _preference(admin, database, AnonymousPatron=str(CLARA))
 
-        assert _by_password(database) is Refusal.WRONG_PASSWORD
+        assert _by_password(database) is SignInRefusal.WRONG_PASSWORD
 
     def test_the_log_is_told_if_it_wants_to_be(self, database: Database, admin: Engine) -> None:
         _account(admin, CLARA)
@@ -186,7 +186,7 @@ class TestPasswordOfNewerKohas:
     def test_an_expired_password_is_refused(self, database: Database, admin: Engine) -> None:
         _account(admin, CLARA, password_expiration_date="2020-01-01")
 
-        assert _by_password(database) is Refusal.PASSWORD_EXPIRED
+        assert _by_password(database) is SignInRefusal.PASSWORD_EXPIRED
 
     def test_a_password_is_good_on_its_last_day(self, database: Database, admin: Engine) -> None:
         with admin.connect() as connection:
@@ -210,7 +210,7 @@ class TestPasswordOfNewerKohas:
         _account(admin, CLARA, auth_method=method)
         _preference(admin, database, TwoFactorAuthentication=mode)
 
-        assert (_by_password(database) is Refusal.SECOND_FACTOR) is refused
+        assert (_by_password(database) is SignInRefusal.SECOND_FACTOR) is refused
 
 
 class TestOwnSession:
@@ -240,7 +240,7 @@ class TestOwnSession:
 
         database.transact(sign_in.sign_out, token)
 
-        assert database.transact(sign_in.by_token, token) is Refusal.SESSION_EXPIRED
+        assert database.transact(sign_in.by_token, token) is SignInRefusal.SESSION_EXPIRED
 
     def test_it_ends_when_it_is_not_used_for_long(self, database: Database, admin: Engine) -> None:
         token = self._token(database, admin)
@@ -261,13 +261,13 @@ class TestOwnSession:
             connection.execute(
                 text("UPDATE ill_sidecar_sessions SET last_used_at = UTC_TIMESTAMP(6) - INTERVAL 61 MINUTE")
             )
-        assert database.transact(sign_in.by_token, token) is Refusal.SESSION_EXPIRED
+        assert database.transact(sign_in.by_token, token) is SignInRefusal.SESSION_EXPIRED
 
     def test_it_ends_with_the_permission(self, database: Database, admin: Engine) -> None:
         token = self._token(database, admin)
         _account(admin, CLARA, flags=0)
 
-        assert database.transact(sign_in.by_token, token) is Refusal.NO_STAFF_ACCESS
+        assert database.transact(sign_in.by_token, token) is SignInRefusal.NO_STAFF_ACCESS
 
     def test_unused_ones_are_removed(self, database: Database, admin: Engine) -> None:
         self._token(database, admin)
@@ -285,20 +285,20 @@ class TestOwnSession:
         def move(tx: Transaction, branchcode: str) -> object:
             signed_in = sign_in.by_token(tx, token)
             assert isinstance(signed_in, SignedIn)
-            return sign_in.work_at(tx, signed_in, branchcode)
+            return sign_in.set_library(tx, signed_in, branchcode)
 
         assert database.transact(move, RIVERSIDE) is None
         moved = database.transact(sign_in.by_token, token)
         assert isinstance(moved, SignedIn)
         assert (moved.member.branchcode, moved.member.branchname) == (RIVERSIDE, "Riverside")
-        assert database.transact(move, "NOWHERE") is Refusal.NOT_AT_LIBRARY
+        assert database.transact(move, "NOWHERE") is SignInRefusal.NOT_AT_LIBRARY
 
     def test_independent_branches_bind_to_ones_own(self, database: Database, admin: Engine) -> None:
         _account(admin, CLARA)
         _account(admin, SUPER)
         _preference(admin, database, IndependentBranches="1")
 
-        assert _by_password(database, at=RIVERSIDE) is Refusal.NOT_AT_LIBRARY
+        assert _by_password(database, at=RIVERSIDE) is SignInRefusal.NOT_AT_LIBRARY
         assert isinstance(_by_password(database, at=ADA), SignedIn)
         boss = _by_password(database, "super", at=RIVERSIDE)
         assert isinstance(boss, SignedIn)
@@ -381,7 +381,7 @@ class TestKohaSession:
             connection.execute(text("UPDATE sessions SET a_session = CONCAT(a_session, 'basket: 7\n')"))
         before = _stored(admin)
 
-        koha_sessions.prolong(tx, session, used_at=int(time.time()))
+        koha_sessions.extend(tx, session, used_at=int(time.time()))
         tx.connection.commit()
 
         assert _stored(admin) == before
@@ -389,22 +389,22 @@ class TestKohaSession:
     @pytest.mark.parametrize(
         ("values", "refusal"),
         [
-            ({"interface": "opac"}, Refusal.NOT_SIGNED_IN),
-            ({"id": ""}, Refusal.NOT_SIGNED_IN),
-            ({"waiting-for-2FA": 1}, Refusal.NOT_SIGNED_IN),
-            ({"waiting-for-2FA-setup": 1}, Refusal.NOT_SIGNED_IN),
-            ({"lasttime": int(time.time()) - 700}, Refusal.SESSION_EXPIRED),
-            ({"lasttime": ""}, Refusal.SESSION_EXPIRED),
-            ({"ip": "192.0.2.8"}, Refusal.OTHER_ADDRESS),
-            ({"number": 0}, Refusal.NO_PATRON),
-            ({"number": 99999}, Refusal.NOT_SIGNED_IN),
-            ({"number": DORA}, Refusal.NO_ILL_PERMISSION),
-            ({"number": SAM}, Refusal.NO_STAFF_ACCESS),
-            ({"_SESSION_ID": "another"}, Refusal.NOT_SIGNED_IN),
+            ({"interface": "opac"}, SignInRefusal.NOT_SIGNED_IN),
+            ({"id": ""}, SignInRefusal.NOT_SIGNED_IN),
+            ({"waiting-for-2FA": 1}, SignInRefusal.NOT_SIGNED_IN),
+            ({"waiting-for-2FA-setup": 1}, SignInRefusal.NOT_SIGNED_IN),
+            ({"lasttime": int(time.time()) - 700}, SignInRefusal.SESSION_EXPIRED),
+            ({"lasttime": ""}, SignInRefusal.SESSION_EXPIRED),
+            ({"ip": "192.0.2.8"}, SignInRefusal.OTHER_ADDRESS),
+            ({"number": 0}, SignInRefusal.NO_PATRON),
+            ({"number": 99999}, SignInRefusal.NOT_SIGNED_IN),
+            ({"number": DORA}, SignInRefusal.NO_ILL_PERMISSION),
+            ({"number": SAM}, SignInRefusal.NO_STAFF_ACCESS),
+            ({"_SESSION_ID": "another"}, SignInRefusal.NOT_SIGNED_IN),
         ],
     )
     def test_others_are_not(
-        self, database: Database, admin: Engine, values: dict[str, object], refusal: Refusal
+        self, database: Database, admin: Engine, values: dict[str, object], refusal: SignInRefusal
     ) -> None:
         _koha_session(admin, **values)  # type: ignore[arg-type]
 
@@ -424,7 +424,7 @@ class TestKohaSession:
     ) -> None:
         _koha_session(admin)
 
-        assert self._enter(database, session_id) is Refusal.NOT_SIGNED_IN
+        assert self._enter(database, session_id) is SignInRefusal.NOT_SIGNED_IN
 
     @pytest.mark.parametrize(
         "stored",
@@ -447,4 +447,4 @@ class TestKohaSession:
                 {"id": SESSION, "session": stored},
             )
 
-        assert self._enter(database) is Refusal.NOT_SIGNED_IN
+        assert self._enter(database) is SignInRefusal.NOT_SIGNED_IN

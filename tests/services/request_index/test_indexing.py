@@ -134,7 +134,7 @@ def test_building_takes_in_all_and_can_be_resumed(tx: Transaction, make: Make) -
 def test_progress_says_how_many_are_in_and_how_many_wait(tx: Transaction, indexed: Make, make: Make) -> None:
     indexed()
     requests.update(tx, make(), notesstaff="x")
-    queue.tell(tx)
+    queue.enqueue(tx)
     found = indexing.progress(tx)
 
     assert (found.indexed, found.of, found.waiting, found.is_complete) == (1, 2, 1, False)
@@ -145,7 +145,7 @@ def test_beginning_anew_mends_what_was_lost(tx: Transaction, indexed: Make) -> N
     _build(tx)
     tx.connection.execute(text("DELETE FROM ill_sidecar_postings"))
     assert search.find(tx, RequestFilter()).total == 0
-    indexing.begin_anew(tx)
+    indexing.rebuild(tx)
 
     assert _build(tx) == 1
     assert search.find(tx, RequestFilter()).illrequest_ids == [illrequest_id]
@@ -349,10 +349,10 @@ def test_the_sweep_comes_round_to_closed_unknown_and_deleted_requests(
 def test_what_the_watch_notices_waits_to_be_indexed(database: Database, admin: Engine) -> None:
     with admin.begin() as connection:
         illrequest_id = make_request(connection, database.koha())
-    database.transact(lambda tx: sidecar_requests.keep_seen(tx, requests.get(tx, illrequest_id)))
+    database.transact(lambda tx: sidecar_requests.record_seen(tx, requests.get(tx, illrequest_id)))
     database.transact(indexing.index, [illrequest_id])
     with admin.begin() as connection:
         _koha_does(connection, "UPDATE illrequests SET status = 'REQ'")
-    database.transact(watch.notice_change, illrequest_id)
+    database.transact(watch.handle_change, illrequest_id)
 
     assert database.transact(state.read, limit=9).waiting == [illrequest_id]

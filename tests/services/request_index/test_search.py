@@ -91,7 +91,7 @@ def test_any_filter_and_order_give_what_a_look_at_every_row_gives(
         indexing.index(tx, indexed)
         for illrequest_id in set(ids) - set(indexed):
             tx.changed.add(illrequest_id)
-        queue.tell(tx)
+        queue.enqueue(tx)
         read = request_documents.read(tx, ids)
 
         for one in wanted:
@@ -200,7 +200,7 @@ def test_a_change_that_waits_shows_at_once(tx: Transaction, make: Make) -> None:
     first, second = make(), make()
     koha_requests.update(tx, first, notesstaff="urgent")
     koha_requests.delete(tx, second)
-    queue.tell(tx)
+    queue.enqueue(tx)
 
     assert _find(tx, keyword="urgent").illrequest_ids == [first]
     assert _find(tx).illrequest_ids == [first]
@@ -223,7 +223,7 @@ def test_a_page_takes_few_queries(
     with queries() as plain:
         _find(tx)
     koha_requests.update(tx, make(), notesstaff="journals")
-    queue.tell(tx)
+    queue.enqueue(tx)
 
     with queries() as fullest:
         found = search.find(

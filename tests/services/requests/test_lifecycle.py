@@ -11,7 +11,7 @@ from factories import make_request
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestNotFound, RequestRefused
-from koha_ill_sidecar.messages import sentence
+from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.notices.metadata import metadata, notice_metadata, supplier_metadata_text
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.request_index import indexing
@@ -105,7 +105,7 @@ def test_deleting_takes_everything_but_the_log_along(tx: Transaction) -> None:
     service.add_comment(tx, number, "To be deleted.", STAFF)
     service.change_status_alias(tx, number, "WAITING", STAFF)
     partner_enquiries.add(tx, number, borrowernumber=NORTH, address="a@b.example", message_id=None)
-    progress.ask_for_attention(tx, requests.get(tx, number), [sentence("Look!")])
+    progress.add_alert(tx, requests.get(tx, number), [lazy("Look!")])
     receipt = receipts.add(
         tx,
         NewReceipt(

@@ -16,16 +16,16 @@ def _let_pass(tx: Transaction, seconds: int) -> None:
 
 
 def _follow(tx: Transaction, highest: int) -> int:
-    return checkpoints.follow(tx, "log", highest, lag_seconds=LAG)
+    return checkpoints.advance(tx, "log", highest, lag_seconds=LAG)
 
 
 def test_a_mark_stands_where_it_was_placed(tx: Transaction) -> None:
-    assert checkpoints.position(tx, "sweep") is None
+    assert checkpoints.get(tx, "sweep") is None
 
-    checkpoints.place(tx, "sweep", 7)
-    checkpoints.place(tx, "sweep", 3)
+    checkpoints.save(tx, "sweep", 7)
+    checkpoints.save(tx, "sweep", 3)
 
-    assert checkpoints.position(tx, "sweep") == 3
+    assert checkpoints.get(tx, "sweep") == 3
 
 
 def test_the_first_use_places_the_mark_at_the_end(tx: Transaction) -> None:
@@ -48,7 +48,7 @@ def test_the_mark_follows_once_the_lag_has_passed(tx: Transaction) -> None:
     _let_pass(tx, LAG + 1)
 
     assert _follow(tx, 2000) == 1500
-    assert checkpoints.position(tx, "log") == 1500
+    assert checkpoints.get(tx, "log") == 1500
 
 
 def test_a_table_that_shrank_takes_the_mark_back(tx: Transaction) -> None:
@@ -60,6 +60,6 @@ def test_a_table_that_shrank_takes_the_mark_back(tx: Transaction) -> None:
 
 def test_marks_do_not_disturb_each_other(tx: Transaction) -> None:
     _follow(tx, 1000)
-    checkpoints.follow(tx, "requests", 5, lag_seconds=LAG)
+    checkpoints.advance(tx, "requests", 5, lag_seconds=LAG)
 
-    assert checkpoints.position(tx, "log") == 1000
+    assert checkpoints.get(tx, "log") == 1000

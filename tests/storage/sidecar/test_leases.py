@@ -10,7 +10,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 def _take(tx: Transaction, holder: str, *, lease: float = 60, rest: float = 0) -> bool:
-    return leases.take(tx, "watch", holder=holder, lease_seconds=lease, rest_seconds=rest)
+    return leases.acquire(tx, "watch", holder=holder, lease_seconds=lease, rest_seconds=rest)
 
 
 def test_a_lease_that_is_held_is_not_given_to_another(tx: Transaction) -> None:
@@ -20,7 +20,7 @@ def test_a_lease_that_is_held_is_not_given_to_another(tx: Transaction) -> None:
 
 def test_a_lease_given_back_can_be_taken_at_once(tx: Transaction) -> None:
     _take(tx, "here")
-    leases.give_back(tx, "watch", holder="here")
+    leases.release(tx, "watch", holder="here")
 
     assert _take(tx, "there")
 
@@ -33,14 +33,14 @@ def test_the_lease_of_a_dead_holder_runs_out(tx: Transaction) -> None:
 
 def test_a_job_that_another_host_has_just_run_is_not_run_again(tx: Transaction) -> None:
     _take(tx, "here")
-    leases.give_back(tx, "watch", holder="here")
+    leases.release(tx, "watch", holder="here")
 
     assert not _take(tx, "there", rest=30)
 
 
 def test_a_clock_that_was_set_back_does_not_stop_a_job(tx: Transaction) -> None:
     _take(tx, "here")
-    leases.give_back(tx, "watch", holder="here")
+    leases.release(tx, "watch", holder="here")
     tx.connection.execute(
         text("UPDATE ill_sidecar_leases SET last_started_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR")
     )
@@ -50,18 +50,18 @@ def test_a_clock_that_was_set_back_does_not_stop_a_job(tx: Transaction) -> None:
 
 def test_keeping_lengthens_only_a_lease_that_is_ours(tx: Transaction) -> None:
     _take(tx, "here", lease=-1)
-    assert leases.keep(tx, "watch", holder="here", lease_seconds=60)
+    assert leases.renew(tx, "watch", holder="here", lease_seconds=60)
     assert not _take(tx, "there")
 
-    leases.give_back(tx, "watch", holder="here")
+    leases.release(tx, "watch", holder="here")
     _take(tx, "there")
-    assert not leases.keep(tx, "watch", holder="here", lease_seconds=60)
+    assert not leases.renew(tx, "watch", holder="here", lease_seconds=60)
 
 
 def test_runs_and_failures_are_counted(tx: Transaction) -> None:
     for error in (None, "Koha's table is locked", None):
         _take(tx, "here")
-        leases.give_back(tx, "watch", holder="here", error=error)
+        leases.release(tx, "watch", holder="here", error=error)
     (lease,) = leases.find_all(tx)
 
     assert (lease.runs, lease.failures, lease.last_outcome, lease.last_error) == (3, 1, "ok", None)
@@ -86,7 +86,7 @@ def test_of_many_who_ask_at_once_one_gets_it(database: Database, admin: Engine) 
 
     def ask(number: int) -> None:
         barrier.wait()
-        if database.transact(leases.take, "cleanup", holder=f"host {number}", lease_seconds=60):
+        if database.transact(leases.acquire, "cleanup", holder=f"host {number}", lease_seconds=60):
             winners.append(number)
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]

@@ -21,10 +21,10 @@ def test_what_is_put_off_waits_and_counts(tx: Transaction) -> None:
     outbox.add(tx, OutboxKind.INDEX_JOB, {})
     (row,) = outbox.due(tx, KINDS, limit=10)
 
-    outbox.put_off(tx, row.outbox_id, seconds=60, error="away")
+    outbox.postpone(tx, row.outbox_id, seconds=60, error="away")
     assert outbox.due(tx, KINDS, limit=10) == []
 
-    outbox.put_off(tx, row.outbox_id, seconds=-1, error="away again")
+    outbox.postpone(tx, row.outbox_id, seconds=-1, error="away again")
     assert [again.attempts for again in outbox.due(tx, KINDS, limit=10)] == [2]
 
 

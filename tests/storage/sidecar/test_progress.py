@@ -7,105 +7,105 @@ from sqlalchemy import Engine, text
 
 from factories import make_request
 from koha_ill_sidecar.domain.status_reports import MAX_TEXT
-from koha_ill_sidecar.messages import Sentence, sentence, verbatim
+from koha_ill_sidecar.messages import LazyMessage, lazy, literal
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import progress
 from koha_ill_sidecar.storage.transaction import Transaction
 
-LATE = sentence("It is %(status)s, 100 %% sure: %(why)s", status=sentence("late"), why="[\"雪\", '%(x)s']\n")
+LATE = lazy("It is %(status)s, 100 %% sure: %(why)s", status=lazy("late"), why="[\"雪\", '%(x)s']\n")
 
 
-def asked(tx: Transaction, *attention: Sentence) -> int:
+def asked(tx: Transaction, *attention: LazyMessage) -> int:
     number = make_request(tx.connection, tx.koha)
-    progress.ask_for_attention(tx, requests.get(tx, number), attention)
+    progress.add_alert(tx, requests.get(tx, number), attention)
     return number
 
 
 def test_words_to_the_staff_are_read_as_they_were_written(tx: Transaction) -> None:
-    words = (sentence("The supplier treats it as lost."), LATE)
+    words = (lazy("The supplier treats it as lost."), LATE)
 
     number = asked(tx, *words)
 
-    assert progress.get(tx, number).attention == words
-    (note,) = progress.notes(tx, limit=5)
-    assert (note.illrequest_id, note.sentences) == (number, words)
+    assert progress.get(tx, number).alerts == words
+    (note,) = progress.alerts(tx, limit=5)
+    assert (note.illrequest_id, note.messages) == (number, words)
 
 
 @pytest.mark.parametrize("character", ["雪", "🦉", "\x01", '"'])
 def test_what_the_supplier_says_is_kept_whole_in_whatever_script(tx: Transaction, character: str) -> None:
-    words = sentence("It says: %(message)s", message=character * MAX_TEXT)
+    words = lazy("It says: %(message)s", message=character * MAX_TEXT)
 
     number = asked(tx, words)
 
-    assert progress.get(tx, number).attention == (words,)
+    assert progress.get(tx, number).alerts == (words,)
 
 
 def test_numbers_in_a_word_to_the_staff_are_kept_as_texts(tx: Transaction) -> None:
-    number = asked(tx, sentence("receipt %(number)s has both", number=7))
+    number = asked(tx, lazy("receipt %(number)s has both", number=7))
 
     assert json.loads(tx.connection.scalar(text("SELECT attention FROM ill_sidecar_requests"))) == [
         ["receipt %(number)s has both", {"number": "7"}]
     ]
-    assert [str(one) for one in progress.get(tx, number).attention] == ["receipt 7 has both"]
+    assert [str(one) for one in progress.get(tx, number).alerts] == ["receipt 7 has both"]
 
 
 def test_a_text_that_an_earlier_version_wrote_is_one_sentence(tx: Transaction) -> None:
     number = asked(tx)
     tx.connection.execute(text("UPDATE ill_sidecar_requests SET attention = 'It is 100 %(sure)s lost.'"))
 
-    assert [str(one) for one in progress.get(tx, number).attention] == ["It is 100 %(sure)s lost."]
+    assert [str(one) for one in progress.get(tx, number).alerts] == ["It is 100 %(sure)s lost."]
 
 
-def ask(tx: Transaction, number: int, *attention: Sentence) -> None:
-    progress.ask_for_attention(tx, requests.get(tx, number), attention)
+def ask(tx: Transaction, number: int, *attention: LazyMessage) -> None:
+    progress.add_alert(tx, requests.get(tx, number), attention)
 
 
 def test_a_new_word_stands_behind_those_that_nobody_attended_to(tx: Transaction) -> None:
-    lost = sentence("The supplier treats it as lost.")
+    lost = lazy("The supplier treats it as lost.")
     number = asked(tx, LATE)
 
     ask(tx, number, lost)
 
-    assert progress.get(tx, number).attention == (LATE, lost)
+    assert progress.get(tx, number).alerts == (LATE, lost)
 
 
 def test_the_same_is_not_said_twice(tx: Transaction) -> None:
-    number = asked(tx, LATE, verbatim("a"))
+    number = asked(tx, LATE, literal("a"))
 
-    ask(tx, number, verbatim("a"), verbatim("b"))
+    ask(tx, number, literal("a"), literal("b"))
     ask(tx, number, LATE)
 
-    assert progress.get(tx, number).attention == (LATE, verbatim("a"), verbatim("b"))
+    assert progress.get(tx, number).alerts == (LATE, literal("a"), literal("b"))
 
 
 def test_what_was_attended_to_does_not_come_back(tx: Transaction) -> None:
     number = asked(tx, LATE)
-    progress.attend(tx, number)
+    progress.dismiss_alerts(tx, number)
 
-    ask(tx, number, verbatim("b"))
+    ask(tx, number, literal("b"))
 
-    assert progress.get(tx, number).attention == (verbatim("b"),)
+    assert progress.get(tx, number).alerts == (literal("b"),)
 
 
 def test_of_very_many_words_the_oldest_give_way_and_that_is_said(tx: Transaction) -> None:
     number = asked(tx)
     for each in range(30):
-        ask(tx, number, verbatim(str(each)))
+        ask(tx, number, literal(str(each)))
 
-    first, *others = progress.get(tx, number).attention
+    first, *others = progress.get(tx, number).alerts
 
     assert first == progress.LEFT_OUT
-    assert [str(one) for one in others] == [str(each) for each in range(30 - progress.MOST_WORDS + 1, 30)]
+    assert [str(one) for one in others] == [str(each) for each in range(30 - progress.MAX_ALERTS + 1, 30)]
 
 
 @pytest.mark.parametrize("character", ["雪", "🦉", "\x01"])
 def test_long_words_fit_into_their_column(tx: Transaction, character: str) -> None:
     number = asked(tx)
     for each in range(5):
-        ask(tx, number, sentence("%(number)s %(message)s", number=each, message=character * MAX_TEXT))
+        ask(tx, number, lazy("%(number)s %(message)s", number=each, message=character * MAX_TEXT))
 
-    first, *others = progress.get(tx, number).attention
+    first, *others = progress.get(tx, number).alerts
 
     assert first == progress.LEFT_OUT
     assert others[-1].values["number"] == "4"
@@ -117,25 +117,25 @@ def test_words_of_two_callbacks_at_once_are_both_kept(database: Database, admin:
     has_asked, may_commit = threading.Event(), threading.Event()
 
     def ask_and_wait(tx: Transaction) -> None:
-        ask(tx, number, verbatim("one"))
+        ask(tx, number, literal("one"))
         has_asked.set()
         may_commit.wait(10)
 
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(database.transact, ask_and_wait)
         assert has_asked.wait(10)
-        other = pool.submit(database.transact, ask, number, verbatim("other"))
+        other = pool.submit(database.transact, ask, number, literal("other"))
         threading.Timer(0.3, may_commit.set).start()
         one.result(10)
         other.result(10)
 
-    kept = database.transact(progress.get, number).attention
+    kept = database.transact(progress.get, number).alerts
     assert [str(word) for word in kept] == ["one", "other"]
 
 
 def test_where_nobody_is_asked_there_are_no_words(tx: Transaction) -> None:
     number = asked(tx, LATE)
-    progress.attend(tx, number)
+    progress.dismiss_alerts(tx, number)
 
-    assert progress.get(tx, number).attention == ()
-    assert progress.notes(tx, limit=5) == []
+    assert progress.get(tx, number).alerts == ()
+    assert progress.alerts(tx, limit=5) == []

@@ -21,7 +21,12 @@ from koha_ill_sidecar.config.settings import (
     StandardWebhooksAuthentication,
 )
 from koha_ill_sidecar.config.values import Secret
-from koha_ill_sidecar.web.callbacks.authentication import Authenticator, Evidence, Proof, Refusal
+from koha_ill_sidecar.web.callbacks.authentication import (
+    Authenticated,
+    Authenticator,
+    AuthFailure,
+    AuthRequest,
+)
 
 # The first comes from the Standard Webhooks libraries, the second from `openssl dgst -sha256 -mac HMAC`.
 VECTORS = [
@@ -59,14 +64,14 @@ def evidence(
     now: float = float(TIMESTAMP),
     from_trusted_proxy: bool = False,
     **signed: str,
-) -> Evidence:
+) -> AuthRequest:
     if headers is None:
         headers = {
             "webhook-id": EVENT_ID,
             "webhook-timestamp": TIMESTAMP,
             "webhook-signature": SIGNATURE,
         } | {f"webhook-{name}": value for name, value in signed.items()}
-    return Evidence(headers=headers, body=body, now=now, from_trusted_proxy=from_trusted_proxy)
+    return AuthRequest(headers=headers, body=body, now=now, from_trusted_proxy=from_trusted_proxy)
 
 
 @pytest.mark.parametrize(("secret", "event_id", "timestamp", "body", "signature"), VECTORS)
@@ -75,58 +80,58 @@ def test_known_signatures_hold(
 ) -> None:
     shown = evidence(id=event_id, timestamp=timestamp, signature=signature, body=body, now=float(timestamp))
 
-    assert standard_webhooks(secret).authenticate(shown) == Proof(
+    assert standard_webhooks(secret).authenticate(shown) == Authenticated(
         method="standard-webhooks", event_id=event_id
     )
 
 
 @pytest.mark.parametrize("secrets", [(SECRET, OTHER_SECRET), (OTHER_SECRET, SECRET)])
 def test_either_of_two_secrets_holds_during_a_rotation(secrets: tuple[str, ...]) -> None:
-    assert isinstance(standard_webhooks(*secrets).authenticate(evidence()), Proof)
+    assert isinstance(standard_webhooks(*secrets).authenticate(evidence()), Authenticated)
 
 
 def test_one_good_signature_among_others_is_enough() -> None:
     signatures = f"v1a,AAAA nonsense v1,not/base64! v2,{SIGNATURE[3:]} {SIGNATURE}"
 
-    assert isinstance(standard_webhooks(SECRET).authenticate(evidence(signature=signatures)), Proof)
+    assert isinstance(standard_webhooks(SECRET).authenticate(evidence(signature=signatures)), Authenticated)
 
 
 @pytest.mark.parametrize("offset", [-300, 300])
 def test_five_minutes_either_way_are_tolerated(offset: int) -> None:
     shown = evidence(now=float(TIMESTAMP) + offset)
 
-    assert isinstance(standard_webhooks(SECRET).authenticate(shown), Proof)
+    assert isinstance(standard_webhooks(SECRET).authenticate(shown), Authenticated)
 
 
 @pytest.mark.parametrize(
     ("shown", "reason"),
     [
-        (evidence(body=BODY + b" "), Refusal.WRONG_SIGNATURE),
-        (evidence(id="evt_0002"), Refusal.WRONG_SIGNATURE),
-        (evidence(timestamp="1767225601"), Refusal.WRONG_SIGNATURE),
-        (evidence(timestamp="01767225600"), Refusal.WRONG_SIGNATURE),
-        (evidence(signature=SIGNATURE.replace("v1,", "v1a,")), Refusal.WRONG_SIGNATURE),
-        (evidence(signature=SIGNATURE.rstrip("=")), Refusal.WRONG_SIGNATURE),
-        (evidence(signature=SIGNATURE[:-2] + "F="), Refusal.WRONG_SIGNATURE),
-        (evidence(signature=f"{SIGNATURE},{SIGNATURE}"), Refusal.WRONG_SIGNATURE),
-        (evidence(signature="v1"), Refusal.WRONG_SIGNATURE),
-        (evidence(signature="v1,\xe9"), Refusal.WRONG_SIGNATURE),
-        (evidence(signature="v1,AA== " * 30 + SIGNATURE), Refusal.WRONG_SIGNATURE),
-        (evidence(signature=""), Refusal.WRONG_SIGNATURE),
-        (evidence(now=float(TIMESTAMP) + 301), Refusal.STALE),
-        (evidence(now=float(TIMESTAMP) - 301), Refusal.STALE),
-        (evidence(id="evt.0001"), Refusal.MALFORMED),
-        (evidence(id="evt_0001,evt_0001"), Refusal.MALFORMED),
-        (evidence(id=""), Refusal.MALFORMED),
-        (evidence(timestamp="1767225600.0"), Refusal.MALFORMED),
-        (evidence(timestamp="１７６７２２５６００"), Refusal.MALFORMED),
-        (evidence(timestamp="9" * 5000), Refusal.MALFORMED),
-        (evidence(timestamp=f"{TIMESTAMP},{TIMESTAMP}"), Refusal.MALFORMED),
-        (evidence({}), Refusal.NO_CREDENTIALS),
+        (evidence(body=BODY + b" "), AuthFailure.WRONG_SIGNATURE),
+        (evidence(id="evt_0002"), AuthFailure.WRONG_SIGNATURE),
+        (evidence(timestamp="1767225601"), AuthFailure.WRONG_SIGNATURE),
+        (evidence(timestamp="01767225600"), AuthFailure.WRONG_SIGNATURE),
+        (evidence(signature=SIGNATURE.replace("v1,", "v1a,")), AuthFailure.WRONG_SIGNATURE),
+        (evidence(signature=SIGNATURE.rstrip("=")), AuthFailure.WRONG_SIGNATURE),
+        (evidence(signature=SIGNATURE[:-2] + "F="), AuthFailure.WRONG_SIGNATURE),
+        (evidence(signature=f"{SIGNATURE},{SIGNATURE}"), AuthFailure.WRONG_SIGNATURE),
+        (evidence(signature="v1"), AuthFailure.WRONG_SIGNATURE),
+        (evidence(signature="v1,\xe9"), AuthFailure.WRONG_SIGNATURE),
+        (evidence(signature="v1,AA== " * 30 + SIGNATURE), AuthFailure.WRONG_SIGNATURE),
+        (evidence(signature=""), AuthFailure.WRONG_SIGNATURE),
+        (evidence(now=float(TIMESTAMP) + 301), AuthFailure.STALE),
+        (evidence(now=float(TIMESTAMP) - 301), AuthFailure.STALE),
+        (evidence(id="evt.0001"), AuthFailure.MALFORMED),
+        (evidence(id="evt_0001,evt_0001"), AuthFailure.MALFORMED),
+        (evidence(id=""), AuthFailure.MALFORMED),
+        (evidence(timestamp="1767225600.0"), AuthFailure.MALFORMED),
+        (evidence(timestamp="１７６７２２５６００"), AuthFailure.MALFORMED),
+        (evidence(timestamp="9" * 5000), AuthFailure.MALFORMED),
+        (evidence(timestamp=f"{TIMESTAMP},{TIMESTAMP}"), AuthFailure.MALFORMED),
+        (evidence({}), AuthFailure.NO_CREDENTIALS),
     ],
     ids=range(22),
 )
-def test_a_signature_that_does_not_hold_is_refused(shown: Evidence, reason: Refusal) -> None:
+def test_a_signature_that_does_not_hold_is_refused(shown: AuthRequest, reason: AuthFailure) -> None:
     assert standard_webhooks(SECRET).authenticate(shown) is reason
 
 
@@ -135,7 +140,7 @@ def test_no_header_crashes_the_check(text: str, body: bytes) -> None:
     for name in ("id", "timestamp", "signature"):
         shown = evidence(body=body)
         shown = replace(shown, headers={**shown.headers, f"webhook-{name}": text})
-        assert isinstance(standard_webhooks(SECRET).authenticate(shown), Refusal)
+        assert isinstance(standard_webhooks(SECRET).authenticate(shown), AuthFailure)
 
 
 @pytest.mark.parametrize("algorithm", SignatureAlgorithm)
@@ -157,20 +162,20 @@ def test_a_plain_hmac_holds_in_every_way_of_writing_it(
     outcome = authenticator(way).authenticate(evidence({"x-signature": prefix + text}))
     changed = authenticator(way).authenticate(evidence({"x-signature": prefix + text}, body=b"{}"))
 
-    assert (outcome, changed) == (Proof(method="hmac"), Refusal.WRONG_SIGNATURE)
+    assert (outcome, changed) == (Authenticated(method="hmac"), AuthFailure.WRONG_SIGNATURE)
 
 
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("sha256=" + "0" * 64, Refusal.WRONG_SIGNATURE),
-        ("sha256=", Refusal.MALFORMED),
-        ("sha256=xyz", Refusal.MALFORMED),
-        ("0" * 64, Refusal.MALFORMED),
-        (None, Refusal.NO_CREDENTIALS),
+        ("sha256=" + "0" * 64, AuthFailure.WRONG_SIGNATURE),
+        ("sha256=", AuthFailure.MALFORMED),
+        ("sha256=xyz", AuthFailure.MALFORMED),
+        ("0" * 64, AuthFailure.MALFORMED),
+        (None, AuthFailure.NO_CREDENTIALS),
     ],
 )
-def test_a_plain_hmac_that_does_not_hold_is_refused(value: str | None, reason: Refusal) -> None:
+def test_a_plain_hmac_that_does_not_hold_is_refused(value: str | None, reason: AuthFailure) -> None:
     way = HMACAuthentication(header="X-Hub-Signature-256", prefix="sha256=", secrets=(Secret("key"),))
 
     headers = {} if value is None else {"x-hub-signature-256": value}
@@ -180,15 +185,15 @@ def test_a_plain_hmac_that_does_not_hold_is_refused(value: str | None, reason: R
 @pytest.mark.parametrize(
     ("value", "outcome"),
     [
-        ("Bearer new", Proof(method="bearer")),
-        ("bearer old", Proof(method="bearer")),
-        ("Bearer newer", Refusal.WRONG_TOKEN),
-        ("Bearer ", Refusal.WRONG_TOKEN),
-        ("Basic bmV3", Refusal.NO_CREDENTIALS),
-        ("", Refusal.NO_CREDENTIALS),
+        ("Bearer new", Authenticated(method="bearer")),
+        ("bearer old", Authenticated(method="bearer")),
+        ("Bearer newer", AuthFailure.WRONG_TOKEN),
+        ("Bearer ", AuthFailure.WRONG_TOKEN),
+        ("Basic bmV3", AuthFailure.NO_CREDENTIALS),
+        ("", AuthFailure.NO_CREDENTIALS),
     ],
 )
-def test_a_bearer_token_is_compared_whole(value: str, outcome: Proof | Refusal) -> None:
+def test_a_bearer_token_is_compared_whole(value: str, outcome: Authenticated | AuthFailure) -> None:
     way = BearerAuthentication(tokens=(Secret("old"), Secret("new")))
 
     assert authenticator(way).authenticate(evidence({"authorization": value})) == outcome
@@ -197,13 +202,13 @@ def test_a_bearer_token_is_compared_whole(value: str, outcome: Proof | Refusal) 
 @pytest.mark.parametrize(
     ("credentials", "outcome"),
     [
-        ("acme:öffne dich:jetzt", Proof(method="basic")),
-        ("acme:open", Refusal.WRONG_PASSWORD),
-        ("other:öffne dich:jetzt", Refusal.WRONG_PASSWORD),
-        ("", Refusal.WRONG_PASSWORD),
+        ("acme:öffne dich:jetzt", Authenticated(method="basic")),
+        ("acme:open", AuthFailure.WRONG_PASSWORD),
+        ("other:öffne dich:jetzt", AuthFailure.WRONG_PASSWORD),
+        ("", AuthFailure.WRONG_PASSWORD),
     ],
 )
-def test_basic_credentials_are_compared_whole(credentials: str, outcome: Proof | Refusal) -> None:
+def test_basic_credentials_are_compared_whole(credentials: str, outcome: Authenticated | AuthFailure) -> None:
     way = BasicAuthentication(user="acme", password=Secret("öffne dich:jetzt"))
     header = "Basic " + base64.b64encode(credentials.encode()).decode()
 
@@ -214,7 +219,7 @@ def test_basic_credentials_are_compared_whole(credentials: str, outcome: Proof |
 def test_basic_credentials_that_are_not_base64_are_refused(value: str) -> None:
     way = BasicAuthentication(user="acme", password=Secret("open"))
 
-    assert authenticator(way).authenticate(evidence({"authorization": value})) is Refusal.MALFORMED
+    assert authenticator(way).authenticate(evidence({"authorization": value})) is AuthFailure.MALFORMED
 
 
 @pytest.fixture(scope="module")
@@ -232,21 +237,23 @@ def test_a_certificate_passed_by_a_trusted_proxy_holds(certificate: str) -> None
 
     for value in (fingerprint, with_colons, pem):
         shown = evidence({"x-cert": value}, from_trusted_proxy=True)
-        assert authenticator(way).authenticate(shown) == Proof(method="client-certificate")
+        assert authenticator(way).authenticate(shown) == Authenticated(method="client-certificate")
 
 
 @pytest.mark.parametrize(
     ("value", "trusted", "reason"),
     [
-        ("ab" * 32, False, Refusal.UNTRUSTED_PROXY),
-        ("cd" * 32, True, Refusal.WRONG_CERTIFICATE),
-        ("ab", True, Refusal.WRONG_CERTIFICATE),
-        ("(null)", True, Refusal.MALFORMED),
-        ("-----BEGIN CERTIFICATE----- x", True, Refusal.MALFORMED),
-        ("", True, Refusal.NO_CREDENTIALS),
+        ("ab" * 32, False, AuthFailure.UNTRUSTED_PROXY),
+        ("cd" * 32, True, AuthFailure.WRONG_CERTIFICATE),
+        ("ab", True, AuthFailure.WRONG_CERTIFICATE),
+        ("(null)", True, AuthFailure.MALFORMED),
+        ("-----BEGIN CERTIFICATE----- x", True, AuthFailure.MALFORMED),
+        ("", True, AuthFailure.NO_CREDENTIALS),
     ],
 )
-def test_a_certificate_from_anybody_else_does_not_hold(value: str, trusted: bool, reason: Refusal) -> None:  # noqa: FBT001
+def test_a_certificate_from_anybody_else_does_not_hold(
+    value: str, trusted: bool, reason: AuthFailure
+) -> None:
     way = ClientCertificateAuthentication(header="X-Cert", fingerprints=("ab" * 32,))
     shown = evidence({"x-cert": value}, from_trusted_proxy=trusted)
 
@@ -259,8 +266,8 @@ def test_one_of_several_ways_is_enough_and_the_most_telling_refusal_is_told() ->
         BearerAuthentication(tokens=(Secret("token"),)),
     )
 
-    assert both.authenticate(evidence({"authorization": "Bearer token"})) == Proof(method="bearer")
-    assert both.authenticate(evidence(body=b"")) is Refusal.WRONG_SIGNATURE
+    assert both.authenticate(evidence({"authorization": "Bearer token"})) == Authenticated(method="bearer")
+    assert both.authenticate(evidence(body=b"")) is AuthFailure.WRONG_SIGNATURE
     assert both.challenge == 'Bearer realm="callbacks", Signature realm="callbacks"'
     assert both.secret_headers == {"authorization", "webhook-signature"}
 
@@ -272,4 +279,4 @@ def test_a_secret_is_the_decoded_key_and_not_its_text() -> None:
 
     outcome = standard_webhooks(SECRET).authenticate(evidence(signature=f"v1,{wrong}"))
 
-    assert outcome is Refusal.WRONG_SIGNATURE
+    assert outcome is AuthFailure.WRONG_SIGNATURE

@@ -7,7 +7,7 @@ from flask import Flask, g
 
 from koha_ill_sidecar.domain.actors import Interface
 from koha_ill_sidecar.domain.callbacks import Verdict
-from koha_ill_sidecar.storage.message_queue.listing import Progress
+from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress
 from koha_ill_sidecar.web.ui import labels
 
 
@@ -20,7 +20,7 @@ def language(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def test_everything_that_can_become_of_a_callback_or_a_message_has_a_name() -> None:
     assert set(labels.VERDICTS) == set(Verdict)
-    assert set(labels.MESSAGE_STATES) == set(Progress)
+    assert set(labels.MESSAGE_STATES) == set(DeliveryProgress)
 
 
 def test_transports_and_interfaces_are_named(language: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask, g, render_template_string
 
 from koha_ill_sidecar.domain.formats import DateStyle
-from koha_ill_sidecar.messages import Sentence, sentence, verbatim
+from koha_ill_sidecar.messages import LazyMessage, lazy, literal
 from koha_ill_sidecar.web.ui import pages
 
 
@@ -50,20 +50,20 @@ def test_no_name_in_an_address_means_more_than_its_value(application: Flask) -> 
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        (sentence("it was %(status)s before", status=sentence("lost")), "先前已是「遺失」"),
-        (sentence("It says: %(message)s", message="<b> 5 %"), "供應者表示：&lt;b&gt; 5 %"),
-        (sentence("Begin the tag with something else, such as [%%- or GET."), "例如 [%- 或 GET。"),
-        (sentence("No catalogue has this: %(it)s", it=sentence("lost")), "No catalogue has this: 遺失"),
-        (verbatim("100 % <sure>"), "100 % &lt;sure&gt;"),
-        (verbatim(""), ""),
+        (lazy("it was %(status)s before", status=lazy("lost")), "先前已是「遺失」"),
+        (lazy("It says: %(message)s", message="<b> 5 %"), "供應者表示：&lt;b&gt; 5 %"),
+        (lazy("Begin the tag with something else, such as [%%- or GET."), "例如 [%- 或 GET。"),
+        (lazy("No catalogue has this: %(it)s", it=lazy("lost")), "No catalogue has this: 遺失"),
+        (literal("100 % <sure>"), "100 % &lt;sure&gt;"),
+        (literal(""), ""),
     ],
 )
 def test_a_sentence_is_said_in_the_language_of_the_page_with_all_that_stands_in_it(
-    application: Flask, said: Sentence, shown: str
+    application: Flask, said: LazyMessage, shown: str
 ) -> None:
     with application.test_request_context("/list/all"):
         g.language = "zh-Hant-TW"
 
-        page = render_template_string("{{ said|say }}", said=said)
+        page = render_template_string("{{ said|translate }}", said=said)
 
     assert page.endswith(shown)

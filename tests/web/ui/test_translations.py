@@ -21,7 +21,7 @@ _LABELLING = frozenset({"_", "gettext"})
 
 _MADE_OF_PARTS = frozenset(
     {
-        "words.py",
+        "messages.py",
         "errors.py",
         "domain/callbacks.py",
         "storage/sidecar/progress.py",
@@ -54,7 +54,7 @@ def test_no_text_is_put_together_where_it_cannot_be_found() -> None:
         for call in translations.calls_in_package()
         if None in call.texts
         and call.name not in _LABELLING
-        and not (call.name == "Sentence" and call.file in _MADE_OF_PARTS)
+        and not (call.name == "LazyMessage" and call.file in _MADE_OF_PARTS)
     ]
 
     assert hidden == [], "write the text out, and give its values by name"
@@ -65,7 +65,7 @@ def test_every_place_of_a_text_is_given_its_value() -> None:
         (f"{call.file}:{call.line}: {text!r}", text, call.values)
         for call in translations.calls_in_package()
         for text in call.texts
-        if text is not None and call.name in ("sentence", "RequestRefused")
+        if text is not None and call.name in ("lazy", "RequestRefused")
     ]
 
     assert [place for place, _, values in said if values is None] == []
@@ -82,8 +82,8 @@ def _can_be_filled_in(text: str, values: Collection[str]) -> bool:
 def test_texts_are_found_wherever_the_call_stands() -> None:
     source = (
         'raise RequestRefused("no_dog", "There is no dog %(name)s. "\n'
-        '    "Buy one.", name=sentence("%(many)s dogs", many=3))\n'
-        'told(words.sentence(f"a {dog}"), sentence("a" + dog), sentence(), sentence("a", **values))'
+        '    "Buy one.", name=lazy("%(many)s dogs", many=3))\n'
+        'told(words.lazy(f"a {dog}"), lazy("a" + dog), lazy(), lazy("a", **values))'
     )
 
     found = [(call.line, call.texts, call.values) for call in translations.calls_in(source, "dogs.py")]

@@ -83,13 +83,13 @@ class _Views:
         try:
             received = self._transact(replay_kept, receipt_id, self._backends)
         except ReceiptNotReplayable:
-            flash.tell("warning", _("This callback was applied already; there is nothing to replay."))
+            flash.flash("warning", _("This callback was applied already; there is nothing to replay."))
         except BackendNotConfigured:
-            flash.tell("error", _("The configuration has no callbacks for this backend any more."))
+            flash.flash("error", _("The configuration has no callbacks for this backend any more."))
         else:
             outcome = _(VERDICTS[received.verdict])
             is_settled = received.verdict in (Verdict.APPLIED, Verdict.UNCHANGED)
-            flash.tell(
+            flash.flash(
                 "done" if is_settled else "warning",
                 _("Callback %(number)s was replayed: %(outcome)s.", number=receipt_id, outcome=outcome),
             )

@@ -9,7 +9,7 @@ from koha_ill_sidecar.domain.figures import AGES, By
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.operations import dashboard
-from koha_ill_sidecar.services.operations.dashboard import MOST_COUNTED, MOST_NOTES, Dashboard, Ranking
+from koha_ill_sidecar.services.operations.dashboard import MAX_ALERTS, MAX_COUNTED, Dashboard, Ranking
 from koha_ill_sidecar.web.staff.operations import plots
 from koha_ill_sidecar.web.staff.operations.over_time import DrawnGroup, draw
 from koha_ill_sidecar.web.ui.i18n import gettext as _
@@ -33,13 +33,13 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the route."""
 
     def show() -> Response:
-        found = runtime.database.transact(dashboard.look, runtime.settings.delivery)
-        statuses = found.reckoned.figures.open if found.reckoned else ()
+        found = runtime.database.transact(dashboard.load_dashboard, runtime.settings.delivery)
+        statuses = found.computed.figures.open if found.computed else ()
         return page(
             "staff/operations/dashboard.html",
             found=found,
-            notes=found.notes[:MOST_NOTES],
-            has_more_notes=len(found.notes) > MOST_NOTES,
+            notes=found.alerts[:MAX_ALERTS],
+            has_more_notes=len(found.alerts) > MAX_ALERTS,
             counted=counted,
             ages=age_labels(),
             statuses=statuses,
@@ -56,17 +56,17 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
 
 def _by_month(found: Dashboard) -> DrawnGroup | None:
     """Draw the months of all requests; nothing while an earlier version's numbers are kept."""
-    if found.reckoned is None or not found.reckoned.figures.months:
+    if found.computed is None or not found.computed.figures.months:
         return None
     groups = [named.group for named in found.rankings[By.MONTH].groups]
     by_month = {group.key: group for group in groups}
     scale = plots.turnaround_scale(groups)
-    return draw(_("All requests"), found.reckoned.figures.months, by_month, scale)
+    return draw(_("All requests"), found.computed.figures.months, by_month, scale)
 
 
 def counted(number: int) -> str:
     """Say a number that was counted up to a limit."""
-    return _("more than %(number)d", number=MOST_COUNTED) if number > MOST_COUNTED else str(number)
+    return _("more than %(number)d", number=MAX_COUNTED) if number > MAX_COUNTED else str(number)
 
 
 def age_labels() -> list[str]:

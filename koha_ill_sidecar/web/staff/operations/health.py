@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.messages import N_, Sentence
+from koha_ill_sidecar.messages import N_, LazyMessage
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.doctor import Finding, Verdict
 from koha_ill_sidecar.services.doctor.for_staff import examine_for_staff
@@ -79,12 +79,12 @@ def backend_text(health: BackendHealth) -> str:
     return _("all well")
 
 
-def check_text(finding: Finding[Sentence]) -> str:
+def check_text(finding: Finding[LazyMessage]) -> str:
     """Say what was checked; its name, where we do not know it."""
     return _(_CHECKS[finding.name]) if finding.name in _CHECKS else finding.name
 
 
-def _tell(findings: Sequence[Finding[Sentence]], moment: str) -> None:
+def _tell(findings: Sequence[Finding[LazyMessage]], moment: str) -> None:
     """Tell what was checked and when; the findings themselves stand on the page."""
     checks = ", ".join(dict.fromkeys(map(check_text, findings)))
     troubles = sum(finding.verdict is not Verdict.OK for finding in findings)
@@ -94,7 +94,7 @@ def _tell(findings: Sequence[Finding[Sentence]], moment: str) -> None:
         else _("All is well.")
     )
     checked = _("Checked anew at %(moment)s: %(checks)s.", moment=moment, checks=checks)
-    flash.tell("warning" if troubles else "done", f"{checked} {outcome}")
+    flash.flash("warning" if troubles else "done", f"{checked} {outcome}")
 
 
 def _asking_for_backends(runtime: Runtime) -> Callable[[], Sequence[BackendHealth]]:
@@ -110,5 +110,5 @@ def _asking_for_backends(runtime: Runtime) -> Callable[[], Sequence[BackendHealt
     return ask
 
 
-def _urgency(finding: Finding[Sentence]) -> int:
+def _urgency(finding: Finding[LazyMessage]) -> int:
     return (Verdict.FAIL, Verdict.WARN, Verdict.OK).index(finding.verdict)

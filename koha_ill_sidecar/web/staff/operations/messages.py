@@ -13,7 +13,7 @@ from koha_ill_sidecar.services.delivery import messages as queue
 from koha_ill_sidecar.services.delivery.dispatcher import message_id_domain
 from koha_ill_sidecar.services.delivery.messages import ListedMessage, QueueFilter
 from koha_ill_sidecar.storage.koha import patrons
-from koha_ill_sidecar.storage.message_queue.listing import Progress, QueueEntry
+from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number, numbers, where_next
 from koha_ill_sidecar.web.ui import errors, flash
@@ -104,7 +104,7 @@ class _Views:
         chosen = self._chosen(request.args.getlist("message"))
         back = safe_target(request.args.get("next")) or url_for("staff.messages")
         if not chosen or action not in set(queue.Change):
-            flash.tell("warning", _("No message was chosen."))
+            flash.flash("warning", _("No message was chosen."))
             return redirect(url_for("staff.messages"), 303)
         return self._confirmation(queue.Change(action), chosen, back)
 
@@ -174,9 +174,9 @@ class _Views:
             return self._message_page(message_id, 422, typed=typed, problem=problem)
         except MessageNotChangeable as error:
             return self._message_page(message_id, 409, typed=typed, problem=_address_refusal(error))
-        flash.tell("done", _("The message has its new address."))
+        flash.flash("done", _("The message has its new address."))
         if "retry" in request.form:
-            flash.tell("done", _("It is tried at once."))
+            flash.flash("done", _("It is tried at once."))
         return redirect(url_for("staff.message", message_id=message_id), 303)
 
     def _message_page(
@@ -192,9 +192,9 @@ class _Views:
             states=MESSAGE_STATES,
             typed=(entry.to_address or "") if typed is None else typed,
             problem=problem,
-            is_busy=entry.progress is Progress.IN_FLIGHT,
-            is_sent=entry.progress is Progress.SENT,
-            is_deleted=entry.progress is Progress.DELETED,
+            is_busy=entry.progress is DeliveryProgress.IN_FLIGHT,
+            is_sent=entry.progress is DeliveryProgress.SENT,
+            is_deleted=entry.progress is DeliveryProgress.DELETED,
             may_be_given_up=queue.refusal(entry, queue.Change.GIVE_UP) is None,
         )
 
@@ -244,10 +244,10 @@ class _Views:
                 refused.setdefault(reason, []).append(message_id)
         done = len(chosen) - sum(map(len, refused.values()))
         if done:
-            flash.tell("done", tell_done(done))
+            flash.flash("done", tell_done(done))
         _tell_refusals(refused)
         if not chosen:
-            flash.tell("warning", _("No message was chosen."))
+            flash.flash("warning", _("No message was chosen."))
 
     def _change(self, act: _Act, message_id: int) -> str | None:
         try:
@@ -262,7 +262,7 @@ class _Views:
 def _judged(one: ListedMessage, change: queue.Change) -> _Chosen:
     """Judge what may be done with a message; what was sent is no mistake to be corrected."""
     reason = queue.refusal(one.entry, change)
-    is_sent = one.entry.progress is Progress.SENT and reason is None
+    is_sent = one.entry.progress is DeliveryProgress.SENT and reason is None
     if is_sent and change is queue.Change.SET_ADDRESS:
         return _Chosen(listed=one, reason="sent", is_sent=False)
     return _Chosen(listed=one, reason=reason, is_sent=is_sent)
@@ -304,21 +304,21 @@ def _wanted() -> QueueFilter:
 def _of_state(chosen: str) -> QueueFilter:
     by_choice: Mapping[str, QueueFilter] = {
         "": QueueFilter(),
-        "all": QueueFilter(progress=tuple(Progress)),
+        "all": QueueFilter(progress=tuple(DeliveryProgress)),
         _LATELY: queue.FAILED_LATELY,
-        **{each.value: QueueFilter(progress=(each,)) for each in Progress},
+        **{each.value: QueueFilter(progress=(each,)) for each in DeliveryProgress},
     }
     return by_choice[chosen]
 
 
 def _chosen_state() -> str:
     chosen = request.args.get("state", "")
-    return chosen if chosen in {"all", _LATELY, *Progress} else ""
+    return chosen if chosen in {"all", _LATELY, *DeliveryProgress} else ""
 
 
 def _tell_refusals(refused: Mapping[str, Sequence[int]]) -> None:
     for reason, message_ids in refused.items():
-        flash.tell(
+        flash.flash(
             "warning",
             _(
                 "Not changed, because %(reason)s: %(numbers)s.",

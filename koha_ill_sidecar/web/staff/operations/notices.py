@@ -20,7 +20,7 @@ from koha_ill_sidecar.storage.koha import letters
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.staff.operations.forms import number
 from koha_ill_sidecar.web.ui.i18n import gettext as _
-from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.i18n import translate
 from koha_ill_sidecar.web.ui.labels import language_name, transport_name
 from koha_ill_sidecar.web.ui.pages import page
 
@@ -135,6 +135,8 @@ def _preview(tx: Transaction, wanted: _Wanted) -> _Preview:
         return _Preview(every=every, problem=_("Koha has no such notice template."))
     except NoticeError as error:
         return _Preview(
-            every=every, problem=_("The notice template cannot be filled in."), detail=say(error.sentence)
+            every=every,
+            problem=_("The notice template cannot be filled in."),
+            detail=translate(error.message),
         )
     return _Preview(every=every, notice=notice)

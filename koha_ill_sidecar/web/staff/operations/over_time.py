@@ -47,7 +47,7 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
 
     def show(by: str) -> Response:
         kind = By(by)
-        found = runtime.database.transact(dashboard.look_over_time, kind)
+        found = runtime.database.transact(dashboard.load_over_time, kind)
         return page(
             "staff/operations/over_time.html",
             by=kind,

@@ -11,20 +11,20 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange
 from koha_ill_sidecar.domain.statuses import Action
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestChangedMeanwhile, RequestRefused
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import creation
 from koha_ill_sidecar.services.requests import lifecycle as service
-from koha_ill_sidecar.services.requests.actions import Done, Run, carry_out, preview_action
-from koha_ill_sidecar.services.requests.header import read_head
+from koha_ill_sidecar.services.requests.actions import ActionFunction, ActionResult, perform, preview_action
+from koha_ill_sidecar.services.requests.header import load_header
 from koha_ill_sidecar.services.requests.snapshots import check_unchanged
-from koha_ill_sidecar.web.staff.requests.workplace import workplace
+from koha_ill_sidecar.web.staff.requests.workplace import staff_context
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.access import current
-from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.pages import page
 
@@ -65,22 +65,22 @@ _QUESTIONS: Mapping[str, _Question] = {
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    actions = _Actions(runtime)
+    actions = _ActionViews(runtime)
     path = "/requests/<int:illrequest_id>/actions/<method>"
-    blueprint.add_url_rule(path, "ask_action", actions.ask)
-    blueprint.add_url_rule(path, "do_action", actions.do, methods=["POST"])
+    blueprint.add_url_rule(path, "ask_action", actions.get)
+    blueprint.add_url_rule(path, "do_action", actions.post, methods=["POST"])
 
 
-class _Actions:
+class _ActionViews:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._database = runtime.database
 
-    def ask(self, illrequest_id: int, method: str) -> Response:
+    def get(self, illrequest_id: int, method: str) -> Response:
         """Tell what an action will do."""
         return self._form(illrequest_id, method)
 
-    def do(self, illrequest_id: int, method: str) -> Response:
+    def post(self, illrequest_id: int, method: str) -> Response:
         """Do it."""
         run = self._run(illrequest_id, method)
         if run is None:
@@ -89,18 +89,18 @@ class _Actions:
             done = self._database.transact(
                 check_unchanged,
                 illrequest_id,
-                forms.seen(),
-                lambda tx: carry_out(tx, illrequest_id, run, current().member.actor),
+                forms.posted_version(),
+                lambda tx: perform(tx, illrequest_id, run, current().member.actor),
             )
         except (ActionNotAllowed, RequestChangedMeanwhile):
             return self._not_possible(illrequest_id)
         except RequestRefused:
             return self._form(illrequest_id, method, problem=_("This status does not exist any more."))
-        if isinstance(done, ChangedMeanwhile):
+        if isinstance(done, ConcurrentChange):
             return self._form(illrequest_id, method, changed=done)
         return _went(method, done)
 
-    def _run(self, illrequest_id: int, method: str) -> Run | None:
+    def _run(self, illrequest_id: int, method: str) -> ActionFunction | None:
         """Give what does an action with what the form says; nothing where the form lacks something."""
         match method:
             case Action.CONFIRM:
@@ -116,11 +116,11 @@ class _Actions:
                 return self._switch(illrequest_id)
         raise NotFound
 
-    def _switch(self, illrequest_id: int) -> Run | None:
-        top = self._database.transact(read_head, illrequest_id, workplace(self._runtime))
+    def _switch(self, illrequest_id: int) -> ActionFunction | None:
+        header = self._database.transact(load_header, illrequest_id, staff_context(self._runtime))
         given = request.form.get("supplier", "")
         supplier = None if given == _KOHAS_OWN else given
-        if supplier not in top.suppliers:
+        if supplier not in header.suppliers:
             return None
         return lambda tx, number, actor: creation.switch_provider(
             tx, number, actor, supplier_backend=supplier
@@ -132,44 +132,46 @@ class _Actions:
         method: str,
         *,
         problem: str = "",
-        changed: ChangedMeanwhile | None = None,
+        changed: ConcurrentChange | None = None,
     ) -> Response:
         question = _QUESTIONS.get(method)
         if question is None:
             raise NotFound
         try:
-            preview = self._database.transact(preview_action, illrequest_id, method, workplace(self._runtime))
+            preview = self._database.transact(
+                preview_action, illrequest_id, method, staff_context(self._runtime)
+            )
         except ActionNotAllowed:
             return self._not_possible(illrequest_id, changed)
-        told = Told(problem=problem, changed=changed)
+        errors = FormErrors(problem=problem, changed=changed)
         return page(
             "staff/requests/action.html",
-            told.status,
+            errors.status,
             preview=preview,
-            head=preview.head,
+            header=preview.header,
             question=question,
             kohas_own=_KOHAS_OWN,
-            told=told,
-            seen=forms.seen_since(preview.seen, changed),
+            errors=errors,
+            seen=forms.seen_since(preview.version, changed),
         )
 
-    def _not_possible(self, illrequest_id: int, changed: ChangedMeanwhile | None = None) -> Response:
-        top = self._database.transact(read_head, illrequest_id, workplace(self._runtime))
-        return page("staff/requests/not_possible.html", 409, head=top, changed=changed)
+    def _not_possible(self, illrequest_id: int, changed: ConcurrentChange | None = None) -> Response:
+        header = self._database.transact(load_header, illrequest_id, staff_context(self._runtime))
+        return page("staff/requests/not_possible.html", 409, header=header, changed=changed)
 
 
-def _went(method: str, done: Done) -> Response:
+def _went(method: str, done: ActionResult) -> Response:
     if done.ill_request is None:
-        flash.tell("done", _("Request %(number)s was deleted. No notice was queued.", number=done.number))
+        flash.flash("done", _("Request %(number)s was deleted. No notice was queued.", number=done.shown_id))
         return redirect(url_for("staff.requests"), 303)
     if method == Action.SWITCH_PROVIDER:
         text = _(
             "Request %(new)s goes on with what request %(old)s asked for; that one was reverted. "
             "No notice was queued.",
-            new=done.new_number,
-            old=done.number,
+            new=done.new_shown_id,
+            old=done.shown_id,
         )
     else:
         text = _("The status is now: %(status)s. No notice was queued.", status=_(done.status))
-    flash.tell("done", text)
+    flash.flash("done", text)
     return redirect(url_for("staff.request", illrequest_id=done.ill_request.illrequest_id), 303)

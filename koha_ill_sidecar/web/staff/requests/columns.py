@@ -65,7 +65,7 @@ def _library(one: ListedRequest) -> str:
 COLUMNS: Mapping[Column, ListColumn] = {
     each.column: each
     for each in (
-        ListColumn(column=Column.NUMBER, label=N_("Request ID"), value=lambda one: one.number),
+        ListColumn(column=Column.NUMBER, label=N_("Request ID"), value=lambda one: one.shown_id),
         ListColumn(
             column=Column.STATUS,
             label=N_("Status"),

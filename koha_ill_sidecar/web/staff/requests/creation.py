@@ -12,17 +12,17 @@ from koha_ill_sidecar.domain.item_form import ItemEntry
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.people.patron_search import Meant
+from koha_ill_sidecar.services.people.patron_search import PatronMatch
 from koha_ill_sidecar.services.requests import new_form, references
 from koha_ill_sidecar.services.requests.creation import NewRequest
-from koha_ill_sidecar.services.requests.new_form import AskedBefore, Created, EarlierRequest
+from koha_ill_sidecar.services.requests.new_form import AlreadyRequested, Created, EarlierRequest
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.web.staff.requests import item_fields
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.access import current
-from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
-from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.i18n import translate
 from koha_ill_sidecar.web.ui.pages import page
 
 _SOURCES: Mapping[str, str] = {
@@ -43,13 +43,13 @@ _FIELD_OF_CODE: Mapping[str, str] = {
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    desk = _Desk(runtime)
-    blueprint.add_url_rule("/requests/new", "new_request", desk.show, methods=["GET"])
-    blueprint.add_url_rule("/requests/new", "create_request", desk.take, methods=["POST"])
+    desk = _CreateViews(runtime)
+    blueprint.add_url_rule("/requests/new", "new_request", desk.get, methods=["GET"])
+    blueprint.add_url_rule("/requests/new", "create_request", desk.post, methods=["POST"])
 
 
 @dataclass(kw_only=True)
-class _Typed:
+class _FormData:
     """What the form holds."""
 
     entry: ItemEntry
@@ -62,7 +62,7 @@ class _Typed:
     blank_rows: int = item_fields.BLANK_ROWS
 
     @classmethod
-    def read(cls) -> "_Typed":
+    def read(cls) -> "_FormData":
         patron = forms.text("patron")
         return cls(
             entry=item_fields.read_entry(),
@@ -72,7 +72,7 @@ class _Typed:
             chosen=forms.number("borrowernumber") if patron else None,
             supplier=forms.text("supplier"),
             reference=forms.text("reference"),
-            blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.wish()[0] == "add_row"),
+            blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.pressed_button()[0] == "add_row"),
         )
 
     def choose(self, patron: Patron) -> None:
@@ -83,7 +83,7 @@ class _Typed:
 
 
 @dataclass(kw_only=True)
-class _Told(Told):
+class _CreateErrors(FormErrors):
     """
     What the form says, also about what was pasted.
 
@@ -95,53 +95,53 @@ class _Told(Told):
     earlier: Sequence[EarlierRequest] = ()
 
 
-class _Desk:
+class _CreateViews:
     def __init__(self, runtime: Runtime) -> None:
         self._database = runtime.database
         self._suppliers = [name for name, one in runtime.settings.backends.items() if one.enabled]
 
-    def show(self) -> Response:
+    def get(self) -> Response:
         """Show the empty form, for a patron whose number is in the address."""
         works_at = current().member.branchcode
-        typed = _Typed(entry=ItemEntry(), branchcode=works_at, default_branchcode=works_at)
+        typed = _FormData(entry=ItemEntry(), branchcode=works_at, default_branchcode=works_at)
         typed.chosen = forms.number("borrowernumber", request.args)
-        return self._form(typed, _Told())
+        return self._form(typed, _CreateErrors())
 
-    def take(self) -> Response:
+    def post(self) -> Response:
         """Do what the pressed button says."""
-        typed, (wanted, about) = _Typed.read(), forms.wish()
+        typed, (wanted, about) = _FormData.read(), forms.pressed_button()
         if typed.reference and wanted in ("fill_in", "create", "create_anyway"):
             return self._fill_in(typed)
         match wanted:
             case "create" | "create_anyway":
-                return self._create(typed, even_if_asked_before=wanted == "create_anyway")
+                return self._create(typed, even_if_requested_before=wanted == "create_anyway")
             case "choose":
                 typed.patron, typed.chosen = "", forms.as_number(about)
-        return self._form(typed, _Told())
+        return self._form(typed, _CreateErrors())
 
-    def _fill_in(self, typed: _Typed) -> Response:
+    def _fill_in(self, typed: _FormData) -> Response:
         """Put into the form what a pasted reference says."""
         found = references.read(typed.reference, references.installed_resolvers())
         if found is None:
             said = _("This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN. Fill in the form by hand.")
-            return self._form(typed, _Told(reference_problem=said))
+            return self._form(typed, _CreateErrors(reference_problem=said))
         if isinstance(found, WrongCheckDigit):
             said = _(
                 "The check digit of this %(number)s is wrong. Look for a slip.", number=_SOURCES[found.kind]
             )
-            return self._form(typed, _Told(reference_problem=said))
+            return self._form(typed, _CreateErrors(reference_problem=said))
         typed.entry = typed.entry.filled_in(found.reference)
         typed.reference = ""
         filled = [*found.reference.fields, *found.reference.custom]
         names = ", ".join(_(label(key)) if key in LABELS else key for key in filled)
         source = _(_SOURCES[found.source])
         said = _("Filled in from the %(source)s: %(fields)s.", source=source, fields=names)
-        return self._form(typed, _Told(reference_said=said))
+        return self._form(typed, _CreateErrors(reference_said=said))
 
-    def _create(self, typed: _Typed, *, even_if_asked_before: bool) -> Response:
-        told = _Told(errors=_mistakes(typed), row_errors=item_fields.row_errors(typed.entry))
-        if told.status != 200:
-            return self._form(typed, told)
+    def _create(self, typed: _FormData, *, even_if_requested_before: bool) -> Response:
+        errors = _CreateErrors(by_field=_mistakes(typed), by_row=item_fields.row_errors(typed.entry))
+        if errors.status != 200:
+            return self._form(typed, errors)
         new = NewRequest(
             type=typed.entry.type,
             branchcode=typed.branchcode,
@@ -151,37 +151,37 @@ class _Desk:
         )
         try:
             outcome = self._database.transact(
-                new_form.ask,
+                new_form.create_for_patron,
                 new,
                 current().member,
                 typed=typed.patron,
                 chosen=typed.chosen,
-                even_if_asked_before=even_if_asked_before,
+                even_if_requested_before=even_if_requested_before,
             )
         except RequestRefused as error:
             return self._form(typed, _refusal(error))
         match outcome:
             case Created():
                 return _created(outcome)
-            case AskedBefore():
+            case AlreadyRequested():
                 typed.choose(outcome.patron)
-                return self._form(typed, _Told(earlier=outcome.earlier))
-        return self._form(typed, _Told(errors={"patron": _who_is_meant(outcome)}))
+                return self._form(typed, _CreateErrors(earlier=outcome.earlier))
+        return self._form(typed, _CreateErrors(by_field={"patron": _patron_error(outcome)}))
 
-    def _form(self, typed: _Typed, told: _Told) -> Response:
+    def _form(self, typed: _FormData, errors: _CreateErrors) -> Response:
         known = self._database.transact(
             new_form.form, current().member, typed=typed.patron, chosen=typed.chosen
         )
-        if known.meant.patron is not None:
-            typed.choose(known.meant.patron)
-        elif told.errors and typed.patron:
-            told.errors["patron"] = _who_is_meant(known.meant)
+        if known.patron_match.patron is not None:
+            typed.choose(known.patron_match.patron)
+        elif errors.by_field and typed.patron:
+            errors.by_field["patron"] = _patron_error(known.patron_match)
         return page(
             "staff/requests/new.html",
-            told.status,
+            errors.status,
             typed=typed,
-            told=told,
-            meant=known.meant,
+            errors=errors,
+            meant=known.patron_match,
             types=list(MaterialType),
             libraries=current().libraries,
             suppliers=self._suppliers,
@@ -189,7 +189,7 @@ class _Desk:
         )
 
 
-def _mistakes(typed: _Typed) -> dict[str, str]:
+def _mistakes(typed: _FormData) -> dict[str, str]:
     errors = {}
     if typed.entry.type not in set(MaterialType):
         errors["type"] = _("Choose what is wanted.")
@@ -200,13 +200,13 @@ def _mistakes(typed: _Typed) -> dict[str, str]:
     return errors
 
 
-def _refusal(error: RequestRefused) -> _Told:
+def _refusal(error: RequestRefused) -> _CreateErrors:
     name = _FIELD_OF_CODE.get(error.code)
-    said = say(error.sentence)
-    return _Told(errors={name: said}) if name else _Told(problem=said)
+    said = translate(error.message)
+    return _CreateErrors(by_field={name: said}) if name else _CreateErrors(problem=said)
 
 
-def _who_is_meant(meant: Meant) -> str:
+def _patron_error(meant: PatronMatch) -> str:
     if meant.candidates:
         return _("More than one patron may be meant. Choose one.")
     return _("There is no such patron. Search by name or card number.")
@@ -228,8 +228,8 @@ _QUEUED = N_("Request %(number)s was created, and queued: a limit is reached.")
 def _created(created: Created) -> Response:
     reason = created.queued_because
     if reason is None:
-        flash.tell("done", _("Request %(number)s was created.", number=created.number))
+        flash.flash("done", _("Request %(number)s was created.", number=created.shown_id))
     else:
         said = _QUEUED_BECAUSE.get(str(reason.get("limit_of")), _QUEUED)
-        flash.tell("warning", _(said, number=created.number, count=reason.get("count")))
-    return redirect(forms.address_of(created.ill_request.illrequest_id), 303)
+        flash.flash("warning", _(said, number=created.shown_id, count=reason.get("count")))
+    return redirect(forms.endpoint_url(created.ill_request.illrequest_id), 303)

@@ -8,17 +8,17 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import edit_form
-from koha_ill_sidecar.services.requests.edit_form import Mistakes, RequestForm, TypedPatron
+from koha_ill_sidecar.services.requests.edit_form import InvalidEdit, RequestForm, TypedPatron
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.access import current
-from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
-from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.i18n import translate
 from koha_ill_sidecar.web.ui.pages import page
 
 _LABELS: Mapping[str, str] = {
@@ -45,54 +45,56 @@ _MISTAKES: Mapping[str, str] = {
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    desk = _Desk(runtime)
+    desk = _EditViews(runtime)
     address = "/requests/<int:illrequest_id>/edit"
-    blueprint.add_url_rule(address, "edit_request", desk.show, methods=["GET"])
-    blueprint.add_url_rule(address, "save_request", desk.take, methods=["POST"])
+    blueprint.add_url_rule(address, "edit_request", desk.get, methods=["GET"])
+    blueprint.add_url_rule(address, "save_request", desk.post, methods=["POST"])
 
 
-class _Desk:
+class _EditViews:
     def __init__(self, runtime: Runtime) -> None:
         self._database = runtime.database
 
-    def show(self, illrequest_id: int) -> Response:
+    def get(self, illrequest_id: int) -> Response:
         """Show the request as it is."""
         known = self._database.transact(edit_form.form, illrequest_id, current().member)
-        return self._page(known, known.values, _shown_patron(known, TypedPatron("", None)), Told())
+        return self._page(known, known.values, _shown_patron(known, TypedPatron("", None)), FormErrors())
 
-    def take(self, illrequest_id: int) -> Response:
+    def post(self, illrequest_id: int) -> Response:
         """Do what the pressed button says."""
         typed = {name: forms.text(name) for name in _LABELS if name != "borrowernumber"}
-        patron, (wanted, about) = _typed_patron(), forms.wish()
+        patron, (wanted, about) = _typed_patron(), forms.pressed_button()
         if wanted == "choose":
             patron = TypedPatron("", forms.as_number(about))
         if wanted != "save":
-            return self._form(illrequest_id, typed, patron, forms.seen(), Told())
+            return self._form(illrequest_id, typed, patron, forms.posted_version(), FormErrors())
         outcome = self._database.transact(
             edit_form.save,
             illrequest_id,
             current().member,
             typed=typed,
             patron=patron,
-            seen=forms.seen(),
+            version=forms.posted_version(),
         )
         match outcome:
-            case Mistakes():
+            case InvalidEdit():
                 errors = {name: _mistake(error) for name, error in outcome.by_column.items()}
-                return self._form(illrequest_id, typed, patron, forms.seen(), Told(errors=errors))
-            case ChangedMeanwhile():
+                return self._form(
+                    illrequest_id, typed, patron, forms.posted_version(), FormErrors(by_field=errors)
+                )
+            case ConcurrentChange():
                 return self._changed(illrequest_id, typed, patron, outcome)
             case ILLRequest():
-                flash.tell("done", _("The request was saved."))
-        return redirect(forms.address_of(illrequest_id), 303)
+                flash.flash("done", _("The request was saved."))
+        return redirect(forms.endpoint_url(illrequest_id), 303)
 
     def _changed(
-        self, illrequest_id: int, typed: Mapping[str, str], patron: TypedPatron, changed: ChangedMeanwhile
+        self, illrequest_id: int, typed: Mapping[str, str], patron: TypedPatron, changed: ConcurrentChange
     ) -> Response:
         taken = dict(changed.taken)
         if (other := taken.pop("borrowernumber", None)) is not None:
             patron = TypedPatron("", forms.as_number(other))
-        return self._form(illrequest_id, {**typed, **taken}, patron, changed.now, Told(changed=changed))
+        return self._form(illrequest_id, {**typed, **taken}, patron, changed.now, FormErrors(changed=changed))
 
     def _form(
         self,
@@ -100,36 +102,36 @@ class _Desk:
         typed: Mapping[str, str],
         patron: TypedPatron,
         seen: Mapping[str, str],
-        told: Told,
+        errors: FormErrors,
     ) -> Response:
         known = self._database.transact(edit_form.form, illrequest_id, current().member, typed_patron=patron)
-        return self._page(known, {**known.values, **typed}, _shown_patron(known, patron), told, seen)
+        return self._page(known, {**known.values, **typed}, _shown_patron(known, patron), errors, seen)
 
     def _page(
         self,
         known: RequestForm,
         values: Mapping[str, str],
         patron: TypedPatron,
-        told: Told,
+        errors: FormErrors,
         seen: Mapping[str, str] | None = None,
     ) -> Response:
         return page(
             "staff/requests/edit.html",
-            told.status,
+            errors.status,
             known=known,
             values=values,
             patron=patron,
-            seen=forms.as_seen(known.values if seen is None else seen),
-            told=told,
+            seen=forms.version_fields(known.values if seen is None else seen),
+            errors=errors,
             labels=_LABELS,
             libraries=current().libraries,
             type_labels={kind.value: kind.label for kind in MaterialType},
-            shown_values=self._shown(known, told),
+            shown_values=self._shown(known, errors),
         )
 
-    def _shown(self, known: RequestForm, told: Told) -> Mapping[str, Mapping[str, str]]:
+    def _shown(self, known: RequestForm, errors: FormErrors) -> Mapping[str, Mapping[str, str]]:
         """Give what codes and numbers are called, for the table of what has changed."""
-        differences = told.changed.differences if told.changed else ()
+        differences = errors.changed.differences if errors.changed else ()
         given = {
             value
             for one in differences
@@ -164,4 +166,4 @@ def _by_text(names: Mapping[int, str]) -> Mapping[str, str]:
 
 
 def _mistake(error: RequestRefused) -> str:
-    return _(_MISTAKES[error.code]) if error.code in _MISTAKES else say(error.sentence)
+    return _(_MISTAKES[error.code]) if error.code in _MISTAKES else translate(error.message)

@@ -7,98 +7,102 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import MaterialType, label
 from koha_ill_sidecar.domain.item_form import ItemEntry, entry_of
-from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import item_form
-from koha_ill_sidecar.services.requests.header import read_head
-from koha_ill_sidecar.services.requests.item_form import ItemFormOfRequest
+from koha_ill_sidecar.services.requests.header import load_header
+from koha_ill_sidecar.services.requests.item_form import ItemForm
 from koha_ill_sidecar.web.staff.requests import item_fields
-from koha_ill_sidecar.web.staff.requests.workplace import workplace
+from koha_ill_sidecar.web.staff.requests.workplace import staff_context
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.access import current
-from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
-from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.i18n import translate
 from koha_ill_sidecar.web.ui.pages import page
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    desk = _Desk(runtime)
+    desk = _ItemViews(runtime)
     address = "/requests/<int:illrequest_id>/item"
-    blueprint.add_url_rule(address, "edit_item", desk.show, methods=["GET"])
-    blueprint.add_url_rule(address, "save_item", desk.take, methods=["POST"])
+    blueprint.add_url_rule(address, "edit_item", desk.get, methods=["GET"])
+    blueprint.add_url_rule(address, "save_item", desk.post, methods=["POST"])
 
 
-class _Desk:
+class _ItemViews:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._database = runtime.database
 
-    def show(self, illrequest_id: int) -> Response:
+    def get(self, illrequest_id: int) -> Response:
         """Show the item as it is."""
         try:
             known = self._database.transact(item_form.form, illrequest_id)
         except ActionNotAllowed:
             return self._not_possible(illrequest_id)
-        return _page(known, known.entry, known.values, Told())
+        return _page(known, known.entry, known.values, FormErrors())
 
-    def take(self, illrequest_id: int) -> Response:
+    def post(self, illrequest_id: int) -> Response:
         """Do what the pressed button says."""
         try:
-            return self._take(illrequest_id)
+            return self._save(illrequest_id)
         except ActionNotAllowed:
             return self._not_possible(illrequest_id)
 
-    def _take(self, illrequest_id: int) -> Response:
-        entry, (wanted, _about) = item_fields.read_entry(), forms.wish()
+    def _save(self, illrequest_id: int) -> Response:
+        entry, (wanted, _about) = item_fields.read_entry(), forms.pressed_button()
         if wanted != "save":
-            return self._form(illrequest_id, entry, forms.seen(), Told())
-        told = Told(row_errors=item_fields.row_errors(entry))
+            return self._form(illrequest_id, entry, forms.posted_version(), FormErrors())
+        errors = FormErrors(by_row=item_fields.row_errors(entry))
         if not entry.type:
-            told.errors["type"] = _("Choose what is wanted.")
-        if told.status != 200:
-            return self._form(illrequest_id, entry, forms.seen(), told)
+            errors.by_field["type"] = _("Choose what is wanted.")
+        if errors.status != 200:
+            return self._form(illrequest_id, entry, forms.posted_version(), errors)
         try:
             outcome = self._database.transact(
-                item_form.save, illrequest_id, current().member, entry=entry, seen=forms.seen()
+                item_form.save, illrequest_id, current().member, entry=entry, version=forms.posted_version()
             )
         except RequestRefused as error:
-            return self._form(illrequest_id, entry, forms.seen(), Told(problem=say(error.sentence)))
-        if isinstance(outcome, ChangedMeanwhile):
+            return self._form(
+                illrequest_id, entry, forms.posted_version(), FormErrors(problem=translate(error.message))
+            )
+        if isinstance(outcome, ConcurrentChange):
             merged = entry_of({"type": entry.type, **entry.stored, **outcome.taken})
-            return self._form(illrequest_id, merged, outcome.now, Told(changed=outcome))
-        if outcome.kept:
-            names = ", ".join(_(name) for name in outcome.kept)
+            return self._form(illrequest_id, merged, outcome.now, FormErrors(changed=outcome))
+        if outcome.emptied:
+            names = ", ".join(_(name) for name in outcome.emptied)
             said = _(
                 "The item was saved. Koha lets no field be emptied here; these keep their value: %(fields)s.",
                 fields=names,
             )
-            flash.tell("warning", said)
+            flash.flash("warning", said)
         else:
-            flash.tell("done", _("The item metadata was saved."))
-        return redirect(forms.address_of(illrequest_id), 303)
+            flash.flash("done", _("The item metadata was saved."))
+        return redirect(forms.endpoint_url(illrequest_id), 303)
 
-    def _form(self, illrequest_id: int, entry: ItemEntry, seen: Mapping[str, str], told: Told) -> Response:
+    def _form(
+        self, illrequest_id: int, entry: ItemEntry, seen: Mapping[str, str], errors: FormErrors
+    ) -> Response:
         known = self._database.transact(item_form.form, illrequest_id)
-        return _page(known, entry, seen, told)
+        return _page(known, entry, seen, errors)
 
     def _not_possible(self, illrequest_id: int) -> Response:
-        head = self._database.transact(read_head, illrequest_id, workplace(self._runtime))
-        return page("staff/requests/not_possible.html", 409, head=head, changed=None)
+        header = self._database.transact(load_header, illrequest_id, staff_context(self._runtime))
+        return page("staff/requests/not_possible.html", 409, header=header, changed=None)
 
 
-def _page(known: ItemFormOfRequest, entry: ItemEntry, seen: Mapping[str, str], told: Told) -> Response:
-    changed = told.changed.differences if told.changed else ()
+def _page(known: ItemForm, entry: ItemEntry, seen: Mapping[str, str], errors: FormErrors) -> Response:
+    changed = errors.changed.differences if errors.changed else ()
     return page(
         "staff/requests/item.html",
-        told.status,
+        errors.status,
         known=known,
         entry=entry,
-        blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.wish()[0] == "add_row"),
-        seen=forms.as_seen(seen),
-        told=told,
+        blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.pressed_button()[0] == "add_row"),
+        seen=forms.version_fields(seen),
+        errors=errors,
         labels={one.name: label(one.name) for one in changed},
         types=list(MaterialType),
     )

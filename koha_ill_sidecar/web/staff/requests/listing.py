@@ -111,18 +111,18 @@ class _Views:
         query = _only_known(request.form.get("query", ""))
         name, person = request.form.get("name", "").strip(), current().member.borrowernumber
         if not name:
-            flash.tell("error", _("Give the view a name."))
+            flash.flash("error", _("Give the view a name."))
         elif len(name) > _LONGEST_NAME:
-            flash.tell(
+            flash.flash(
                 "error", _("The name is too long: %(most)s characters are the most.", most=_LONGEST_NAME)
             )
         elif "remove" in request.form:
             self._transact(_let_view_go, person, name)
-            flash.tell("done", _("The view %(name)s was removed.", name=name))
+            flash.flash("done", _("The view %(name)s was removed.", name=name))
         elif self._transact(_keep_view, person, name, query):
-            flash.tell("done", _("The view %(name)s was saved.", name=name))
+            flash.flash("done", _("The view %(name)s was saved.", name=name))
         else:
-            flash.tell(
+            flash.flash(
                 "error", _("There are %(most)s saved views already. Remove one first.", most=_MOST_VIEWS)
             )
         return redirect(_own(query), 303)

@@ -27,14 +27,14 @@ from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.callbacks import receiving
 from koha_ill_sidecar.services.requests import lifecycle as service
-from koha_ill_sidecar.services.requests.page import NEWEST, ManagedRequest, Section, manage
-from koha_ill_sidecar.services.requests.past import farewell
+from koha_ill_sidecar.services.requests.page import NEWEST, RequestPage, Section, load_page
+from koha_ill_sidecar.services.requests.past import find_deleted
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
-from koha_ill_sidecar.web.staff.requests.workplace import workplace
+from koha_ill_sidecar.web.staff.requests.workplace import staff_context
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.access import current
 from koha_ill_sidecar.web.ui.i18n import gettext as _
-from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.i18n import translate
 from koha_ill_sidecar.web.ui.labels import MESSAGE_STATES, VERDICTS
 from koha_ill_sidecar.web.ui.pages import page
 
@@ -50,11 +50,11 @@ _LONGEST_LAID_OUT = 20_000  # characters: what is deeply nested grows with every
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    managing = _Managing(runtime)
+    managing = _RequestViews(runtime)
     path = "/requests/<int:illrequest_id>"
     blueprint.add_url_rule(path, "request", managing.show)
     blueprint.add_url_rule(f"{path}/comments", "add_comment", managing.add_comment, methods=["POST"])
-    blueprint.add_url_rule(f"{path}/attended", "attended", managing.attended, methods=["POST"])
+    blueprint.add_url_rule(f"{path}/attended", "attended", managing.dismiss_alert, methods=["POST"])
     blueprint.add_url_rule(
         f"{path}/callbacks/<int:receipt_id>/replay", "replay", managing.replay, methods=["POST"]
     )
@@ -68,7 +68,7 @@ class _Body:
     is_whole: bool
 
 
-class _Managing:
+class _RequestViews:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._database = runtime.database
@@ -82,9 +82,9 @@ class _Managing:
             all_partners=request.args.get("partners") == "all",
         )
         try:
-            found = self._database.transact(manage, illrequest_id, workplace(self._runtime), section)
+            found = self._database.transact(load_page, illrequest_id, staff_context(self._runtime), section)
         except RequestNotFound:
-            gone = self._database.transact(farewell, illrequest_id)
+            gone = self._database.transact(find_deleted, illrequest_id)
             if gone is None:
                 raise
             return page("staff/requests/gone.html", 404, illrequest_id=illrequest_id, gone=gone)
@@ -99,18 +99,20 @@ class _Managing:
                 service.add_comment, illrequest_id, text, actor, seen=forms.number("newest_comment")
             )
         except RequestRefused as error:
-            problem = _("Type a comment first.") if error.code == "empty_comment" else say(error.sentence)
+            problem = (
+                _("Type a comment first.") if error.code == "empty_comment" else translate(error.message)
+            )
             return self._page(self._read(illrequest_id), 422, comment=text, comment_problem=problem)
-        flash.tell("done", _("The comment was added."))
+        flash.flash("done", _("The comment was added."))
         return redirect(url_for("staff.request", illrequest_id=illrequest_id, _anchor="comments"), 303)
 
-    def attended(self, illrequest_id: int) -> Response:
+    def dismiss_alert(self, illrequest_id: int) -> Response:
         """Take the word to the staff away that was read."""
         self._read(illrequest_id)
-        if self._database.transact(receiving.attend_as_read, illrequest_id, _written_at()):
-            flash.tell("done", _("The request no longer needs attention."))
+        if self._database.transact(receiving.dismiss_read_alert, illrequest_id, _written_at()):
+            flash.flash("done", _("The request no longer needs attention."))
         else:
-            flash.tell("warning", _("There is something new to look at."))
+            flash.flash("warning", _("There is something new to look at."))
         return _back(illrequest_id)
 
     def replay(self, illrequest_id: int, receipt_id: int) -> Response:
@@ -128,12 +130,12 @@ class _Managing:
                 accept_any_request=settings.accept_any_request,
             )
         except (ReceiptNotFound, ReceiptNotReplayable):
-            flash.tell(
+            flash.flash(
                 "warning", _("This callback cannot be replayed: it was applied meanwhile, or is gone.")
             )
             return _back(illrequest_id)
         kind: flash.Kind = "done" if received.verdict is Verdict.APPLIED else "warning"
-        flash.tell(
+        flash.flash(
             kind,
             _(
                 "Callback %(number)s was replayed: %(outcome)s.",
@@ -143,12 +145,12 @@ class _Managing:
         )
         return _back(illrequest_id)
 
-    def _read(self, illrequest_id: int) -> ManagedRequest:
-        return self._database.transact(manage, illrequest_id, workplace(self._runtime))
+    def _read(self, illrequest_id: int) -> RequestPage:
+        return self._database.transact(load_page, illrequest_id, staff_context(self._runtime))
 
     def _page(
         self,
-        found: ManagedRequest,
+        found: RequestPage,
         status: int = 200,
         *,
         section: Section = NEWEST,
@@ -159,10 +161,10 @@ class _Managing:
             "staff/requests/request.html",
             status,
             found=found,
-            head=found.head,
+            header=found.header,
             section=section,
             type_label=_type_label(found.type),
-            access_url=_as_link(found.head.ill_request.accessurl),
+            access_url=_as_link(found.header.ill_request.accessurl),
             long_values=_long_values(found),
             bodies={one.receipt_id: _body(one) for one in found.receipts},
             replayable={one.receipt_id for one in found.receipts if self._can_replay(one)},
@@ -202,12 +204,12 @@ def _as_link(address: str | None) -> str:
     return address if address and urlsplit(address).scheme in ("http", "https") else ""
 
 
-def _long_values(found: ManagedRequest) -> Mapping[str, str]:
+def _long_values(found: RequestPage) -> Mapping[str, str]:
     """Give what Koha's columns cannot hold, by label."""
-    kept = dict(found.head.kept.long_values or {})
-    order_id = found.head.kept.order_id
+    kept = dict(found.header.state.long_values or {})
+    order_id = found.header.state.order_id
     labelled = {_(_LONG_VALUES.get(name, name)): value for name, value in kept.items()}
-    if order_id and order_id != found.head.ill_request.orderid:
+    if order_id and order_id != found.header.ill_request.orderid:
         labelled[_("Order ID")] = order_id
     return labelled
 

@@ -14,19 +14,19 @@ from koha_ill_sidecar.domain.notices import (
     NotQueuedReason,
     RenderedNotice,
 )
-from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.header import SENDABLE
 from koha_ill_sidecar.services.requests.notices import preview_notice
 from koha_ill_sidecar.services.requests.snapshots import check_unchanged
-from koha_ill_sidecar.web.staff.requests.workplace import workplace
+from koha_ill_sidecar.web.staff.requests.workplace import staff_context
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.access import current
-from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
-from koha_ill_sidecar.web.ui.i18n import say
+from koha_ill_sidecar.web.ui.i18n import translate
 from koha_ill_sidecar.web.ui.labels import transport_name
 from koha_ill_sidecar.web.ui.pages import page
 
@@ -46,22 +46,22 @@ _LONGEST_DETAIL = 400
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    notices = _Notices(runtime)
+    notices = _NoticeViews(runtime)
     path = "/requests/<int:illrequest_id>/notices/<code>"
-    blueprint.add_url_rule(path, "preview_notice", notices.show)
-    blueprint.add_url_rule(path, "send_notice", notices.send, methods=["POST"])
+    blueprint.add_url_rule(path, "preview_notice", notices.get)
+    blueprint.add_url_rule(path, "send_notice", notices.post, methods=["POST"])
 
 
-class _Notices:
+class _NoticeViews:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._database = runtime.database
 
-    def show(self, illrequest_id: int, code: str) -> Response:
+    def get(self, illrequest_id: int, code: str) -> Response:
         """Show a notice as it would be sent."""
         return self._form(illrequest_id, code)
 
-    def send(self, illrequest_id: int, code: str) -> Response:
+    def post(self, illrequest_id: int, code: str) -> Response:
         """Send it, or show it with the text that was typed."""
         text = request.form.get("additional_text", "").replace("\r\n", "\n").strip()
         if "preview" in request.form:
@@ -74,10 +74,10 @@ class _Notices:
         outcome = self._database.transact(
             check_unchanged,
             illrequest_id,
-            forms.seen(),
+            forms.posted_version(),
             lambda tx: service.send_notice(tx, illrequest_id, code, actor, additional_text=text),
         )
-        if isinstance(outcome, ChangedMeanwhile):
+        if isinstance(outcome, ConcurrentChange):
             return self._form(illrequest_id, code, additional_text=text, changed=outcome)
         _tell(outcome)
         return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
@@ -89,42 +89,42 @@ class _Notices:
         *,
         additional_text: str = "",
         problem: str = "",
-        changed: ChangedMeanwhile | None = None,
+        changed: ConcurrentChange | None = None,
     ) -> Response:
         if code not in SENDABLE:
             raise NotFound
-        sheet = self._database.transact(
+        notice_page = self._database.transact(
             preview_notice,
             illrequest_id,
             code,
-            workplace(self._runtime),
+            staff_context(self._runtime),
             additional_text=additional_text,
         )
         texts = {
             transport: text_of(notice.content) if notice.is_html else notice.content
-            for transport, notice in sheet.preview.by_transport.items()
+            for transport, notice in notice_page.preview.by_transport.items()
             if isinstance(notice, RenderedNotice)
         }
-        told = Told(problem=problem, changed=changed)
+        errors = FormErrors(problem=problem, changed=changed)
         return page(
             "staff/requests/notice.html",
-            told.status,
-            sheet=sheet,
-            head=sheet.head,
+            errors.status,
+            notice_page=notice_page,
+            header=notice_page.header,
             texts=texts,
-            can_be_sent=any(transport in texts for transport in sheet.preview.chosen),
+            can_be_sent=any(transport in texts for transport in notice_page.preview.chosen),
             reasons=_REASONS,
             takes_text=code == NoticeCode.REQUEST_UPDATE,
             additional_text=additional_text,
             tokens=[f"<<{token.name}>>" for token in tokens_in(additional_text)],
-            told=told,
-            seen=forms.seen_since(sheet.seen, changed),
+            errors=errors,
+            seen=forms.seen_since(notice_page.version, changed),
         )
 
 
 def _tell(outcome: NoticeOutcome) -> None:
     for queued in outcome.queued:
-        flash.tell(
+        flash.flash(
             "done",
             _(
                 "The notice is queued by %(transport)s, as message %(number)s.",
@@ -146,13 +146,13 @@ def _tell(outcome: NoticeOutcome) -> None:
                 "The notice was not queued by %(transport)s: %(reason)s %(detail)s",
                 transport=transport_name(refused.transport),
                 reason=reason,
-                detail=_short(say(refused.detail))
+                detail=_short(translate(refused.detail))
                 if refused.reason is NotQueuedReason.TEMPLATE_FAILED
                 else "",
             )
         if text not in told:
             told.add(text)
-            flash.tell("error", text.strip(), refused.mending_address or "")
+            flash.flash("error", text.strip(), refused.edit_url or "")
 
 
 def _short(detail: str) -> str:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.duplicates import folded
 from koha_ill_sidecar.domain.partners import Partner
-from koha_ill_sidecar.domain.snapshots import ChangedMeanwhile
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
@@ -17,9 +17,9 @@ from koha_ill_sidecar.services.partners.placing import PartnerMessage, PartnersF
 from koha_ill_sidecar.services.requests.snapshots import check_unchanged
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.access import current
-from koha_ill_sidecar.web.ui.forms import Told
+from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
-from koha_ill_sidecar.web.ui.i18n import ngettext, say
+from koha_ill_sidecar.web.ui.i18n import ngettext, translate
 from koha_ill_sidecar.web.ui.pages import page
 
 _MOST_NAMES = 10
@@ -33,14 +33,14 @@ _MISTAKES: Mapping[str, tuple[str, str]] = {
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    desk = _Desk(runtime)
+    desk = _PartnerViews(runtime)
     address = "/requests/<int:illrequest_id>/partners"
-    blueprint.add_url_rule(address, "place_with_partners", desk.show, methods=["GET"])
-    blueprint.add_url_rule(address, "send_to_partners", desk.take, methods=["POST"])
+    blueprint.add_url_rule(address, "place_with_partners", desk.get, methods=["GET"])
+    blueprint.add_url_rule(address, "send_to_partners", desk.post, methods=["POST"])
 
 
 @dataclass(kw_only=True)
-class _Typed:
+class _FormData:
     """What the form holds."""
 
     chosen: Sequence[int] = ()
@@ -49,7 +49,7 @@ class _Typed:
     filter: str = ""
 
     @classmethod
-    def read(cls) -> "_Typed":
+    def read(cls) -> "_FormData":
         numbers = (
             number for number in request.form.getlist("partners") if number.isascii() and number.isdigit()
         )
@@ -61,42 +61,42 @@ class _Typed:
         )
 
 
-class _Desk:
+class _PartnerViews:
     def __init__(self, runtime: Runtime) -> None:
         self._database = runtime.database
 
-    def show(self, illrequest_id: int) -> Response:
+    def get(self, illrequest_id: int) -> Response:
         """Show the form with the text that the notice gives."""
         known = self._known(illrequest_id)
-        typed = _Typed()
+        typed = _FormData()
         if known.draft is not None:
-            typed = _Typed(subject=known.draft.title, body=known.draft.content)
-        return _page(known, typed, Told())
+            typed = _FormData(subject=known.draft.title, body=known.draft.content)
+        return _page(known, typed, FormErrors())
 
-    def take(self, illrequest_id: int) -> Response:
+    def post(self, illrequest_id: int) -> Response:
         """Do what the pressed button says."""
-        typed, (wanted, _about) = _Typed.read(), forms.wish()
+        typed, (wanted, _about) = _FormData.read(), forms.pressed_button()
         if wanted not in ("preview", "send"):
-            return _page(self._known(illrequest_id), typed, Told())
-        told = Told(errors=_mistakes(typed))
-        if told.status != 200:
-            return _page(self._known(illrequest_id), typed, told)
+            return _page(self._known(illrequest_id), typed, FormErrors())
+        errors = FormErrors(by_field=_mistakes(typed))
+        if errors.status != 200:
+            return _page(self._known(illrequest_id), typed, errors)
         try:
             outcome = (self._send if wanted == "send" else self._preview)(illrequest_id, typed)
         except RequestRefused as error:
             return _page(self._known(illrequest_id), typed, _refusal(error))
-        if isinstance(outcome, ChangedMeanwhile):
-            return _page(self._known(illrequest_id), typed, Told(changed=outcome))
+        if isinstance(outcome, ConcurrentChange):
+            return _page(self._known(illrequest_id), typed, FormErrors(changed=outcome))
         return outcome
 
     def _known(self, illrequest_id: int) -> PartnersForm:
         return self._database.transact(placing.form, illrequest_id, current().member.actor)
 
-    def _preview(self, illrequest_id: int, typed: _Typed) -> Response | ChangedMeanwhile:
+    def _preview(self, illrequest_id: int, typed: _FormData) -> Response | ConcurrentChange:
         shown = self._database.transact(
             check_unchanged,
             illrequest_id,
-            forms.seen(),
+            forms.posted_version(),
             lambda tx: placing.preview(
                 tx,
                 illrequest_id,
@@ -106,16 +106,16 @@ class _Desk:
                 body=typed.body,
             ),
         )
-        if isinstance(shown, ChangedMeanwhile):
+        if isinstance(shown, ConcurrentChange):
             return shown
-        seen = forms.as_seen(forms.seen())
+        seen = forms.version_fields(forms.posted_version())
         return page("staff/requests/partners_preview.html", typed=typed, shown=shown, seen=seen)
 
-    def _send(self, illrequest_id: int, typed: _Typed) -> Response | ChangedMeanwhile:
+    def _send(self, illrequest_id: int, typed: _FormData) -> Response | ConcurrentChange:
         placed = self._database.transact(
             check_unchanged,
             illrequest_id,
-            forms.seen(),
+            forms.posted_version(),
             lambda tx: placing.place_with_partners(
                 tx,
                 illrequest_id,
@@ -125,13 +125,13 @@ class _Desk:
                 body=typed.body,
             ),
         )
-        if isinstance(placed, ChangedMeanwhile):
+        if isinstance(placed, ConcurrentChange):
             return placed
-        flash.tell("done", _sent(placed.messages))
-        return redirect(forms.address_of(illrequest_id), 303)
+        flash.flash("done", _sent(placed.messages))
+        return redirect(forms.endpoint_url(illrequest_id), 303)
 
 
-def _mistakes(typed: _Typed) -> dict[str, str]:
+def _mistakes(typed: _FormData) -> dict[str, str]:
     errors = {}
     if not typed.chosen:
         errors["partners"] = _("Choose at least one partner library that has an email address.")
@@ -144,18 +144,18 @@ def _mistakes(typed: _Typed) -> dict[str, str]:
     return errors
 
 
-def _refusal(error: RequestRefused) -> Told:
+def _refusal(error: RequestRefused) -> FormErrors:
     if error.code == "no_library_email":
-        return Told(
+        return FormErrors(
             problem=_(
                 "Your library has no email address to write from. Give it one in Koha (Administration, Libraries), or"
                 " set KohaAdminEmailAddress."
             )
         )
     if error.code not in _MISTAKES:
-        return Told(problem=say(error.sentence))
+        return FormErrors(problem=translate(error.message))
     name, said = _MISTAKES[error.code]
-    return Told(errors={name: _(said)})
+    return FormErrors(by_field={name: _(said)})
 
 
 def _sent(sent: Sequence[PartnerMessage]) -> str:
@@ -172,7 +172,7 @@ def _sent(sent: Sequence[PartnerMessage]) -> str:
     )
 
 
-def _page(known: PartnersForm, typed: _Typed, told: Told) -> Response:
+def _page(known: PartnersForm, typed: _FormData, errors: FormErrors) -> Response:
     wanted = folded(typed.filter)
     listed = [
         (partner, not wanted or partner.borrowernumber in typed.chosen or wanted in _words(partner))
@@ -180,12 +180,12 @@ def _page(known: PartnersForm, typed: _Typed, told: Told) -> Response:
     ]
     return page(
         "staff/requests/partners.html",
-        told.status,
+        errors.status,
         known=known,
         typed=typed,
-        told=told,
+        errors=errors,
         listed=listed,
-        seen=forms.seen_since(known.seen, told.changed),
+        seen=forms.seen_since(known.version, errors.changed),
     )
 
 

@@ -38,7 +38,7 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
             typed=typed,
             found=found,
             libraries=libraries,
-            most=patron_search.MOST,
+            most=patron_search.MAX_RESULTS,
         )
 
     blueprint.add_url_rule("/patrons", "patrons", find)

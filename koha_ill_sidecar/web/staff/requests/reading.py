@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests.log import LogEntry
 from koha_ill_sidecar.services.requests.reading import read_log, read_metadata
-from koha_ill_sidecar.web.staff.requests.workplace import workplace
+from koha_ill_sidecar.web.staff.requests.workplace import staff_context
 from koha_ill_sidecar.web.ui import forms
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.pages import page
@@ -19,12 +19,12 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
 
     def show_log(illrequest_id: int) -> Response:
         wanted = forms.number("page", request.args) or 1
-        found = runtime.database.transact(read_log, illrequest_id, workplace(runtime), wanted)
-        return page("staff/requests/log.html", found=found, head=found.head, words=_words)
+        found = runtime.database.transact(read_log, illrequest_id, staff_context(runtime), wanted)
+        return page("staff/requests/log.html", found=found, header=found.header, words=_words)
 
     def show_metadata(illrequest_id: int) -> Response:
-        found = runtime.database.transact(read_metadata, illrequest_id, workplace(runtime))
-        return page("staff/requests/metadata.html", head=found.head, text=_as_text(found.item))
+        found = runtime.database.transact(read_metadata, illrequest_id, staff_context(runtime))
+        return page("staff/requests/metadata.html", header=found.header, text=_as_text(found.item))
 
     blueprint.add_url_rule("/requests/<int:illrequest_id>/log", "request_log", show_log)
     blueprint.add_url_rule("/requests/<int:illrequest_id>/metadata", "request_metadata", show_metadata)

@@ -1,14 +1,14 @@
 """With what the person who is signed in works."""
 
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.requests.header import Workplace
+from koha_ill_sidecar.services.requests.header import StaffContext
 from koha_ill_sidecar.web.ui.access import current
 
 
-def workplace(runtime: Runtime) -> Workplace:
+def staff_context(runtime: Runtime) -> StaffContext:
     """Give it, for the services that show what can be done with a request."""
     settings, member = runtime.settings, current().member
-    return Workplace(
+    return StaffContext(
         actor=member.actor,
         permissions=member.permissions,
         suppliers=[name for name, backend in settings.backends.items() if backend.enabled],

@@ -27,7 +27,7 @@ _OPTIONS = {
 }
 _KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 _TEXTS: Mapping[str, tuple[int, ...]] = {
-    **dict.fromkeys(("_", "gettext", "N_", "sentence", "Sentence"), (0,)),
+    **dict.fromkeys(("_", "gettext", "N_", "lazy", "LazyMessage"), (0,)),
     "ngettext": (0, 1),
     "RequestRefused": (1,),
 }

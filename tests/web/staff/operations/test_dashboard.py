@@ -16,14 +16,14 @@ from cast import ADA, NORTH
 from koha_ill_sidecar.domain.figures import (
     By,
     DaysCount,
+    FigureCounter,
     Group,
     OpenCount,
     OpenStatus,
     Outcome,
     OutcomeCount,
-    Tally,
 )
-from koha_ill_sidecar.messages import Sentence, sentence, verbatim
+from koha_ill_sidecar.messages import LazyMessage, lazy, literal
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.scheduler.registry import jobs
 from koha_ill_sidecar.services.delivery import messages
@@ -58,8 +58,8 @@ def tile(page: str, label: str) -> str:
     return found.group(1) if found else ""
 
 
-def ask_for_attention(tx: Transaction, number: int, *words: Sentence) -> None:
-    progress.ask_for_attention(tx, requests.get(tx, number), words)
+def ask_for_attention(tx: Transaction, number: int, *words: LazyMessage) -> None:
+    progress.add_alert(tx, requests.get(tx, number), words)
 
 
 def test_what_waits_for_the_desk_is_counted_with_the_oldest(
@@ -83,8 +83,8 @@ def test_words_to_the_staff_stand_there_newest_first(
     clara: Desk, new_request: NewRequest, database: Database
 ) -> None:
     older, newer = new_request(), new_request(status="REQ")
-    database.transact(ask_for_attention, older, sentence("The supplier needs more information."))
-    database.transact(ask_for_attention, newer, sentence("It says: %(message)s", message=HOSTILE))
+    database.transact(ask_for_attention, older, lazy("The supplier needs more information."))
+    database.transact(ask_for_attention, newer, lazy("It says: %(message)s", message=HOSTILE))
 
     shown = clara.get("/dashboard").text
 
@@ -97,14 +97,12 @@ def test_words_to_the_staff_stand_there_newest_first(
 def test_words_to_the_staff_are_in_the_language_of_the_page(
     clara: Desk, new_request: NewRequest, database: Database
 ) -> None:
-    late = sentence("the library reverted the request")
+    late = lazy("the library reverted the request")
     database.transact(
         ask_for_attention,
         new_request(),
-        sentence(
-            "The supplier reports %(status)s, which was not applied: %(reason)s.", status="x", reason=late
-        ),
-        sentence("It says: %(message)s", message="Sorry, 100 %"),
+        lazy("The supplier reports %(status)s, which was not applied: %(reason)s.", status="x", reason=late),
+        lazy("It says: %(message)s", message="Sorry, 100 %"),
     )
     clara.post("/language", {"language": "zh-Hant-TW"})
 
@@ -120,7 +118,7 @@ def test_of_very_many_words_the_newest_are_shown(
     clara: Desk, new_request: NewRequest, database: Database
 ) -> None:
     for _ in range(21):
-        database.transact(ask_for_attention, new_request(), verbatim("Look."))
+        database.transact(ask_for_attention, new_request(), literal("Look."))
 
     shown = clara.get("/dashboard").text
 
@@ -194,7 +192,7 @@ def test_what_the_job_reckons_is_shown_with_its_time(
     dispatcher = Dispatcher(database, runtime.mailer, settings)
     (job,) = [job for job in jobs(runtime, dispatcher, on_koha_changed=lambda: None) if job.name == "figures"]
     assert job.run(lambda: False) == {}
-    assert database.transact(figures.last) is None
+    assert database.transact(figures.latest) is None
 
     assert job.run(lambda: True) == {"reckoned": 1}
     dispatcher.close()
@@ -208,7 +206,7 @@ def test_what_the_job_reckons_is_shown_with_its_time(
 
 
 def reckoned(database: Database, backends: int = 1) -> None:
-    tally = Tally()
+    tally = FigureCounter()
     for number in range(backends):
         keys = {
             By.MONTH: "2026-01",
@@ -219,7 +217,7 @@ def reckoned(database: Database, backends: int = 1) -> None:
         tally.add([DaysCount(keys, 3, 1, "2026-01"), OutcomeCount(keys, Outcome.FILLED, 1, "2026-02")])
         tally.add([OpenCount(HOSTILE, 4, 7)])
     tally.add([DaysCount({By.PARTNER: "4711", By.LIBRARY: "GONE"}, 3, 1, "2026-01")])
-    database.transact(figures.keep, tally.figures(MONTHS))
+    database.transact(figures.save, tally.figures(MONTHS))
 
 
 def test_groups_have_their_names_of_today(clara: Desk, database: Database) -> None:
@@ -257,7 +255,7 @@ def test_the_page_costs_a_fixed_number_of_queries(
     queries: Callable[[], AbstractContextManager[list[str]]],
 ) -> None:
     for status in ("NEW", "UNAUTH", "CANCREQ", "QUEUED"):
-        database.transact(ask_for_attention, new_request(status=status), verbatim("Look."))
+        database.transact(ask_for_attention, new_request(status=status), literal("Look."))
     adopt(admin)
     reckoned(database)
     clara.get("/dashboard")
@@ -307,7 +305,7 @@ def test_shapes_stay_within_their_plot() -> None:
 
 
 def test_a_median_at_the_end_of_the_scale_is_seen() -> None:
-    tally = Tally()
+    tally = FigureCounter()
     tally.add([DaysCount({By.BACKEND: "a"}, 10, 3, "2026-01")])
     (group,) = tally.figures(MONTHS).groups[By.BACKEND]
 

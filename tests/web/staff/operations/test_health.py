@@ -95,7 +95,7 @@ def test_jobs_that_do_not_run_are_told_where_one_looks_first(clara: Desk, databa
     assert "Some jobs are overdue." in clara.get("/operations").text
 
     for name in ("watch", "index", "outbox", "figures", "cleanup"):
-        database.transact(leases.take, name, holder="host1:1:x", lease_seconds=60)
+        database.transact(leases.acquire, name, holder="host1:1:x", lease_seconds=60)
 
     assert "Some jobs are overdue." not in clara.get("/operations").text
 

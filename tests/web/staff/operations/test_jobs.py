@@ -24,8 +24,8 @@ def row(page: str, job: str) -> str:
 
 
 def test_a_run_is_told_with_outcome_and_next_start(clara: Desk, database: Database) -> None:
-    database.transact(leases.take, "watch", holder="host1:1:x", lease_seconds=60)
-    database.transact(leases.give_back, "watch", holder="host1:1:x")
+    database.transact(leases.acquire, "watch", holder="host1:1:x", lease_seconds=60)
+    database.transact(leases.release, "watch", holder="host1:1:x")
 
     watch = row(clara.get("/operations/jobs").text, "watch")
 
@@ -37,13 +37,13 @@ def test_a_run_is_told_with_outcome_and_next_start(clara: Desk, database: Databa
 
 
 def test_a_job_that_runs_names_its_host(clara: Desk, database: Database) -> None:
-    database.transact(leases.take, "watch", holder="host1:1:x", lease_seconds=60)
+    database.transact(leases.acquire, "watch", holder="host1:1:x", lease_seconds=60)
 
     assert "Runs on host1" in row(clara.get("/operations/jobs").text, "watch")
 
 
 def test_a_host_that_died_runs_nothing(clara: Desk, database: Database, admin: Engine) -> None:
-    database.transact(leases.take, "watch", holder="host1:1:x", lease_seconds=60)
+    database.transact(leases.acquire, "watch", holder="host1:1:x", lease_seconds=60)
     with admin.begin() as connection:
         connection.execute(
             text(
@@ -60,8 +60,8 @@ def test_a_host_that_died_runs_nothing(clara: Desk, database: Database, admin: E
 
 
 def test_a_failure_is_told_with_its_reason(clara: Desk, database: Database) -> None:
-    database.transact(leases.take, "cleanup", holder="host1:1:x", lease_seconds=60)
-    database.transact(leases.give_back, "cleanup", holder="host1:1:x", error="<script>alert(1)</script>")
+    database.transact(leases.acquire, "cleanup", holder="host1:1:x", lease_seconds=60)
+    database.transact(leases.release, "cleanup", holder="host1:1:x", error="<script>alert(1)</script>")
 
     cleanup = row(clara.get("/operations/jobs").text, "cleanup")
 
@@ -71,7 +71,7 @@ def test_a_failure_is_told_with_its_reason(clara: Desk, database: Database) -> N
 
 
 def test_a_job_of_another_host_is_told_by_its_name(clara: Desk, database: Database) -> None:
-    database.transact(leases.take, "<b>other", holder="host2:1:x", lease_seconds=60)
+    database.transact(leases.acquire, "<b>other", holder="host2:1:x", lease_seconds=60)
 
     page = clara.get("/operations/jobs").text
 

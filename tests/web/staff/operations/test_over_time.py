@@ -8,7 +8,15 @@ import pytest
 from web.conftest import Desk
 
 from cast import ADA, NORTH
-from koha_ill_sidecar.domain.figures import By, DaysCount, Figures, Group, Outcome, OutcomeCount, Tally
+from koha_ill_sidecar.domain.figures import (
+    By,
+    DaysCount,
+    FigureCounter,
+    Figures,
+    Group,
+    Outcome,
+    OutcomeCount,
+)
 from koha_ill_sidecar.services.operations import figures
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -19,14 +27,14 @@ MONTHS = [f"2026-{month:02}" for month in range(1, 13)]
 
 
 def reckoned(tx: Transaction, backends: int = 1) -> None:
-    tally = Tally()
+    tally = FigureCounter()
     for number in range(backends):
         keys = {By.BACKEND: f"{HOSTILE}{number}", By.LIBRARY: ADA, By.PARTNER: str(NORTH)}
         for month, days in (("2026-02", 4), ("2026-03", 6), ("2026-06", 9)):
             tally.add([DaysCount(keys, days, 2, month)])
             tally.add([OutcomeCount(keys, Outcome.FILLED, 3, month)])
             tally.add([OutcomeCount(keys, Outcome.UNFILLED, 1, month)])
-    figures.keep(tx, tally.figures(MONTHS))
+    figures.save(tx, tally.figures(MONTHS))
 
 
 def months(page: str) -> dict[str, list[str]]:
@@ -101,7 +109,7 @@ def test_before_the_job_has_run_the_page_says_so(clara: Desk) -> None:
 
 def test_numbers_without_months_are_no_error(clara: Desk, database: Database) -> None:
     """As an earlier version kept them."""
-    database.transact(figures.keep, Figures())
+    database.transact(figures.save, Figures())
 
     assert "There was nothing to count." in clara.get("/dashboard/over-time/library").text
     assert clara.get("/dashboard").status_code == 200
@@ -126,7 +134,7 @@ def test_the_page_costs_a_fixed_number_of_queries(
 
 
 def group(month: str, days: int | None, filled: int = 0, unfilled: int = 0) -> Group:
-    tally = Tally()
+    tally = FigureCounter()
     keys = {By.BACKEND: "a"}
     if days is not None:
         tally.add([DaysCount(keys, days, 1, month)])

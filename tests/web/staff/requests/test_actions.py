@@ -349,7 +349,7 @@ class TestDeleting:
             number=number,
         )
         office.does("DELETE FROM illrequests")
-        database.transact(watch.notice_change, number)
+        database.transact(watch.handle_change, number)
 
         gone = clara.get(f"/requests/{number}").text
 

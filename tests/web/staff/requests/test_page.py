@@ -19,7 +19,7 @@ from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.callbacks import Progress, Verdict
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.domain.statuses import Status
-from koha_ill_sidecar.messages import sentence
+from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.requests import lifecycle
@@ -614,8 +614,8 @@ def test_a_word_to_the_staff_stays_until_somebody_looked(
 ) -> None:
     number = office.request()
     ill_request = database.transact(stored.get, number)
-    word = sentence("It says: %(message)s", message="We <lost> it.")
-    database.transact(progress.ask_for_attention, ill_request, [word])
+    word = lazy("It says: %(message)s", message="We <lost> it.")
+    database.transact(progress.add_alert, ill_request, [word])
     assert "It says: We &lt;lost&gt; it." in clara.get(f"/requests/{number}").text
 
     form = {"written_at": value_of(clara.get(f"/requests/{number}").text, "written_at")}
@@ -632,9 +632,9 @@ def test_a_word_that_came_since_the_page_was_opened_stays(
 ) -> None:
     number = office.request()
     ill_request = database.transact(stored.get, number)
-    database.transact(progress.ask_for_attention, ill_request, [sentence("The first.")])
+    database.transact(progress.add_alert, ill_request, [lazy("The first.")])
     read = value_of(clara.get(f"/requests/{number}").text, "written_at")
-    database.transact(progress.ask_for_attention, ill_request, [sentence("The second.")])
+    database.transact(progress.add_alert, ill_request, [lazy("The second.")])
 
     form = {"written_at": read if forged is None else forged}
     answer = clara.post(f"/requests/{number}/attended", form, follow=True)
@@ -647,13 +647,13 @@ def test_a_word_to_the_staff_is_in_the_language_of_the_page(
     clara: Desk, office: Office, database: Database
 ) -> None:
     number = office.request(status="CHK")
-    what = sentence(
+    what = lazy(
         "The supplier reports %(status)s, which was not applied: %(reason)s.",
-        status=sentence("cancelled"),
-        reason=sentence("the request's status %(status)s does not allow it", status="CHK"),
+        status=lazy("cancelled"),
+        reason=lazy("the request's status %(status)s does not allow it", status="CHK"),
     )
-    says = sentence("It says: %(message)s", message="<script>alert(1)</script> 100 %(sure)s")
-    database.transact(progress.ask_for_attention, database.transact(stored.get, number), [what, says])
+    says = lazy("It says: %(message)s", message="<script>alert(1)</script> 100 %(sure)s")
+    database.transact(progress.add_alert, database.transact(stored.get, number), [what, says])
     clara.post("/language", {"language": "zh-Hant-TW"})
 
     page = clara.get(f"/requests/{number}").text
@@ -679,7 +679,7 @@ def test_what_koha_has_no_room_for_is_shown(clara: Desk, office: Office, databas
     number = office.request(orderid="A-1")
     ill_request = database.transact(stored.get, number)
     database.transact(
-        progress.keep,
+        progress.save,
         ill_request,
         Progress(status=ReportedStatus.WILL_SUPPLY),
         order_id="A-1-and-more",
@@ -741,8 +741,8 @@ def test_whatever_people_wrote_stays_text(
     )
     office.receives(number, hostile.encode(), Verdict.INVALID, event_id="evt_2")
     ill_request = database.transact(stored.get, number)
-    word = sentence("It says: %(message)s", message=hostile)
-    database.transact(progress.ask_for_attention, ill_request, [word])
+    word = lazy("It says: %(message)s", message=hostile)
+    database.transact(progress.add_alert, ill_request, [word])
     office.does(
         "UPDATE ill_sidecar_requests SET long_values = JSON_OBJECT('cost', :text, :text, 'x'),"
         " supplier_backend = :text",

@@ -190,6 +190,6 @@ def test_among_100_000_patrons_it_is_quick(admin: Engine, database: Database) ->
 def test_only_what_koha_itself_would_take_is_certain(
     tx: Transaction, typed: str, certain: int | None
 ) -> None:
-    meant = patron_search.meant(tx, typed, MEMBER)
+    meant = patron_search.resolve_patron(tx, typed, MEMBER)
 
     assert (meant.patron.borrowernumber if meant.patron else None) == certain
