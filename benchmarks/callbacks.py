@@ -128,12 +128,12 @@ class _Library:
         )
 
     def next_socket(self) -> Path:
-        """Give the web processes in turn, as a balancing web server before them does."""
+        """Return the web processes in turn, as a balancing web server before them does."""
         self.senders += 1
         return self.sockets[self.senders % len(self.sockets)]
 
     def database_settings(self) -> DatabaseSettings:
-        """Tell how to connect."""
+        """Return how to connect."""
         return settings_for(self.server, DATABASE)
 
     def new_requests(self, count: int) -> list[int]:
@@ -340,7 +340,7 @@ Do = Callable[[int], None]
 
 
 def _sender(library: _Library, numbers: Sequence[int], *, by_order: bool = False) -> Do:
-    """Give a function that sends a request's callback over a connection of its own; they are signed beforehand."""
+    """Return a function that sends a request's callback over a connection of its own; they are signed beforehand."""
     signed = {number: _request(number, by_order=by_order) for number in numbers}
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.connect(str(library.next_socket()))
@@ -394,7 +394,7 @@ def _filled(value: object, number: int) -> object:
 
 
 def _replayer(library: _Library, numbers: Sequence[int], recorded: Sequence[Statement]) -> Do:
-    """Give a function that commits the recorded statements for a request; their values are made beforehand."""
+    """Return a function that commits the recorded statements for a request; their values are made beforehand."""
     connection = library.connect()
     cursor = connection.cursor()
     cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")

@@ -37,7 +37,7 @@ class Result:
     met: bool
 
     def as_json(self) -> dict[str, object]:
-        """Give the result as ``var/bench.json`` holds it."""
+        """Return the result as ``var/bench.json`` holds it."""
         return {field: getattr(self, field) for field in self.__slots__}
 
 
@@ -91,7 +91,7 @@ def under(name: str, value: float, unit: str, *, limit: float) -> Result:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """Give the value below which *percent* of the values lie."""
+    """Return the value below which *percent* of the values lie."""
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
@@ -152,5 +152,5 @@ def library_server(requests: int = 0, messages: int = 0) -> PrivateMariaDB:
 
 
 def settings_for(server: PrivateMariaDB, database: str) -> DatabaseSettings:
-    """Tell how the sidecar's user reaches a database of the private server."""
+    """Return how the sidecar's user reaches a database of the private server."""
     return DatabaseSettings(socket=server.socket, user=USER, password=Secret(PASSWORD), database=database)

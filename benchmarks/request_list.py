@@ -105,7 +105,7 @@ def _compared(
 
 @functools.cache
 def _library(requests: int) -> Database:
-    """Give a library with so many requests, all indexed as the job does it."""
+    """Return a library with so many requests, all indexed as the job does it."""
     server = library_server(requests=requests)
     with server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute(_IN_CHINESE)
@@ -219,7 +219,7 @@ def _filters(database: Database) -> Iterator[RequestFilter]:
 
 
 def _filtered(database: Database) -> list[_Look]:
-    """Give a thousand of all the ways to combine a filter, an order and a page: the same ones each time."""
+    """Return a thousand of all the ways to combine a filter, an order and a page: the same ones each time."""
     looks = [
         _Look(wanted=wanted, sort=sort, page=page)
         for wanted in _filters(database)
@@ -267,7 +267,7 @@ _Writer = Callable[[str], None]
 
 
 def _koha(server: PrivateMariaDB) -> list[_Writer]:
-    """Give what Koha does: it edits an open request, or one attribute of it, or makes a request."""
+    """Return what Koha does: it edits an open request, or one attribute of it, or makes a request."""
     randomly = random.Random(2)
     with server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT illrequest_id FROM ill_sidecar_listing WHERE is_open = 1")

@@ -35,7 +35,7 @@ class LogfmtFormatter(logging.Formatter):
     """Writes ``at=… level=info event="callback applied" illrequest_id=7``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line for a record."""
+        """Return the line for a record."""
         return " ".join(f"{key}={_logfmt_value(value)}" for key, value in fields(record).items())
 
 
@@ -43,7 +43,7 @@ class JSONFormatter(logging.Formatter):
     """Writes a JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line for a record."""
+        """Return the line for a record."""
         return json.dumps(fields(record), default=str, ensure_ascii=False)
 
 
@@ -55,7 +55,7 @@ class JournalFormatter(logging.Formatter):
         self._formatter = formatter
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line for a record."""
+        """Return the line for a record."""
         priority = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
         return f"<{priority}>{self._formatter.format(record)}"
 
@@ -84,7 +84,7 @@ def configure(*, level: str, style: str, stream: TextIO | None = None) -> None:
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
-    """Give what a record says, in the order in which it is written."""
+    """Return what a record says, in the order in which it is written."""
     found: dict[str, object] = {
         "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": record.levelname.lower(),
@@ -117,7 +117,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Tell whether a stream leads to the journal (systemd.exec(5), ``$JOURNAL_STREAM``)."""
+    """Return whether a stream leads to the journal (systemd.exec(5), ``$JOURNAL_STREAM``)."""
     device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
     try:
         status = os.fstat(stream.fileno())

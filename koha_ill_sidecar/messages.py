@@ -32,5 +32,5 @@ def lazy(text: str, /, **values: object) -> LazyMessage:
 
 
 def literal(text: str) -> LazyMessage:
-    """Give a text as it is, such as the words of another program; pages still say those that they know."""
+    """Return a text as it is, such as the words of another program; pages still say those that they know."""
     return LazyMessage(text.replace("%", "%%"), {})

@@ -25,7 +25,7 @@ class NoticeTemplate:
 
 def data_path(name: str) -> Path:
     """
-    Give the path of packaged data, such as ``sql`` or ``koha_templates``.
+    Return the path of packaged data, such as ``sql`` or ``koha_templates``.
 
     An installed wheel carries them under ``_data`` in the package; in a checkout they lie at its top.
 
@@ -39,7 +39,7 @@ def data_path(name: str) -> Path:
 
 
 def sql_directory() -> Path:
-    """Give the directory of the SQL files (``koha``, ``migrations``, ``grants.sql``)."""
+    """Return the directory of the SQL files (``koha``, ``migrations``, ``grants.sql``)."""
     return data_path("sql")
 
 
@@ -70,7 +70,7 @@ def _read_template(path: Path, *, lang: str) -> NoticeTemplate:
 
 def grants_sql(*, database: str, user: str, host: str) -> list[str]:
     """
-    Give the statements that grant the sidecar's user its privileges, in order; for one connection.
+    Return the statements that grant the sidecar's user its privileges, in order; for one connection.
 
     Args:
         database: Koha's database.
@@ -84,7 +84,7 @@ def grants_sql(*, database: str, user: str, host: str) -> list[str]:
 
 
 def grants_text(database: str, user: str, host: str) -> str:
-    """Give ``sql/grants.sql`` with other names put in, comments and all."""
+    """Return ``sql/grants.sql`` with other names put in, comments and all."""
     account = f"{_quoted(user)}@{_quoted(host)}"
     names = {
         "`koha_library`": f"`{database.replace('`', '``')}`",

@@ -186,7 +186,7 @@ def tx(koha_database: KohaDatabase) -> Iterator[Transaction]:
 
 @pytest.fixture
 def queries(koha_database: KohaDatabase) -> Callable[[], AbstractContextManager[list[str]]]:
-    """Give a context manager that lists the statements sent inside it: ``with queries() as seen: ...``."""
+    """Return a context manager that lists the statements sent inside it: ``with queries() as seen: ...``."""
     engine = koha_database.database.engine
 
     @contextmanager

@@ -146,7 +146,7 @@ class Certificate:
     key: Path
 
     def context(self) -> ssl.SSLContext:
-        """Give the server's side."""
+        """Return the server's side."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.cert, self.key)
         return context

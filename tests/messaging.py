@@ -84,7 +84,7 @@ def add_letter(tx: Transaction, code: str = "ILL_PICKUP_READY", **columns: Any) 
 
 
 def with_preferences(tx: Transaction, **values: str) -> Transaction:
-    """Give the same transaction under other system preferences; those not named are unset."""
+    """Return the same transaction under other system preferences; those not named are unset."""
     return dataclasses.replace(tx, preferences=Preferences(values))
 
 

@@ -47,12 +47,12 @@ class Office:
             connection.execute(text(statement), values)
 
     def asks(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
-        """Give the rows of a query."""
+        """Return the rows of a query."""
         with self._admin.connect() as connection:
             return [tuple(row) for row in connection.execute(text(statement), values)]
 
     def status(self, illrequest_id: int) -> str | None:
-        """Give a request's status; nothing of one that is gone."""
+        """Return a request's status; nothing of one that is gone."""
         found = self.asks(
             "SELECT status FROM illrequests WHERE illrequest_id = :number", number=illrequest_id
         )

@@ -51,15 +51,15 @@ class Queue:
             return int(result.lastrowid)
 
     def row(self, message_id: int) -> dict[str, Any]:
-        """Give a row of Koha's queue."""
+        """Return a row of Koha's queue."""
         return self._one("SELECT * FROM message_queue WHERE message_id = :number", message_id)
 
     def delivery(self, message_id: int) -> dict[str, Any]:
-        """Give our row of a message; nothing where there is none."""
+        """Return our row of a message; nothing where there is none."""
         return self._one("SELECT * FROM ill_sidecar_deliveries WHERE message_id = :number", message_id)
 
     def status(self, message_id: int) -> tuple[str, str]:
-        """Give status and failure code."""
+        """Return status and failure code."""
         row = self.row(message_id)
         return row["status"], row.get("failure_code", "") or ""
 
@@ -91,7 +91,7 @@ class Queue:
 def dispatching(
     database: Database, *, koha: dict[str, Any] | None = None, **delivery: Any
 ) -> Iterator[Dispatcher]:
-    """Give a dispatcher with these settings, and close it."""
+    """Return a dispatcher with these settings, and close it."""
     settings = Settings(
         koha=KohaSettings(database=_DATABASE_IN_USE, **(koha or {})), delivery=DeliverySettings(**delivery)
     )

@@ -24,7 +24,7 @@ days = st.dates(date(2023, 11, 20), date(2025, 2, 10))
 
 @st.composite
 def request_rows(draw: st.DrawFn, illrequest_id: int = 1) -> RequestRows:
-    """Give a request as it may stand in Koha."""
+    """Return a request as it may stand in Koha."""
     columns = {
         "status": draw(st.sampled_from(STATUSES)),
         "status_alias": draw(st.none() | st.sampled_from(ALIASES)),
@@ -81,7 +81,7 @@ filters = st.builds(
 
 
 def is_found(wanted: RequestFilter, rows: RequestRows, *, whatever_status: bool = False) -> bool:
-    """Tell whether a list with this filter must show a request."""
+    """Return whether a list with this filter must show a request."""
     return (
         (whatever_status or _has_status(wanted, rows))
         and rows.columns["status"] not in wanted.hidden

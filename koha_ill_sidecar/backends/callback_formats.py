@@ -131,7 +131,7 @@ def _plain(number: Decimal | float) -> str:
 
 def callback_format(backend: str, mapping: CallbackMapping | None) -> CallbackFormat:
     """
-    Give the reader for a backend's callbacks.
+    Return the reader for a backend's callbacks.
 
     Raises:
         ConfigurationError: The mapping names a field or canonical status that there is not, lacks one that there

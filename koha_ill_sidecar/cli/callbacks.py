@@ -159,7 +159,7 @@ def _replay(context: CommandContext, receipt_id: int) -> dict[str, object]:
 
 
 def _all_of(context: CommandContext, wanted: ReceiptFilter) -> tuple[int, ...]:
-    """Give the numbers of all receipts that fit, oldest first, as they came."""
+    """Return the numbers of all receipts that fit, oldest first, as they came."""
     numbers: list[int] = []
     before = None
     while page := context.database.transact(receipts.find, wanted, limit=_PAGE, before=before):

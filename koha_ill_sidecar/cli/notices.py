@@ -189,7 +189,7 @@ def _row(found: LetterComparison, *, dry_run: bool, with_diff: bool) -> dict[str
 
 
 def _missing(checked: NoticeCheck, codes: Sequence[str]) -> str | None:
-    """Tell what was asked for in vain: in a cron job, a mistyped code must not look like letters without fault."""
+    """Return what was asked for in vain: in a cron job, a mistyped code must not look like letters without fault."""
     known = {letter.code for letter in checked.letters} | {finding.code for finding in checked.findings}
     if not known:
         return "There is no such notice template."
@@ -226,7 +226,7 @@ def _print_finding(finding: Finding) -> None:
 
 
 def _pointer(finding: Finding) -> Sequence[str]:
-    """Give the line of a finding, or the part of it around the place, and a caret under the place."""
+    """Return the line of a finding, or the part of it around the place, and a caret under the place."""
     if finding.source is None or finding.column is None:
         return ()
     before, behind = finding.source[: finding.column - 1], finding.source[finding.column - 1 :]

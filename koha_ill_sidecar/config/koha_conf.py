@@ -203,7 +203,7 @@ class _Reader:
                 yield code, entry
 
     def text(self, parent: Element, name: str, *, strip: bool = True) -> str | None:
-        """Give an element's text; nothing where it is empty or still the installer's placeholder."""
+        """Return an element's text; nothing where it is empty or still the installer's placeholder."""
         found = [element.text or "" for element in parent.findall(name)]
         texts = {text.strip() for text in found} if strip else set(found)
         if len(texts) > 1:

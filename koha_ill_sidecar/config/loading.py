@@ -116,7 +116,7 @@ def parse_settings(
 
 
 def known_keys() -> frozenset[str]:
-    """Give the path of every key that the file may hold, ``*`` standing for a name of your own."""
+    """Return the path of every key that the file may hold, ``*`` standing for a name of your own."""
     return frozenset(reader.keys_below(_Document))
 
 
@@ -147,7 +147,7 @@ def _koha_settings(
 
 
 def _conf_of_environment(section: _KohaSection, environment: Mapping[str, str]) -> Path | None:
-    """Give the file that Koha's own programs would read, where ours does not say which database."""
+    """Return the file that Koha's own programs would read, where ours does not say which database."""
     path = environment.get("KOHA_CONF")
     return Path(path) if path and section.database.name is None else None
 

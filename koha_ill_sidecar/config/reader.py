@@ -58,7 +58,7 @@ def read(
 
 
 def keys_below(hint: Any, path: str = "") -> Iterator[str]:
-    """Give the path of every key that *hint* allows; ``*`` is any name, ``[]`` an item of a list."""
+    """Yield the path of every key that *hint* allows; ``*`` is any name, ``[]`` an item of a list."""
     if _is_optional(hint):
         yield from keys_below(_without_none(hint), path)
     elif _is_choice_of_sections(hint):
@@ -285,7 +285,7 @@ def _join(path: str, key: str) -> str:
 
 
 def _shown(given: object) -> str:
-    """Tell what kind of value was given; never the value, which may be a secret."""
+    """Return what kind of value was given; never the value, which may be a secret."""
     match given:
         case None:
             return "nothing"

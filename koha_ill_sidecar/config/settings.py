@@ -137,16 +137,16 @@ class IllSite:
     category_limits: Mapping[str, RequestLimit] = field(default_factory=dict)
 
     def id_prefix(self, branchcode: str | None) -> str:
-        """Give what stands before a request's number when people see it: ``CPL-``, or nothing."""
+        """Return what stands before a request's number when people see it: ``CPL-``, or nothing."""
         prefix = self.prefixes.get(branchcode or "", "")
         return f"{prefix}-" if prefix else ""
 
     def branch_limit(self, branchcode: str | None) -> RequestLimit:
-        """Give the limit that counts for a library's requests."""
+        """Return the limit that counts for a library's requests."""
         return self.branch_limits.get(branchcode or "", self.default_limit)
 
     def category_limit(self, categorycode: str | None) -> RequestLimit:
-        """Give the limit that counts for a patron of this category."""
+        """Return the limit that counts for a patron of this category."""
         return self.category_limits.get(categorycode or "", self.default_limit)
 
 
@@ -209,7 +209,7 @@ class BrokerSettings:
     namespace: str
 
     def queue(self, name: str) -> str:
-        """Give the broker's name of one of Koha's queues, such as ``elastic_index``."""
+        """Return the broker's name of one of Koha's queues, such as ``elastic_index``."""
         return f"{self.namespace}-{name}"
 
 
@@ -420,7 +420,7 @@ class StandardWebhooksAuthentication:
 
 
 def standard_webhooks_key(secret: Secret) -> bytes | None:
-    """Give the bytes that a `whsec_` secret stands for, or nothing where it is not written so."""
+    """Return the bytes that a `whsec_` secret stands for, or nothing where it is not written so."""
     try:
         return base64.b64decode(secret.reveal().removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):

@@ -9,7 +9,7 @@ from koha_ill_sidecar.config.settings import Settings
 
 
 def library_timezone(settings: Settings) -> tzinfo:
-    """Give the zone that Koha is set to, else this host's."""
+    """Return the zone that Koha is set to, else this host's."""
     try:
         return ZoneInfo(settings.koha.database.timezone or "")
     except (ZoneInfoNotFoundError, ValueError):

@@ -53,11 +53,11 @@ class Address:
 
     @property
     def needs_smtputf8(self) -> bool:
-        """Tell whether the local part can only be written with SMTPUTF8 (RFC 6531)."""
+        """Return whether the local part can only be written with SMTPUTF8 (RFC 6531)."""
         return not self.spec.isascii()
 
     def __str__(self) -> str:
-        """Give it as Koha's columns show it."""
+        """Return it as Koha's columns show it."""
         return f"{self.name} <{self.spec}>" if self.name else self.spec
 
 
@@ -88,7 +88,7 @@ def read_address(text: str, role: AddressRole) -> Address:
 
 
 def is_address(text: str) -> bool:
-    """Tell whether the text is one address that mail can be sent to."""
+    """Return whether the text is one address that mail can be sent to."""
     try:
         read_address(text, AddressRole.TO)
     except InvalidAddress:

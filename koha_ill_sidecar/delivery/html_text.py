@@ -16,7 +16,7 @@ _UNSEEN = frozenset({"head", "script", "style", "template", "title"})
 
 
 def text_of(html: str) -> str:
-    """Give the words of a page, one line for each block, the addresses of links behind their words."""
+    """Return the words of a page, one line for each block, the addresses of links behind their words."""
     reader = _Reader()
     try:
         reader.feed(html)

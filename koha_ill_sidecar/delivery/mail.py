@@ -96,13 +96,13 @@ class Mail:
 
     @property
     def needs_smtputf8(self) -> bool:
-        """Tell whether only a server with SMTPUTF8 can take it."""
+        """Return whether only a server with SMTPUTF8 can take it."""
         everybody = (self.envelope_sender, self.sender, *self.recipients, *self.reply_to)
         return any(address.needs_smtputf8 for address in everybody)
 
 
 def as_bytes(mail: Mail) -> bytes:
-    """Give the mail as it goes over the wire: CRLF at every line end, dots not yet doubled."""
+    """Return the mail as it goes over the wire: CRLF at every line end, dots not yet doubled."""
     head = "".join(f"{name}: {value}\r\n" for name, value in _header_fields(mail))
     match mail.content:
         case Content.TEXT:
@@ -188,7 +188,7 @@ _NUL_OR_SURROGATE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def _text_part(text: str, subtype: str) -> bytes:
-    """Give one text part with its own header fields, in the plainest transfer encoding that carries it."""
+    """Return one text part with its own header fields, in the plainest transfer encoding that carries it."""
     lines = _LINE_BREAK.sub("\r\n", _NUL_OR_SURROGATE.sub("\ufffd", text))
     if not lines.endswith("\r\n"):
         lines += "\r\n"
@@ -216,7 +216,7 @@ def _base64(octets: bytes) -> bytes:
 
 
 def _alternatives(mail: Mail) -> bytes:
-    """Give the page and, for those who do not read HTML, its text."""
+    """Return the page and, for those who do not read HTML, its text."""
     # The Message-ID is unlike any line of the body, and the same at every attempt.
     boundary = "=_" + re.sub(r"[^A-Za-z0-9]", "", mail.message_id)[:60]
     parts = (_text_part(text_of(mail.body), "plain"), _text_part(_page(mail), "html"))
@@ -261,7 +261,7 @@ _BEFORE_FIELD = re.compile(rb"\r\n(?![ \t])")
 
 def _stored_entity(text: str) -> bytes:
     """
-    Give a stored MIME entity as it is, with those of its header fields that describe it.
+    Return a stored MIME entity as it is, with those of its header fields that describe it.
 
     Its From, To, Date and so on give way to those of the mail (Koha, C4/Letters.pm: a message of type
     message/rfc822 is read back and sent with the queue's addresses).

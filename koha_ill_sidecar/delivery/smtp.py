@@ -66,7 +66,7 @@ class Refusal:
 
     @property
     def is_temporary(self) -> bool:
-        """Tell whether it may take the recipient later."""
+        """Return whether it may take the recipient later."""
         return _is_temporary(self.code)
 
     def __str__(self) -> str:
@@ -205,7 +205,7 @@ class _Connection:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether another mail may follow."""
+        """Return whether another mail may follow."""
         return self._smtp.sock is not None
 
     def close(self) -> None:
@@ -300,7 +300,7 @@ class _Connection:
 
     def _answers(self, commands: Sequence[str]) -> Answers:
         """
-        Give commands, all at once where the server takes that (RFC 2920), and yield the answer to each.
+        Return commands, all at once where the server takes that (RFC 2920), and yield the answer to each.
 
         A session that breaks here delivered nothing.
         """
@@ -422,7 +422,7 @@ def _as_bytes(text: bytes | str) -> bytes:
 
 @cache
 def _own_name() -> str:
-    """Give this host's name for EHLO; asked once, because the resolver may take seconds."""
+    """Return this host's name for EHLO; asked once, because the resolver may take seconds."""
     name = socket.getfqdn()
     return name if "." in name else "[127.0.0.1]"
 

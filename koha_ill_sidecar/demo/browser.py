@@ -63,7 +63,7 @@ class StaffBrowser:
         return str(self._browser.url).removeprefix(self._url)
 
     def text(self, selector: str) -> str:
-        """Give the text of the first element that a CSS selector finds on the open page."""
+        """Return the text of the first element that a CSS selector finds on the open page."""
         return " ".join(self._found(selector).get_text().split())
 
     def _found(self, selector: str) -> Tag:

@@ -182,7 +182,7 @@ def _measure(cursor: Cursor, requests: int, messages: int) -> _Bulk:
 
 
 def _next(cursor: Cursor, *columns: str) -> int:
-    """Give the first number that is free in all of *columns*, each named with its table."""
+    """Return the first number that is free in all of *columns*, each named with its table."""
     queries = (f"SELECT COALESCE(MAX({column}), 0) + 1 FROM {column.partition('.')[0]}" for column in columns)
     return max(int(_one(cursor, query)) for query in queries)
 
@@ -428,7 +428,7 @@ class _Loader:
 
 
 def _log_steps() -> Iterator[tuple[str, int, str, str]]:
-    """Give the log rows of a request by its status: which status, number of the step, action, info."""
+    """Yield the log rows of a request by its status: which status, number of the step, action, info."""
     for final, path in _PATHS.items():
         before = None
         for step, after in enumerate(path):
@@ -459,12 +459,12 @@ def _choose(salt: str, values: Sequence[str]) -> str:
 
 
 def _day(count: int, *, n: str = "n") -> str:
-    """Give the day of row `n` of *count*: they spread evenly, the last one is of today."""
+    """Return the day of row `n` of *count*: they spread evenly, the last one is of today."""
     return f"CURDATE() - INTERVAL FLOOR(({count} - {n}) * {_DAYS} / {count}) DAY"
 
 
 def _moment(step: str) -> str:
-    """Give the time of a step: three days each after `placed`, by daylight, and never after now."""
+    """Return the time of a step: three days each after `placed`, by daylight, and never after now."""
     hour = f"INTERVAL 9 + {_draw('hour', 9)} HOUR"
     return (
         f"LEAST(NOW(), placed + INTERVAL {step} * {_DAYS_PER_STEP} DAY + {hour} + INTERVAL n % 3600 SECOND)"

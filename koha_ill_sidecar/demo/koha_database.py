@@ -37,6 +37,6 @@ def create_user(connection: "Connection[Cursor]", database: str, *, user: str, p
 
 
 def exists(server: PrivateMariaDB, name: str) -> bool:
-    """Tell whether the server has the database."""
+    """Return whether the server has the database."""
     with server.connect() as connection, connection.cursor() as cursor:
         return bool(cursor.execute("SHOW DATABASES LIKE %s", (name,)))

@@ -230,7 +230,7 @@ def _random_base64() -> str:
 
 
 def _free_port(wanted: int) -> int:
-    """Give the port wanted if nobody listens there, else any free one."""
+    """Return the port wanted if nobody listens there, else any free one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

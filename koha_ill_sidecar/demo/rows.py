@@ -31,7 +31,7 @@ class RowWriter:
         self._installed = installed_columns(connection)
 
     def has(self, table: str, column: str | None = None) -> bool:
-        """Tell whether the database has *table*, and in it *column*."""
+        """Return whether the database has *table*, and in it *column*."""
         return table in self._installed and (column is None or column in self._installed[table])
 
     def insert(self, table: str, rows: Iterable[Row]) -> None:
@@ -50,7 +50,7 @@ class RowWriter:
                 )
 
     def present(self, table: str, names: Iterable[str]) -> list[str]:
-        """Give those of *names* that are columns of the installed *table*; none if there is no such table."""
+        """Return those of *names* that are columns of the installed *table*; none if there is no such table."""
         return [name for name in names if self._is_installed(table, name)]
 
     def _is_installed(self, table: str, column: str) -> bool:

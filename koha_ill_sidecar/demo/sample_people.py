@@ -19,7 +19,7 @@ _ILL = 1 << 22
 
 
 def libraries() -> Iterator[Row]:
-    """Give five libraries; one has no address for ILL, one none at all, one is no pickup place."""
+    """Yield five libraries; one has no address for ILL, one none at all, one is no pickup place."""
     for code, name, street, city, phone, email, ill_email, pickup in (
         ("CPL", "Ada Lovelace Library", "1 Analytical Way", "Marylebone", "555-0101", "desk", "ill", 1),
         ("MPL", "Riverside", "22 Ferry Lane", "Oxbow", "555-0122", "desk", None, 1),
@@ -42,7 +42,7 @@ def libraries() -> Iterator[Row]:
 
 
 def categories() -> Iterator[Row]:
-    """Give the patron categories; children may not place requests in the OPAC."""
+    """Yield the patron categories; children may not place requests in the OPAC."""
     for code, description, category_type, may_place in (
         ("PT", "Patron", "A", 1),
         ("ST", "Student", "A", 1),
@@ -61,7 +61,7 @@ def categories() -> Iterator[Row]:
 
 
 def item_types() -> Iterator[Row]:
-    """Give the item types; interlibrary loans are lent as ILL."""
+    """Yield the item types; interlibrary loans are lent as ILL."""
     for code, description, not_for_loan in (
         ("BK", "Books", 0),
         ("ILL", "Interlibrary loan", 0),
@@ -72,7 +72,7 @@ def item_types() -> Iterator[Row]:
 
 
 def circulation_rules() -> Iterator[Row]:
-    """Give rules for all, with shorter loans of ILL items and for students."""
+    """Yield rules for all, with shorter loans of ILL items and for students."""
     for category, item_type, name, value in (
         (None, None, "maxissueqty", "10"),
         (None, None, "issuelength", "28"),
@@ -129,7 +129,7 @@ class Person:
 
     @property
     def is_partner(self) -> bool:
-        """Tell whether this is a partner library's account."""
+        """Return whether this is a partner library's account."""
         return self.categorycode == PARTNER_CATEGORY
 
 
@@ -211,7 +211,7 @@ _FIRST_OF_THE_MORE = 19
 
 
 def people(random: Random) -> tuple[Person, ...]:
-    """Give everybody: staff, the patrons with a name of their own in tests, partners, and some more patrons."""
+    """Return everybody: staff, the patrons with a name of their own in tests, partners, and some more patrons."""
     more = (
         _patron(_FIRST_OF_THE_MORE + position, firstname, surname, random)
         for position, (firstname, surname) in enumerate(_MORE_NAMES)
@@ -239,7 +239,7 @@ def _patron(number: int, firstname: str, surname: str, random: Random) -> Person
 
 
 def borrower_rows(everybody: tuple[Person, ...], today: dt.date) -> Iterator[Row]:
-    """Give the rows of borrowers; who is expired or debarred is so on *today*."""
+    """Yield the rows of borrowers; who is expired or debarred is so on *today*."""
     for person in everybody:
         yield {
             "borrowernumber": person.borrowernumber,
@@ -267,7 +267,7 @@ def borrower_rows(everybody: tuple[Person, ...], today: dt.date) -> Iterator[Row
 
 
 def debarment_rows(everybody: tuple[Person, ...], today: dt.date) -> Iterator[Row]:
-    """Give the restrictions that stand behind borrowers.debarred."""
+    """Yield the restrictions that stand behind borrowers.debarred."""
     for person in everybody:
         if person.debarred:
             yield {
@@ -282,7 +282,7 @@ SMS_PROVIDER = 1
 
 
 def sms_providers() -> Iterator[Row]:
-    """Give a gateway that takes text messages as mail to NUMBER@sms.example.org."""
+    """Yield a gateway that takes text messages as mail to NUMBER@sms.example.org."""
     yield {"id": SMS_PROVIDER, "name": "Example Mobile", "domain": "sms.example.org"}
 
 
@@ -293,7 +293,7 @@ def messaging_preferences(
     everybody: tuple[Person, ...], attributes: frozenset[int]
 ) -> tuple[list[Row], list[Row]]:
     """
-    Give the choices of each patron, and of two categories, for the ILL messages, and the transports of each choice.
+    Return the choices of each patron, and of two categories, for the ILL messages, and the transports of each choice.
 
     Args:
         attributes: The numbers of the messages that the installed version knows.

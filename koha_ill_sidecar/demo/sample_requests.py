@@ -215,7 +215,7 @@ class SampleRequests:
         return self._random
 
     def attributes(self, material: str) -> dict[str, str]:
-        """Give something new to borrow."""
+        """Return something new to borrow."""
         return self._titles.attributes(material)
 
     def a_patron(self) -> Person:
@@ -227,7 +227,7 @@ class SampleRequests:
         return self._random.sample(self._partners, k=self._random.randint(1, 3))
 
     def batch_of(self, patron: Person | None, branchcode: str) -> int | None:
-        """Give the batch of *patron* for half of what they ask for at their library."""
+        """Return the batch of *patron* for half of what they ask for at their library."""
         if patron is None or branchcode != patron.branchcode or self._random.random() < 0.5:
             return None
         return self._batches.get(patron.borrowernumber)

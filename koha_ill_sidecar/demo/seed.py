@@ -117,7 +117,7 @@ _VALUE_NEVER_NULL_SINCE = "25.11"
 
 
 def preferences(version: str, marc_flavour: str) -> Iterator[Row]:
-    """Give every preference that *version* has, with its default, and the row `Version`."""
+    """Yield every preference that *version* has, with its default, and the row `Version`."""
     unset = "" if version >= _VALUE_NEVER_NULL_SINCE else None
     for preference in _PREFERENCES:
         if preference.since <= version <= preference.until:
@@ -158,7 +158,7 @@ _USER_FLAGS = (
 
 
 def user_flags() -> Iterator[Row]:
-    """Give the permissions of the first level; none is granted to everybody."""
+    """Yield the permissions of the first level; none is granted to everybody."""
     for bit, flag, description in _USER_FLAGS:
         yield {"bit": bit, "flag": flag, "flagdesc": description, "defaulton": 0}
 
@@ -172,13 +172,13 @@ _PERMISSIONS = (
 
 
 def permissions() -> Iterator[Row]:
-    """Give the permissions of the second level that the sidecar asks for or the sample grants."""
+    """Yield the permissions of the second level that the sidecar asks for or the sample grants."""
     for module_bit, code, description in _PERMISSIONS:
         yield {"module_bit": module_bit, "code": code, "description": description}
 
 
 def message_transport_types() -> Iterator[Row]:
-    """Give the transports that message_queue may name."""
+    """Yield the transports that message_queue may name."""
     for name in ("email", "feed", "itiva", "phone", "print", "sms"):
         yield {"message_transport_type": name}
 
@@ -206,7 +206,7 @@ _MESSAGES = (
 
 
 def message_attributes(version: str) -> Iterator[Row]:
-    """Give the kinds of messages that patrons choose transports for."""
+    """Yield the kinds of messages that patrons choose transports for."""
     for message in _MESSAGES:
         if message.since <= version:
             yield {
@@ -217,7 +217,7 @@ def message_attributes(version: str) -> Iterator[Row]:
 
 
 def message_transports(version: str) -> Iterator[Row]:
-    """Give the transports and notice codes of each kind of message; none is a digest."""
+    """Yield the transports and notice codes of each kind of message; none is a digest."""
     for message in _MESSAGES:
         if message.since <= version:
             for transport in message.transports:
@@ -252,7 +252,7 @@ def status_alias_category(version: str) -> str:
 
 
 def authorised_value_categories(version: str) -> Iterator[Row]:
-    """Give some of the system's categories and that of status aliases; no values."""
+    """Yield some of the system's categories and that of status aliases; no values."""
     for name in (*_AUTHORISED_VALUE_CATEGORIES, status_alias_category(version)):
         yield {
             "category_name": name,
@@ -262,7 +262,7 @@ def authorised_value_categories(version: str) -> Iterator[Row]:
 
 
 def batch_statuses() -> Iterator[Row]:
-    """Give the four states of a batch that staff cannot delete."""
+    """Yield the four states of a batch that staff cannot delete."""
     for name, code in (
         ("New", "NEW"),
         ("In progress", "IN_PROGRESS"),
@@ -276,7 +276,7 @@ FRAMEWORK = "FA"
 
 
 def frameworks() -> Iterator[Row]:
-    """Give the framework of interlibrary loan records; the default framework ('') has no row in Koha."""
+    """Yield the framework of interlibrary loan records; the default framework ('') has no row in Koha."""
     yield {"frameworkcode": FRAMEWORK, "frameworktext": "Fast Add Framework"}
 
 
@@ -312,7 +312,7 @@ _FRAMEWORK_CODES = ("", FRAMEWORK)
 
 
 def marc_tags(marc_flavour: str) -> Iterator[Row]:
-    """Give the fields of both frameworks."""
+    """Yield the fields of both frameworks."""
     for frameworkcode in _FRAMEWORK_CODES:
         for tag in sorted({subfield[0] for subfield in MARC_SUBFIELDS[marc_flavour]}):
             yield {
@@ -327,7 +327,7 @@ def marc_tags(marc_flavour: str) -> Iterator[Row]:
 
 def marc_subfields(marc_flavour: str, *, has_suppression: bool) -> Iterator[Row]:
     """
-    Give the subfields of both frameworks, with the columns that Koha copies them to.
+    Yield the subfields of both frameworks, with the columns that Koha copies them to.
 
     942 $n is a subfield of every version, but mapped to a column only where biblio has it (from 25.11 on).
     """

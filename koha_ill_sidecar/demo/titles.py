@@ -102,7 +102,7 @@ class Titles:
         }
 
     def attributes(self, material: str) -> dict[str, str]:
-        """Give the attributes of a new request for *material*, beginning with `type`; none is empty."""
+        """Return the attributes of a new request for *material*, beginning with `type`; none is empty."""
         return {"type": material, **self._makers[material]()}
 
     def _book(self) -> dict[str, str]:

@@ -154,13 +154,13 @@ MAX_TYPE_LENGTH = 191
 
 
 def label(key: str) -> str:
-    """Give a field's label; a custom field's is its key with a capital."""
+    """Return a field's label; a custom field's is its key with a capital."""
     return LABELS.get(key) or key[:1].upper() + key[1:]
 
 
 def metadata(attributes: Iterable[Attribute]) -> dict[str, str]:
     """
-    Give what is known of the item as label and value, in the attributes' order.
+    Return what is known of the item as label and value, in the attributes' order.
 
     Of several attributes with one label (PubMed ID has two keys) the last counts, as in Koha.
     """

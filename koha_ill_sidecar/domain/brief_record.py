@@ -84,7 +84,7 @@ class BriefRecord:
 
     def columns(self, table: str) -> dict[str, str]:
         """
-        Give what the record says for the columns of a table, by the installation's mapping.
+        Return what the record says for the columns of a table, by the installation's mapping.
 
         Several values of one column are joined as Koha joins them. Source: Koha, C4/Biblio.pm
         TransformMarcToKoha.
@@ -143,7 +143,7 @@ class BriefRecord:
         self._record.add_ordered_field(_field("100", [("a", given)]))
 
     def as_marcxml(self) -> str:
-        """Give the record as Koha stores it."""
+        """Return the record as Koha stores it."""
         from pymarc import Leader, record_to_xml  # noqa: PLC0415  (see brief_record)
 
         self._record.leader = Leader(self._record.as_marc()[:24].decode("ascii"))

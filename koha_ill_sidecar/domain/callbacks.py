@@ -169,7 +169,7 @@ class Attempt:
         return cls(supplier=supplier or None, number=int(number) if number else None)
 
     def is_before(self, other: "Attempt", *, in_time: bool) -> bool:
-        """Tell whether *other* is a later attempt; by number, else by supplier and *in_time*."""
+        """Return whether *other* is a later attempt; by number, else by supplier and *in_time*."""
         if self.number is not None and other.number is not None and self.number != other.number:
             return self.number < other.number
         return self._has_other_supplier(other) and in_time
@@ -265,7 +265,7 @@ def _unknown_status(report: StatusReport) -> Decision:
 
 
 def _progress_before(situation: Situation, report: StatusReport) -> Progress | None:
-    """Give the progress of the attempt that a report belongs to; None for an attempt that is over."""
+    """Return the progress of the attempt that a report belongs to; None for an attempt that is over."""
     progress = situation.progress
     if RULES[report.status].rank is None and report.status is not ReportedStatus.FORWARDED:
         return progress

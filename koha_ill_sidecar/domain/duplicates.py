@@ -11,7 +11,7 @@ _PARTS = ("chapter", "paper_title", "volume", "issue")
 
 def asks_for_the_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     """
-    Tell whether two descriptions are of one item.
+    Return whether two descriptions are of one item.
 
     The first of these that *one* has decides: DOI, PubMed ID, ISBN, title of the article, title with author. Those of
     the last three that are about different parts (chapter, paper, volume, issue) are different items.
@@ -28,7 +28,7 @@ def asks_for_the_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 
 def folded(text: str) -> str:
-    """Give a text without what makes no difference: letter case, accents, punctuation, spaces."""
+    """Return a text without what makes no difference: letter case, accents, punctuation, spaces."""
     return re.sub(r"[\W_]+", "", fold(text))
 
 

@@ -150,7 +150,7 @@ class Figures:
     series: Mapping[By, Mapping[str, Sequence[Group]]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as JSON has it."""
+        """Return it as JSON has it."""
         return {
             "months": list(self.months),
             "open": [asdict(status) for status in self.open],
@@ -281,7 +281,7 @@ def turnaround(days: Mapping[int, int]) -> Turnaround | None:
 
 
 def _quantile(days: Mapping[int, int], completed: int, quarters: int) -> int:
-    """Give the least number of days within which so many quarters of them were completed."""
+    """Return the least number of days within which so many quarters of them were completed."""
     seen = 0
     for number_of_days in sorted(days):
         seen += days[number_of_days]

@@ -71,7 +71,7 @@ class CurrencySymbol:
 
 
 def is_null_date(value: str) -> bool:
-    """Tell whether a value is the date that stands for none (Koha, Koha/DateUtils.pm dt_from_string)."""
+    """Return whether a value is the date that stands for none (Koha, Koha/DateUtils.pm dt_from_string)."""
     return value.startswith("0000-0")
 
 
@@ -97,7 +97,7 @@ def parse_stored_date(value: str) -> datetime:
 
 def moved(moment: datetime, unit: str, amount: int) -> datetime:
     """
-    Give the moment so many of a unit later, or earlier for a negative amount, by the wall-clock.
+    Return the moment so many of a unit later, or earlier for a negative amount, by the wall-clock.
 
     Months end differently: forwards, the 31st of a month with 30 days is the first of the next; backwards, a day
     that the month lacks is its last, and the last day of a month stays the last.

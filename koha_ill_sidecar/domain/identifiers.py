@@ -65,7 +65,7 @@ _ENDS_OF_SENTENCES = ".,;"
 
 def identify(text: str) -> Identifier | WrongCheckDigit | None:
     """
-    Give the number that a text is, if it is one and nothing else.
+    Return the number that a text is, if it is one and nothing else.
 
     Eight digits with nothing to say what they are count as a PubMed ID, with a hyphen or an X as an ISSN.
     """
@@ -78,7 +78,7 @@ def identify(text: str) -> Identifier | WrongCheckDigit | None:
 
 
 def normalise_isbn(text: str) -> str | None:
-    """Give an ISBN as its thirteen digits, whichever way it was written; None if it is none."""
+    """Return an ISBN as its thirteen digits, whichever way it was written; None if it is none."""
     digits = _without_hyphens(text)
     if _is_isbn13(digits):
         return digits

@@ -59,7 +59,7 @@ class ItemEntry:
 
     def arranged(self) -> "ItemEntry":
         """
-        Give every value its place: in a field of the type, or else among the custom ones.
+        Return every value its place: in a field of the type, or else among the custom ones.
 
         So nothing that was typed is lost when the type changes, and it comes back with the type.
         """
@@ -75,7 +75,7 @@ class ItemEntry:
         return replace(self, values=values, custom=tuple(custom))
 
     def filled_in(self, reference: Reference) -> "ItemEntry":
-        """Give the entry with what a reference says; what it is silent about stays."""
+        """Return the entry with what a reference says; what it is silent about stays."""
         kept = [(key, value) for key, value in self.custom if key not in reference.custom]
         return ItemEntry(
             type=reference.type or self.type,
@@ -95,12 +95,12 @@ class ItemEntry:
 
 
 def fields_of(kind: str) -> Sequence[Field]:
-    """Give the fields of a type; one that no form is made for has custom fields only."""
+    """Return the fields of a type; one that no form is made for has custom fields only."""
     return FIELDS[MaterialType(kind)] if kind in set(MaterialType) else ()
 
 
 def entry_of(stored: Mapping[str, str]) -> ItemEntry:
-    """Give the entry that shows what is stored of an item; what :data:`KEPT` names is left out."""
+    """Return the entry that shows what is stored of an item; what :data:`KEPT` names is left out."""
     shown = {key: value for key, value in stored.items() if key not in KEPT}
     kind = shown.pop("type", "")
     return ItemEntry(

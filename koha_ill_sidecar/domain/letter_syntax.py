@@ -75,7 +75,7 @@ class LetterToken:
 
 
 def tokens_in(text: str) -> Iterator[LetterToken]:
-    """Give what looks like a token, in order; what is behind a bar and not ``dateonly`` belongs to the name."""
+    """Yield what looks like a token, in order; what is behind a bar and not ``dateonly`` belongs to the name."""
     for found in _ANY_TOKEN.finditer(text):
         token = _TOKEN.fullmatch(found.group())
         name = found.group(1) if token is None else token.group(1)
@@ -94,7 +94,7 @@ def with_punctuation_filters(source: str) -> str:
 
 
 def with_one_punctuation_filter(source: str) -> Iterator[tuple[int, str]]:
-    """Give the offset of each tag that gets a filter, and the source in which it alone got one."""
+    """Yield the offset of each tag that gets a filter, and the source in which it alone got one."""
     for tag in _BIBLIO_TAG.finditer(source):
         yield tag.start(), source[: tag.start()] + tag.expand(_WITH_FILTER) + source[tag.end() :]
 

@@ -34,7 +34,7 @@ class ReachedLimit:
 
 def is_exceeded(limit: RequestLimit | None, count: Callable[[RequestLimit], int]) -> bool:
     """
-    Tell whether a request that is already counted has reached a limit.
+    Return whether a request that is already counted has reached a limit.
 
     With a limit of three the third open request is the one that must wait. -1 and 0 mean no limit, and
     nothing is counted then.

@@ -77,7 +77,7 @@ class RenderedNotice:
 
     @property
     def is_blank(self) -> bool:
-        """Tell whether there is nothing to send; Koha queues no such message."""
+        """Return whether there is nothing to send; Koha queues no such message."""
         return not self.content.strip()
 
 
@@ -137,7 +137,7 @@ class NoticePreview:
 
 def staff_notice_enabled(preference: str, code: str) -> bool:
     """
-    Tell whether ``ILLSendStaffNotices`` names a notice as a whole word.
+    Return whether ``ILLSendStaffNotices`` names a notice as a whole word.
 
     Source: Koha, Koha/ILL/Request.pm send_staff_notice.
     """
@@ -168,7 +168,7 @@ class Letter:
 
 def letter_edit_url(staff_base_url: str, code: str, branchcode: str) -> str | None:
     """
-    Give the address of Koha's page on which a letter is worded, for all its transports and languages at once.
+    Return the address of Koha's page on which a letter is worded, for all its transports and languages at once.
 
     Args:
         staff_base_url: The preference staffClientBaseURL; where it is empty, there is no address.

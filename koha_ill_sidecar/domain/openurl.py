@@ -106,7 +106,7 @@ def read_openurl(text: str) -> Reference | None:
 
 
 def _known(text: str) -> dict[str, str]:
-    """Give the values by lower-case key, without the prefix of version 1.0; several authors become one value."""
+    """Return the values by lower-case key, without the prefix of version 1.0; several authors become one value."""
     found: dict[str, list[str]] = {}
     is_openurl = False
     for given, value in _parameters(text):
@@ -177,7 +177,7 @@ class _COinS(HTMLParser):
 
 
 def _of_id(value: str) -> tuple[str, str]:
-    """Tell what an id is an id of: ``info:doi/10.1``, ``pmid:1``, ``urn:ISBN:1``, a link, or a bare DOI."""
+    """Return what an id is an id of: ``info:doi/10.1``, ``pmid:1``, ``urn:ISBN:1``, a link, or a bare DOI."""
     if link := _DOI_LINK.fullmatch(value):
         return "doi", link[1]
     if match := _ID.fullmatch(value):
@@ -212,7 +212,7 @@ def _type(known: Mapping[str, str]) -> str:
 
 
 def _values(known: dict[str, str], kind: str) -> dict[str, str]:
-    """Give values by field, taking what was used out of *known*."""
+    """Return values by field, taking what was used out of *known*."""
     known.pop("rft_val_fmt", None)
     whole = _first(known, "btitle", "jtitle", "title", "stitle")
     part, part_author = _first(known, "atitle", "ctitle"), _first(known, "clast")
@@ -248,7 +248,7 @@ def _pages(known: dict[str, str]) -> str:
 
 
 def _dates(known: dict[str, str], kind: str) -> dict[str, str]:
-    """Give the year, and where there is more than that the date itself."""
+    """Return the year, and where there is more than that the date itself."""
     year, date = known.pop("year", ""), known.pop("date", "")
     if kind == MaterialType.THESIS:
         return {"published_date": date or year}
@@ -260,7 +260,7 @@ def _dates(known: dict[str, str], kind: str) -> dict[str, str]:
 
 
 def _first(known: dict[str, str], *keys: str) -> str:
-    """Give the first value that there is of these keys; the others are used up with it only if they say the same."""
+    """Return the first value that there is of these keys; the others are used up with it only if they say the same."""
     for key in keys:
         if key in known:
             value = known.pop(key)

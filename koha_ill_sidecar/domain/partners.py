@@ -18,7 +18,7 @@ class Partner:
 
 def joined_addresses(addresses: Iterable[str]) -> str:
     """
-    Give what the attribute ``requested_partners`` holds.
+    Return what the attribute ``requested_partners`` holds.
 
     Source: Koha, Koha/ILL/Request.pm generic_confirm.
     """

@@ -18,7 +18,7 @@ _NOBODY = "$2a$08$n1v6T3akM35zKbFBPklKoue05gX0nHy1Am9WBZ57f2ZupMAOMsP9u"
 
 
 def matches(stored: str | None, password: str) -> bool:
-    """Tell whether *password* is the one whose hash is *stored*; in the same time whatever differs."""
+    """Return whether *password* is the one whose hash is *stored*; in the same time whatever differs."""
     octets = password.encode()
     if not stored or "\0" in password:
         bcrypt.checkpw(octets[:_BCRYPT_BYTES].replace(b"\0", b""), _NOBODY.encode())

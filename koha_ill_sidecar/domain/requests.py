@@ -54,5 +54,5 @@ class Attribute:
 
 
 def values_by_type(attributes: Iterable[Attribute]) -> dict[str, str]:
-    """Give the values by type, leaving out empty ones: up to Koha 25.05 an empty row stands for no value."""
+    """Return the values by type, leaving out empty ones: up to Koha 25.05 an empty row stands for no value."""
     return {attribute.type: attribute.value for attribute in attributes if attribute.value}

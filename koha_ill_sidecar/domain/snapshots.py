@@ -54,7 +54,7 @@ def compare(
 
 
 def one_line_ends(text: str) -> str:
-    """Give a text with LF at the end of its lines."""
+    """Return a text with LF at the end of its lines."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -38,7 +38,7 @@ class StaffMember:
     permissions: frozenset[Permission]
 
     def may(self, permission: Permission) -> bool:
-        """Tell whether they have a permission."""
+        """Return whether they have a permission."""
         return permission in self.permissions
 
     @property

@@ -187,7 +187,7 @@ class _Reader:
         required: bool = False,
         under: str = "",
     ) -> _T | None:
-        """Give the value that *read* makes of a member; None where it is absent, blank or wrong."""
+        """Return the value that *read* makes of a member; None where it is absent, blank or wrong."""
         member = body.get(key)
         try:
             value = None if member is None else read(member)

@@ -190,7 +190,7 @@ class StatusGraph:
         return united
 
     def linked(self, before: str, after: str) -> "StatusGraph":
-        """Give this graph with an edge more, known at both its ends."""
+        """Return this graph with an edge more, known at both its ends."""
         first, second = self.nodes[before], self.nodes[after]
         changed = {
             before: replace(first, next_actions=_with(first.next_actions, after)),
@@ -199,14 +199,14 @@ class StatusGraph:
         return StatusGraph.of({**self.nodes, **changed}.values())
 
     def next_nodes(self, status: str | None) -> tuple[StatusNode, ...]:
-        """Give what can follow a status, in the graph's order; nothing follows one that the graph lacks."""
+        """Return what can follow a status, in the graph's order; nothing follows one that the graph lacks."""
         node = self.nodes.get(status or "")
         if node is None:
             return ()
         return tuple(self.nodes[following] for following in node.next_actions if following in self.nodes)
 
     def name(self, status: str | None) -> str:
-        """Give the label of a status, or the bare code of one that is not in the graph."""
+        """Return the label of a status, or the bare code of one that is not in the graph."""
         node = self.nodes.get(status or "")
         return node.name if node is not None and node.name else status or ""
 
@@ -216,7 +216,7 @@ def status_graph(
     *, is_generic: bool, has_unauthenticated: bool, can_revert_from_partners: bool
 ) -> StatusGraph:
     """
-    Give the graph that Koha uses for a request.
+    Return the graph that Koha uses for a request.
 
     Args:
         is_generic: The request belongs to the backend that comes with Koha (Standard, before 24.11 FreeForm).
@@ -241,7 +241,7 @@ def available_actions(
     has_biblio: bool,
 ) -> tuple[StatusNode, ...]:
     """
-    Give the actions that may be offered now, in the graph's order.
+    Return the actions that may be offered now, in the graph's order.
 
     Args:
         preferences: Names of the preferences that are on.
@@ -278,7 +278,7 @@ def require_action(
 
 
 def is_open(status: str | None) -> bool:
-    """Tell whether work on a request in this status is still to be done."""
+    """Return whether work on a request in this status is still to be done."""
     return status not in INCOMPLETE_EXCEPT
 
 

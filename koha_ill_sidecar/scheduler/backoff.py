@@ -35,7 +35,7 @@ class Backoff:
         self._until = 0.0
 
     def ready(self) -> bool:
-        """Tell whether it is time to try."""
+        """Return whether it is time to try."""
         return self._since is None or self._clock() >= self._until
 
     def failed(self, reason: str) -> None:

@@ -36,7 +36,7 @@ _INDEX_SWEEP_SECONDS = 5.0
 
 def jobs(runtime: Runtime, dispatcher: Dispatcher, *, on_koha_changed: Callable[[], None]) -> tuple[Job, ...]:
     """
-    Give every job, as the settings schedule it.
+    Return every job, as the settings schedule it.
 
     Args:
         on_koha_changed: Called when Koha's version is no longer the one that the runtime was built for.

@@ -11,7 +11,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 def library_times(tx: Transaction, instants: Iterable[datetime | None]) -> Mapping[datetime, datetime]:
     """
-    Give the library's wall-clock time of each instant; one query, or none where there is nothing to ask.
+    Return the library's wall-clock time of each instant; one query, or none where there is nothing to ask.
 
     MariaDB knows the library's time zone (the session's) with all its summers, Python does not.
     """

@@ -96,7 +96,7 @@ class Database:
             raise _unavailable(error) from error
 
     def koha(self) -> InstalledKoha:
-        """Give what is installed, read once; raises KohaSchemaUnfit and DatabaseUnavailable."""
+        """Return what is installed, read once; raises KohaSchemaUnfit and DatabaseUnavailable."""
         try:
             with self.engine.connect() as connection:
                 return self._installed(connection)
@@ -201,7 +201,7 @@ _CONNECTION_ADVICE = {
 
 
 def connection_advice(error: BaseException) -> str:
-    """Say what to do about a connection that was refused."""
+    """Return what to do about a connection that was refused."""
     number = _number(error)
     return _CONNECTION_ADVICE.get(number or 0, "Check koha.conf or koha.database, and that MariaDB runs.")
 

@@ -45,7 +45,7 @@ def queue(tx: Transaction, statement: str, values: Mapping[str, object]) -> None
 @contextmanager
 def batch(tx: Transaction) -> Iterator[Transaction]:
     """
-    Give a transaction whose notes wait for the end of the block and go in one round trip.
+    Return a transaction whose notes wait for the end of the block and go in one round trip.
 
     A compound statement carries them, which MySQL does not know outside of a procedure: there each goes by itself.
     """
@@ -68,7 +68,7 @@ def _send_compound(tx: Transaction, notes: Sequence[Statement]) -> None:
 
 
 def in_utc(instant: datetime | None) -> datetime | None:
-    """Give an aware instant as our own tables hold it: UTC without saying so."""
+    """Return an aware instant as our own tables hold it: UTC without saying so."""
     return None if instant is None else instant.astimezone(UTC).replace(tzinfo=None)
 
 

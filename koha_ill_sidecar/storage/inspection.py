@@ -89,13 +89,13 @@ def server(connection: Connection) -> Server:
 
 
 def knows_time_zones(connection: Connection) -> bool:
-    """Tell whether the server's time zone tables are loaded, so that it knows names such as Europe/Paris."""
+    """Return whether the server's time zone tables are loaded, so that it knows names such as Europe/Paris."""
     asked = text("SELECT CONVERT_TZ('2026-01-01 12:00:00', 'UTC', 'Europe/Paris') IS NOT NULL")
     return bool(connection.scalar(asked))
 
 
 def existing_tables(connection: Connection) -> frozenset[str]:
-    """Give the tables of the database that we can see at all."""
+    """Return the tables of the database that we can see at all."""
     return frozenset(
         connection.scalars(
             text("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
@@ -110,7 +110,7 @@ def held_privileges(connection: Connection) -> Held:
 
 
 def needed_privileges(connection: Connection) -> Privileges:
-    """Give what ``sql/grants.sql`` grants, apart from tables that this Koha does not have."""
+    """Return what ``sql/grants.sql`` grants, apart from tables that this Koha does not have."""
     database = str(connection.scalar(text("SELECT DATABASE()")))
     statements = grants_sql(database=database, user="u", host="h")
     inner = [found[0].replace("''", "'") for line in statements if (found := _CONDITIONAL_GRANT.search(line))]
@@ -153,7 +153,7 @@ def _privileges(listed: str) -> Iterator[str]:
 
 
 def letters(connection: Connection, codes: Collection[str]) -> frozenset[tuple[str, str]]:
-    """Give code and transport of the letters of module ``ill`` that are there for all libraries."""
+    """Return code and transport of the letters of module ``ill`` that are there for all libraries."""
     rows = connection.execute(
         text(
             "SELECT DISTINCT code, message_transport_type FROM letter"
@@ -165,7 +165,7 @@ def letters(connection: Connection, codes: Collection[str]) -> frozenset[tuple[s
 
 
 def partners(connection: Connection, category: str) -> list[tuple[int, bool]]:
-    """Give every partner library's borrowernumber, and whether it has an email address."""
+    """Return every partner library's borrowernumber, and whether it has an email address."""
     rows = connection.execute(
         text(
             "SELECT borrowernumber, COALESCE(email, '') <> '' AS has_address FROM borrowers"
@@ -188,7 +188,7 @@ def backend_names(connection: Connection) -> dict[str | None, int]:
 
 
 def backend_plugins(connection: Connection) -> list[str]:
-    """Give the classes of Koha's plugins that bring a backend."""
+    """Return the classes of Koha's plugins that bring a backend."""
     return list(
         connection.scalars(
             text("SELECT plugin_class FROM plugin_methods WHERE plugin_method = 'ill_backend' ORDER BY 1")
@@ -224,7 +224,7 @@ _OF_MODULE_ILL = "(SELECT code FROM letter WHERE module = 'ill')"
 
 
 def _means(scope: str, database: str, *, is_pattern: bool) -> bool:
-    """Tell whether a grant's database is ours; in a grant on a whole database ``_`` and ``%`` stand for others."""
+    """Return whether a grant's database is ours; in a grant on a whole database ``_`` and ``%`` stand for others."""
     if not is_pattern:
         return scope == database
     pattern = re.sub(

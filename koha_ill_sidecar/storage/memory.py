@@ -22,7 +22,7 @@ class Memory:
         self._kept: dict[str, tuple[float, object]] = {}
 
     def recall(self, name: str, load: Callable[[], T]) -> T:
-        """Give what *load* gave, if that was not too long ago, else load it now."""
+        """Return what *load* gave, if that was not too long ago, else load it now."""
         with self._lock:
             until, value = self._kept.get(name, (0.0, None))
         if time.monotonic() < until:

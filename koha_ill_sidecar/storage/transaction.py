@@ -28,7 +28,7 @@ class ChangedRequests:
             self._untold.add(illrequest_id)
 
     def drain(self) -> list[int]:
-        """Give those that the index is to be told of, and take them for told."""
+        """Return those that the index is to be told of, and take them for told."""
         taken = sorted(self._untold)
         self._told |= self._untold
         self._untold.clear()

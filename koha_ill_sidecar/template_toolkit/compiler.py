@@ -112,7 +112,7 @@ class _Expressions:
         return f"t{self._temporaries}"
 
     def value(self, node: Expression) -> str:
-        """Give code for the value of *node*."""
+        """Return code for the value of *node*."""
         match node:
             case Literal(value):
                 return repr(value)
@@ -148,7 +148,7 @@ class _Expressions:
         raise TypeError(f"no code for {type(node).__name__}")
 
     def text(self, node: Expression) -> str:
-        """Give code for the text of *node*."""
+        """Return code for the text of *node*."""
         if isinstance(node, Literal):
             return repr(values.text(node.value))
         code = self.value(node)
@@ -158,7 +158,7 @@ class _Expressions:
         return f"({temporary} if ({temporary} := {code}).__class__ is str else text({temporary}))"
 
     def condition(self, node: Expression) -> str:
-        """Give code for the truth of *node*, as a Python bool."""
+        """Return code for the truth of *node*, as a Python bool."""
         match node:
             case Negation(operand):
                 return f"(not {self.condition(operand)})"
@@ -212,7 +212,7 @@ class _Expressions:
         return f"get(s, {self.path(path)})"
 
     def path(self, path: Path) -> str:
-        """Give code for a path as `get` and `assign` want it."""
+        """Return code for a path as `get` and `assign` want it."""
         steps = []
         for step in path:
             arguments = "None" if step.arguments is None else self.arguments(step.arguments)
@@ -220,14 +220,14 @@ class _Expressions:
         return f"({''.join(steps)})"
 
     def arguments(self, arguments: Arguments) -> str:
-        """Give code for an argument list, with the named ones in a hash at its end."""
+        """Return code for an argument list, with the named ones in a hash at its end."""
         given = [self.value(argument) for argument in arguments.positional]
         if arguments.named:
             given.append(self._dictionary(arguments.named))
         return f"[{', '.join(given)}]"
 
     def named(self, names: Named) -> str:
-        """Give code for the named arguments alone."""
+        """Return code for the named arguments alone."""
         return self._dictionary(names.arguments.named)
 
     def _dictionary(self, pairs: tuple[tuple[Expression, Expression], ...]) -> str:
@@ -249,7 +249,7 @@ class _Compiler:
         self._expressions = _Expressions()
 
     def module(self, tree: TemplateTree) -> tuple[str, list[int], dict[str, str]]:
-        """Give the source, the lines, and the function for each block; `main` is the template itself."""
+        """Return the source, the lines, and the function for each block; `main` is the template itself."""
         self._function("main", tree.body, catches_return=True)
         functions: dict[str, str] = {}
         for name, body in tree.blocks.items():
@@ -561,7 +561,7 @@ class _Compiler:
 
 
 def _is_nothing(node: Expression) -> bool:
-    """Say whether THROW takes its argument for none at all, as it does with a plain `0`."""
+    """Return whether THROW takes its argument for none at all, as it does with a plain `0`."""
     return isinstance(node, Literal) and isinstance(node.value, int) and node.value == 0
 
 

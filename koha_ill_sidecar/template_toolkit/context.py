@@ -55,7 +55,7 @@ class Environment(Protocol):
         """Compile a text; raises TemplateError."""
 
     def load(self, name: str) -> str | None:
-        """Give the source of a template by its name; None where there is none."""
+        """Return the source of a template by its name; None where there is none."""
 
 
 class CaughtError:
@@ -81,7 +81,7 @@ class CaughtError:
         return MISSING
 
     def template_text(self) -> str:
-        """Give the error as Template Toolkit prints it."""
+        """Return the error as Template Toolkit prints it."""
         return f"{self.error.kind} error - {text(self.error.info)}"
 
 
@@ -147,7 +147,7 @@ class Context:
         return self._render_all(blocks)
 
     def insert(self, names: Value) -> str:
-        """Give the sources of templates as they are, as INSERT does."""
+        """Return the sources of templates as they are, as INSERT does."""
         found = []
         for name in _names(names):
             source = self.environment.load(name)

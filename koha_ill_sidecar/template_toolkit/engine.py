@@ -109,7 +109,7 @@ class Engine:
         return self.run(self.document(source), variables)
 
     def document(self, source: str) -> Document:
-        """Give the compiled form of *source*; for the engine's own modules."""
+        """Return the compiled form of *source*; for the engine's own modules."""
         with self._lock:
             found = self._cache.get(source)
             if found is not None:
@@ -125,7 +125,7 @@ class Engine:
         return document
 
     def load(self, name: str) -> str | None:
-        """Give the source of another template; None without a loader or where it has none of that name."""
+        """Return the source of another template; None without a loader or where it has none of that name."""
         return None if self._loader is None else self._loader(name)
 
     def run(self, document: Document, variables: Mapping[str, Value]) -> str:

@@ -121,7 +121,7 @@ def inspect_template(
     source: str, *, given: Collection[str] = (), options: Options | None = None
 ) -> TemplateNames:
     """
-    Tell which variables, filters, plugins and blocks a template uses and does not set or define itself.
+    Return which variables, filters, plugins and blocks a template uses and does not set or define itself.
 
     Where a template may set variables that cannot be known beforehand (`import`, the filter `eval`, a FOREACH without
     a name), only uses of *given* ones are told.
@@ -141,7 +141,7 @@ def inspect_template(
 
 
 def _children(node: object) -> Iterator[object]:
-    """Give what a node is made of, nodes inside of tuples too."""
+    """Yield what a node is made of, nodes inside of tuples too."""
     if isinstance(node, tuple):
         yield from node
     elif isinstance(node, dict):
@@ -164,7 +164,7 @@ def _descendants(node: object) -> Iterator[object]:
 
 
 def _names_of(path: Path) -> tuple[str, ...]:
-    """Give the names of a path up to its first dynamic part."""
+    """Return the names of a path up to its first dynamic part."""
     names: list[str] = []
     for step in path:
         if not isinstance(step.name, Literal):
@@ -384,7 +384,7 @@ class _Inspector:
             self._visit(step.arguments)
 
     def _meaning(self, name: str) -> _Meaning | None:
-        """Tell what a variable stands for; None where the template has set it, or may have."""
+        """Return what a variable stands for; None where the template has set it, or may have."""
         own = self._own
         if name in own.values:
             return self._value(name, ())
@@ -429,7 +429,7 @@ class _Inspector:
         self._with_local({node.target: self._element(node.items)}, node.body)
 
     def _element(self, items: Expression) -> _Meaning | None:
-        """Tell what the variable of a loop stands for."""
+        """Return what the variable of a loop stands for."""
         if not isinstance(items, Variable):
             return None
         names = _names_of(items.path)

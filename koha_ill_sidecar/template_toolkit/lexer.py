@@ -191,7 +191,7 @@ _NEVER_KEYWORD_AFTER = frozenset(
 
 def tokens(source: str, options: Options) -> Iterator[Token]:
     """
-    Give the tokens of a whole template: its texts, and its directives with a `;` behind each.
+    Yield the tokens of a whole template: its texts, and its directives with a `;` behind each.
 
     Source: Template Toolkit 2.27, Template::Parser tokenise_directive and interpolate_text.
     """
@@ -216,7 +216,7 @@ def _interpolated_text(part: TextPart, options: Options) -> Iterator[Token]:
 
 
 def directive_tokens(text: str, offset: int, options: Options) -> Iterator[Token]:
-    """Give the tokens of the directive *text*, which begins at *offset* of the template."""
+    """Yield the tokens of the directive *text*, which begins at *offset* of the template."""
     position, previous = 0, ""
     while match := _TOKEN.search(text, position):
         position = match.end()

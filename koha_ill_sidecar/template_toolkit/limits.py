@@ -50,7 +50,7 @@ class Meter:
             self.seconds_left()
 
     def seconds_left(self) -> float:
-        """Tell how much time is left; stop a rendering that has none."""
+        """Return how much time is left; stop a rendering that has none."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise self.out_of_time()
@@ -71,12 +71,12 @@ class Meter:
             raise TemplateLimitError(f"list of more than {self.limits.list_size} elements")
 
     def checked(self, value: str) -> str:
-        """Give *value*, if it is not too long."""
+        """Return *value*, if it is not too long."""
         self.check_length(len(value))
         return value
 
     def checked_list(self, items: list[Value]) -> list[Value]:
-        """Give *items*, if they are not too many."""
+        """Return *items*, if they are not too many."""
         self.check_size(len(items))
         return items
 

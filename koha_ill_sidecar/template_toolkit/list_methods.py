@@ -100,7 +100,7 @@ def _last(meter: Meter, value: Value, args: list[Value]) -> Value:
 
 
 def _between(meter: Meter, items: list[Value], first: int, last: int) -> list[Value]:
-    """Give the elements from *first* to *last*, None where the list has none, as Perl's slices do."""
+    """Return the elements from *first* to *last*, None where the list has none, as Perl's slices do."""
     meter.check_size(last - first + 1)
     return [_element(items, index) for index in range(first, last + 1)]
 

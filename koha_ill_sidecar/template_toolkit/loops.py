@@ -107,7 +107,7 @@ _METHODS: dict[str, Callable[[Loop], Value]] = {
 
 
 def loop_items(items: Value) -> list[Value]:
-    """Give the elements that FOREACH walks over: a hash's pairs by key, or a value that is true as the only one."""
+    """Return the elements that FOREACH walks over: a hash's pairs by key, or a value that is true as the only one."""
     if isinstance(items, list):
         return items
     if isinstance(items, dict):

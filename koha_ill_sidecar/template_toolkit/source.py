@@ -69,11 +69,11 @@ class Positions:
         self._starts = [0, *(match.end() for match in re.finditer("\n", source))]
 
     def line(self, offset: int) -> int:
-        """Give the line of *offset*, from 1."""
+        """Return the line of *offset*, from 1."""
         return bisect_right(self._starts, offset)
 
     def column(self, offset: int) -> int:
-        """Give the column of *offset*, from 1."""
+        """Return the column of *offset*, from 1."""
         return offset - self._starts[self.line(offset) - 1] + 1
 
 

@@ -37,7 +37,7 @@ class Stash(dict[str, Value]):
         self.meter = meter
 
     def localise(self, more: dict[str, Value]) -> "Stash":
-        """Give a copy, with *more* on top. The hash of a variable named `import` is spread out."""
+        """Return a copy, with *more* on top. The hash of a variable named `import` is spread out."""
         clone = Stash(self.meter, self)
         clone.spread(more)
         return clone
@@ -59,7 +59,7 @@ _METHOD_NAMES = frozenset((*HASH_METHODS, *LIST_METHODS))
 
 
 def get_one(stash: Stash, name: str) -> Value:
-    """Give the variable *name*; empty text where it is not defined."""
+    """Return the variable *name*; empty text where it is not defined."""
     value = stash.get(name)
     if value.__class__ in _PLAIN:
         return value
@@ -68,7 +68,7 @@ def get_one(stash: Stash, name: str) -> Value:
 
 
 def get_two(stash: Stash, first: str, second: str) -> Value:
-    """Give `first.second`, the most frequent path; as `get`, only faster."""
+    """Return `first.second`, the most frequent path; as `get`, only faster."""
     root = stash.get(first)
     if root.__class__ is dict:
         value = root.get(second)
@@ -80,7 +80,7 @@ def get_two(stash: Stash, first: str, second: str) -> Value:
 
 
 def get(stash: Stash, path: FlatPath) -> Value:
-    """Give what a path leads to; empty text where it is not defined."""
+    """Return what a path leads to; empty text where it is not defined."""
     parent: Value = None
     root: Value = stash
     key: Value = None
@@ -96,7 +96,7 @@ def get(stash: Stash, path: FlatPath) -> Value:
 
 
 def get_dynamic(stash: Stash, name: Value) -> Value:
-    """Give the variable that *name*, a value, names; with dots in it, it is a path."""
+    """Return the variable that *name*, a value, names; with dots in it, it is a path."""
     path = _dotted(name)
     value = get(stash, path)
     return "" if value is None else value
@@ -210,7 +210,7 @@ def _dot_text(stash: Stash, root: Value, key: str, args: list[Value]) -> Value:
 
 
 def is_code(value: Value) -> bool:
-    """Say whether *value* is a function that a path calls."""
+    """Return whether *value* is a function that a path calls."""
     return callable(value) and not hasattr(value, "template_get")
 
 
@@ -300,7 +300,7 @@ def _assign_index(stash: Stash, root: list[Value], name: Value, value: Value, *,
 
 
 def reference(stash: Stash, path: FlatPath) -> Value:
-    r"""Give a function that looks the last step of the path up, as `\a.b` does."""
+    r"""Return a function that looks the last step of the path up, as `\a.b` does."""
     root: Value = stash
     for index in range(0, len(path) - 2, 2):
         root = _dot(stash, root, path[index], path[index + 1])

@@ -24,7 +24,7 @@ _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'"
 
 
 def argument(args: list[Value], index: int) -> Value:
-    """Give the argument at *index*, or None."""
+    """Return the argument at *index*, or None."""
     return args[index] if index < len(args) else None
 
 
@@ -44,12 +44,12 @@ def collapse(value: str) -> str:
 
 
 def lower(value: str) -> str:
-    """Give *value* in small letters, without Python's special case for the Greek sigma at the end of words."""
+    """Return *value* in small letters, without Python's special case for the Greek sigma at the end of words."""
     return "".join(map(str.lower, value)) if "\u03a3" in value else value.lower()
 
 
 def capitalise_first(value: str) -> str:
-    """Give *value* with its first letter in title case."""
+    """Return *value* with its first letter in title case."""
     return value[:1].title() + value[1:]
 
 
@@ -64,7 +64,7 @@ def escape_xml(value: str) -> str:
 
 
 def repeat(meter: Meter, value: str, count: Value) -> str:
-    """Give *value* *count* times."""
+    """Return *value* *count* times."""
     times = max(0, integer(count))
     meter.check_length(len(value) * times)
     return value * times
@@ -147,7 +147,7 @@ def _split(meter: Meter, value: Value, args: list[Value]) -> Value:
 
 
 def splitting(pattern: str) -> str:
-    """Give what splitting at a pattern means: `^` alone is the start of any line (Perl, perldoc -f split)."""
+    """Return what splitting at a pattern means: `^` alone is the start of any line (Perl, perldoc -f split)."""
     return "(?m)^" if pattern == "^" else pattern
 
 

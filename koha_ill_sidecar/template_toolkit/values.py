@@ -62,7 +62,7 @@ _MAGIC = re.compile(r"[a-zA-Z]*[0-9]*\Z", re.ASCII)
 
 
 def text(value: Value) -> str:
-    """Give the text that Perl would print for *value*."""
+    """Return the text that Perl would print for *value*."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -103,12 +103,12 @@ def _reference_type(value: Value) -> str:
 
 
 def is_reference(value: Value) -> bool:
-    """Say whether *value* is a list, a hash, code or an object, which Perl always takes for true."""
+    """Return whether *value* is a list, a hash, code or an object, which Perl always takes for true."""
     return not (value is None or isinstance(value, str | int | float))
 
 
 def truth(value: Value) -> bool:
-    """Say whether Perl takes *value* for true."""
+    """Return whether Perl takes *value* for true."""
     if isinstance(value, str):
         return value not in ("", "0")
     if value is None:
@@ -119,7 +119,7 @@ def truth(value: Value) -> bool:
 
 
 def number(value: Value) -> Number:
-    """Give the number that Perl reads out of *value*; 0 where there is none."""
+    """Return the number that Perl reads out of *value*; 0 where there is none."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int | float):
@@ -133,7 +133,7 @@ def number(value: Value) -> Number:
 
 def text_number(value: str) -> Number:
     """
-    Give the number that *value* begins with; 0 where it begins with none.
+    Return the number that *value* begins with; 0 where it begins with none.
 
     As in Perl 5.36, a large whole number stays exact where it is all that there is, an exponent notwithstanding.
     """
@@ -156,7 +156,7 @@ def _infinite(value: str) -> Number:
 
 
 def looks_like_number(value: Value) -> bool:
-    """Say whether the whole of *value* is a number."""
+    """Return whether the whole of *value* is a number."""
     if isinstance(value, int | float):
         return True
     if not isinstance(value, str):
@@ -166,7 +166,7 @@ def looks_like_number(value: Value) -> bool:
 
 
 def integer(value: Value) -> int:
-    """Give *value* cut to a whole number, within Perl's 64 bits."""
+    """Return *value* cut to a whole number, within Perl's 64 bits."""
     found = number(value)
     if isinstance(found, int):
         return found
@@ -195,7 +195,7 @@ def _operand(value: Value) -> Number:
 
 
 def _is_exact(*operands: Value) -> bool:
-    """Say whether these are numbers throughout; else Perl reckons with doubles."""
+    """Return whether these are numbers throughout; else Perl reckons with doubles."""
     return all(operand is None or looks_like_number(operand) for operand in operands)
 
 
@@ -254,7 +254,7 @@ def truncate(value: Value) -> Number:
 
 def modulo(left: Value, right: Value) -> Number:
     """
-    Give the remainder, with the sign of *right*: of whole numbers, or of doubles where one is too large for 64 bits.
+    Return the remainder, with the sign of *right*: of whole numbers, or of doubles where one is too large for 64 bits.
 
     Raises:
         TemplateError: *right* is zero once cut to a whole number.
@@ -288,7 +288,7 @@ def _remainder(dividend: float, divisor: float) -> float:
 
 
 def successor(value: Value) -> Value:
-    """Give what Perl's `++` makes of *value*: `az` becomes `ba`, `a9` becomes `b0`, 1 becomes 2."""
+    """Return what Perl's `++` makes of *value*: `az` becomes `ba`, `a9` becomes `b0`, 1 becomes 2."""
     if isinstance(value, str) and value and _MAGIC.match(value) and not value.isdigit():
         return _text_successor(value)
     return add(value, 1)
@@ -308,7 +308,7 @@ def _text_successor(value: str) -> str:
 
 def range_values(first: Value, last: Value, largest: int) -> list[Value]:
     """
-    Give the list that `[first..last]` makes, of numbers or of texts counted up as `++` does.
+    Return the list that `[first..last]` makes, of numbers or of texts counted up as `++` does.
 
     Raises:
         TemplateError: More than *largest* elements.

@@ -26,7 +26,7 @@ Make = Callable[..., int]
 
 @pytest.fixture
 def make(admin: Engine, database: Database) -> Make:
-    """Give a function that makes a request and commits it."""
+    """Return a function that makes a request and commits it."""
 
     def made(**given: Any) -> int:
         with admin.begin() as connection:
@@ -64,7 +64,7 @@ def tab_to(page: Page, field: str) -> None:
 
 
 def fits(page: Page) -> bool:
-    """Tell whether nothing sticks out to the right of the page."""
+    """Return whether nothing sticks out to the right of the page."""
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 

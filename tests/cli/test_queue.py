@@ -39,7 +39,7 @@ def smtp(server: MailServer) -> Iterator[SmtpSettings]:
 
 @pytest.fixture
 def typed(koha_database: KohaDatabase, tmp_path: Path) -> Typed:
-    """Give what types a ``queue`` command against the test's database."""
+    """Return what types a ``queue`` command against the test's database."""
     connection = {
         "socket": str(koha_database.settings.socket),
         "name": koha_database.settings.database,

@@ -42,7 +42,7 @@ def run(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """Give a function that runs ``koha-ill-sidecar requests ...`` on the test's database."""
+    """Return a function that runs ``koha-ill-sidecar requests ...`` on the test's database."""
     path = tmp_path / "config.yaml"
     connection = {
         "socket": str(koha_database.settings.socket),
@@ -63,7 +63,7 @@ def run(
 
 @pytest.fixture
 def make(admin: Engine, database: Database) -> Callable[..., int]:
-    """Give a function that inserts a request."""
+    """Return a function that inserts a request."""
 
     def insert(**columns: Any) -> int:
         with admin.begin() as connection:

@@ -14,7 +14,7 @@ EmptyDatabase = Callable[[], "Connection[Cursor]"]
 
 @pytest.fixture(scope="session")
 def empty_database(mariadb: PrivateMariaDB) -> Iterator[EmptyDatabase]:
-    """Give a function that opens a connection to a new, empty database."""
+    """Return a function that opens a connection to a new, empty database."""
     numbers = itertools.count(1)
     opened: list[tuple[str, Connection[Cursor]]] = []
 

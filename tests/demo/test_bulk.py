@@ -22,7 +22,7 @@ PENDING = 40
 
 @pytest.fixture(scope="module")
 def bulk_of(empty_database: Callable[[], "Connection[Cursor]"]) -> BulkOf:
-    """Give a function that fills each version's database once; tests only read it."""
+    """Return a function that fills each version's database once; tests only read it."""
     made: dict[str, Connection[Cursor]] = {}
 
     def create(version: str) -> "Connection[Cursor]":

@@ -37,7 +37,7 @@ MAY_FOLLOW = {
 
 @pytest.fixture(scope="module")
 def library_of(empty_database: Callable[[], "Connection[Cursor]"]) -> LibraryOf:
-    """Give a function that makes each version's sample library once; tests only read it."""
+    """Return a function that makes each version's sample library once; tests only read it."""
     made: dict[str, Connection[Cursor]] = {}
 
     def create(version: str) -> "Connection[Cursor]":

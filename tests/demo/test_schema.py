@@ -43,7 +43,7 @@ LANDMARKS = (
 
 @pytest.fixture(scope="module")
 def koha_of(empty_database: Callable[[], "Connection[Cursor]"]) -> KohaOf:
-    """Give a function that makes each version's database once."""
+    """Return a function that makes each version's database once."""
     made: dict[str, Connection[Cursor]] = {}
 
     def create(version: str) -> "Connection[Cursor]":

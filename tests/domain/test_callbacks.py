@@ -60,7 +60,7 @@ def walk(start: Situation, *reports: StatusReport) -> tuple[Situation, list[Deci
 
 
 def words(decision: Decision) -> str:
-    """Give what the staff are told, in English."""
+    """Return what the staff are told, in English."""
     return " ".join(map(str, decision.alert))
 
 

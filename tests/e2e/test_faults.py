@@ -51,7 +51,7 @@ class Sink(MailServer):
 
 @contextmanager
 def _delivering(library: Library, sink: Sink, **delivery: Any) -> Iterator[Path]:
-    """Give a configuration whose mail goes to the sink."""
+    """Return a configuration whose mail goes to the sink."""
     with running(sink) as smtp:
         yield library.config(
             delivery={

@@ -60,7 +60,7 @@ def _insert(library: Library, count: int) -> None:
 
 
 def _is_right(database: Database) -> bool:
-    """Tell whether the index says of every request, and of no other, what Koha's tables say, and is in order."""
+    """Return whether the index says of every request, and of no other, what Koha's tables say, and is in order."""
     ids = database.transact(differences.numbers, above=0, up_to=10**9)
     indexed: dict[int, Document] = database.transact(listing.find, ids)
     now = {made.illrequest_id: made for made in database.transact(indexing.read_documents, ids)}

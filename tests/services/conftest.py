@@ -10,7 +10,7 @@ KohaDoes = Callable[..., None]
 
 @pytest.fixture
 def koha_does(admin: Engine) -> KohaDoes:
-    """Give a function that runs a statement and commits it: ``koha_does(sql, name=value)``. Ask for it before tx."""
+    """Return a function that runs a statement and commits it: ``koha_does(sql, name=value)``. Ask for it before tx."""
 
     def run(statement: str, **values: object) -> None:
         with admin.begin() as connection:

@@ -40,7 +40,7 @@ def normal(answer: Mapping[str, str]) -> tuple[str, str]:
 
 
 def incomparable(perl: Mapping[str, str], ours: Mapping[str, str]) -> bool:
-    """Say whether an engine ran out of something (their bounds differ), or Perl hands out what ours does not."""
+    """Return whether an engine ran out of something (their bounds differ), or Perl hands out what ours does not."""
     if TOO_MUCH in (perl.get("error"), ours.get("error")) or _REFUSED in ours.get("info", ""):
         return True
     return _STASH.search(perl.get("output", "")) is not None

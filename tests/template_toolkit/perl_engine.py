@@ -39,7 +39,7 @@ class PerlEngine:
     def render(
         self, template: str, variables: Mapping[str, object], options: Mapping[str, object] | None = None
     ) -> dict[str, str]:
-        """Give {"output": ...} or {"error": type, "info": text}; the type is TOO_MUCH where Perl gave up."""
+        """Return {"output": ...} or {"error": type, "info": text}; the type is TOO_MUCH where Perl gave up."""
         case = json.dumps({"template": template, "vars": variables, "options": options or {}})
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("the pipes to perl are gone")
@@ -59,7 +59,7 @@ class PerlEngine:
 
 
 def problem() -> str | None:
-    """Say why the real engine cannot be run here; None where it can."""
+    """Return why the real engine cannot be run here; None where it can."""
     found = subprocess.run(["perl", "-MTemplate", "-e1"], capture_output=True, text=True, check=False)
     if found.returncode == 0:
         return None

@@ -56,7 +56,7 @@ def app(koha_database: KohaDatabase, database: Database) -> Flask:
 
 @pytest.fixture
 def desk(app: Flask, database: Database) -> Callable[[], Desk]:
-    """Give browsers, each with cookies of its own."""
+    """Return browsers, each with cookies of its own."""
     return lambda: Desk(app.test_client(), database)
 
 

@@ -33,7 +33,7 @@ _PRICE = re.compile(r"\s*(\d{1,12})(?:[.,](\d{1,2}))?\s*", re.ASCII)
 
 
 def one_line(text: str) -> str:
-    """Give a text with single blanks for any white space."""
+    """Return a text with single blanks for any white space."""
     return " ".join(text.split())
 
 
@@ -52,7 +52,7 @@ class Facet(StrEnum):
     UPDATED = "updated"
 
     def term(self, value: str) -> str:
-        """Give the term of a value."""
+        """Return the term of a value."""
         return f"f{self.value}={one_line(value)[:LONGEST_TERM]}"
 
 
@@ -133,7 +133,7 @@ class Document:
         return self.text.split()
 
     def facet_terms(self) -> set[str]:
-        """Give the terms of the facets; a day stands for its month and year as well."""
+        """Return the terms of the facets; a day stands for its month and year as well."""
         found = {ALL}
         for facet, value in self.facets:
             found.add(facet.term(value))
@@ -142,7 +142,7 @@ class Document:
         return found
 
     def terms(self) -> set[str]:
-        """Give every term, those included that stand for words."""
+        """Return every term, those included that stand for words."""
         return (
             self.facet_terms()
             | gram_terms(self.words, TEXT)

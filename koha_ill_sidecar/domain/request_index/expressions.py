@@ -68,7 +68,7 @@ def terms(expression: Expression) -> Iterator[str]:
 
 
 def holds(expression: Expression, has: AbstractSet[str]) -> bool:
-    """Tell whether an expression holds for what has these terms."""
+    """Return whether an expression holds for what has these terms."""
     match expression:
         case Has(term):
             return term in has
@@ -82,7 +82,7 @@ def holds(expression: Expression, has: AbstractSet[str]) -> bool:
 
 def matching(expression: Expression, having: Callable[[str], S], everything: S) -> S:
     """
-    Give the members of *everything* for which an expression holds.
+    Return the members of *everything* for which an expression holds.
 
     Args:
         having: Gives the set of those that have a term.

@@ -86,13 +86,13 @@ class TypedWord:
         return len(self.word) > _YEAR_LENGTH and any(character.isdigit() for character in self.word)
 
     def occurs_in(self, document: Document) -> bool:
-        """Tell whether the word is in a request."""
+        """Return whether the word is in a request."""
         text = document.patron_text if self.of == PATRON else document.text
         return self.word in text
 
 
 def typed_words(wanted: RequestFilter) -> list[TypedWord]:
-    """Give what must occur of what was typed."""
+    """Return what must occur of what was typed."""
     return [
         *(TypedWord(word) for word in dict.fromkeys(words(wanted.keyword))),
         *(TypedWord(word, PATRON) for word in dict.fromkeys(words(wanted.patron))),
@@ -100,7 +100,7 @@ def typed_words(wanted: RequestFilter) -> list[TypedWord]:
 
 
 def status_expression(wanted: RequestFilter) -> Expression:
-    """Give the condition on the status."""
+    """Return the condition on the status."""
     parts = [
         *_any_value(Facet.STATUS, wanted.statuses),
         *_any_value(Facet.PLAIN_STATUS, wanted.plain_statuses),
@@ -110,7 +110,7 @@ def status_expression(wanted: RequestFilter) -> Expression:
 
 
 def other_expression(wanted: RequestFilter) -> Expression:
-    """Give all other conditions, as far as terms can tell: of a long word only what is necessary for it."""
+    """Return all other conditions, as far as terms can tell: of a long word only what is necessary for it."""
     groups = {
         Facet.LIBRARY: wanted.branchcodes,
         Facet.BACKEND: wanted.backends,
@@ -130,14 +130,14 @@ def other_expression(wanted: RequestFilter) -> Expression:
 
 
 def matches_apart_from_status(wanted: RequestFilter, document: Document) -> bool:
-    """Tell whether a request is one of those that are looked for, whatever its status."""
+    """Return whether a request is one of those that are looked for, whatever its status."""
     return holds(other_expression(wanted), document.terms()) and all(
         word.occurs_in(document) for word in typed_words(wanted)
     )
 
 
 def has_status(wanted: RequestFilter, document: Document) -> bool:
-    """Tell whether a request has a status that is looked for."""
+    """Return whether a request has a status that is looked for."""
     return holds(status_expression(wanted), document.facet_terms())
 
 
@@ -153,7 +153,7 @@ def _days(facet: Facet, first: date | None, last: date | None) -> list[Expressio
 
 
 def _periods(first: date, last: date) -> Iterator[str]:
-    """Give the years, months and days that make up a time, as few as do."""
+    """Yield the years, months and days that make up a time, as few as do."""
     day = first
     while day <= last:
         year_end, month_end = date(day.year, 12, 31), _month_end(day)

@@ -40,7 +40,7 @@ _REPLACED = str.maketrans(
 
 def fold(text: str) -> str:
     """
-    Give a text as it is compared: without case, accents, and the differences of width and of kana.
+    Return a text as it is compared: without case, accents, and the differences of width and of kana.
 
     Texts that Koha's collation takes for the same are the same folded; a few more are (``ø`` and ``o``).
 
@@ -55,12 +55,12 @@ def fold(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Give the words of a text, folded."""
+    """Return the words of a text, folded."""
     return fold(text).split()
 
 
 def grams(word: str) -> set[str]:
-    """Give every piece of up to three characters of a folded word."""
+    """Return every piece of up to three characters of a folded word."""
     return {
         word[start : start + length]
         for length in range(1, GRAM + 1)
@@ -69,19 +69,19 @@ def grams(word: str) -> set[str]:
 
 
 def necessary_grams(word: str) -> tuple[str, ...]:
-    """Give the grams that a word must have in which *word* occurs; the one it is, if it is no longer than that."""
+    """Return the grams that a word must have in which *word* occurs; the one it is, if it is no longer than that."""
     if len(word) <= GRAM:
         return (word,)
     return tuple(dict.fromkeys(word[start : start + GRAM] for start in range(len(word) - GRAM + 1)))
 
 
 def is_proven_by_grams(word: str) -> bool:
-    """Tell whether having the grams of a typed word means having it."""
+    """Return whether having the grams of a typed word means having it."""
     return len(word) <= GRAM
 
 
 def gram_terms(folded_words: Iterable[str], of: str) -> set[str]:
-    """Give the terms that stand for the pieces of words."""
+    """Return the terms that stand for the pieces of words."""
     found: set[str] = set()
     for word in folded_words:
         found |= grams(word)
@@ -89,10 +89,10 @@ def gram_terms(folded_words: Iterable[str], of: str) -> set[str]:
 
 
 def word_terms(folded_words: Iterable[str], of: str) -> Iterator[str]:
-    """Give the terms that stand for whole words, of those that can be terms."""
+    """Yield the terms that stand for whole words, of those that can be terms."""
     return (WORD_OF[of] + word for word in folded_words if SHORTEST_SHARED_WORD <= len(word) <= LONGEST_TERM)
 
 
 def is_word_term(term: str) -> bool:
-    """Tell whether a term stands for a whole word."""
+    """Return whether a term stands for a whole word."""
     return term[0] in WORD_OF.values()

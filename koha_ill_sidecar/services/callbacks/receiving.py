@@ -163,7 +163,7 @@ def replay_kept(tx: Transaction, receipt_id: int, backends: Mapping[str, Backend
 
 
 def callback_settings(backends: Mapping[str, BackendSettings], backend: str) -> BackendCallbackSettings:
-    """Give how a backend's callbacks are taken; raises BackendNotConfigured."""
+    """Return how a backend's callbacks are taken; raises BackendNotConfigured."""
     found = backends.get(backend)
     if found is None or found.callbacks is None:
         known = [name for name, one in backends.items() if one.callbacks]
@@ -276,7 +276,7 @@ def _decide(tx: Transaction, target: _Target, report: StatusReport) -> Decision:
 
 
 def _whole(kept: str | None, in_koha: str | None) -> str | None:
-    """Give our longer copy of a value as long as Koha has its beginning."""
+    """Return our longer copy of a value as long as Koha has its beginning."""
     return kept if kept and in_koha and kept.startswith(in_koha) else in_koha
 
 
@@ -351,7 +351,7 @@ def _find_target(tx: Transaction, callback: Callback, report: StatusReport) -> _
 
 
 def _candidates(tx: Transaction, backend: str, order_id: str) -> Iterable[tuple[Sequence[int], bool]]:
-    """Give the requests that may be meant, from the cheapest way of finding them to the dearest."""
+    """Return the requests that may be meant, from the cheapest way of finding them to the dearest."""
     yield progress.requests_with_order(tx, order_id), False
     # Koha's own confirmation makes the request's number the order's (Koha, Koha/ILL/Backend/Standard.pm confirm).
     if order_id.isascii() and order_id.isdecimal() and len(order_id) < len(str(2**63)):
@@ -373,7 +373,7 @@ def _lock(tx: Transaction, callback: Callback, illrequest_id: int) -> _Target | 
 
 def _belongs(ill_request: ILLRequest, kept: RequestState, callback: Callback) -> bool:
     """
-    Tell whether a backend may change a request.
+    Return whether a backend may change a request.
 
     Where it is noted who supplies a request, nobody else may. Where it is not, Koha's own column counts, or the
     backend's leave to change any.

@@ -70,7 +70,7 @@ def compose(
 
 
 def content_kind(content_type: str | None) -> Content:
-    """Tell what the column ``content_type`` means (Koha, C4/Letters.pm _send_message_by_email)."""
+    """Return what the column ``content_type`` means (Koha, C4/Letters.pm _send_message_by_email)."""
     content_type = content_type or ""
     if content_type.strip().lower() == "message/rfc822":
         return Content.MIME
@@ -81,7 +81,7 @@ def _recipients(
     message: OutgoingMessage, preferences: Preferences
 ) -> tuple[tuple[Address, ...], tuple[Address, ...]] | Undeliverable:
     """
-    Give whom the mail is to, and who gets a copy: the patron's guarantors.
+    Return whom the mail is to, and who gets a copy: the patron's guarantors.
 
     The first of them stands in for a patron without an address (Koha bug 12532).
     """

@@ -448,7 +448,7 @@ class _InFlight:
                 self._lengthened_at[number] = at
 
     def is_safe(self, message_id: int) -> bool:
-        """Tell whether nobody else can have taken the message yet."""
+        """Return whether nobody else can have taken the message yet."""
         return time.monotonic() - self._lengthened_at.get(message_id, 0.0) < self._safe_seconds
 
     def wait_until(self, low_water: int) -> bool:
@@ -492,7 +492,7 @@ def _without_known_addresses(settlement: Settlement, message: OutgoingMessage) -
 
 
 def koha_lock_file(settings: Settings) -> Path | None:
-    """Give the lock that Koha's own dispatcher takes on this host, if the settings say where it is."""
+    """Return the lock that Koha's own dispatcher takes on this host, if the settings say where it is."""
     if settings.delivery.koha_lock_file:
         return settings.delivery.koha_lock_file
     directory = settings.koha.lock_directory
@@ -500,7 +500,7 @@ def koha_lock_file(settings: Settings) -> Path | None:
 
 
 def message_id_domain(settings: Settings) -> str:
-    """Give the right side of our Message-IDs: our public host name, or this host's name."""
+    """Return the right side of our Message-IDs: our public host name, or this host's name."""
     host = urlsplit(settings.web.public_url or "").hostname or gethostname()
     return host if host.isascii() and host else "koha-ill-sidecar.invalid"
 

@@ -25,7 +25,7 @@ class MailServers:
     by_library: Mapping[str, SmtpSettings] = field(default_factory=dict)
 
     def for_library(self, branchcode: str | None) -> SmtpSettings:
-        """Give the server that mail for this library's patrons goes through."""
+        """Return the server that mail for this library's patrons goes through."""
         return self.by_library.get(branchcode or "", self.default)
 
     @property

@@ -116,7 +116,7 @@ class MessageDetails:
 def find_entries(
     tx: Transaction, wanted: QueueFilter, delivery: DeliverySettings, *, limit: int
 ) -> list[QueueEntry]:
-    """Give messages, newest first; one query, whose cost *newest* bounds."""
+    """Return messages, newest first; one query, whose cost *newest* bounds."""
     return listing.find(tx, _selection(wanted, delivery), limit=limit)
 
 
@@ -141,7 +141,7 @@ def _selection(wanted: QueueFilter, delivery: DeliverySettings) -> Selection:
 def list_messages(
     tx: Transaction, wanted: QueueFilter, delivery: DeliverySettings, *, limit: int
 ) -> list[ListedMessage]:
-    """Give messages as a list shows them, newest first; three queries."""
+    """Return messages as a list shows them, newest first; three queries."""
     entries = find_entries(tx, wanted, delivery, limit=limit)
     return _listed(tx, entries)
 
@@ -149,7 +149,7 @@ def list_messages(
 def chosen_messages(
     tx: Transaction, message_ids: Sequence[int], delivery: DeliverySettings
 ) -> list[ListedMessage]:
-    """Give these messages, as far as they are there, newest first; three queries."""
+    """Return these messages, as far as they are there, newest first; three queries."""
     if not message_ids:
         return []
     oldest_seconds = delivery.ignore_older_than.total_seconds()
@@ -158,7 +158,7 @@ def chosen_messages(
 
 def details(tx: Transaction, message_id: int, delivery: DeliverySettings) -> MessageDetails:
     """
-    Give a message and the mail that it becomes, or became; four queries.
+    Return a message and the mail that it becomes, or became; four queries.
 
     Raises:
         MessageNotFound: There is none.
@@ -220,7 +220,7 @@ def set_address(
     tx: Transaction, message_id: int, addresses: str, *, shown: str | None = None, even_sent: bool = True
 ) -> QueueEntry:
     """
-    Give an email other recipients; gives the message as it was.
+    Return an email other recipients; gives the message as it was.
 
     Args:
         shown: The address that it had when somebody began to change it; another one by now is left alone.

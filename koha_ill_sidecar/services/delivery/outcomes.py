@@ -56,7 +56,7 @@ def retry_later(
 
 
 def retry_seconds(attempts: int, settings: RetrySettings) -> float:
-    """Give the pause after so many failures: doubled each time up to the longest, a fifth more or less by chance."""
+    """Return the pause after so many failures: doubled each time up to the longest, a fifth more or less by chance."""
     pause = settings.first_delay.total_seconds() * 2.0 ** min(attempts - 1, 30)
     longest = settings.longest_delay.total_seconds()
     return min(pause, longest) * random.uniform(0.8, 1.2)  # noqa: S311  (jitter, no secret)

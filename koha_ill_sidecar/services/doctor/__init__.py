@@ -74,7 +74,7 @@ def _examine_database(
 
 
 def _transaction(database: Database, connection: Connection) -> Transaction | None:
-    """Give what Koha's own checks need, or nothing where its tables do not fit, which the check of Koha tells."""
+    """Return what Koha's own checks need, or nothing where its tables do not fit, which the check of Koha tells."""
     try:
         return Transaction(connection, database.koha(), preferences.load(connection), database.site)
     except (SidecarError, SQLAlchemyError):

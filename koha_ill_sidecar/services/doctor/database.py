@@ -30,7 +30,7 @@ _FEATURES = (
 
 
 def cannot_connect(error: SQLAlchemyError) -> Finding[str]:
-    """Say why there is no connection."""
+    """Return why there is no connection."""
     return fail("connection", database_said(error), connection_advice(error))
 
 

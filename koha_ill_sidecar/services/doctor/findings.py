@@ -84,6 +84,6 @@ def guarded(
 
 
 def database_said(error: SQLAlchemyError) -> str:
-    """Give the server's own words."""
+    """Return the server's own words."""
     arguments: Sequence[object] = getattr(error.orig, "args", ()) if isinstance(error, DBAPIError) else ()
     return f"{arguments[1]} ({arguments[0]})" if len(arguments) > 1 else str(error)

@@ -190,7 +190,7 @@ def _perl_backends(patient: DoctorContext) -> set[str]:
 
 
 def _is_other_generic(patient: DoctorContext, unknown: dict[str, int]) -> bool:
-    """Tell whether `Standard` is met before 24.11, where no Koha has it."""
+    """Return whether `Standard` is met before 24.11, where no Koha has it."""
     return patient.tx.koha.generic_backend != "Standard" and "Standard" in unknown
 
 

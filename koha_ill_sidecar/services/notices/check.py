@@ -172,7 +172,7 @@ class _PartCheck:
         yield from self._tokens()
 
     def values(self) -> Iterator[tuple[str, ...]]:
-        """Give the values that it shows or asks for, in either syntax."""
+        """Yield the values that it shows or asks for, in either syntax."""
         for use in self.names.uses if self.names else ():
             if use.kind is UseKind.VARIABLE and (value := self._known.value(use.path)) is not None:
                 yield value
@@ -301,7 +301,7 @@ class _PartCheck:
     # The older syntax.
 
     def _found_tokens(self) -> Iterator[LetterToken]:
-        """Give the tokens, but for those in comments and those that the template puts together first."""
+        """Yield the tokens, but for those in comments and those that the template puts together first."""
         uncommented = _COMMENT.sub(lambda comment: " " * len(comment.group()), self._source)
         return (token for token in tokens_in(uncommented) if "[%" not in token.name)
 
@@ -375,7 +375,7 @@ def _no_filter(name: str) -> LazyMessage:
 
 
 def _perhaps(lacks: LazyMessage, near: str | None) -> LazyMessage:
-    """Say what is lacking, and what may be meant."""
+    """Return what is lacking, and what may be meant."""
     if not near:
         return lacks
     return lazy("%(lacks)s; did you mean %(near)s?", lacks=lacks, near=near)

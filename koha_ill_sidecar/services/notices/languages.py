@@ -75,7 +75,7 @@ def missing_notices(letters: Sequence[Letter]) -> Iterator[Finding]:
 
 
 def _of_others(by_lang: Mapping[str, Mapping[str, Letter]], found: Collection[str]) -> dict[str, Letter]:
-    """Give a letter for each transport that is not among those found."""
+    """Return a letter for each transport that is not among those found."""
     return {
         transport: letter
         for lang in sorted(by_lang, reverse=True)

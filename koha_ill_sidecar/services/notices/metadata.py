@@ -21,7 +21,7 @@ class Metadata:
 
 def notice_metadata(tx: Transaction, ill_request: ILLRequest) -> Metadata:
     """
-    Give what a notice may say of the wanted item; one query.
+    Return what a notice may say of the wanted item; one query.
 
     Source: Koha, Koha/ILL/Request.pm get_notice.
     """
@@ -38,7 +38,7 @@ def notice_metadata(tx: Transaction, ill_request: ILLRequest) -> Metadata:
 
 def metadata(tx: Transaction, illrequest_id: int) -> Mapping[str, str]:
     """
-    Give label and value of all that describes the wanted item, by label; one query.
+    Return label and value of all that describes the wanted item, by label; one query.
 
     Custom keys are shown with spaces for underscores, as on Koha's page.
     """
@@ -46,18 +46,18 @@ def metadata(tx: Transaction, illrequest_id: int) -> Mapping[str, str]:
 
 
 def describe(found: Sequence[Attribute]) -> Mapping[str, str]:
-    """Give label and value of those attributes that describe the wanted item, by label."""
+    """Return label and value of those attributes that describe the wanted item, by label."""
     return {label.replace("_", " "): value for label, value in _sorted(item.metadata(found)).items()}
 
 
 def supplier_metadata(tx: Transaction, illrequest_id: int) -> Mapping[str, str]:
-    """Give :func:`metadata` of a request that may be gone; raises RequestNotFound."""
+    """Return :func:`metadata` of a request that may be gone; raises RequestNotFound."""
     requests.get(tx, illrequest_id)
     return metadata(tx, illrequest_id)
 
 
 def supplier_metadata_text(tx: Transaction, illrequest_id: int) -> str:
-    """Give what describes the wanted item as plain text, a line each; raises RequestNotFound."""
+    """Return what describes the wanted item as plain text, a line each; raises RequestNotFound."""
     return "\n".join(f"{label}: {value}" for label, value in supplier_metadata(tx, illrequest_id).items())
 
 

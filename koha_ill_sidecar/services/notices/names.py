@@ -67,7 +67,7 @@ class UnknownName:
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
-    """Give the known name that is most like *name*, if any is."""
+    """Return the known name that is most like *name*, if any is."""
     by_lower = {each.lower(): each for each in sorted(known)}
     near = difflib.get_close_matches(name.lower(), by_lower, n=1)
     return by_lower[near[0]] if near else None
@@ -106,7 +106,7 @@ class NoticeNames:
 
     def value(self, path: tuple[str, ...]) -> tuple[str, ...] | None:
         """
-        Give the path of the value that a letter shows or asks for, whichever of several ways it takes there.
+        Return the path of the value that a letter shows or asks for, whichever of several ways it takes there.
 
         Virtual methods at its end are left out; None where the path is unknown or leads to no value.
         """
@@ -130,7 +130,7 @@ class NoticeNames:
         return next((f"{root}.{name}" for root in roots), None)
 
     def _names(self, owner: Promise) -> Collection[str]:
-        """Give what can be asked of something, but for what is always empty."""
+        """Return what can be asked of something, but for what is always empty."""
         match owner.shape:
             case Shape.RECORD:
                 return {*KINDS[owner.kind].accessors, *RECORD_METHODS, *self._shown(owner.kind)}
@@ -146,7 +146,7 @@ class NoticeNames:
                 return ()
 
     def _step(self, owner: Promise, name: str) -> Promise | None:
-        """Tell what *name* gives; None where there is none."""
+        """Return what *name* gives; None where there is none."""
         match owner.shape:
             case Shape.RECORD:
                 return self._step_of_record(owner, name)
@@ -171,7 +171,7 @@ class NoticeNames:
     # Tokens of the older syntax.
 
     def value_of_token(self, token: LetterToken, part: str) -> tuple[str, ...] | None:
-        """Give the path that shows the same as a token does; None where it stands for nothing."""
+        """Return the path that shows the same as a token does; None where it stands for nothing."""
         if not token.date_only:
             if token.name in SUBSTITUTES or (part == "content" and token.name in _CONTENT_TOKENS):
                 return (token.name,)
@@ -186,7 +186,7 @@ class NoticeNames:
         return None
 
     def near_token(self, token: LetterToken, part: str) -> str | None:
-        """Give the known token that is most like an unknown one."""
+        """Return the known token that is most like an unknown one."""
         known = {f"{table}.{column}" for table, root in _TOKEN_TABLES.items() for column in self._shown(root)}
         if "." not in token.name:
             known |= {column for root in _TOKEN_TABLES.values() for column in self._shown(root)}
@@ -201,7 +201,7 @@ class NoticeNames:
 
 
 def _columns(kind: Kind, installed: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    """Give the columns of a kind of record, with those that are empty in the installed version."""
+    """Return the columns of a kind of record, with those that are empty in the installed version."""
     if kind.table is None:
         return frozenset({*kind.columns, *SECRET_COLUMNS})
     declared = schema.TABLES[kind.table]

@@ -101,7 +101,7 @@ AUTOMATIC = ("KohaDates", "Remove_MARC_punctuation")
 
 
 def date_style(tx: Transaction) -> DateStyle:
-    """Give the date style of the preferences."""
+    """Return the date style of the preferences."""
     return DateStyle(tx.preferences.text("dateformat", "us"), tx.preferences.text("timeformat", "24hr"))
 
 
@@ -149,7 +149,7 @@ def _price(world: PluginContext, value: str, options: Options) -> str:
 
 def _currency(world: PluginContext, precedes: object) -> CurrencySymbol | None:
     """
-    Give the sign of the active currency.
+    Return the sign of the active currency.
 
     Where Koha does not say whether it stands before the amount (before bug 37511), it does.
     """
@@ -178,7 +178,7 @@ def _html_tags(_: PluginContext, value: str, options: Options) -> str:
 
 
 def _json(value: object) -> str:
-    """Give JSON for the inside of quotes: without those of a text, and its line breaks escaped twice."""
+    """Return JSON for the inside of quotes: without those of a text, and its line breaks escaped twice."""
     try:
         encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:

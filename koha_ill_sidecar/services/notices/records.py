@@ -86,15 +86,15 @@ class KohaRecord:
         self._row = row
 
     def row(self) -> TextRow:
-        """Give its row; one without columns where the database has none."""
+        """Return its row; one without columns where the database has none."""
         return self._row() or {}
 
     def column(self, name: str) -> str | None:
-        """Give a column; None where it is NULL or there is no such row."""
+        """Return a column; None where it is NULL or there is no such row."""
         return self.row().get(name)
 
     def template_get(self, name: str, args: Sequence[object]) -> object:
-        """Give a column or what an accessor leads to."""
+        """Return a column or what an accessor leads to."""
         if name in self.kind.accessors:
             return self.kind.accessors[name].answer(self, args)
         if name in RECORD_METHODS:
@@ -105,7 +105,7 @@ class KohaRecord:
 
     def visible(self, name: str) -> object:
         """
-        Give what a template may see of a column; nothing of a secret one, and of a row that does not exist.
+        Return what a template may see of a column; nothing of a secret one, and of a row that does not exist.
 
         Raises:
             TemplateError: No version of Koha has this column, as far as is known.
@@ -148,17 +148,17 @@ class KohaRecords:
         return SET_METHODS[name].answer(self, args)
 
     def all(self) -> Sequence[KohaRecord]:
-        """Give the records, read once."""
+        """Return the records, read once."""
         if self._records is None:
             self._records = self._load()
         return self._records
 
     def at(self, position: int) -> KohaRecord | None:
-        """Give one record; None beyond the end."""
+        """Return one record; None beyond the end."""
         return self.all()[position] if 0 <= position < len(self.all()) else None
 
     def step(self) -> KohaRecord | None:
-        """Give the next record of a walk; None after the last."""
+        """Return the next record of a walk; None after the last."""
         self._position += 1
         return self.at(self._position - 1)
 
@@ -168,17 +168,17 @@ class KohaRecords:
         return self
 
     def search(self, args: Sequence[object]) -> "KohaRecords":
-        """Give those that have certain values in their columns."""
+        """Return those that have certain values in their columns."""
         return KohaRecords(self._kind, self._name, lambda: self._matching(args))
 
     def find(self, args: Sequence[object]) -> KohaRecord | None:
-        """Give the first that has certain values in its columns, or the one with an id."""
+        """Return the first that has certain values in its columns, or the one with an id."""
         if args and not isinstance(args[0], Mapping):
             args = [{self._kind.key: args[0]}]
         return next(iter(self._matching(args)), None)
 
     def values(self, args: Sequence[object]) -> list[object]:
-        """Give one column of each."""
+        """Return one column of each."""
         return [record.visible(_name(args)) for record in self.all()]
 
     def _matching(self, args: Sequence[object]) -> list[KohaRecord]:
@@ -260,7 +260,7 @@ class KohaObjects:
         return self._preferences[name]
 
     def is_superlibrarian(self, borrowernumber: int) -> bool:
-        """Tell whether a staff member may everything."""
+        """Return whether a staff member may everything."""
         return int((self.row("borrowers", borrowernumber) or {}).get("flags") or 0) % 2 == 1
 
     @functools.cached_property
@@ -274,53 +274,53 @@ class KohaObjects:
         return self.now[:10]
 
     def request(self) -> KohaRecord:
-        """Give ``illrequest``."""
+        """Return ``illrequest``."""
         return KohaRecord(self._kinds["illrequest"], self, lambda: self._request_row)
 
     def patron(self, borrowernumber: str | int | None) -> KohaRecord | None:
-        """Give ``borrower``; None where the request has no patron."""
+        """Return ``borrower``; None where the request has no patron."""
         return self._lazy("borrower", "borrowers", borrowernumber)
 
     def library(self, branchcode: str | None) -> KohaRecord | None:
-        """Give ``branch``."""
+        """Return ``branch``."""
         return self._lazy("branch", "branches", branchcode)
 
     def biblio(self, biblionumber: str | int | None) -> KohaRecord | None:
-        """Give ``biblio``; None also where the record is gone (up to 22.11 nothing tells the request so)."""
+        """Return ``biblio``; None also where the record is gone (up to 22.11 nothing tells the request so)."""
         return self._existing("biblio", "biblio", biblionumber)
 
     def biblioitem(self, biblionumber: str | int | None) -> KohaRecord | None:
-        """Give the publication data of a record."""
+        """Return the publication data of a record."""
         return self._existing("biblioitem", "biblioitems", biblionumber)
 
     def items(self, biblionumber: str | None) -> list[KohaRecord]:
-        """Give the items of a record."""
+        """Return the items of a record."""
         found = notice_tables.items(self.tx, biblionumber) if biblionumber else ()
         return [self.record("item", row) for row in found]
 
     def category(self, categorycode: str | None) -> KohaRecord | None:
-        """Give a patron category."""
+        """Return a patron category."""
         return self._existing("category", "categories", categorycode)
 
     def batch(self, batch_id: str | None) -> KohaRecord | None:
-        """Give a batch of requests; None also where this Koha has none."""
+        """Return a batch of requests; None also where this Koha has none."""
         return self._existing("batch", "illbatches", batch_id)
 
     def batch_status(self, code: str | None) -> KohaRecord | None:
-        """Give what a batch's status is called."""
+        """Return what a batch's status is called."""
         return self._existing("batch status", "illbatch_statuses", code)
 
     def authorised_value(self, category: str | None, code: str | None) -> KohaRecord | None:
-        """Give an authorised value; None where there is no such value."""
+        """Return an authorised value; None where there is no such value."""
         row = self.authorised_value_row(category, code) if category and code else None
         return None if row is None else self.record("authorised value", row)
 
     def comments(self, illrequest_id: int) -> list[KohaRecord]:
-        """Give the comments on a request, oldest first."""
+        """Return the comments on a request, oldest first."""
         return [self.record("comment", row) for row in notice_tables.comments(self.tx, illrequest_id)]
 
     def attribute_value(self, kind: str) -> str | None:
-        """Give one thing that is known of the wanted item."""
+        """Return one thing that is known of the wanted item."""
         return next((one.value for one in self.attributes() if one.type == kind), None)
 
     def record(self, kind: str, row: TextRow) -> KohaRecord:
@@ -346,7 +346,7 @@ class SetMethod:
     gives: Shape
 
     def promise(self, kind: str) -> Promise:
-        """Tell what it gives for a set of a kind of records."""
+        """Return what it gives for a set of a kind of records."""
         return Promise(self.gives, kind if self.gives in _OF_RECORDS else "")
 
 

@@ -259,7 +259,7 @@ class _Rendering:
         return make_plugins(self._objects, self._actor)
 
     def _today(self) -> str:
-        """Give Koha's variable of that name: an ISO date, and the time as the preference has it."""
+        """Return Koha's variable of that name: an ISO date, and the time as the preference has it."""
         style = DateStyle("iso", self._tx.preferences.text("timeformat", "24hr"))
         return style.date_and_time(parse_stored_date(self._objects.now))
 
@@ -329,7 +329,7 @@ class _Rendering:
         )
 
     def _letter_library(self) -> str:
-        """Give the library whose letters count; staff bound to their own library use theirs."""
+        """Return the library whose letters count; staff bound to their own library use theirs."""
         own = self._request.branchcode or ""
         actor = self._actor
         if not (actor and actor.borrowernumber and self._tx.preferences.flag("IndependentBranches")):
@@ -386,7 +386,7 @@ class _Rendering:
         return letter_edit_url(self._tx.preferences.text("staffClientBaseURL"), code, branchcode)
 
     def _variables(self, substitutes: Mapping[str, str]) -> dict[str, object]:
-        """Give what a template can name; what would cost a query is a function, called when it is named."""
+        """Return what a template can name; what would cost a query is a function, called when it is named."""
         return {
             **substitutes,
             **{name: self._plugins[name] for name in AUTOMATIC},
@@ -409,7 +409,7 @@ class _Rendering:
         }
 
     def _language(self, letter: Letter) -> str:
-        """Tell which language a letter is in: the default ones are in the OPAC's first (Koha, C4/Letters.pm)."""
+        """Return which language a letter is in: the default ones are in the OPAC's first (Koha, C4/Letters.pm)."""
         if letter.lang != DEFAULT_LANG:
             return letter.lang
         return next(iter(self._tx.preferences.words("OPACLanguages")), "en")
@@ -471,7 +471,7 @@ def _how_to_fix(address: str | None) -> LazyMessage:
 
 
 def _plugin(name: str, context: Context, _args: list[object]) -> object:
-    """Give the plugin that was made for this rendering, so that one engine and its cache serve all of them."""
+    """Return the plugin that was made for this rendering, so that one engine and its cache serve all of them."""
     plugins = context.stash[_PLUGINS]
     return plugins.get(name) if isinstance(plugins, dict) else None
 
@@ -487,7 +487,7 @@ ENGINE = Engine(
 def _patron_transports(
     tx: Transaction, ill_request: ILLRequest, notice_code: str
 ) -> tuple[tuple[str, ...], tuple[NotQueued, ...] | None]:
-    """Give the transports that the patron chose, or why there is none."""
+    """Return the transports that the patron chose, or why there is none."""
     if notice_code not in MESSAGE_NAMES:
         return (), _for_all(
             NotQueuedReason.NO_PREFERENCE,

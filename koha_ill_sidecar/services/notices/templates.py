@@ -28,7 +28,7 @@ class LetterComparison:
 
     @property
     def state(self) -> LetterState:
-        """Tell whether it is missing, the same, or worded otherwise."""
+        """Return whether it is missing, the same, or worded otherwise."""
         if self.installed is None:
             return LetterState.MISSING
         ours = (self.template.title, self.template.content.splitlines(), self.template.is_html)
@@ -37,7 +37,7 @@ class LetterComparison:
 
     @property
     def diff(self) -> str:
-        """Give what would have to change in the installed letter to make it ours, as a unified diff."""
+        """Return what would have to change in the installed letter to make it ours, as a unified diff."""
         if self.installed is None:
             return ""
         name = f"{self.template.code} ({self.template.transport}, {self.template.lang})"

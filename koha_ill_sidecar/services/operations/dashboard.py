@@ -66,7 +66,7 @@ class Dashboard:
 
 def load_dashboard(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
     """
-    Give the dashboard; at most seven queries.
+    Return the dashboard; at most seven queries.
 
     None reads more than a thousand entries of an index, but for one: failed messages are looked for among the newest
     rows of Koha's queue, for it has no index on their status.
@@ -104,7 +104,7 @@ class OverTime:
 
 
 def load_over_time(tx: Transaction, by: By) -> OverTime | None:
-    """Give the months of the largest backends, libraries or partners; two queries, whatever there is to tell."""
+    """Return the months of the largest backends, libraries or partners; two queries, whatever there is to tell."""
     reckoned = figures.latest(tx)
     if reckoned is None:
         return None
@@ -122,7 +122,7 @@ def load_over_time(tx: Transaction, by: By) -> OverTime | None:
 
 
 def _names(tx: Transaction, by: By, keys: Iterable[str]) -> Mapping[str, str]:
-    """Give what people call these groups, where that is another word than the key."""
+    """Return what people call these groups, where that is another word than the key."""
     if by is By.LIBRARY:
         return libraries.names(tx)
     if by is By.PARTNER:

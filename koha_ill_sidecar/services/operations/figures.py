@@ -89,6 +89,6 @@ def save(tx: Transaction, reckoned: Figures) -> None:
 
 
 def latest(tx: Transaction) -> ComputedFigures | None:
-    """Give the numbers as they last were reckoned; one query of one row."""
+    """Return the numbers as they last were reckoned; one query of one row."""
     kept = figures.find(tx, _NAME)
     return None if kept is None else ComputedFigures(figures=Figures.read(kept.value), made_at=kept.made_at)

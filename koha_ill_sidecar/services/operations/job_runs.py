@@ -41,7 +41,7 @@ class JobRun:
 
     @property
     def leaves_trace(self) -> bool:
-        """Tell whether the database knows of its runs."""
+        """Return whether the database knows of its runs."""
         return self.name not in ON_EVERY_HOST
 
     @property
@@ -55,7 +55,7 @@ class JobRun:
 
 
 def list_jobs(tx: Transaction, schedules: JobSchedules, timezone: tzinfo) -> list[JobRun]:
-    """Give the jobs that are set up here, and those that others ran; two queries."""
+    """Return the jobs that are set up here, and those that others ran; two queries."""
     found = {lease.name: lease for lease in leases.find_all(tx)}
     now = leases.now(tx)
     planned: Mapping[str, Schedule] = {name: getattr(schedules, name) for name in asdict(schedules)}
@@ -83,7 +83,7 @@ def _job(
 
 
 def _host(lease: Lease, now: datetime) -> str:
-    """Give the host in a holder's name, ``host:process:chance``, if its lease holds."""
+    """Return the host in a holder's name, ``host:process:chance``, if its lease holds."""
     if not lease.holder or lease.lease_until is None or lease.lease_until <= now:
         return ""
     return lease.holder.partition(":")[0]

@@ -31,7 +31,7 @@ def trigger(schedule: Schedule, timezone: tzinfo) -> BaseTrigger:
 
 
 def next_start(schedule: Schedule, timezone: tzinfo, last: datetime | None, now: datetime) -> datetime | None:
-    """Tell when a job that was last started at *last* is due; *now*, if it is already."""
+    """Return when a job that was last started at *last* is due; *now*, if it is already."""
     if schedule.every is not None:
         return now if last is None else max(last + schedule.every, now)
     following: datetime | None = trigger(schedule, timezone).get_next_fire_time(None, now)
@@ -39,7 +39,7 @@ def next_start(schedule: Schedule, timezone: tzinfo, last: datetime | None, now:
 
 
 def shortest_pause(schedule: Schedule, timezone: tzinfo, now: datetime) -> timedelta:
-    """Tell how close together two starts of a schedule can be, looking fifty starts ahead."""
+    """Return how close together two starts of a schedule can be, looking fifty starts ahead."""
     if schedule.every is not None:
         return schedule.every
     starts = _starts(trigger(schedule, timezone), now)
@@ -47,7 +47,7 @@ def shortest_pause(schedule: Schedule, timezone: tzinfo, now: datetime) -> timed
 
 
 def was_due_since(schedule: Schedule, timezone: tzinfo, since: datetime, now: datetime) -> bool:
-    """Tell whether a start fell between *since* and *now*."""
+    """Return whether a start fell between *since* and *now*."""
     if schedule.every is not None:
         return since + schedule.every <= now
     due = trigger(schedule, timezone).get_next_fire_time(None, since + timedelta(seconds=1))

@@ -53,7 +53,7 @@ class SweepResult:
 
 
 def koha_was_upgraded(tx: Transaction) -> bool:
-    """Tell whether Koha's version is no longer the one whose tables we know."""
+    """Return whether Koha's version is no longer the one whose tables we know."""
     return tx.preferences.text("Version") != str(tx.koha.version)
 
 
@@ -113,7 +113,7 @@ def sweep(tx: Transaction, *, limit: int) -> SweepResult:
 
 
 def completed_passes(tx: Transaction) -> int:
-    """Tell how often the sweep has been all the way round."""
+    """Return how often the sweep has been all the way round."""
     return checkpoints.get(tx, _PASSES_CHECKPOINT) or 0
 
 

@@ -85,7 +85,7 @@ class PartnersForm:
 
 def find_partners(tx: Transaction) -> list[Partner]:
     """
-    Give all partner libraries, also those that have no address and so cannot be asked.
+    Return all partner libraries, also those that have no address and so cannot be asked.
 
     Source: Koha, Koha/ILL/Request/Config.pm partner_code (preference ILLPartnerCode, before 23.11 koha-conf.xml).
     """
@@ -103,7 +103,7 @@ def find_partners(tx: Transaction) -> list[Partner]:
 
 def draft(tx: Transaction, illrequest_id: int, *, actor: Actor | None = None) -> RenderedNotice:
     """
-    Give the message to partners as the notice ILL_PARTNER_REQ words it, to be edited before it is sent.
+    Return the message to partners as the notice ILL_PARTNER_REQ words it, to be edited before it is sent.
 
     Raises:
         LetterMissing: Koha has no such letter.
@@ -116,7 +116,7 @@ def draft(tx: Transaction, illrequest_id: int, *, actor: Actor | None = None) ->
 
 def form(tx: Transaction, illrequest_id: int, actor: Actor) -> PartnersForm:
     """
-    Give what there is to choose from and to begin with.
+    Return what there is to choose from and to begin with.
 
     Raises:
         ActionNotAllowed: The request's status does not allow it.
@@ -154,7 +154,7 @@ def preview(
     body: str,
 ) -> PartnersPreview:
     """
-    Give the messages that :func:`place_with_partners` would send now; raises what that raises, and sends nothing.
+    Return the messages that :func:`place_with_partners` would send now; raises what that raises, and sends nothing.
     """
     ill_request = requests.get(tx, illrequest_id)
     require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
@@ -268,7 +268,7 @@ def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
 
 
 def _sender(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> tuple[str, str | None]:
-    """Give the address to write from, and the one to answer to."""
+    """Return the address to write from, and the one to answer to."""
     branchcode = actor.branchcode or ill_request.branchcode or ""
     addresses = library_addresses(tx, branchcode)
     if addresses.sender is None:

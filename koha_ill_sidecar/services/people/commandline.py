@@ -11,7 +11,7 @@ SCRIPT = "koha-ill-sidecar"
 
 def commandline_actor(tx: Transaction, userid: str | None) -> Actor:
     """
-    Give who acts: the member of staff with this login, or nobody.
+    Return who acts: the member of staff with this login, or nobody.
 
     Raises:
         RequestRefused: There is no such login (unknown_userid), or it lacks the permission ill (not_permitted).

@@ -18,13 +18,13 @@ class LibraryAddresses:
 
 
 def library_addresses(tx: Transaction, branchcode: str) -> LibraryAddresses:
-    """Give the addresses of a library; one query."""
+    """Return the addresses of a library; one query."""
     return addresses_of(notice_tables.row(tx, "branches", branchcode) or {}, tx.preferences)
 
 
 def addresses_of(library: Mapping[str, str | None], preferences: Preferences) -> LibraryAddresses:
     """
-    Give the addresses of a library whose row is known already.
+    Return the addresses of a library whose row is known already.
 
     Source: Koha, Koha/Library.pm from_email_address, inbound_email_address, inbound_ill_address.
     """

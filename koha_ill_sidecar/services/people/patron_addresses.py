@@ -11,7 +11,7 @@ ADDRESS_COLUMNS = ("email", "emailpro", "B_email")
 
 def notice_email_address(patron: Mapping[str, str | None], preferences: Preferences) -> str | None:
     """
-    Give the patron's address for notices, several joined by commas, as the preferences say.
+    Return the patron's address for notices, several joined by commas, as the preferences say.
 
     Source: Koha, Koha/Patron.pm notice_email_address.
     """
@@ -28,7 +28,7 @@ def notice_email_address(patron: Mapping[str, str | None], preferences: Preferen
 
 def first_valid_email_address(patron: Mapping[str, str | None], preferences: Preferences) -> str | None:
     """
-    Give the patron's first address that is one, in the order of the preferences.
+    Return the patron's first address that is one, in the order of the preferences.
 
     Source: Koha, Koha/Patron.pm first_valid_email_address.
     """

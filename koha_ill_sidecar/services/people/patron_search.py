@@ -32,7 +32,7 @@ _LONGEST_WORD = 60
 
 def search(tx: Transaction, typed: str, member: StaffMember) -> list[Patron]:
     """
-    Give the patrons that somebody may mean, at most :data:`MOST`.
+    Return the patrons that somebody may mean, at most :data:`MOST`.
 
     Every word must begin a surname, first name, card number or userid. If nobody is called so, it may be anywhere in
     one of these or in the email address.
@@ -50,7 +50,7 @@ def search(tx: Transaction, typed: str, member: StaffMember) -> list[Patron]:
 
 def visible_library(tx: Transaction, member: StaffMember) -> str | None:
     """
-    Give the one library whose patrons somebody may look for; None: all.
+    Return the one library whose patrons somebody may look for; None: all.
 
     Source: Koha, C4/Context.pm only_my_library: with IndependentBranches one's own, but for superlibrarians.
     """

@@ -146,7 +146,7 @@ def set_library(tx: Transaction, signed_in: SignedIn, branchcode: str) -> SignIn
 
 def libraries_to_choose(tx: Transaction) -> Mapping[str, str]:
     """
-    Give the libraries that are offered to who is not signed in yet; none with IndependentBranches.
+    Return the libraries that are offered to who is not signed in yet; none with IndependentBranches.
 
     Source: Koha, koha-tmpl/intranet-tmpl/prog/en/modules/auth.tt.
     """
@@ -201,7 +201,7 @@ def _let_in(
 
 def _is_bound(tx: Transaction) -> bool:
     """
-    Tell whether people work at their own library only.
+    Return whether people work at their own library only.
 
     Source: Koha, C4/Auth.pm checkauth: with IndependentBranches, but for superlibrarians.
     """

@@ -80,7 +80,7 @@ def _without(documents: Mapping[int, Document], numbers: Collection[int]) -> dic
 
 
 def read_documents(tx: Transaction, illrequest_ids: Collection[int]) -> list[Document]:
-    """Give requests as they are searched and sorted, by their rows as they stand; one query."""
+    """Return requests as they are searched and sorted, by their rows as they stand; one query."""
     found = request_documents.read(tx, list(illrequest_ids))
     return [document(rows, is_open=is_open(rows.columns["status"])) for rows in found]
 
@@ -126,12 +126,12 @@ def rebuild(tx: Transaction) -> None:
 
 
 def is_complete(tx: Transaction) -> bool:
-    """Tell whether the first building is done."""
+    """Return whether the first building is done."""
     return checkpoints.get(tx, COMPLETE_MARK) == 1
 
 
 def progress(tx: Transaction) -> IndexProgress:
-    """Tell how far the index is; counts Koha's requests, which takes a moment where there are a million."""
+    """Return how far the index is; counts Koha's requests, which takes a moment where there are a million."""
     return IndexProgress(
         indexed=len(postings.find(tx, [ALL]).get(ALL, ())),
         of=differences.count(tx),
@@ -227,13 +227,13 @@ def _write(
 
 
 def _less(having: Mapping[str, BitMap], others: Mapping[str, BitMap]) -> dict[str, BitMap]:
-    """Give who has a term here and not there."""
+    """Return who has a term here and not there."""
     left = {term: numbers - others[term] if term in others else numbers for term, numbers in having.items()}
     return {term: numbers for term, numbers in left.items() if numbers}
 
 
 def _who_has(documents: Iterable[Document]) -> dict[str, BitMap]:
-    """Give every term with the requests that have it; word by word, for many requests share their words."""
+    """Return every term with the requests that have it; word by word, for many requests share their words."""
     texts, patrons, having = (defaultdict[str, list[int]](list) for _ in range(3))
     for made in documents:
         for words, who in ((made.words, texts), (made.patron_text.split(), patrons)):

@@ -70,7 +70,7 @@ def find(
     tx: Transaction, wanted: RequestFilter, sort: Sort = _NEWEST_FIRST, *, page: int = 1, page_size: int = 20
 ) -> FoundRequests:
     """
-    Give a page of the requests that a filter picks; the first page is 1.
+    Return a page of the requests that a filter picks; the first page is 1.
 
     Eight queries at most, seldom more than five.
     """
@@ -124,7 +124,7 @@ class _Compared:
 
 
 def _picked(tx: Transaction, wanted: RequestFilter, waiting: BitMap) -> tuple[BitMap, dict[str, BitMap]]:
-    """Give the indexed requests that terms speak for, whatever their status, and who has which term."""
+    """Return the indexed requests that terms speak for, whatever their status, and who has which term."""
     others = other_expression(wanted)
     asked = {*terms(others), *terms(status_expression(wanted))}
     has = postings.find(tx, asked, every_value_of=(Facet.STATUS, Facet.ALIAS, Facet.BACKEND))
@@ -149,7 +149,7 @@ def _compare(tx: Transaction, numbers: BitMap, words: Sequence[TypedWord]) -> _C
 
 
 def _proven(tx: Transaction, words: Sequence[TypedWord]) -> BitMap:
-    """Give those in which every word is known to occur, because it occurs in words that many requests have."""
+    """Return those in which every word is known to occur, because it occurs in words that many requests have."""
     return BitMap.intersection(*postings.with_shared_words(tx, words))
 
 
@@ -192,7 +192,7 @@ def _counts(
 
 
 def _page(tx: Transaction, picked: _Picked, sort: Sort, start: int, end: int) -> list[int]:
-    """Give the numbers from place *start* up to before *end*."""
+    """Return the numbers from place *start* up to before *end*."""
     if start >= end:
         return []
     if sort.column is Column.NUMBER:
@@ -228,7 +228,7 @@ def _in_order(tx: Transaction, picked: _Picked, sort: Sort, start: int, end: int
 def _parts(
     tx: Transaction, picked: _Picked, sort: Sort, end: int
 ) -> Iterator[tuple[BitMap, Sequence[Place]]]:
-    """Give those that were picked in parts, one behind the other in the order: as indexed, and as read."""
+    """Yield those that were picked in parts, one behind the other in the order: as indexed, and as read."""
     live = [(made.keys[sort.column], made.illrequest_id) for made in picked.live]
     if len(picked.indexed) <= _FEW:
         yield picked.indexed, live

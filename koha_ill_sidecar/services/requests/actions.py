@@ -81,7 +81,7 @@ def preview_action(
     tx: Transaction, illrequest_id: int, method: str, workplace: StaffContext
 ) -> ActionPreview:
     """
-    Tell what an action would do; thirteen queries at most.
+    Return what an action would do; thirteen queries at most.
 
     Raises:
         ActionNotAllowed: The status does not allow it.

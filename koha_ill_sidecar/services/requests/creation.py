@@ -259,7 +259,7 @@ def _check_key(key: str, *, is_core: bool) -> None:
 
 
 def _reached_limit(tx: Transaction, patron: Patron) -> ReachedLimit | None:
-    """Give the limit that the patron's library or the patron has reached; the new request counts."""
+    """Return the limit that the patron's library or the patron has reached; the new request counts."""
 
     def of_library(limit: RequestLimit) -> int:
         return requests.count_for_limit(

@@ -108,7 +108,7 @@ def form(
     tx: Transaction, illrequest_id: int, member: StaffMember, *, typed_patron: TypedPatron | None = None
 ) -> RequestForm:
     """
-    Give the form of a request; 13 queries at most, 8 before anything was typed.
+    Return the form of a request; 13 queries at most, 8 before anything was typed.
 
     Args:
         typed_patron: What was typed for the patron; None: the one whose request it is.
@@ -179,7 +179,7 @@ def save(
 
 
 def patron_labels(tx: Transaction, borrowernumbers: Iterable[int]) -> dict[int, str]:
-    """Give what patrons are called, by number; one query."""
+    """Return what patrons are called, by number; one query."""
     return {number: patron.label for number, patron in patrons.find_many(tx, borrowernumbers).items()}
 
 
@@ -198,7 +198,7 @@ def _not_sure(meant: PatronMatch, typed: TypedPatron) -> RequestRefused:
 
 
 def _read(tx: Transaction, edited: Mapping[str, str]) -> tuple[dict[str, object], dict[str, RequestRefused]]:
-    """Give what is to be written, and what is wrong with the rest: all of it, to be told at once."""
+    """Return what is to be written, and what is wrong with the rest: all of it, to be told at once."""
     columns: dict[str, object] = {}
     mistakes: dict[str, RequestRefused] = {}
     for name, text in edited.items():

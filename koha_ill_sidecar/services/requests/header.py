@@ -87,12 +87,12 @@ class RequestHeader:
 
 
 def load_header(tx: Transaction, illrequest_id: int, workplace: StaffContext) -> RequestHeader:
-    """Give what every page about a request begins with; three queries, or four. Raises RequestNotFound."""
+    """Return what every page about a request begins with; three queries, or four. Raises RequestNotFound."""
     return header_of(tx, requests.get(tx, illrequest_id), workplace)
 
 
 def header_of(tx: Transaction, ill_request: ILLRequest, workplace: StaffContext) -> RequestHeader:
-    """Give the head for a request that was read already; three queries at most."""
+    """Return the head for a request that was read already; three queries at most."""
     kept = progress.get(tx, ill_request.illrequest_id)
     suppliers = _other_suppliers(tx, kept, workplace)
     return RequestHeader(
@@ -113,6 +113,6 @@ def header_of(tx: Transaction, ill_request: ILLRequest, workplace: StaffContext)
 
 
 def _other_suppliers(tx: Transaction, kept: RequestState, workplace: StaffContext) -> tuple[str | None, ...]:
-    """Give who else could supply a request; as in Koha, nobody can where there is one backend only."""
+    """Return who else could supply a request; as in Koha, nobody can where there is one backend only."""
     every = (None, *(name for name in workplace.suppliers if name != tx.koha.generic_backend))
     return tuple(name for name in every if name != kept.supplier_backend)

@@ -48,7 +48,7 @@ class SavedItem:
 
 def form(tx: Transaction, illrequest_id: int) -> ItemForm:
     """
-    Give the form; two queries.
+    Return the form; two queries.
 
     Raises:
         ActionNotAllowed: The request is not NEW.

@@ -74,7 +74,7 @@ def edit(tx: Transaction, illrequest_id: int, actor: Actor, **changes: Unpack[Re
 
 def checked(tx: Transaction, name: str, value: object) -> object:
     """
-    Give what is to be written to a column for what was given.
+    Return what is to be written to a column for what was given.
 
     Raises:
         RequestRefused: As :func:`edit`.
@@ -231,7 +231,7 @@ def delete(tx: Transaction, illrequest_id: int, actor: Actor) -> None:
 
 def change_status_alias(tx: Transaction, illrequest_id: int, alias: str | None, actor: Actor) -> ILLRequest:
     """
-    Give a request one of the site's own statuses, or take it away with None.
+    Return a request one of the site's own statuses, or take it away with None.
 
     Raises:
         RequestNotFound: There is no such request.
@@ -288,7 +288,7 @@ def send_notice(
 
 
 def list_comments(tx: Transaction, illrequest_id: int) -> list[Comment]:
-    """Give the comments on a request, oldest first; raises RequestNotFound."""
+    """Return the comments on a request, oldest first; raises RequestNotFound."""
     requests.get(tx, illrequest_id)
     return comments.find(tx, illrequest_id)
 
@@ -302,7 +302,7 @@ def _with_order(
 
 
 def _exists(tx: Transaction, name: str, value: object) -> bool:
-    """Tell whether a column is there; what it would be emptied of, where it is not, nobody has."""
+    """Return whether a column is there; what it would be emptied of, where it is not, nobody has."""
     return value is not None or tx.koha.has("illrequests", name)
 
 

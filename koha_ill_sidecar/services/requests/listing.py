@@ -52,7 +52,7 @@ class RequestPage:
 
 
 def load(tx: Transaction, wanted: RequestFilter, sort: Sort, *, page: int, page_size: int) -> RequestPage:
-    """Give a page of the requests that a filter picks; one query more than finding them."""
+    """Return a page of the requests that a filter picks; one query more than finding them."""
     found = search.find(tx, _visible(tx, wanted), sort, page=page, page_size=page_size)
     return RequestPage(
         requests=_listed(tx, request_list.find(tx, found.illrequest_ids)),
@@ -68,7 +68,7 @@ def load(tx: Transaction, wanted: RequestFilter, sort: Sort, *, page: int, page_
 def load_step(
     tx: Transaction, wanted: RequestFilter, sort: Sort, *, page: int, page_size: int
 ) -> Sequence[ListedRequest]:
-    """Give the requests of a page alone, for going through all of them."""
+    """Return the requests of a page alone, for going through all of them."""
     found = search.find(tx, _visible(tx, wanted), sort, page=page, page_size=page_size)
     return _listed(tx, request_list.find(tx, found.illrequest_ids))
 

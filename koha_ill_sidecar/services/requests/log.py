@@ -58,7 +58,7 @@ class LogEntry:
 
 def request_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
     """
-    Give Koha's log of a request, newest first; at most five queries.
+    Return Koha's log of a request, newest first; at most five queries.
 
     Source: Koha, koha-tmpl/.../modules/ill/log/status_change.tt and patron_notice.tt.
 
@@ -73,7 +73,7 @@ def request_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
 
 def full_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
     """
-    Give Koha's log of a request and ours, newest first; at most seven queries.
+    Return Koha's log of a request and ours, newest first; at most seven queries.
 
     Of a change that stands in both, only Koha's line is given.
 

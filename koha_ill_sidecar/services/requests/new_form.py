@@ -101,7 +101,7 @@ def create_for_patron(
 
 def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> list[EarlierRequest]:
     """
-    Give a patron's requests for the same thing, not older than a year or still open, newest first; two queries.
+    Return a patron's requests for the same thing, not older than a year or still open, newest first; two queries.
 
     What is the same thing, :func:`koha_ill_sidecar.domain.duplicates.asks_for_the_same` tells.
     """
@@ -125,7 +125,7 @@ def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> 
 def form(
     tx: Transaction, member: StaffMember, *, typed: str = "", chosen: int | None = None
 ) -> NewRequestForm:
-    """Give the form, with the patron as far as somebody is meant; six queries at most."""
+    """Return the form, with the patron as far as somebody is meant; six queries at most."""
     if chosen is not None and not typed:
         meant = PatronMatch(patrons.find(tx, chosen))
     else:

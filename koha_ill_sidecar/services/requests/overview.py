@@ -49,7 +49,7 @@ def list_requests(
     tx: Transaction, wanted: RowFilter, *, patron: str | None = None, limit: int = 50
 ) -> list[ListedRequest]:
     """
-    Give requests, newest first; three queries, and up to four to find the patron.
+    Return requests, newest first; three queries, and up to four to find the patron.
 
     Args:
         patron: Card number, surname, userid or first name.
@@ -74,7 +74,7 @@ def list_requests(
 
 
 def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
-    """Give a request and what belongs to it; eight queries at most. Raises RequestNotFound."""
+    """Return a request and what belongs to it; eight queries at most. Raises RequestNotFound."""
     ill_request = requests.get(tx, illrequest_id)
     patron = patrons.find(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
     return RequestDetails(
@@ -107,7 +107,7 @@ def _listed(
 
 def status_of(tx: Transaction, ill_request: ILLRequest) -> str:
     """
-    Give the status as Koha's page shows it; a query if it has an alias.
+    Return the status as Koha's page shows it; a query if it has an alias.
 
     Source: Koha, koha-tmpl/.../modules/ill/ill-requests.tt.
     """

@@ -123,7 +123,7 @@ class RequestPage:
 def load_page(
     tx: Transaction, illrequest_id: int, workplace: StaffContext, section: Section = NEWEST
 ) -> RequestPage:
-    """Give a request with all that staff see of it; sixteen queries at most. Raises RequestNotFound."""
+    """Return a request with all that staff see of it; sixteen queries at most. Raises RequestNotFound."""
     ill_request = requests.get(tx, illrequest_id)
     top = header_of(tx, ill_request, workplace)
     known = attributes.find(tx, illrequest_id)
@@ -173,7 +173,7 @@ def _status_names(
 
 
 def _asked_partners(enquiries: Sequence[PartnerEnquiry], names: Mapping[int, str]) -> list[AskedPartner]:
-    """Give each partner once, however often it was asked: first those that have not answered."""
+    """Return each partner once, however often it was asked: first those that have not answered."""
     by_partner: dict[int, list[PartnerEnquiry]] = {}
     for enquiry in reversed(enquiries):
         by_partner.setdefault(enquiry.borrowernumber, []).append(enquiry)
@@ -193,7 +193,7 @@ def _messages(
     before: int | None,
 ) -> tuple[list[Message], list[Message]]:
     """
-    Give the messages of a request, newest first, and those that may be; three queries at most.
+    Return the messages of a request, newest first, and those that may be; three queries at most.
 
     Of the request's own there may be one more than is shown.
     """

@@ -39,7 +39,7 @@ class PreviousNotice:
 
 
 def find_deleted(tx: Transaction, illrequest_id: int) -> DeletedRequest | None:
-    """Tell what is still known of a request that is gone; nothing of one that never was. Five queries at most."""
+    """Return what is still known of a request that is gone; nothing of one that never was. Five queries at most."""
     for kind in ("deleted", DELETED_IN_KOHA):
         for entry in history.find_for_request(tx, illrequest_id, kind=kind, limit=1):
             return DeletedRequest(
@@ -51,7 +51,7 @@ def find_deleted(tx: Transaction, illrequest_id: int) -> DeletedRequest | None:
 
 
 def last_sent(tx: Transaction, illrequest_id: int, notice_code: str) -> PreviousNotice | None:
-    """Tell when a notice was last queued for a request; three queries at most."""
+    """Return when a notice was last queued for a request; three queries at most."""
     for entry in history.find_for_request(tx, illrequest_id, kind=NOTICE_QUEUED, limit=MOST_NOTICES):
         if entry.detail.get("code") == notice_code:
             return PreviousNotice(timestamp=_on_our_clock(tx, entry), author=_author(tx, entry))

@@ -39,7 +39,7 @@ class MetadataPage:
 
 def read_log(tx: Transaction, illrequest_id: int, workplace: StaffContext, page: int = 1) -> LogPage:
     """
-    Give a page of the log of a request, Koha's and ours; eleven queries at most.
+    Return a page of the log of a request, Koha's and ours; eleven queries at most.
 
     Args:
         page: From 1; behind the last it is the last.
@@ -60,7 +60,7 @@ def read_log(tx: Transaction, illrequest_id: int, workplace: StaffContext, page:
 
 
 def read_metadata(tx: Transaction, illrequest_id: int, workplace: StaffContext) -> MetadataPage:
-    """Give what is known of the wanted item. Raises RequestNotFound."""
+    """Return what is known of the wanted item. Raises RequestNotFound."""
     return MetadataPage(
         header=load_header(tx, illrequest_id, workplace),
         item=metadata.metadata(tx, illrequest_id),

@@ -66,7 +66,7 @@ def _ask_for_index(tx: Transaction, biblionumber: int, actor: Actor) -> None:
 
 def workers_wait_to_be_told(preferences: Preferences) -> bool:
     """
-    Tell whether Koha's workers hear of jobs from the broker, and do not look for them.
+    Return whether Koha's workers hear of jobs from the broker, and do not look for them.
 
     Source: Koha, Koha/BackgroundJob.pm connect: STOMP where the preference is missing.
     """

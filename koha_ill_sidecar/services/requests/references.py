@@ -27,7 +27,7 @@ class Resolver(Protocol):
 
     def resolve(self, identifier: Identifier) -> Reference | None:
         """
-        Give what is known of a publication; None if this resolver knows nothing of it.
+        Return what is known of a publication; None if this resolver knows nothing of it.
 
         It is waited for while somebody looks at the page, so it should give up within seconds. An error is logged, and
         the next resolver is asked.

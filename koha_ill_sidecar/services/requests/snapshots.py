@@ -34,7 +34,7 @@ _LONGEST = 200  # characters of a column that are remembered and shown
 
 def snapshot(tx: Transaction, ill_request: ILLRequest, *, status: str | None = None) -> dict[str, str]:
     """
-    Give what a person who is about to act must have seen of a request, as texts by name; five queries at most.
+    Return what a person who is about to act must have seen of a request, as texts by name; five queries at most.
 
     Of Koha's columns those that are most often written, cut where they are long. ``updated`` stands for all: MariaDB
     stamps every change, whoever makes it.

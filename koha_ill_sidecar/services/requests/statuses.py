@@ -32,12 +32,12 @@ _REVERT_FROM_PARTNERS_SINCE = KohaVersion(23, 11)  # bug 27542
 
 
 def graph_of(koha: InstalledKoha, ill_request: ILLRequest) -> StatusGraph:
-    """Give the status graph that this Koha uses for a request; the core's for a backend that only Koha knows."""
+    """Return the status graph that this Koha uses for a request; the core's for a backend that only Koha knows."""
     return _graph(koha, is_generic=ill_request.backend == koha.generic_backend)
 
 
 def generic_graph(koha: InstalledKoha) -> StatusGraph:
-    """Give the status graph of the backend that comes with this Koha."""
+    """Return the status graph of the backend that comes with this Koha."""
     return _graph(koha, is_generic=True)
 
 
@@ -53,7 +53,7 @@ def available_actions(
     tx: Transaction, ill_request: ILLRequest, *, permissions: Collection[str] = ()
 ) -> tuple[StatusNode, ...]:
     """
-    Give the actions that Koha would offer for a request now.
+    Return the actions that Koha would offer for a request now.
 
     Args:
         permissions: Sub-permissions of the acting person, which only the check-out asks for.
@@ -119,7 +119,7 @@ def set_status(tx: Transaction, ill_request: ILLRequest, status: str, actor: Act
 
 def set_status_alias(tx: Transaction, ill_request: ILLRequest, alias: str | None, actor: Actor) -> ILLRequest:
     """
-    Give a request one of the site's own statuses, or take it away with None.
+    Return a request one of the site's own statuses, or take it away with None.
 
     As in Koha, the change is logged even if the alias is the one that it had.
 

@@ -18,7 +18,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 def upserts(koha: InstalledKoha) -> bool:
     """
-    Tell whether this Koha adds and updates single attributes, as from 25.11 (bug 40850).
+    Return whether this Koha adds and updates single attributes, as from 25.11 (bug 40850).
 
     The column of the same release tells, since stable releases get changes backported.
     """
@@ -26,7 +26,7 @@ def upserts(koha: InstalledKoha) -> bool:
 
 
 def branch(tx: Transaction, branchcode: str) -> str:
-    """Give a library's code as Koha spells it; refused: missing_branch, invalid_branch."""
+    """Return a library's code as Koha spells it; refused: missing_branch, invalid_branch."""
     if not branchcode.strip():
         raise RequestRefused("missing_branch", "The library is missing: give the code of one.")
     found = libraries.find_code(tx, branchcode)
@@ -41,7 +41,7 @@ def branch(tx: Transaction, branchcode: str) -> str:
 
 
 def patron_as_typed(tx: Transaction, entry: str) -> Patron:
-    """Give the one patron that staff mean; refused: invalid_borrower, ambiguous_borrower."""
+    """Return the one patron that staff mean; refused: invalid_borrower, ambiguous_borrower."""
     found = patrons.find_as_typed(tx, entry) if entry.strip() else []
     if not found:
         raise RequestRefused(
@@ -139,7 +139,7 @@ def status_alias(tx: Transaction, alias: str | None) -> None:
 
 
 def price(tx: Transaction, typed: str) -> str:
-    """Give an amount as Koha stores it (:func:`read_price`); refused: invalid_price."""
+    """Return an amount as Koha stores it (:func:`read_price`); refused: invalid_price."""
     style = tx.preferences.text("CurrencyFormat", "US")
     currency = notice_tables.active_currency(tx) if tx.koha.has("currency") else None
     try:

@@ -82,7 +82,7 @@ def add_sign_in(tx: Transaction, borrowernumber: int, *, succeeded: bool, name: 
 
 
 def find_for_request(tx: Transaction, illrequest_id: int) -> list[LogRow]:
-    """Give the ILL rows of a request, newest first."""
+    """Return the ILL rows of a request, newest first."""
     table = tx.koha.table("action_logs")
     statement = (
         select(*(table.c[name] for name in ("action_id", "timestamp", "user", "action", "info", "interface")))

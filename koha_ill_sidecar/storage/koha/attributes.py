@@ -16,13 +16,13 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 def find(tx: Transaction, illrequest_id: int) -> list[Attribute]:
-    """Give the attributes of a request by type; an empty value stands for none (Koha up to 25.05)."""
+    """Return the attributes of a request by type; an empty value stands for none (Koha up to 25.05)."""
     rows = tx.connection.execute(_select(tx.koha), {"b_ids": [illrequest_id]}).mappings()
     return [_attribute(row) for row in rows]
 
 
 def find_for_all(tx: Transaction, illrequest_ids: Sequence[int]) -> Mapping[int, list[Attribute]]:
-    """Give the attributes of many requests, by request; one query."""
+    """Return the attributes of many requests, by request; one query."""
     found: dict[int, list[Attribute]] = defaultdict(list)
     for row in tx.connection.execute(_select(tx.koha), {"b_ids": list(illrequest_ids)}).mappings():
         found[row["illrequest_id"]].append(_attribute(row))

@@ -20,7 +20,7 @@ class AuthorisedValue:
 
 
 def exists(tx: Transaction, category: str, code: str) -> bool:
-    """Tell whether a category has a value, exactly as written."""
+    """Return whether a category has a value, exactly as written."""
     table = tx.koha.table("authorised_values")
     statement = select(table.c.authorised_value).where(
         table.c.category == category, table.c.authorised_value == code
@@ -30,7 +30,7 @@ def exists(tx: Transaction, category: str, code: str) -> bool:
 
 def find(tx: Transaction, category: str, *, branchcode: str | None = None) -> list[AuthorisedValue]:
     """
-    Give the values of a category that are visible at a library, by staff's name; None: all of them.
+    Return the values of a category that are visible at a library, by staff's name; None: all of them.
 
     """
     table = tx.koha.table("authorised_values")
@@ -51,7 +51,7 @@ def find(tx: Transaction, category: str, *, branchcode: str | None = None) -> li
 
 
 def names(tx: Transaction, category: str) -> Mapping[str, str]:
-    """Give what the values of a category were called for staff some seconds ago, by code."""
+    """Return what the values of a category were called for staff some seconds ago, by code."""
     return tx.memory.recall(
         f"authorised values {category}",
         lambda: {value.authorised_value: value.lib for value in find(tx, category)},
@@ -60,7 +60,7 @@ def names(tx: Transaction, category: str) -> Mapping[str, str]:
 
 def visible_at(koha: InstalledKoha, branchcode: str) -> ColumnElement[bool]:
     """
-    Give the condition that an authorised value is visible at a library: limited to none, or to this one too.
+    Return the condition that an authorised value is visible at a library: limited to none, or to this one too.
 
     Source: Koha, Koha/Objects/Limit/Library.pm search_with_library_limits.
     """

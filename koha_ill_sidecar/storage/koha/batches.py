@@ -10,25 +10,25 @@ _NEWEST = 200  # more than anybody chooses from a list
 
 
 def name(tx: Transaction, ill_batch_id: int) -> str | None:
-    """Give what a batch is called, if there is one; KeyError where this Koha has none at all."""
+    """Return what a batch is called, if there is one; KeyError where this Koha has none at all."""
     table = tx.koha.table("illbatches")
     found: str | None = tx.connection.scalar(select(table.c.name).where(table.c.ill_batch_id == ill_batch_id))
     return found
 
 
 def is_known(tx: Transaction, ill_batch_id: int) -> bool:
-    """Tell whether there is such a batch; KeyError where this Koha has none at all."""
+    """Return whether there is such a batch; KeyError where this Koha has none at all."""
     table = tx.koha.table("illbatches")
     return bool(tx.connection.scalar(select(exists().where(table.c.ill_batch_id == ill_batch_id))))
 
 
 def newest_names(tx: Transaction) -> Mapping[int, str]:
-    """Give what the newest batches were called some seconds ago, by number; KeyError where this Koha has none."""
+    """Return what the newest batches were called some seconds ago, by number; KeyError where this Koha has none."""
     return tx.memory.recall("newest batches", lambda: names(tx, limit=_NEWEST))
 
 
 def names(tx: Transaction, *, limit: int | None = None) -> dict[int, str]:
-    """Give what batches are called, by number, newest first; KeyError where this Koha has none at all."""
+    """Return what batches are called, by number, newest first; KeyError where this Koha has none at all."""
     table = tx.koha.table("illbatches")
     statement = select(table.c.ill_batch_id, table.c.name).order_by(table.c.ill_batch_id.desc()).limit(limit)
     return {row.ill_batch_id: row.name for row in tx.connection.execute(statement)}

@@ -28,19 +28,19 @@ class MappedSubfield:
 
 
 def is_known(tx: Transaction, biblionumber: int) -> bool:
-    """Tell whether there is such a record."""
+    """Return whether there is such a record."""
     table = tx.koha.table("biblio")
     return bool(tx.connection.scalar(select(exists().where(table.c.biblionumber == biblionumber))))
 
 
 def has_framework(tx: Transaction, frameworkcode: str) -> bool:
-    """Tell whether there is such a MARC framework."""
+    """Return whether there is such a MARC framework."""
     table = tx.koha.table("biblio_framework")
     return bool(tx.connection.scalar(select(exists().where(table.c.frameworkcode == frameworkcode))))
 
 
 def subfields(tx: Transaction, frameworkcode: str) -> list[MappedSubfield]:
-    """Give the subfields of a framework that mean something here: mapped to a column, or with a default."""
+    """Return the subfields of a framework that mean something here: mapped to a column, or with a default."""
     table = tx.koha.table("marc_subfield_structure")
     statement = (
         select(table.c.tagfield, table.c.tagsubfield, table.c.kohafield, table.c.defaultvalue)
@@ -89,7 +89,7 @@ def add_metadata(tx: Transaction, biblionumber: int, *, marcflavour: str, marcxm
 
 
 def now(tx: Transaction) -> tuple[str, str]:
-    """Give today as ``YYYYMMDD`` and this moment as MARC's field 005 has it, in the library's time."""
+    """Return today as ``YYYYMMDD`` and this moment as MARC's field 005 has it, in the library's time."""
     statement = select(
         func.date_format(func.curdate(), "%Y%m%d"), func.date_format(func.now(), "%Y%m%d%H%i%s.0")
     )

@@ -38,14 +38,14 @@ def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int | None, comm
 
 
 def find(tx: Transaction, illrequest_id: int) -> list[Comment]:
-    """Give the comments on a request, oldest first; one query."""
+    """Return the comments on a request, oldest first; one query."""
     return _found(tx, _of_request(tx, illrequest_id).order_by(_table(tx).c.illcomment_id))
 
 
 def find_newest(
     tx: Transaction, illrequest_id: int, *, limit: int, before: int | None = None
 ) -> list[Comment]:
-    """Give comments on a request, newest first; *before*: only those with a lower number. One query."""
+    """Return comments on a request, newest first; *before*: only those with a lower number. One query."""
     number = _table(tx).c.illcomment_id
     statement = _of_request(tx, illrequest_id).order_by(number.desc()).limit(limit)
     return _found(tx, statement if before is None else statement.where(number < before))
@@ -64,7 +64,7 @@ def count(tx: Transaction, illrequest_id: int) -> CommentCounts:
 def find_duplicate(
     tx: Transaction, illrequest_id: int, *, borrowernumber: int, comment: str, after: int
 ) -> int | None:
-    """Give the number of a person's comment that says just this, if one came after that number."""
+    """Return the number of a person's comment that says just this, if one came after that number."""
     columns = _table(tx).c
     found: int | None = tx.connection.scalar(
         select(func.max(columns.illcomment_id)).where(

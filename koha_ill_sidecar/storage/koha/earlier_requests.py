@@ -12,7 +12,7 @@ _COLUMNS = ("illrequest_id", "borrowernumber", "branchcode", "status", "status_a
 
 def find(tx: Transaction, borrowernumber: int) -> list[ILLRequest]:
     """
-    Give a patron's requests that were placed within a year or are still open, newest first, 500 at most.
+    Return a patron's requests that were placed within a year or are still open, newest first, 500 at most.
 
     One query; columns that do not matter for telling requests apart are None.
     """

@@ -111,11 +111,11 @@ class InstalledKoha:
         self._tables = dict(tables)
 
     def table(self, name: str) -> Table:
-        """Give a table of Koha's with the columns that exist here; KeyError where this Koha has no such table."""
+        """Return a table of Koha's with the columns that exist here; KeyError where this Koha has no such table."""
         return self._tables[name]
 
     def has(self, table: str, column: str | None = None) -> bool:
-        """Tell whether the installed database has a table, or a column of it."""
+        """Return whether the installed database has a table, or a column of it."""
         found = self._tables.get(table)
         return found is not None and (column is None or column in found.c)
 
@@ -165,7 +165,7 @@ class Overflow:
 
 
 def overflow_of(column: Column[str], value: str) -> Overflow | None:
-    """Tell how a text is too long for its column; None if it fits."""
+    """Return how a text is too long for its column; None if it fits."""
     most = getattr(column.type, "length", None)
     in_bytes = isinstance(column.type, Text)
     taken = len(value.encode()) if in_bytes else len(value)

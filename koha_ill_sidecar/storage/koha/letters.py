@@ -52,7 +52,7 @@ def all_of_module(tx: Transaction) -> tuple[Letter, ...]:
 
 
 def names(tx: Transaction) -> dict[str, str]:
-    """Give what the module's notices are called, by code; the default language's name counts. One query."""
+    """Return what the module's notices are called, by code; the default language's name counts. One query."""
     table = tx.koha.table("letter")
     rows = tx.connection.execute(
         select(table.c.code, table.c.name, table.c.lang).where(table.c.module == MODULE).distinct()

@@ -8,7 +8,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 def find_code(tx: Transaction, branchcode: str) -> str | None:
-    """Give the code of a library as Koha spells it; letter case and spaces at the end do not matter."""
+    """Return the code of a library as Koha spells it; letter case and spaces at the end do not matter."""
     table = tx.koha.table("branches")
     found: str | None = tx.connection.scalar(
         select(table.c.branchcode).where(table.c.branchcode == branchcode)
@@ -17,7 +17,7 @@ def find_code(tx: Transaction, branchcode: str) -> str | None:
 
 
 def names(tx: Transaction) -> Mapping[str, str]:
-    """Give what all libraries were called some seconds ago, by code, in the order of their names."""
+    """Return what all libraries were called some seconds ago, by code, in the order of their names."""
     return tx.memory.recall("libraries", lambda: _names(tx))
 
 
@@ -30,6 +30,6 @@ def _names(tx: Transaction) -> Mapping[str, str]:
 
 
 def codes(tx: Transaction) -> list[str]:
-    """Give the codes of all libraries."""
+    """Return the codes of all libraries."""
     table = tx.koha.table("branches")
     return list(tx.connection.scalars(select(table.c.branchcode).order_by(table.c.branchcode)))

@@ -11,7 +11,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 def transports(tx: Transaction, borrowernumber: int, message_name: str) -> tuple[str, ...]:
     """
-    Give the transports that a patron chose for a message, in alphabetical order. One query.
+    Return the transports that a patron chose for a message, in alphabetical order. One query.
 
     Only transports that Koha offers for the message count. A category's defaults are copied to the patron at
     creation and do not count any more; nor does a wish for digests, which these messages do not come as.

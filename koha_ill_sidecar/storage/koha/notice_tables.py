@@ -156,7 +156,7 @@ def authorised_values(tx: Transaction, category: str, branchcode: str | None) ->
 
 
 def authorised_value_categories(tx: Transaction) -> tuple[str, ...]:
-    """Give the names of the categories that have values."""
+    """Return the names of the categories that have values."""
     table = tx.koha.table("authorised_values")
     return tuple(tx.connection.scalars(select(table.c.category).distinct().order_by(table.c.category)))
 
@@ -167,7 +167,7 @@ def preference(tx: Transaction, name: str) -> str | None:
 
 
 def now(tx: Transaction) -> str:
-    """Give the present time of the library, as ``YYYY-MM-DD HH:MM:SS``."""
+    """Return the present time of the library, as ``YYYY-MM-DD HH:MM:SS``."""
     return _text(tx.connection.scalar(select(func.now()))) or ""
 
 

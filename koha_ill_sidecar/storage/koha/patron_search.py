@@ -24,7 +24,7 @@ def by_beginnings(
     tx: Transaction, words: Sequence[str], *, branchcode: str | None, limit: int
 ) -> list[Patron]:
     """
-    Give the patrons of whom every word begins a surname, first name, card number or userid, by name.
+    Return the patrons of whom every word begins a surname, first name, card number or userid, by name.
 
     One query, which reads the part of the keys that begins like the longest word and then checks the others.
 
@@ -48,7 +48,7 @@ def by_beginnings(
 
 def anywhere(tx: Transaction, words: Sequence[str], *, branchcode: str | None, limit: int) -> list[Patron]:
     """
-    Give patrons of whom every word is somewhere in a name, card number, userid or email address, as they come.
+    Return patrons of whom every word is somewhere in a name, card number, userid or email address, as they come.
 
     One query, which stops at *limit* patrons or after :data:`ROWS_EXAMINED` rows: then some are missing.
     """
@@ -61,7 +61,7 @@ def by_email_or_name(
     tx: Transaction, *, email: str, surname: str, firstname: str, branchcode: str | None, limit: int
 ) -> list[Patron]:
     """
-    Give the patrons of this name, then those with this email address; two queries.
+    Return the patrons of this name, then those with this email address; two queries.
 
     The name is looked up by key, the address in at most :data:`ROWS_EXAMINED` rows.
     """

@@ -69,7 +69,7 @@ class PatronCard:
 
 def find_card(tx: Transaction, borrowernumber: int) -> PatronCard | None:
     """
-    Give the card of a patron, if there is one; one query.
+    Return the card of a patron, if there is one; one query.
 
     Source: Koha, Koha/Patron.pm is_expired and is_debarred: no date and 9999-12-31 mean never.
     """
@@ -98,26 +98,26 @@ def find_card(tx: Transaction, borrowernumber: int) -> PatronCard | None:
 
 
 def find(tx: Transaction, borrowernumber: int) -> Patron | None:
-    """Give a patron, if there is one with this number."""
+    """Return a patron, if there is one with this number."""
     found = _find_all(tx, _columns(tx).borrowernumber == borrowernumber)
     return found[0] if found else None
 
 
 def find_many(tx: Transaction, borrowernumbers: Iterable[int]) -> dict[int, Patron]:
-    """Give patrons by number; one query."""
+    """Return patrons by number; one query."""
     found = _find_all(tx, _columns(tx).borrowernumber.in_(set(borrowernumbers)))
     return {patron.borrowernumber: patron for patron in found}
 
 
 def find_by_userid(tx: Transaction, userid: str) -> Patron | None:
-    """Give the patron who logs in with this name."""
+    """Return the patron who logs in with this name."""
     found = _find_all(tx, _columns(tx).userid == userid)
     return found[0] if found else None
 
 
 def find_as_typed(tx: Transaction, entry: str) -> list[Patron]:
     """
-    Give the patrons that staff may mean: by card number, else surname, else userid, else first name.
+    Return the patrons that staff may mean: by card number, else surname, else userid, else first name.
 
     The first of these that has hits decides, so that a surname that is somebody's card number finds the card.
 
@@ -131,13 +131,13 @@ def find_as_typed(tx: Transaction, entry: str) -> list[Patron]:
 
 
 def find_partners(tx: Transaction, categorycode: str) -> list[Patron]:
-    """Give the patrons that stand for partner libraries, by library and name."""
+    """Return the patrons that stand for partner libraries, by library and name."""
     return _find_all(tx, _columns(tx).categorycode == categorycode)
 
 
 def may_work_on_ill(tx: Transaction, patron: Patron) -> bool:
     """
-    Tell whether somebody has the permission ``ill``, or is superlibrarian.
+    Return whether somebody has the permission ``ill``, or is superlibrarian.
 
     Source: Koha, C4/Auth.pm getuserflags.
     """
@@ -151,7 +151,7 @@ def may_work_on_ill(tx: Transaction, patron: Patron) -> bool:
 
 def find_ill_staff(tx: Transaction) -> list[Patron]:
     """
-    Give everybody who has the permission ``ill`` or is superlibrarian, by library and name; one query.
+    Return everybody who has the permission ``ill`` or is superlibrarian, by library and name; one query.
 
     The flags have no key, so all patrons are looked at (30 ms for 100,000).
     """
@@ -163,7 +163,7 @@ def find_ill_staff(tx: Transaction) -> list[Patron]:
 
 def move_holds(tx: Transaction, *, biblionumber: int, from_patron: int, to_patron: int) -> int:
     """
-    Give one patron's holds on a record to another; tells how many.
+    Return one patron's holds on a record to another; tells how many.
 
     Source: Koha, Koha/ILL/Request.pm store.
     """

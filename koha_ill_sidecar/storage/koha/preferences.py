@@ -89,23 +89,23 @@ class Preferences:
         self._values = {name.lower(): value for name, value in values.items()}
 
     def text(self, name: str, default: str = "") -> str:
-        """Give the text of a preference."""
+        """Return the text of a preference."""
         if name.lower() not in _KNOWN:
             raise KeyError(f"{name} is not among the preferences that the sidecar reads")
         return self._values.get(name.lower()) or default
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        """Tell whether a yes/no preference is on; Koha takes everything but '', '0' and NULL for yes."""
+        """Return whether a yes/no preference is on; Koha takes everything but '', '0' and NULL for yes."""
         value = self.text(name)
         return value != "0" if value else default
 
     def number(self, name: str) -> int | None:
-        """Give a whole number, or nothing where the text is none."""
+        """Return a whole number, or nothing where the text is none."""
         value = self.text(name).strip()
         return int(value) if re.fullmatch(r"-?\d+", value) else None
 
     def words(self, name: str, separators: str = "|,") -> tuple[str, ...]:
-        """Give the parts of a list; Koha writes lists with ``|`` or ``,``, depending on the preference."""
+        """Return the parts of a list; Koha writes lists with ``|`` or ``,``, depending on the preference."""
         parts = re.split(f"[{re.escape(separators)}]", self.text(name))
         return tuple(part.strip() for part in parts if part.strip())
 

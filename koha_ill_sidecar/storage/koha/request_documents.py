@@ -47,7 +47,7 @@ class FingerprintSQL:
 
 
 def read(tx: Transaction, illrequest_ids: Sequence[int]) -> list[RequestRows]:
-    """Give the rows of requests; those that are gone are left out. One query."""
+    """Return the rows of requests; those that are gone are left out. One query."""
     if not illrequest_ids:
         return []
     statement, columns, patron = _select(tx.koha)
@@ -84,7 +84,7 @@ def _rows(
 @functools.cache
 def fingerprint(koha: InstalledKoha) -> FingerprintSQL:
     """
-    Give the fingerprint of a request ``r`` as SQL.
+    Return the fingerprint of a request ``r`` as SQL.
 
     It is the checksum of a list of checksums, one for each column: put together, the texts themselves might be longer
     than a statement may be.
@@ -105,7 +105,7 @@ _COMMENTS = "SELECT COUNT(*) FROM illcomments c WHERE c.illrequest_id = r.illreq
 
 @functools.cache
 def _select(koha: InstalledKoha) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Give the statement, and which columns of the request and of the patron stand at the end of its lists."""
+    """Return the statement, and which columns of the request and of the patron stand at the end of its lists."""
     sql = fingerprint(koha)
     batch_name = "ib.name" if _has_batches(koha) else "NULL"
     wanted = ", ".join(f"CAST({column} AS CHAR)" for column in (*_columns(koha), *_patron(koha)))

@@ -72,7 +72,7 @@ _END_OF_ENQUIRIES = text(
 
 
 def today(tx: Transaction) -> date:
-    """Give the day that it is at the library."""
+    """Return the day that it is at the library."""
     return tx.connection.execute(text("SELECT CURDATE()")).scalar_one()  # type: ignore[no-any-return]
 
 
@@ -113,7 +113,7 @@ def count_enquiries(tx: Transaction, *, above: int, up_to: int, since: date) -> 
 
 
 def end_of_enquiries(tx: Transaction, *, above: int, limit: int) -> int | None:
-    """Give the number of the *limit*-th enquiry above a number, or of the last; nothing if there is none."""
+    """Return the number of the *limit*-th enquiry above a number, or of the last; nothing if there is none."""
     found: int | None = tx.connection.scalar(_END_OF_ENQUIRIES, {"above": above, "limit": limit})
     return found
 

@@ -36,7 +36,7 @@ class ListedRow:
 
 
 def find(tx: Transaction, illrequest_ids: Sequence[int]) -> list[ListedRow]:
-    """Give requests in the order of their numbers as given; those that are gone are left out. One query."""
+    """Return requests in the order of their numbers as given; those that are gone are left out. One query."""
     if not illrequest_ids:
         return []
     parameters = {"b_ids": list(illrequest_ids), "b_category": tx.koha.status_alias_category}
@@ -65,7 +65,7 @@ def _listed(row: RowMapping, values: Mapping[str, str]) -> ListedRow:
 
 @functools.cache
 def _select(koha: InstalledKoha) -> CompoundSelect[Any]:
-    """Give the statement for the requests, with their attributes as rows of their own."""
+    """Return the statement for the requests, with their attributes as rows of their own."""
     request, patron, value = (
         koha.table("illrequests"),
         koha.table("borrowers"),

@@ -37,13 +37,13 @@ class RowFilter:
 
 
 def get(tx: Transaction, illrequest_id: int) -> ILLRequest:
-    """Give a request; raises RequestNotFound."""
+    """Return a request; raises RequestNotFound."""
     return _one(tx, _select_request(tx.koha), illrequest_id)
 
 
 def get_for_update(tx: Transaction, illrequest_id: int) -> ILLRequest:
     """
-    Give a request and hold its row until the transaction ends.
+    Return a request and hold its row until the transaction ends.
 
     Whoever else asks this way waits; Koha, which does not ask, is kept from writing the row.
 
@@ -58,7 +58,7 @@ def get_for_update(tx: Transaction, illrequest_id: int) -> ILLRequest:
 
 
 def find(tx: Transaction, wanted: RowFilter, *, limit: int, offset: int = 0) -> list[ILLRequest]:
-    """Give requests, newest first; one query."""
+    """Return requests, newest first; one query."""
     table = tx.koha.table("illrequests")
     statement = (
         select(*_present(table))

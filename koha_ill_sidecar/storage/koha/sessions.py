@@ -42,7 +42,7 @@ class KohaSession:
 
 
 def find(tx: Transaction, session_id: str) -> KohaSession | None:
-    """Give a session that somebody has signed in to; None for any other, and for what cannot be read."""
+    """Return a session that somebody has signed in to; None for any other, and for what cannot be read."""
     table = tx.koha.table("sessions")
     found = tx.connection.scalar(select(table.c.a_session).where(table.c.id == session_id))
     stored = found.decode(errors="replace") if isinstance(found, bytes) else found or ""

@@ -28,7 +28,7 @@ class KohaMailServers:
     by_library: Mapping[str, SmtpSettings] = field(default_factory=dict)
 
     def for_library(self, branchcode: str | None) -> SmtpSettings | None:
-        """Give the server that mail for this library's patrons goes through."""
+        """Return the server that mail for this library's patrons goes through."""
         return self.by_library.get(branchcode or "", self.default)
 
 

@@ -34,14 +34,14 @@ class StaffAccount:
 
 
 def find_by_number(tx: Transaction, borrowernumber: int) -> StaffAccount | None:
-    """Give the account with this number."""
+    """Return the account with this number."""
     found = _find(tx, _columns(tx).borrowernumber == borrowernumber)
     return found[0] if found else None
 
 
 def find_for_sign_in(tx: Transaction, name: str) -> list[StaffAccount]:
     """
-    Give the accounts that *name* may mean: by userid, then by card number.
+    Return the accounts that *name* may mean: by userid, then by card number.
 
     Source: Koha, C4/Auth.pm checkpw_internal.
     """
@@ -74,7 +74,7 @@ def as_staff_member(
     account: StaffAccount, library_names: Mapping[str, str], branchcode: str | None = None
 ) -> StaffMember:
     """
-    Give the person behind an account.
+    Return the person behind an account.
 
     Args:
         library_names: What all libraries are called, by code.

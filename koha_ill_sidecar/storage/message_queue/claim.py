@@ -63,7 +63,7 @@ class MailIds:
     domain: str
 
     def of(self, message_id: int) -> str:
-        """Give the Message-ID of a message, in its angle brackets."""
+        """Return the Message-ID of a message, in its angle brackets."""
         return f"<{self.unique}.{message_id}@{self.domain}>"
 
 
@@ -172,7 +172,7 @@ class Settlement:
 
     @property
     def is_plain(self) -> bool:
-        """Tell whether the message was simply sent, so that our own row has nothing to add to the queue's."""
+        """Return whether the message was simply sent, so that our own row has nothing to add to the queue's."""
         return self.state is DeliveryState.SENT and self.error is None
 
 

@@ -121,12 +121,12 @@ def resent(tx: Transaction, *, below: int, rows: int) -> tuple[tuple[int, ...], 
 
 
 def now(tx: Transaction) -> int:
-    """Give the second of the epoch by the database's clock."""
+    """Return the second of the epoch by the database's clock."""
     return int(tx.connection.scalar(text("SELECT UNIX_TIMESTAMP()")) or 0)
 
 
 def highest(tx: Transaction) -> int:
-    """Give the greatest number in the queue, 0 where it is empty."""
+    """Return the greatest number in the queue, 0 where it is empty."""
     return int(tx.connection.scalar(text("SELECT MAX(message_id) FROM message_queue")) or 0)
 
 
@@ -139,7 +139,7 @@ _ELIGIBLE = (
 
 def _eligible(koha: InstalledKoha, *, with_codes: bool) -> str:
     """
-    Give the condition for a row ``m`` of the queue with our row ``d`` beside it, if there is one.
+    Return the condition for a row ``m`` of the queue with our row ``d`` beside it, if there is one.
 
     A row that is new to us must not be old: a library that starts the sidecar must not mail what has been lying
     there for months. A touch after that start counts, because staff who resend an old message mean it.

@@ -99,14 +99,14 @@ def count(tx: Transaction, selection: Selection, *, limit: int) -> int:
 
 
 def find_by_ids(tx: Transaction, message_ids: Collection[int], *, oldest_seconds: float) -> list[QueueEntry]:
-    """Give messages by number, newest first; those that are gone are left out. One query."""
+    """Return messages by number, newest first; those that are gone are left out. One query."""
     values = {"message_ids": list(message_ids), "oldest_seconds": round(oldest_seconds)}
     rows = tx.connection.execute(_find_numbered(tx.koha), values).mappings()
     return [QueueEntry(**row | {"progress": DeliveryProgress(row["progress"])}) for row in map(dict, rows)]
 
 
 def get(tx: Transaction, message_id: int, *, oldest_seconds: float, for_update: bool = False) -> QueueEntry:
-    """Give one message, locked on demand; raises MessageNotFound."""
+    """Return one message, locked on demand; raises MessageNotFound."""
     values = {"message_id": message_id, "oldest_seconds": round(oldest_seconds)}
     row = tx.connection.execute(_get(tx.koha, for_update), values).mappings().one_or_none()
     if row is None:

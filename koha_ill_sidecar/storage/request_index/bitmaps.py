@@ -6,7 +6,7 @@ from pyroaring import BitMap
 
 
 def pack(numbers: BitMap) -> bytes:
-    """Give a set as a column holds it; runs of numbers become short."""
+    """Return a set as a column holds it; runs of numbers become short."""
     numbers.run_optimize()
     return numbers.serialize()
 

@@ -92,7 +92,7 @@ def numbers(tx: Transaction, *, above: int, up_to: int) -> list[int]:
 
 
 def highest_comment(tx: Transaction) -> int:
-    """Give the newest comment's number, 0 where there is none."""
+    """Return the newest comment's number, 0 where there is none."""
     return _one(tx, _HIGHEST_COMMENT)
 
 

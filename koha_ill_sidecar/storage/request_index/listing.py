@@ -34,7 +34,7 @@ def lock(tx: Transaction) -> None:
 
 
 def find(tx: Transaction, illrequest_ids: Collection[int]) -> dict[int, Document]:
-    """Give how requests were indexed, by number; those that are not are left out."""
+    """Return how requests were indexed, by number; those that are not are left out."""
     if not illrequest_ids:
         return {}
     rows = execute(tx, _SELECT, {"ids": list(illrequest_ids)}).fetchall()
@@ -74,7 +74,7 @@ def in_order(
     offset: int = 0,
     limit: int | None = None,
 ) -> list[tuple[bytes, int]]:
-    """Give requests with their keys, in the order of a column; one query, of some thousand requests at most."""
+    """Return requests with their keys, in the order of a column; one query, of some thousand requests at most."""
     if not illrequest_ids:
         return []
     direction = "DESC" if descending else "ASC"

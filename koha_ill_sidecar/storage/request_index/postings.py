@@ -41,7 +41,7 @@ _TYPED = "SELECT %s AS number, %s AS word"
 
 
 def bucket_of(illrequest_id: int) -> int:
-    """Tell which bucket a number is in."""
+    """Return which bucket a number is in."""
     return illrequest_id // BUCKET
 
 
@@ -49,7 +49,7 @@ def find(
     tx: Transaction, terms: Iterable[str], *, every_value_of: Collection[Facet] = ()
 ) -> dict[str, BitMap]:
     """
-    Give who has these terms, and each value of these facets; nothing for terms that nobody has. One query.
+    Return who has these terms, and each value of these facets; nothing for terms that nobody has. One query.
     """
     wanted = sorted({term.encode() for term in terms} | {ALL.encode()})
     statement = _SELECT % {"terms": f"({', '.join(['%s'] * len(wanted))})"}

@@ -22,7 +22,7 @@ def enqueue(tx: Transaction) -> None:
 
 
 def first(tx: Transaction, *, limit: int) -> Sequence[tuple[int, int]]:
-    """Give the number of a change and that of its request, longest waiting first."""
+    """Return the number of a change and that of its request, longest waiting first."""
     return execute(tx, _SELECT, {"limit": limit}).fetchall()
 
 

@@ -109,7 +109,7 @@ def forget(tx: Transaction) -> None:
 
 def walk(tx: Transaction, column: Column, *, descending: bool, expecting: int) -> Iterator[Slice]:
     """
-    Give the slices one after the other; two queries at most.
+    Yield the slices one after the other; two queries at most.
 
     Args:
         expecting: How many will probably be asked for; the first query reads so many, the second all others.

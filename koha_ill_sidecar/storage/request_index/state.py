@@ -30,7 +30,7 @@ class State:
 
 
 def read(tx: Transaction, *, limit: int) -> State:
-    """Tell how the index stands, with *limit* of the waiting requests at most; one query."""
+    """Return how the index stands, with *limit* of the waiting requests at most; one query."""
     rows = execute(tx, _SELECT, {"mark": COMPLETE_MARK, "limit": limit}).fetchall()
     return State(
         is_complete=any(position == 1 for _, position in rows),

@@ -88,17 +88,17 @@ _CLEAR_STALE_ALIAS = text(
 
 
 def highest_request(tx: Transaction) -> int:
-    """Give the newest request's number, 0 where there is none."""
+    """Return the newest request's number, 0 where there is none."""
     return int(tx.connection.scalar(_HIGHEST_REQUEST) or 0)
 
 
 def highest_log_row(tx: Transaction) -> int:
-    """Give the newest number of Koha's log, 0 where it is empty."""
+    """Return the newest number of Koha's log, 0 where it is empty."""
     return int(tx.connection.scalar(_HIGHEST_LOG_ROW) or 0)
 
 
 def highest_known(tx: Transaction) -> int:
-    """Give the greatest request number that we keep anything of, be it deleted in Koha."""
+    """Return the greatest request number that we keep anything of, be it deleted in Koha."""
     return int(tx.connection.scalar(_HIGHEST_KNOWN) or 0)
 
 
@@ -132,7 +132,7 @@ def changed_among_open(tx: Transaction, *, above: int, limit: int) -> tuple[list
 
 
 def end_of_chunk(tx: Transaction, *, above: int, limit: int) -> int | None:
-    """Give the number of the *limit*-th request above a number, or of the last; nothing if there is none."""
+    """Return the number of the *limit*-th request above a number, or of the last; nothing if there is none."""
     found: int | None = tx.connection.scalar(_NEXT_IN_RANGE, {"above": above, "limit": limit})
     return found
 
@@ -143,7 +143,7 @@ def changed_in_range(tx: Transaction, *, above: int, up_to: int) -> list[int]:
 
 
 def lock_known(tx: Transaction, illrequest_id: int) -> KnownStatus | None:
-    """Give how we last saw a request, and hold the row; nothing if it is not watched."""
+    """Return how we last saw a request, and hold the row; nothing if it is not watched."""
     row = tx.connection.execute(_SEEN, {"illrequest_id": illrequest_id}).mappings().one_or_none()
     return None if row is None else KnownStatus(**row)
 

@@ -29,7 +29,7 @@ _PLACE = _INSERT.on_duplicate_key_update(
 
 
 def get(tx: Transaction, mark: str) -> int | None:
-    """Tell where a mark stands; nothing if it was never placed."""
+    """Return where a mark stands; nothing if it was never placed."""
     found: int | None = tx.connection.scalar(_SELECT, {"mark": mark})
     return found
 

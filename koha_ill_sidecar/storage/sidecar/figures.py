@@ -31,7 +31,7 @@ def save(tx: Transaction, name: str, value: Mapping[str, Any]) -> None:
 
 
 def find(tx: Transaction, name: str) -> StoredFigures | None:
-    """Give a document; nothing if it was never made."""
+    """Return a document; nothing if it was never made."""
     statement = select(figures.c.value, figures.c.made_at).where(figures.c.name == name)
     row = tx.connection.execute(statement).one_or_none()
     if row is None:

@@ -67,7 +67,7 @@ def add(
 def find_for_request(
     tx: Transaction, illrequest_id: int, *, kind: str | None = None, limit: int | None = None
 ) -> list[HistoryEntry]:
-    """Give the entries of a request, newest first; *kind*: only those of it."""
+    """Return the entries of a request, newest first; *kind*: only those of it."""
     statement = (
         select(history)
         .where(history.c.illrequest_id == illrequest_id)

@@ -115,13 +115,13 @@ def seconds_since_last_start(tx: Transaction) -> dict[str, float]:
 
 
 def find_all(tx: Transaction) -> list[Lease]:
-    """Give every job's row, by name."""
+    """Return every job's row, by name."""
     rows = tx.connection.execute(select(leases).order_by(leases.c.name)).mappings()
     return [Lease(**row) for row in rows]
 
 
 def now(tx: Transaction) -> datetime:
-    """Give the time by the clock that leases are measured by."""
+    """Return the time by the clock that leases are measured by."""
     return tx.connection.execute(_NOW).scalar_one()
 
 

@@ -63,7 +63,7 @@ def available(directory: Path | None = None) -> list[Migration]:
 
 
 def applied(connection: Connection) -> set[int]:
-    """Give the versions that the database has; nothing where the sidecar was never set up in it."""
+    """Return the versions that the database has; nothing where the sidecar was never set up in it."""
     if not connection.scalar(
         text(
             "SELECT COUNT(*) FROM information_schema.tables"
@@ -76,7 +76,7 @@ def applied(connection: Connection) -> set[int]:
 
 
 def pending(connection: Connection) -> list[Migration]:
-    """Give the migrations that the database still lacks, in order."""
+    """Return the migrations that the database still lacks, in order."""
     done = applied(connection)
     return [migration for migration in available() if migration.version not in done]
 

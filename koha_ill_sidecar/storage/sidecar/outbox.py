@@ -43,7 +43,7 @@ def add(tx: Transaction, kind: OutboxKind, payload: Mapping[str, object]) -> Non
 
 
 def due(tx: Transaction, kinds: Sequence[OutboxKind], *, limit: int) -> list[OutboxRow]:
-    """Give what is to be told now, what has waited longest first; one query."""
+    """Return what is to be told now, what has waited longest first; one query."""
     age = text("TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1e6 AS age_seconds")
     statement = (
         select(outbox.c.outbox_id, outbox.c.kind, outbox.c.payload, outbox.c.attempts, age)

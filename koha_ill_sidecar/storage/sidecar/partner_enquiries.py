@@ -52,7 +52,7 @@ def close(tx: Transaction, illrequest_id: int, *, status: str) -> None:
 
 
 def find_for_request(tx: Transaction, illrequest_id: int) -> list[PartnerEnquiry]:
-    """Give the enquiries of a request, oldest first."""
+    """Return the enquiries of a request, oldest first."""
     statement = (
         select(partner_enquiries)
         .where(partner_enquiries.c.illrequest_id == illrequest_id)
@@ -62,7 +62,7 @@ def find_for_request(tx: Transaction, illrequest_id: int) -> list[PartnerEnquiry
 
 
 def requests_of_messages(tx: Transaction, message_ids: Sequence[int]) -> dict[int, int]:
-    """Give the request that each of these messages asked a partner for, by message; one query."""
+    """Return the request that each of these messages asked a partner for, by message; one query."""
     if not message_ids:
         return {}
     columns = partner_enquiries.c

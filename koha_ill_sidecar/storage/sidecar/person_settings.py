@@ -11,7 +11,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 def find(tx: Transaction, borrowernumber: int) -> Mapping[str, Any]:
-    """Give all settings of a person; one query."""
+    """Return all settings of a person; one query."""
     statement = select(person_settings.c.name, person_settings.c.value).where(
         person_settings.c.borrowernumber == borrowernumber
     )

@@ -98,7 +98,7 @@ _NOTES = text(
 
 
 def get(tx: Transaction, illrequest_id: int) -> RequestState:
-    """Give what is kept of a request; nothing of one that is not known yet. One query."""
+    """Return what is kept of a request; nothing of one that is not known yet. One query."""
     row = execute(tx, _SELECT, {"illrequest_id": illrequest_id}).fetchone()
     if row is None:
         return RequestState()
@@ -124,13 +124,13 @@ _CANONICAL = frozenset(ReportedStatus)
 
 
 def requests_with_order(tx: Transaction, order_id: str) -> list[int]:
-    """Give the requests that have this supplier's number now, at most five, by the index of ours."""
+    """Return the requests that have this supplier's number now, at most five, by the index of ours."""
     return [int(number) for number in tx.connection.scalars(_BY_ORDER, {"b_order_id": order_id})]
 
 
 def requests_with_order_in_koha(tx: Transaction, order_id: str) -> list[int]:
     """
-    Give the requests that have this supplier's number in Koha, at most five.
+    Return the requests that have this supplier's number in Koha, at most five.
 
     Reads the whole table, for Koha has no index on it: the last resort.
     """
@@ -142,7 +142,7 @@ def requests_with_order_in_koha(tx: Transaction, order_id: str) -> list[int]:
 
 
 def orderid_length(koha: InstalledKoha) -> int:
-    """Tell how many characters of a supplier's number Koha holds."""
+    """Return how many characters of a supplier's number Koha holds."""
     length: int | None = getattr(koha.table("illrequests").c.orderid.type, "length", None)
     return length or 50
 
@@ -204,7 +204,7 @@ def dismiss_alerts(tx: Transaction, illrequest_id: int, *, written_at: datetime 
 
 
 def alerts(tx: Transaction, *, limit: int) -> list[StaffAlert]:
-    """Give the words to the staff, the newest first, at most *limit*; one query that reads no more of its index."""
+    """Return the words to the staff, the newest first, at most *limit*; one query that reads no more of its index."""
     return [
         StaffAlert(
             illrequest_id=row.illrequest_id,
@@ -217,14 +217,14 @@ def alerts(tx: Transaction, *, limit: int) -> list[StaffAlert]:
 
 
 def library_time(due: date) -> datetime | ColumnElement[datetime]:
-    """Give a due date as Koha's column holds it: the library's wall-clock time, which the session knows."""
+    """Return a due date as Koha's column holds it: the library's wall-clock time, which the session knows."""
     if not isinstance(due, datetime):
         return datetime.combine(due, END_OF_DAY)
     return func.convert_tz(sqlalchemy.literal(due, UTCDateTime), "+00:00", text("@@session.time_zone"))
 
 
 def _as_json(sentence: LazyMessage) -> list[object]:
-    """Give a sentence as its text and its values, of which a list is a sentence."""
+    """Return a sentence as its text and its values, of which a list is a sentence."""
     values = {
         name: _as_json(value) if isinstance(value, LazyMessage) else str(value)
         for name, value in sentence.values.items()

@@ -217,13 +217,13 @@ def add(tx: Transaction, receipt: NewReceipt) -> int | None:
 
 
 def lock_by_key(tx: Transaction, backend: str, event_id: str) -> Receipt | None:
-    """Give the receipt of an event and hold its row."""
+    """Return the receipt of an event and hold its row."""
     row = tx.connection.execute(_BY_KEY, {"b_backend": backend, "b_event_id": event_id}).one_or_none()
     return None if row is None else _receipt(row)
 
 
 def get(tx: Transaction, receipt_id: int, *, lock: bool = False) -> Receipt:
-    """Give a receipt; raises ReceiptNotFound."""
+    """Return a receipt; raises ReceiptNotFound."""
     statement = _BY_ID_LOCKED if lock else _BY_ID
     row = tx.connection.execute(statement, {"b_receipt_id": receipt_id}).one_or_none()
     if row is None:
@@ -239,7 +239,7 @@ def find(
     before: int | None = None,
     newest_first: bool = True,
 ) -> list[Receipt]:
-    """Give receipts, newest first; *before*: only those with a lower number. One query."""
+    """Return receipts, newest first; *before*: only those with a lower number. One query."""
     statement = select(receipts).limit(limit)
     order = receipts.c.receipt_id
     statement = statement.order_by(order.desc() if newest_first else order)
@@ -262,7 +262,7 @@ def find(
 def find_excerpts(
     tx: Transaction, illrequest_id: int, *, limit: int, body_bytes: int
 ) -> list[ReceiptExcerpt]:
-    """Give the receipts of a request, newest first, with so much of their bodies; one query."""
+    """Return the receipts of a request, newest first, with so much of their bodies; one query."""
     rows = tx.connection.execute(
         _EXCERPTS, {"b_illrequest_id": illrequest_id, "b_limit": limit, "b_bytes": body_bytes}
     )
@@ -273,7 +273,7 @@ def list_page(
     tx: Transaction, wanted: ReceiptFilter, *, limit: int, before: int | None = None
 ) -> list[ListedReceipt]:
     """
-    Give receipts as a list shows them, in the order in which they came, newest first.
+    Return receipts as a list shows them, in the order in which they came, newest first.
 
     Two queries, each by an index: one that ends in the time of receipt for every single condition. A backend *and* a
     verdict together look through the one's receipts for the other's.
@@ -313,7 +313,7 @@ def activity(tx: Transaction, errors: Collection[Verdict]) -> list[BackendActivi
 
 
 def backends(tx: Transaction) -> list[str]:
-    """Give the names of all backends of which there are receipts; by an index, one entry each."""
+    """Return the names of all backends of which there are receipts; by an index, one entry each."""
     return list(tx.connection.scalars(select(receipts.c.backend).group_by(receipts.c.backend)))
 
 
@@ -324,7 +324,7 @@ def count(tx: Transaction, verdicts: Collection[Verdict], *, limit: int) -> int:
 
 
 def requests_of_order(tx: Transaction, backend: str, order_id: str) -> list[int]:
-    """Give the requests that earlier events of a backend about this order belonged to, at most five."""
+    """Return the requests that earlier events of a backend about this order belonged to, at most five."""
     values = {"b_backend": backend, "b_order_id": order_id}
     return [int(number) for number in tx.connection.scalars(_REQUESTS_OF_ORDER, values)]
 

@@ -54,7 +54,7 @@ def set_supplier_backend(tx: Transaction, illrequest_id: int, supplier_backend: 
 
 
 def supplier_backend(tx: Transaction, illrequest_id: int) -> str | None:
-    """Tell which configured backend supplies a request, if one was noted."""
+    """Return which configured backend supplies a request, if one was noted."""
     found: str | None = tx.connection.scalar(_SUPPLIER, {"illrequest_id": illrequest_id})
     return found
 

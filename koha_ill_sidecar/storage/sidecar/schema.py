@@ -51,7 +51,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 def utc_now() -> TextClause:
-    """Give the database's own clock, for use inside a statement."""
+    """Return the database's own clock, for use inside a statement."""
     return text("UTC_TIMESTAMP(6)")
 
 

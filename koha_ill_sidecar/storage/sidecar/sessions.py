@@ -34,7 +34,7 @@ def begin(tx: Transaction, token: str, *, borrowernumber: int, branchcode: str) 
 
 
 def find(tx: Transaction, token: str, *, lasts_seconds: int) -> OwnSession | None:
-    """Give a session that was used within so many seconds, and note that it is used."""
+    """Return a session that was used within so many seconds, and note that it is used."""
     idle = func.timestampdiff(text("SECOND"), sessions.c.last_used_at, utc_now())
     row = tx.connection.execute(
         select(sessions.c.borrowernumber, sessions.c.branchcode, idle.label("idle")).where(

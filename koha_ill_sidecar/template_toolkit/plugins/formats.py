@@ -18,7 +18,7 @@ Formatter = Callable[..., str]
 
 
 def make_format(context: "Context", args: list[Value]) -> Formatter | Callable[..., Formatter]:
-    """Give the formatter of the format that stands first in *args*; without one, a function that makes formatters."""
+    """Return the formatter of the format that stands first in *args*; without one, a function that makes formatters."""
 
     def formatter(*given: Value) -> Formatter:
         pattern = argument(list(given), 0)

@@ -40,7 +40,7 @@ class HTML:
         return MISSING if method is None else method(self, args)
 
     def element(self, args: list[Value], end: str) -> str:
-        """Give a tag, of a name and attributes, or of a hash with one of each."""
+        """Return a tag, of a name and attributes, or of a hash with one of each."""
         name, attributes = argument(args, 0), argument(args, 1)
         if isinstance(name, dict):
             name, attributes = next(iter(name.items()), (None, None))

@@ -63,7 +63,7 @@ class Math:
         return None if function is None else _value(name, function, number(first))
 
     def rand(self, limit: Value) -> float:
-        """Give a random number from 0 to below *limit*, or to below 1."""
+        """Return a random number from 0 to below *limit*, or to below 1."""
         self._state = (self._state * _FACTOR + _ADDEND) % _MODULUS
         return (number(limit) or 1) * (self._state / _MODULUS)
 
@@ -157,7 +157,7 @@ def _acot(value: float) -> float:
 
 
 def _hyperbolic(value: float, sign: int) -> float:
-    """Give sinh (*sign* -1) or cosh (1)."""
+    """Return sinh (*sign* -1) or cosh (1)."""
     power = _power(value)
     if power == 0:
         return sign * math.inf

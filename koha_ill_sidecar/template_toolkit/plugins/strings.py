@@ -51,7 +51,7 @@ class String:
         return MISSING if method is None else method(self, args)
 
     def template_text(self) -> str:
-        """Give the text as its output filters make it."""
+        """Return the text as its output filters make it."""
         filtered = self.value
         for name, args in self._filters:
             filtered = self.filtered(filtered, name, args)

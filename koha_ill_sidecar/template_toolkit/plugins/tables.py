@@ -97,7 +97,7 @@ class Table:
         raise TemplateError("undef", f"no such table method: {name}")
 
     def row(self, which: Value) -> list[Value] | None:
-        """Give the elements of a row; None where there is no such row."""
+        """Return the elements of a row; None where there is no such row."""
         if number(which) >= number(self._rows) or number(which) < 0:
             return None
         self._context.meter.check_size(_count(self._columns))
@@ -112,7 +112,7 @@ class Table:
         return elements
 
     def column(self, which: Value) -> list[Value] | None:
-        """Give the elements of a column; None where there is no such column, or nothing in it."""
+        """Return the elements of a column; None where there is no such column, or nothing in it."""
         if number(which) >= number(self._columns) or number(which) < 0:
             return None
         start = multiply(self._step, which)
@@ -126,13 +126,13 @@ class Table:
         return elements + [None] * blanks if self._pads else elements
 
     def rows(self) -> list[Value]:
-        """Give all rows."""
+        """Return all rows."""
         count = _last(self._rows)
         self._context.meter.check_size(count * max(1, _count(self._columns)))
         return [self.row(index) for index in range(count)]
 
     def columns(self) -> list[Value]:
-        """Give all columns that have elements."""
+        """Return all columns that have elements."""
         count = _last(self._columns)
         self._context.meter.check_size(count * max(1, _count(self._rows)))
         found = (self.column(index) for index in range(count))
@@ -143,7 +143,7 @@ class Table:
 
 
 def _count(limit: Value) -> int:
-    """Say how many whole numbers from 0 are less than *limit*."""
+    """Return how many whole numbers from 0 are less than *limit*."""
     found = number(limit)
     return max(0, math.ceil(found)) if math.isfinite(found) else integer(found)
 

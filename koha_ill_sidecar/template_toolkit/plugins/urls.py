@@ -22,7 +22,7 @@ _UNSAFE = re.compile(rb"[^a-zA-Z0-9_.-]")
 
 def make_url(context: "Context", args: list[Value]) -> Callable[..., Value]:
     """
-    Give a function `(base, parameters)` that makes an address.
+    Return a function `(base, parameters)` that makes an address.
 
     The base and the parameters of *args* are what a call is added to. The parameters come sorted by name, those
     without a value are left out, and a list makes one for each element.

@@ -29,7 +29,7 @@ _SEPARATORS = "\x1c\x1d\x1e\x1f"
 
 
 def make_wrap(context: "Context", args: list[Value]) -> Callable[..., Value]:
-    """Give a function `(text, width, first indent, further indents)`; the plugin itself takes no arguments."""
+    """Return a function `(text, width, first indent, further indents)`; the plugin itself takes no arguments."""
     del args
 
     def wrap(*given: Value) -> Value:
@@ -42,7 +42,7 @@ def make_wrap(context: "Context", args: list[Value]) -> Callable[..., Value]:
 
 
 def wrap_filter(meter: Meter, args: list[Value]) -> Callable[[str], str]:
-    """Give the filter `wrap(width, first indent, further indents)`."""
+    """Return the filter `wrap(width, first indent, further indents)`."""
 
     def wrap(value: str) -> str:
         wrapped = _wrap(meter, value, args)
@@ -84,7 +84,7 @@ class _Lines:
 
     def broken(self, first: tuple[str, Number], further: tuple[str, Number], *, gives_up: bool) -> str | None:
         """
-        Give the lines; None where no character fits into one and Perl *gives_up*.
+        Return the lines; None where no character fits into one and Perl *gives_up*.
 
         Raises:
             TemplateError: As None, but where Perl dies of it.

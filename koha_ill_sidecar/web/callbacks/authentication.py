@@ -81,7 +81,7 @@ class Authenticator:
         )
 
     def authenticate(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
-        """Give the first proof that holds, or the most telling reason why none does."""
+        """Return the first proof that holds, or the most telling reason why none does."""
         refusals = []
         for check in self._checks:
             outcome = check(evidence)

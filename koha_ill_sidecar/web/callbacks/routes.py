@@ -114,7 +114,7 @@ def _receive(door: _Endpoint, database: Database, body: bytes) -> Response:
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    """Give the headers with their names in lower case; straight from WSGI, for every callback asks for them."""
+    """Return the headers with their names in lower case; straight from WSGI, for every callback asks for them."""
     headers = {
         name[5:].replace("_", "-").lower(): value
         for name, value in environ.items()
@@ -156,7 +156,7 @@ def _callback(door: _Endpoint, proof: Authenticated, evidence: AuthRequest) -> C
 
 
 def _kept_headers(door: _Endpoint, headers: Mapping[str, str]) -> dict[str, str]:
-    """Give the headers that help staff later; what proves the sender is masked, the rest is not kept."""
+    """Return the headers that help staff later; what proves the sender is masked, the rest is not kept."""
     secret = door.authenticator.secret_headers
     return {
         name: _MASK if name in secret else value[:1000]

@@ -232,5 +232,5 @@ _REFUSALS: Mapping[SignInRefusal, str] = {
 
 
 def refusal_text(refusal: SignInRefusal | None) -> str:
-    """Say why somebody is not let in, and what to do; nothing where there is nothing to say."""
+    """Return why somebody is not let in, and what to do; nothing where there is nothing to say."""
     return _(_REFUSALS.get(refusal, "")) if refusal else ""

@@ -93,7 +93,7 @@ class _Place:
 
 
 def _navigation() -> list[_Place]:
-    """Give the places of the bar; at most one is current, the one whose address says most of this page's."""
+    """Return the places of the bar; at most one is current, the one whose address says most of this page's."""
     here = request.script_root + request.path
     addresses = {endpoint: url_for(endpoint) for endpoint, _label, _key in _NAVIGATION}
     above = [address for address in addresses.values() if f"{here}/".startswith(f"{address}/")]

@@ -38,7 +38,7 @@ def install(blueprint: Blueprint) -> None:
 
 
 def shortcut(key: str) -> Markup:
-    """Give the attribute by which a link or field is reached by a single key; nothing where they are off."""
+    """Return the attribute by which a link or field is reached by a single key; nothing where they are off."""
     return Markup() if _are_off() else Markup(' aria-keyshortcuts="{}"').format(key)
 
 

@@ -123,7 +123,7 @@ def clear_user() -> None:
 
 
 def current() -> SignedIn:
-    """Give who is signed in; for views that are not open to all."""
+    """Return who is signed in; for views that are not open to all."""
     signed_in = g.signed_in
     if not isinstance(signed_in, SignedIn):
         abort(401)
@@ -131,7 +131,7 @@ def current() -> SignedIn:
 
 
 def csrf_token() -> str:
-    """Give what every form of ours carries."""
+    """Return what every form of ours carries."""
     return _token(g.secret)
 
 
@@ -140,12 +140,12 @@ def _token(secret: str) -> str:
 
 
 def current_url() -> str:
-    """Give the address of this page without the host, as :func:`safe_target` takes it."""
+    """Return the address of this page without the host, as :func:`safe_target` takes it."""
     return request.script_root + request.full_path.rstrip("?")
 
 
 def safe_target(target: str | None) -> str | None:
-    """Give where to go on, if it is a page of ours."""
+    """Return where to go on, if it is a page of ours."""
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
         return None
     parts = urlsplit(target)
@@ -153,7 +153,7 @@ def safe_target(target: str | None) -> str | None:
 
 
 def nearest_page(address: str) -> str:
-    """Give an address of ours if there is a page at it, else that of the page above: some take forms only."""
+    """Return an address of ours if there is a page at it, else that of the page above: some take forms only."""
     adapter = current_app.create_url_adapter(request)
     path, is_whole = urlsplit(address).path.removeprefix(request.script_root), True
     while adapter is not None and path.strip("/"):
@@ -178,7 +178,7 @@ def _is_own_form(secret: str) -> bool:
 
 def _is_form_of_another_session() -> bool:
     """
-    Tell whether a page of ours has sent this, though not one of the present session.
+    Return whether a page of ours has sent this, though not one of the present session.
 
     The browser says so, or still has the cookie of the session that has ended. What is done then is to ask.
     """
@@ -189,7 +189,7 @@ def _is_form_of_another_session() -> bool:
 
 
 def _visitor() -> str:
-    """Give the secret of somebody who is not signed in; made when they come."""
+    """Return the secret of somebody who is not signed in; made when they come."""
     known = request.cookies.get(_VISITOR_COOKIE, "")
     if not known:
         g.new_visitor = known = secrets.token_urlsafe(24)

@@ -52,7 +52,7 @@ def store(response: Response) -> Response:
 
 
 def pop_flashed() -> list[Message]:
-    """Give what is to be told on this page."""
+    """Return what is to be told on this page."""
     told = list(g.pop("to_tell", []))
     if _COOKIE in request.cookies:
         g.were_told = True

@@ -30,7 +30,7 @@ class FormErrors:
     changed: ConcurrentChange | None = None
 
     def of(self, name: str) -> str:
-        """Say what is wrong with a field; nothing if nothing is."""
+        """Return what is wrong with a field; nothing if nothing is."""
         return self.by_field.get(name, "")
 
     @property
@@ -42,7 +42,7 @@ class FormErrors:
 
 
 def text(name: str) -> str:
-    """Give what was typed into a field, without spaces around it."""
+    """Return what was typed into a field, without spaces around it."""
     return request.form.get(name, "").strip()
 
 
@@ -52,24 +52,24 @@ def number(name: str, source: MultiDict[str, str] | None = None) -> int | None:
 
 
 def as_number(given: str) -> int | None:
-    """Give a whole number of at most ten digits; None for anything else."""
+    """Return a whole number of at most ten digits; None for anything else."""
     return int(given) if given.isascii() and given.isdigit() and len(given) <= 10 else None
 
 
 def pressed_button() -> tuple[str, str]:
-    """Give which button was pressed, and what it speaks of: ``choose:5`` is (choose, 5)."""
+    """Return which button was pressed, and what it speaks of: ``choose:5`` is (choose, 5)."""
     wanted, _, about = text("do").partition(":")
     return wanted, about
 
 
 def version_fields(values: Mapping[str, str]) -> str:
-    """Give what a form carries to remember what it showed."""
+    """Return what a form carries to remember what it showed."""
     return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
 
 
 def posted_version() -> dict[str, str]:
     """
-    Give what the form showed when it was opened.
+    Return what the form showed when it was opened.
 
     If that cannot be read, it is as if nothing had been shown: then everything has changed since, and nothing is
     overwritten unseen.
@@ -85,7 +85,7 @@ def posted_version() -> dict[str, str]:
 
 def seen_since(shown: Mapping[str, str], changed: ConcurrentChange | None) -> str:
     """
-    Give what a page carries to remember what was seen of a request.
+    Return what a page carries to remember what was seen of a request.
 
     A form that is shown again, because it lacks something, remembers what it showed at first: what changes meanwhile is
     not seen until it is told.
@@ -99,5 +99,5 @@ def seen_since(shown: Mapping[str, str], changed: ConcurrentChange | None) -> st
 
 
 def endpoint_url(illrequest_id: int) -> str:
-    """Give the address of a request's page."""
+    """Return the address of a request's page."""
     return f"{request.script_root}/requests/{illrequest_id}"

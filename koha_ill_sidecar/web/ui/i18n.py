@@ -30,7 +30,7 @@ _DEFAULT = "en"
 
 @functools.cache
 def catalogue(language: str) -> NullTranslations:
-    """Give what the pages' English words are in another language."""
+    """Return what the pages' English words are in another language."""
     path = DIRECTORY / f"{language}.po"
     if not path.exists():
         return NullTranslations()
@@ -43,7 +43,7 @@ def catalogue(language: str) -> NullTranslations:
 
 
 def choose_language() -> str:
-    """Give the language of this request: as chosen here, else as chosen in Koha, else as the browser asks for."""
+    """Return the language of this request: as chosen here, else as chosen in Koha, else as the browser asks for."""
     for chosen in (request.cookies.get(COOKIE), request.cookies.get(_KOHA_COOKIE)):
         if chosen in LANGUAGES:
             return chosen

@@ -100,17 +100,17 @@ def status_name(code: str | None) -> str:
 
 
 def transport_name(code: str) -> str:
-    """Say what a notice goes out by."""
+    """Return what a notice goes out by."""
     return _(_TRANSPORTS[code]) if code in _TRANSPORTS else code
 
 
 def interface_name(code: str) -> str:
-    """Say where something was done."""
+    """Return where something was done."""
     return _(_INTERFACES[code]) if code in _INTERFACES else code
 
 
 def language_name(code: str) -> str:
-    """Say what the language of a letter is called, as Koha writes it (``zh-Hant-TW``, ``default``)."""
+    """Return what the language of a letter is called, as Koha writes it (``zh-Hant-TW``, ``default``)."""
     if code in _LANGUAGES:
         return _(_LANGUAGES[code])
     try:
@@ -122,7 +122,7 @@ def language_name(code: str) -> str:
 
 def spoken(lang: str) -> Markup:
     """
-    Give the attribute that tells the language of a text.
+    Return the attribute that tells the language of a text.
 
     Args:
         lang: As Koha writes it. What the default letters of a Koha are written in is not known, nor what people and
@@ -132,13 +132,13 @@ def spoken(lang: str) -> Markup:
 
 
 def why_not_sent(entry: QueueEntry) -> Markup:
-    """Say why a message failed or waits: our words in the language of the page, those of mail servers as they are."""
+    """Return why a message failed or waits: our text translated, a mail server's unchanged."""
     code = entry.failure_code if entry.progress is DeliveryProgress.FAILED else ""
     return reason_text(code, entry.last_error or "")
 
 
 def reason_text(code: str, stored: str) -> Markup:
-    """Say what a code of Koha's and a reason of ours mean; the code only where the reason is not worded by us."""
+    """Return what a code of Koha's and a reason of ours mean; the code only where the reason is not worded by us."""
     reason = delivery_reasons.take_apart(stored)
     said = [translate(one) for one in reason.ours] or ([_(_FAILURES.get(code, code))] if code else [])
     theirs = [Markup('<span class="soft" lang="en">{}</span>').format(reason.theirs)] if reason.theirs else []

@@ -62,7 +62,7 @@ def use_formats(date_style: DateStyle, currency_format: str) -> None:
 
 
 def here(**changes: object) -> str:
-    """Give the address of this page with other values in its query; None takes one out."""
+    """Return the address of this page with other values in its query; None takes one out."""
     values: Mapping[str, object] = {**request.args.to_dict(flat=False), **changes}
     # Not given to url_for, to which some names mean something: an address may hold any.
     query = urlencode({name: value for name, value in values.items() if value is not None}, doseq=True)

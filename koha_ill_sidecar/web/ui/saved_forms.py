@@ -46,11 +46,11 @@ class SavedForm:
     fields: Sequence[tuple[str, str]]
 
     def as_text(self) -> str:
-        """Give what a page carries it in."""
+        """Return what a page carries it in."""
         return json.dumps([self.url, self.fields], ensure_ascii=False, separators=(",", ":"))
 
     def shown(self) -> Iterator[tuple[str, str]]:
-        """Give what people typed, by what it is called."""
+        """Yield what people typed, by what it is called."""
         for name, value in self.fields:
             key = name.removeprefix("field.")
             if value.strip() and (name in _LABELS or (key in LABELS and key != name)):
@@ -58,14 +58,14 @@ class SavedForm:
 
 
 def sent_now() -> SavedForm | None:
-    """Give the form that was sent to this page; None if it is too large to be kept."""
+    """Return the form that was sent to this page; None if it is too large to be kept."""
     fields = [(name, value) for name, value in request.form.items(multi=True) if name != CSRF_FIELD]
     size = sum(len(name.encode()) + len(value.encode()) for name, value in fields)
     return SavedForm(current_url(), fields) if size <= _MOST_BYTES and len(fields) <= _MOST_FIELDS else None
 
 
 def carried() -> SavedForm | None:
-    """Give the form that a page of ours has carried here, if it did."""
+    """Return the form that a page of ours has carried here, if it did."""
     try:
         address, fields = json.loads(request.form.get(FIELD, ""))
         pairs = [(str(name), str(value)) for name, value in fields]

@@ -69,7 +69,7 @@ def acme_request(tx: Transaction, **columns: Any) -> int:
 
 
 def words(tx: Transaction, illrequest_id: int) -> str:
-    """Give what the staff are told, in English."""
+    """Return what the staff are told, in English."""
     return " ".join(map(str, progress.get(tx, illrequest_id).alerts))
 
 

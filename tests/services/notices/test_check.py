@@ -38,7 +38,7 @@ def only(findings: Sequence[Finding]) -> Finding:
 
 
 def fails(tx: Transaction, code: str) -> bool:
-    """Say whether the sidecar fails on a letter, for a request that has whatever can be asked for."""
+    """Return whether the sidecar fails on a letter, for a request that has whatever can be asked for."""
     number = make_request(tx.connection, tx.koha, attributes={"type": "article", "title": "Dune"})
     comments.add(tx, number, borrowernumber=SAM, comment="Asked again")
     try:

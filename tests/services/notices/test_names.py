@@ -113,7 +113,7 @@ def rendering(biblionumber: int, batch: int | None, tx: Transaction) -> _Renderi
 
 
 def variables(rendering: _Rendering) -> dict[str, object]:
-    """Give what a template of a letter can name; what is looked up when it is named, is."""
+    """Return what a template of a letter can name; what is looked up when it is named, is."""
     given = rendering._variables(rendering._substitutes(LETTER))
     return {
         name: value() if callable(value) else value
@@ -123,7 +123,7 @@ def variables(rendering: _Rendering) -> dict[str, object]:
 
 
 def objects(rendering: _Rendering) -> Iterator[tuple[Path, KohaRecord | KohaRecords]]:
-    """Give a record and a set of each kind, and the path by which a template comes to it."""
+    """Yield a record and a set of each kind, and the path by which a template comes to it."""
     waiting: list[tuple[Path, object]] = [((name,), value) for name, value in variables(rendering).items()]
     seen = set()
     while waiting:

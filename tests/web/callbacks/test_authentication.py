@@ -252,7 +252,9 @@ def test_a_certificate_passed_by_a_trusted_proxy_holds(certificate: str) -> None
     ],
 )
 def test_a_certificate_from_anybody_else_does_not_hold(
-    value: str, trusted: bool, reason: AuthFailure
+    value: str,
+    trusted: bool,  # noqa: FBT001  (a parameter of the test)
+    reason: AuthFailure,
 ) -> None:
     way = ClientCertificateAuthentication(header="X-Cert", fingerprints=("ab" * 32,))
     shown = evidence({"x-cert": value}, from_trusted_proxy=trusted)

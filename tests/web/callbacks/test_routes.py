@@ -29,7 +29,7 @@ JSON = "application/json"
 
 
 def problem(response: TestResponse) -> tuple[int, str]:
-    """Give status and type of a problem document, after checking that it is one."""
+    """Return status and type of a problem document, after checking that it is one."""
     assert response.content_type == "application/problem+json"
     document = response.get_json()
     assert document["status"] == response.status_code

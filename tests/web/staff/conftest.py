@@ -19,7 +19,7 @@ def office(admin: Engine, database: Database) -> Office:
 
 @pytest.fixture
 def make(admin: Engine, database: Database) -> Callable[..., int]:
-    """Give a function that makes a request, as ``make_request`` does, and commits it."""
+    """Return a function that makes a request, as ``make_request`` does, and commits it."""
 
     def made(**given: Any) -> int:
         with admin.begin() as connection:

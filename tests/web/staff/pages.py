@@ -48,7 +48,7 @@ def fields_of(page: str) -> dict[str, str]:
 
 
 def seen_in(page: str) -> dict[str, str]:
-    """Give what the form of a page remembers to have shown; nothing where there is no form."""
+    """Return what the form of a page remembers to have shown; nothing where there is no form."""
     return {"seen": html.unescape(value_of(page, "seen"))} if 'name="seen"' in page else {}
 
 

@@ -8,7 +8,7 @@ from web.conftest import Desk
 
 
 def current(page: str) -> list[tuple[str, str]]:
-    """Give what the bar says is current: how, and what it is called."""
+    """Return what the bar says is current: how, and what it is called."""
     bar = page.partition('<nav aria-label="Main">')[2].partition("</nav>")[0]
     return re.findall(r'aria-current="(\w+)">([^<]+)<', bar)
 

@@ -25,5 +25,5 @@ def numbers(texts: Iterable[str]) -> list[int]:
 
 
 def where_next(endpoint: str) -> str:
-    """Give the page of ours that a form names to go on with, else this one."""
+    """Return the page of ours that a form names to go on with, else this one."""
     return safe_target(request.form.get("next")) or url_for(endpoint)

@@ -64,7 +64,7 @@ def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
 
 
 def backend_text(health: BackendHealth) -> str:
-    """Say how a backend is doing."""
+    """Return how a backend is doing."""
     match health.state:
         case BackendState.UNKNOWN:
             return _("nothing is known for the moment")
@@ -80,7 +80,7 @@ def backend_text(health: BackendHealth) -> str:
 
 
 def check_text(finding: Finding[LazyMessage]) -> str:
-    """Say what was checked; its name, where we do not know it."""
+    """Return what was checked; its name, where we do not know it."""
     return _(_CHECKS[finding.name]) if finding.name in _CHECKS else finding.name
 
 
@@ -98,7 +98,7 @@ def _tell(findings: Sequence[Finding[LazyMessage]], moment: str) -> None:
 
 
 def _asking_for_backends(runtime: Runtime) -> Callable[[], Sequence[BackendHealth]]:
-    """Give what asks the database about the backends; nothing is asked where there are none."""
+    """Return what asks the database about the backends; nothing is asked where there are none."""
     names = backend_health.with_callbacks(runtime.settings.backends)
 
     def ask() -> Sequence[BackendHealth]:

@@ -37,12 +37,12 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
 
 
 def label_of(name: str) -> str:
-    """Say what a job does; its name, where we do not know it."""
+    """Return what a job does; its name, where we do not know it."""
     return _(_JOBS[name]) if name in _JOBS else name
 
 
 def schedule_text(schedule: Schedule) -> str:
-    """Say when a job runs."""
+    """Return when a job runs."""
     if schedule.every is None:
         return _("by the crontab line %(line)s", line=schedule.cron)
     seconds = schedule.every.total_seconds()

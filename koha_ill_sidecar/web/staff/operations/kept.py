@@ -33,7 +33,7 @@ class Kept(Generic[T]):
         self._answer: Answer[T] | None = None
 
     def get(self, *, anew: bool = False) -> Answer[T]:
-        """Give the answer; whatever *ask* raises, goes on to the caller and is not kept."""
+        """Return the answer; whatever *ask* raises, goes on to the caller and is not kept."""
         before = self._answer
         if not self._lock.acquire(blocking=before is None or anew):
             assert before is not None  # noqa: S101  (else we would have waited)

@@ -137,7 +137,7 @@ class _Views:
         return redirect(where_next("staff.messages"), 303)
 
     def set_addresses(self) -> Response:
-        """Give several messages to one address another; each must still have the one that was shown."""
+        """Return several messages to one address another; each must still have the one that was shown."""
         chosen = numbers(request.form.getlist("message"))
         typed = request.form.get("address", "").strip()
         is_retried = "retry" in request.form
@@ -269,7 +269,7 @@ def _judged(one: ListedMessage, change: queue.Change) -> _Chosen:
 
 
 def _recipients(found: Sequence[ListedMessage]) -> set[str | int | None]:
-    """Give those whose address would be corrected: nobody is to get what is meant for another."""
+    """Return those whose address would be corrected: nobody is to get what is meant for another."""
     return {
         one.entry.to_address or one.entry.borrowernumber
         for one in found

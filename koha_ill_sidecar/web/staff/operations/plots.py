@@ -24,7 +24,7 @@ class Shape:
 
 
 def scale_of(values: Iterable[float]) -> int:
-    """Give the end of a scale that all values fit on: 1, 2 or 5 times a power of ten."""
+    """Return the end of a scale that all values fit on: 1, 2 or 5 times a power of ten."""
     most = max(values, default=0)
     power = 1
     while True:
@@ -65,5 +65,5 @@ def fill_rate(group: Group) -> list[Shape]:
 
 
 def turnaround_scale(groups: Sequence[Group]) -> int:
-    """Give the end of the scale for these groups, in days."""
+    """Return the end of the scale for these groups, in days."""
     return scale_of(group.turnaround.upper for group in groups if group.turnaround)

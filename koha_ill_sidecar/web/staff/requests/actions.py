@@ -77,7 +77,7 @@ class _ActionViews:
         self._database = runtime.database
 
     def get(self, illrequest_id: int, method: str) -> Response:
-        """Tell what an action will do."""
+        """Return what an action will do."""
         return self._form(illrequest_id, method)
 
     def post(self, illrequest_id: int, method: str) -> Response:
@@ -101,7 +101,7 @@ class _ActionViews:
         return _went(method, done)
 
     def _run(self, illrequest_id: int, method: str) -> ActionFunction | None:
-        """Give what does an action with what the form says; nothing where the form lacks something."""
+        """Return what does an action with what the form says; nothing where the form lacks something."""
         match method:
             case Action.CONFIRM:
                 return service.confirm

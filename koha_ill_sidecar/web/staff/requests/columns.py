@@ -156,7 +156,7 @@ _AT_FIRST = (
 
 
 def chosen(setting: object, *, has_batches: bool) -> list[ListColumn]:
-    """Give the columns that a person sees; the number is always among them."""
+    """Return the columns that a person sees; the number is always among them."""
     names = (
         [name for name in setting if name in set(Column)] if isinstance(setting, list) else list(_AT_FIRST)
     )
@@ -165,10 +165,10 @@ def chosen(setting: object, *, has_batches: bool) -> list[ListColumn]:
 
 
 def available(*, has_batches: bool) -> Sequence[Column]:
-    """Give the columns that this Koha has something for."""
+    """Return the columns that this Koha has something for."""
     return [column for column in COLUMNS if has_batches or column is not Column.BATCH]
 
 
 def as_setting(names: Iterable[str]) -> list[str]:
-    """Give what is kept of a choice."""
+    """Return what is kept of a choice."""
     return [column.value for column in Column if column.value in set(names)]

@@ -130,7 +130,7 @@ class _EditViews:
         )
 
     def _shown(self, known: RequestForm, errors: FormErrors) -> Mapping[str, Mapping[str, str]]:
-        """Give what codes and numbers are called, for the table of what has changed."""
+        """Return what codes and numbers are called, for the table of what has changed."""
         differences = errors.changed.differences if errors.changed else ()
         given = {
             value
@@ -155,7 +155,7 @@ def _typed_patron() -> TypedPatron:
 
 
 def _shown_patron(known: RequestForm, typed: TypedPatron) -> TypedPatron:
-    """Give what stands in the field of the patron: whoever is meant, else what was typed."""
+    """Return what stands in the field of the patron: whoever is meant, else what was typed."""
     if known.patron is None:
         return replace(typed, chosen=None)
     return TypedPatron(known.patron.label, known.patron.borrowernumber)

@@ -25,7 +25,7 @@ _MISTAKES: Mapping[str, str] = {
 
 
 def read_entry() -> ItemEntry:
-    """Give what was typed, each value in its place."""
+    """Return what was typed, each value in its place."""
     form = request.form
     pairs = zip(form.getlist("custom_key"), form.getlist("custom_value"), strict=False)
     return ItemEntry(
@@ -36,12 +36,12 @@ def read_entry() -> ItemEntry:
 
 
 def blank_rows(*, is_one_more_wanted: bool = False) -> int:
-    """Give how many empty rows the form is to have."""
+    """Return how many empty rows the form is to have."""
     given = sum(not key.strip() for key in request.form.getlist("custom_key"))
     wanted = max(BLANK_ROWS, given + 1) if is_one_more_wanted else BLANK_ROWS
     return min(wanted, MOST_BLANK_ROWS)
 
 
 def row_errors(entry: ItemEntry) -> dict[int, str]:
-    """Say what is wrong with the custom fields, by row."""
+    """Return what is wrong with the custom fields, by row."""
     return {mistake.row: _(_MISTAKES[mistake.code]) for mistake in entry.mistakes()}

@@ -86,7 +86,7 @@ class _Views:
         )
 
     def export(self) -> BaseResponse:
-        """Give all requests that the filter picks as CSV, in the chosen columns; the page tells of mistakes."""
+        """Return all requests that the filter picks as CSV, in the chosen columns; the page tells of mistakes."""
         query = list_query.read(request.args)
         if query.mistakes:
             return redirect(_address(), 303)
@@ -145,7 +145,7 @@ def _load(tx: Transaction, query: ListQuery, borrowernumber: int) -> tuple[Reque
 
 
 def _status_choices(found: RequestPage, query: ListQuery) -> list[tuple[str, str, str, int]]:
-    """Give parameter, code, label and number of every status and alias that occurs or is asked for."""
+    """Return parameter, code, label and number of every status and alias that occurs or is asked for."""
     occurring = {**dict.fromkeys(query.wanted.statuses, 0), **found.found.statuses}
     first_to_last = dict.fromkeys((*WAITING_FOR_STAFF, *Status))
     order = {status.value: position for position, status in enumerate(first_to_last)}
@@ -158,7 +158,7 @@ def _status_choices(found: RequestPage, query: ListQuery) -> list[tuple[str, str
 
 
 def _batch_choices(found: RequestPage, query: ListQuery) -> Mapping[int, str] | None:
-    """Give the batches that can be asked for, an old one that is asked for included; None where Koha has none."""
+    """Return the batches that can be asked for, an old one that is asked for included; None where Koha has none."""
     asked = query.wanted.batch_id
     if found.batches is None or asked is None:
         return found.batches
@@ -166,7 +166,7 @@ def _batch_choices(found: RequestPage, query: ListQuery) -> Mapping[int, str] | 
 
 
 def _address(**changes: object) -> str:
-    """Give the address of the list as it is, with other values; None takes one out. The page begins anew."""
+    """Return the address of the list as it is, with other values; None takes one out. The page begins anew."""
     values: dict[str, object] = {
         name: request.args.getlist(name) for name in list_query.NAMES if name != "page"
     }
@@ -186,7 +186,7 @@ def _sort_state(query: ListQuery, column: ListColumn) -> str:
 
 
 def _views(setting: object) -> list[tuple[str, str]]:
-    """Give the kept views: name and address."""
+    """Return the kept views: name and address."""
     return [(name, _own(query)) for name, query in _kept(setting).items()]
 
 
@@ -212,7 +212,7 @@ def _let_view_go(tx: Transaction, borrowernumber: int, name: str) -> None:
 
 
 def _only_known(query: str) -> str:
-    """Give of a query string what an address of the list may say; nothing of one that no address can be."""
+    """Return of a query string what an address of the list may say; nothing of one that no address can be."""
     given = MultiDict(parse_qsl(query) if len(query) <= _LONGEST_QUERY else ())
     pairs = [(name, value) for name in list_query.NAMES if name != "page" for value in given.getlist(name)]
     return urlencode(pairs)

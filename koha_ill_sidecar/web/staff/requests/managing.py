@@ -183,7 +183,7 @@ class _RequestViews:
 
 
 def _written_at() -> datetime:
-    """Give when the word to the staff was written that the form showed; long ago if that cannot be read."""
+    """Return when the word to the staff was written that the form showed; long ago if that cannot be read."""
     try:
         written_at = datetime.fromisoformat(request.form.get("written_at", ""))
     except ValueError:
@@ -200,12 +200,12 @@ def _type_label(kind: str) -> str:
 
 
 def _as_link(address: str | None) -> str:
-    """Give an address that may be followed; what a supplier or a patron wrote may be anything."""
+    """Return an address that may be followed; what a supplier or a patron wrote may be anything."""
     return address if address and urlsplit(address).scheme in ("http", "https") else ""
 
 
 def _long_values(found: RequestPage) -> Mapping[str, str]:
-    """Give what Koha's columns cannot hold, by label."""
+    """Return what Koha's columns cannot hold, by label."""
     kept = dict(found.header.state.long_values or {})
     order_id = found.header.state.order_id
     labelled = {_(_LONG_VALUES.get(name, name)): value for name, value in kept.items()}
@@ -215,7 +215,7 @@ def _long_values(found: RequestPage) -> Mapping[str, str]:
 
 
 def _body(receipt: ReceiptExcerpt) -> _Body:
-    """Give a body to be read by people: laid out where it is JSON that can only be read one way, else as it came."""
+    """Return a body to be read by people: laid out where it is JSON that can only be read one way, else as it came."""
     is_whole = len(receipt.body) == receipt.body_length
     text = receipt.body.decode("utf-8", "replace")
     if is_whole:

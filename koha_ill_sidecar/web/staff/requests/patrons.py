@@ -15,7 +15,7 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the route."""
 
     def find() -> Response:
-        """Give the patrons that a text may mean, as JSON where that is asked for."""
+        """Return the patrons that a text may mean, as JSON where that is asked for."""
         typed = request.args.get("q", "").strip()[:_LONGEST]
         found = runtime.database.transact(patron_search.search, typed, current().member)
         libraries = current().libraries

@@ -113,7 +113,7 @@ class _Reader:
         self.unread: set[str] = set()
 
     def text(self, name: str) -> str:
-        """Give what is typed; the beginning of a text that is too long."""
+        """Return what is typed; the beginning of a text that is too long."""
         given = self._args.get(name, "").strip()
         if len(given) > _LONGEST_TEXT:
             self.mistakes[name] = _(
@@ -141,7 +141,7 @@ class _Reader:
             return None
 
     def days(self, name: str) -> tuple[date | None, date | None]:
-        """Give the first and the last day; neither if there is no day between them."""
+        """Return the first and the last day; neither if there is no day between them."""
         no_day = N_("“%(given)s” is not a day, and was passed over.")
         first = self.one(f"{name}_from", date.fromisoformat, no_day)
         last = self.one(f"{name}_to", date.fromisoformat, no_day)

@@ -35,6 +35,6 @@ def _as_text(item: Mapping[str, str]) -> str:
 
 
 def _words(entry: LogEntry) -> str:
-    """Say what happened in the language of the page; what codes are called is translated one by one."""
+    """Return what happened in the language of the page; what codes are called is translated one by one."""
     values = {name: ", ".join(_(word) for word in words) for name, words in entry.values.items()}
     return _(entry.message, **values)

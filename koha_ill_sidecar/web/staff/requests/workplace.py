@@ -6,7 +6,7 @@ from koha_ill_sidecar.web.ui.access import current
 
 
 def staff_context(runtime: Runtime) -> StaffContext:
-    """Give it, for the services that show what can be done with a request."""
+    """Return it, for the services that show what can be done with a request."""
     settings, member = runtime.settings, current().member
     return StaffContext(
         actor=member.actor,

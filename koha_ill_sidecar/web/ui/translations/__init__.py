@@ -61,7 +61,7 @@ class Call:
 
 
 def messages() -> Iterator[tuple[Message, str, int]]:
-    """Give every English text that the pages say, with the file (or what stands for one) and the line."""
+    """Yield every English text that the pages say, with the file (or what stands for one) and the line."""
     calls = list(calls_in_package())
     yield from _written_out(call for call in calls if call.file.startswith("web/"))
     for name, line, message, _, _ in extract_from_dir(str(_PAGES), _TEMPLATES, _OPTIONS, keywords=_KEYWORDS):
@@ -72,13 +72,13 @@ def messages() -> Iterator[tuple[Message, str, int]]:
 
 
 def calls_in_package() -> Iterator[Call]:
-    """Give the calls of all our Python files."""
+    """Yield the calls of all our Python files."""
     for path in sorted(_PACKAGE.rglob("*.py")):
         yield from calls_in(path.read_text(encoding="utf-8"), path.relative_to(_PACKAGE).as_posix())
 
 
 def calls_in(source: str, file: str) -> Iterator[Call]:
-    """Give the calls in a Python file, wherever they stand; Babel's own way overlooks those inside other calls."""
+    """Yield the calls in a Python file, wherever they stand; Babel's own way overlooks those inside other calls."""
     found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     for node in sorted(found, key=lambda node: (node.lineno, node.col_offset)):
         name = _name(node.func)
@@ -123,7 +123,7 @@ def read(path: Path) -> Catalog:
 
 
 def update(path: Path) -> Catalog:
-    """Give a catalogue with every message of today, and what was translated already."""
+    """Return a catalogue with every message of today, and what was translated already."""
     before = read(path)
     after = Catalog(
         locale=before.locale,
@@ -149,7 +149,7 @@ def write(catalogue: Catalog, path: Path) -> None:
 
 
 def _labels() -> Iterator[str]:
-    """Give what statuses, actions, fields and types are called: the pages say it as the domain has it."""
+    """Yield what statuses, actions, fields and types are called: the pages say it as the domain has it."""
     graph = statuses.status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
     for node in graph.nodes.values():
         yield from (label for label in (node.name, node.button) if label)

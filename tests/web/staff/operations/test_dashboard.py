@@ -53,7 +53,7 @@ def adopt(admin: Engine) -> None:
 
 
 def tile(page: str, label: str) -> str:
-    """Give the number on a tile."""
+    """Return the number on a tile."""
     found = re.search(rf"<strong>([^<]*)</strong> {label}</a>", page)
     return found.group(1) if found else ""
 

@@ -19,7 +19,7 @@ from koha_ill_sidecar.web.staff.operations.jobs import label_of, schedule_text
 
 
 def row(page: str, job: str) -> str:
-    """Give the part of the table that is about a job."""
+    """Return the part of the table that is about a job."""
     return page.partition(f'<span class="soft code">{job}</span>')[2].partition("</tr>")[0]
 
 

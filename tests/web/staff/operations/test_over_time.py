@@ -38,7 +38,7 @@ def reckoned(tx: Transaction, backends: int = 1) -> None:
 
 
 def months(page: str) -> dict[str, list[str]]:
-    """Give the numbers of the first table, by month."""
+    """Return the numbers of the first table, by month."""
     body = page.partition("<tbody>")[2].partition("</tbody>")[0]
     return {
         month: re.findall(r">([\d– %]+)<", rest)

@@ -41,7 +41,7 @@ def with_suppliers(koha_database: KohaDatabase, database: Database) -> Desk:
 
 
 def toolbar(page: str) -> list[str]:
-    """Give the labels of the buttons."""
+    """Return the labels of the buttons."""
     bar = page.partition('<div class="toolbar"')[2].partition("</div>\n<")[0]
     return re.findall(r'class="button(?: danger)?"[^>]*>([^<]+)<', bar)
 
@@ -383,7 +383,7 @@ def ask(database: Database, number: int, *partner_numbers: int) -> tuple[int, ..
 
 
 def section(page: str, name: str) -> str:
-    """Give a part of the page by the name of its heading."""
+    """Return a part of the page by the name of its heading."""
     return page.partition(f'aria-labelledby="{name}"')[2].partition("</section>")[0]
 
 
