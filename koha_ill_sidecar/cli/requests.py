@@ -10,17 +10,18 @@ import click
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing, print_table
 from koha_ill_sidecar.domain.attributes import MaterialType
+from koha_ill_sidecar.domain.request_index.filters import RequestFilter
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.services.notices import metadata as metadata_service
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.people.commandline import commandline_actor
 from koha_ill_sidecar.services.request_index import indexing
-from koha_ill_sidecar.services.requests import creation, overview, patron_actions
+from koha_ill_sidecar.services.requests import creation, listing, overview, patron_actions
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests import log as request_log
 from koha_ill_sidecar.services.requests.creation import NewRequest, Visitor
-from koha_ill_sidecar.services.requests.overview import ListedRequest, RequestDetails
-from koha_ill_sidecar.storage.koha.requests import RowFilter
+from koha_ill_sidecar.services.requests.listing import ListedRequest
+from koha_ill_sidecar.services.requests.overview import RequestDetails
 from koha_ill_sidecar.storage.transaction import Transaction
 
 R = TypeVar("R")
@@ -76,16 +77,20 @@ def list_command(
     as_json: bool,
 ) -> None:
     """List requests, newest first."""
-    wanted = RowFilter(
-        statuses=statuses,
-        branchcode=branchcode,
-        backend=backend,
+    wanted = RequestFilter(
+        # A status stands for requests without an alias, as on the pages, which show the alias in its place.
+        plain_statuses=statuses,
+        aliases=statuses,
+        branchcodes=[branchcode] if branchcode else [],
+        backends=[backend] if backend else [],
         placed_from=placed_from.date() if placed_from else None,
         placed_to=placed_to.date() if placed_to else None,
     )
-    found = context.database.transact(overview.list_requests, wanted, patron=patron, limit=limit)
+    found, is_complete = context.database.transact(listing.list_newest, wanted, patron=patron, limit=limit)
+    if not is_complete:
+        click.echo("The index of requests is still being built: not all requests are shown yet.", err=True)
     if as_json:
-        print_json(found)
+        print_json([_listed_json(listed) for listed in found])
         return
     columns = {
         "number": "request", "status": "status", "alias": "alias", "placed": "placed", "library": "library",
@@ -584,17 +589,27 @@ def _tell(ill_request: ILLRequest, *, as_json: bool) -> None:
     click.echo(f"Request {ill_request.illrequest_id}: {status}")
 
 
-def _row(listed: ListedRequest) -> dict[str, object]:
-    ill_request = listed.ill_request
+def _listed_json(listed: ListedRequest) -> dict[str, object]:
+    values = listed.row.attributes
     return {
+        "ill_request": listed.row.ill_request,
+        "shown_id": listed.shown_id,
+        "patron": listed.row.patron,
+        "type": values.get("type", ""),
+        "title": values.get("article_title") or values.get("title", ""),
+        "author": values.get("author") or values.get("article_author", ""),
+    }
+
+
+def _row(listed: ListedRequest) -> dict[str, object]:
+    ill_request = listed.row.ill_request
+    return {
+        **_listed_json(listed),
         "number": listed.shown_id,
         "status": ill_request.status,
         "alias": ill_request.status_alias,
         "placed": ill_request.placed,
         "library": ill_request.branchcode,
-        "patron": listed.patron,
-        "type": listed.type,
-        "title": listed.title,
     }
 
 

@@ -230,20 +230,70 @@ def test_edit_changes_what_is_given(run: Run, make: Callable[..., int]) -> None:
     assert (edited["branchcode"], edited["borrowernumber"], edited["price_paid"]) == (RIVERSIDE, WEN, None)
 
 
-def test_requests_are_listed_by_what_is_asked(run: Run, make: Callable[..., int]) -> None:
+def test_requests_are_listed_by_each_option(run: Run, make: Callable[..., int]) -> None:
     first, second = make(), make(status="REQ", borrowernumber=WEN, branchcode=RIVERSIDE)
+    run("reindex")
 
-    def numbers(*words: object) -> list[int]:
+    def ids(*words: object) -> list[int]:
         return [one["ill_request"]["illrequest_id"] for one in run("list", *words, "--json").json]
 
-    assert numbers() == [second, first]
-    assert numbers("--limit", 1) == [second]
-    assert numbers("--status", "REQ") == [second]
-    assert numbers("--patron", "20000005") == [first]
-    assert numbers("--library", RIVERSIDE, "--backend", "Standard") == [second]
-    assert numbers("--placed-to", "2001-01-01") == []
+    assert ids() == [second, first]
+    assert ids("--limit", 1) == [second]
+    assert ids("--status", "REQ") == [second]
+    assert ids("--patron", "20000005") == [first]
+    assert ids("--library", RIVERSIDE, "--backend", "Standard") == [second]
+    assert ids("--placed-to", "2001-01-01") == []
     assert "An article" in run("list").out
     assert run("list", "--status", "COMP").out == "Nothing found.\n"
+
+
+def test_a_listed_status_stands_for_requests_without_an_alias(run: Run, make: Callable[..., int]) -> None:
+    plain, aliased = make(status="REQ"), make(status="REQ", status_alias="WAITING")
+    old = make(placed="2020-02-02")
+    run("reindex")
+
+    def ids(*words: object) -> list[int]:
+        return [one["ill_request"]["illrequest_id"] for one in run("list", *words, "--json").json]
+
+    assert ids("--status", "REQ") == [plain]
+    assert ids("--status", "WAITING", "--status", "REQ") == [aliased, plain]
+    assert ids("--placed-from", "2020-02-03") == [aliased, plain]
+    assert ids("--placed-from", "2020-02-02", "--placed-to", "2020-02-02") == [old]
+
+
+def test_listed_requests_have_these_keys_in_json(run: Run, make: Callable[..., int]) -> None:
+    make(attributes={"type": "article", "article_title": "On ships", "title": "Nature", "author": "Ng"})
+    run("reindex")
+
+    (listed,) = run("list", "--json").json
+
+    assert list(listed) == ["ill_request", "shown_id", "patron", "type", "title", "author"]
+    assert listed["patron"].endswith("[20000005]")
+    assert (listed["type"], listed["title"], listed["author"]) == ("article", "On ships", "Ng")
+
+
+def test_requests_with_a_hidden_status_are_listed(run: Run, make: Callable[..., int], admin: Engine) -> None:
+    number = make(status="COMP")
+    with admin.begin() as connection:
+        connection.execute(
+            text(
+                "REPLACE INTO systempreferences (variable, value) VALUES ('ILLHiddenRequestStatuses', 'COMP')"
+            )
+        )
+    run("reindex")
+
+    assert [one["ill_request"]["illrequest_id"] for one in run("list", "--json").json] == [number]
+
+
+def test_a_list_before_the_index_is_built_says_that_requests_may_be_missing(
+    run: Run, make: Callable[..., int]
+) -> None:
+    make()
+
+    listed = run("list")
+
+    assert listed.out == "Nothing found.\n"
+    assert "not all requests are shown yet" in listed.err
 
 
 def test_a_request_is_placed_with_partners(run: Run, make: Callable[..., int], admin: Engine) -> None:

@@ -1,16 +1,17 @@
 """
-A page of the staff's list of requests.
+The list of requests, by page for staff and whole for the command line.
 
 Source: Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js (what is shown), Koha/ILL/Requests.pm filter_by_visible
 (what is hidden).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
 from koha_ill_sidecar.services.request_index import search
 from koha_ill_sidecar.services.request_index.search import FoundRequests
+from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.statuses import generic_graph, graph_of
 from koha_ill_sidecar.storage.koha import authorised_values, batches, request_list
@@ -73,19 +74,34 @@ def load_step(
     return _listed(tx, request_list.find(tx, found.illrequest_ids))
 
 
+def list_newest(
+    tx: Transaction, wanted: RequestFilter, *, patron: str | None, limit: int
+) -> tuple[list[ListedRequest], bool]:
+    """
+    Return the newest requests that match, those with a hidden status included, and whether the index is complete.
+
+    Args:
+        patron: Card number, surname, userid or first name.
+
+    Raises:
+        RequestRefused: No patron is called that (invalid_borrower), or several are (ambiguous_borrower).
+    """
+    if patron is not None:
+        wanted = replace(wanted, borrowernumber=validation.patron_as_typed(tx, patron).borrowernumber)
+    found = search.find(tx, wanted, page_size=limit)
+    return _listed(tx, request_list.find(tx, found.illrequest_ids)), found.is_complete
+
+
 def _visible(tx: Transaction, wanted: RequestFilter) -> RequestFilter:
     return replace(wanted, hidden=tx.preferences.words("ILLHiddenRequestStatuses"))
 
 
 def _listed(tx: Transaction, rows: Sequence[ListedRow]) -> list[ListedRequest]:
-    return list(_each(tx, rows))
-
-
-def _each(tx: Transaction, rows: Sequence[ListedRow]) -> Iterator[ListedRequest]:
-    for row in rows:
-        ill_request = row.ill_request
-        yield ListedRequest(
+    return [
+        ListedRequest(
             row=row,
-            shown_id=shown_id(tx, ill_request),
-            status=graph_of(tx.koha, ill_request).name(ill_request.status),
+            shown_id=shown_id(tx, row.ill_request),
+            status=graph_of(tx.koha, row.ill_request).name(row.ill_request.status),
         )
+        for row in rows
+    ]

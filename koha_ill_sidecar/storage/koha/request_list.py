@@ -34,6 +34,12 @@ class ListedRow:
     batch: str
     comments: int
 
+    @property
+    def patron(self) -> str:
+        """Name and card number of the patron: ``Sam Page [20000005]``; empty without a patron."""
+        card = f"[{self.patron_card}]" if self.patron_card else ""
+        return f"{self.patron_name} {card}".strip()
+
 
 def find(tx: Transaction, illrequest_ids: Sequence[int]) -> list[ListedRow]:
     """Return requests in the order of their numbers as given; those that are gone are left out. One query."""

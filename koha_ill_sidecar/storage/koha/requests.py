@@ -6,12 +6,10 @@ changes only if it still is what the decision was made on.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import date
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, Table, bindparam, func, insert, or_, select
+from sqlalchemy import ColumnElement, Insert, Select, Table, bindparam, func, insert, select
 from sqlalchemy import update as update_table
 
 from koha_ill_sidecar.domain.requests import ILLRequest
@@ -22,18 +20,6 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 COLUMNS = tuple(field.name for field in fields(ILLRequest))
 """Columns of ``illrequests`` that the sidecar reads, as far as the installed version has them."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RowFilter:
-    """Conditions of a list, all of which must hold; what is empty or None does not count."""
-
-    statuses: Sequence[str] = ()  # codes of statuses or of aliases
-    branchcode: str | None = None
-    borrowernumber: int | None = None
-    backend: str | None = None
-    placed_from: date | None = None
-    placed_to: date | None = None
 
 
 def get(tx: Transaction, illrequest_id: int) -> ILLRequest:
@@ -55,19 +41,6 @@ def get_for_update(tx: Transaction, illrequest_id: int) -> ILLRequest:
     if row is None:
         raise RequestNotFound(illrequest_id)
     return ILLRequest(**dict(zip(names, row, strict=True)))
-
-
-def find(tx: Transaction, wanted: RowFilter, *, limit: int, offset: int = 0) -> list[ILLRequest]:
-    """Return requests, newest first; one query."""
-    table = tx.koha.table("illrequests")
-    statement = (
-        select(*_present(table))
-        .where(*_conditions(table, wanted))
-        .order_by(table.c.illrequest_id.desc())
-        .limit(limit)
-        .offset(offset)
-    )
-    return [ILLRequest(**row) for row in tx.connection.execute(statement).mappings()]
 
 
 def add(tx: Transaction, **columns: object) -> int:
@@ -161,24 +134,6 @@ def _one(tx: Transaction, statement: Select[Any], illrequest_id: int) -> ILLRequ
 
 def _present(table: Table) -> list[ColumnElement[Any]]:
     return [table.c[name] for name in COLUMNS if name in table.c]
-
-
-def _conditions(table: Table, wanted: RowFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.statuses:
-        plain = table.c.status.in_(wanted.statuses) & table.c.status_alias.is_(None)
-        conditions.append(or_(plain, table.c.status_alias.in_(wanted.statuses)))
-    equal: Mapping[str, object] = {
-        "branchcode": wanted.branchcode,
-        "borrowernumber": wanted.borrowernumber,
-        "backend": wanted.backend,
-    }
-    conditions += [table.c[name] == value for name, value in equal.items() if value is not None]
-    if wanted.placed_from is not None:
-        conditions.append(table.c.placed >= wanted.placed_from)
-    if wanted.placed_to is not None:
-        conditions.append(table.c.placed <= wanted.placed_to)
-    return conditions
 
 
 @functools.cache

@@ -337,26 +337,6 @@ def test_metadata_is_sorted_by_label_without_case(tx: Transaction) -> None:
     assert supplier_metadata_text(tx, number).splitlines()[2] == "Shelf mark: A 1"
 
 
-def test_a_list_is_filtered_as_koha_filters_it(tx: Transaction) -> None:
-    plain = make_request(tx.connection, tx.koha, status="REQ")
-    aliased = make_request(tx.connection, tx.koha, status="REQ", status_alias="WAITING")
-    old = make_request(tx.connection, tx.koha, branchcode=RIVERSIDE, placed="2020-02-02", borrowernumber=WEN)
-
-    def found(**conditions: Any) -> list[int]:
-        wanted = requests.RowFilter(**conditions)
-        return [request.illrequest_id for request in requests.find(tx, wanted, limit=10)]
-
-    assert found() == [old, aliased, plain]
-    assert found(statuses=["REQ"]) == [plain]
-    assert found(statuses=["WAITING", "REQ"]) == [aliased, plain]
-    assert found(branchcode=RIVERSIDE) == [old]
-    assert found(borrowernumber=SAM) == [aliased, plain]
-    today = tx.connection.scalar(text("SELECT CURDATE()"))
-    assert found(placed_from=today) == [aliased, plain]
-    assert found(placed_to=today.replace(year=2021)) == [old]
-    assert found(backend="BLDSS") == []
-
-
 @pytest.mark.all_versions
 def test_somebody_is_in_charge_where_koha_keeps_that(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)

@@ -52,11 +52,6 @@ def _type(one: ListedRequest) -> str:
     return _(_TYPES[kind]) if kind in _TYPES else kind
 
 
-def _patron(one: ListedRequest) -> str:
-    card = f"[{one.row.patron_card}]" if one.row.patron_card else ""
-    return f"{one.row.patron_name} {card}".strip()
-
-
 def _library(one: ListedRequest) -> str:
     code = one.row.ill_request.branchcode or ""
     return current().libraries.get(code, code)
@@ -92,7 +87,7 @@ COLUMNS: Mapping[Column, ListColumn] = {
         ListColumn(
             column=Column.ORDER_ID, label=N_("Order ID"), value=lambda one: one.row.ill_request.orderid
         ),
-        ListColumn(column=Column.PATRON, label=N_("Patron"), value=_patron),
+        ListColumn(column=Column.PATRON, label=N_("Patron"), value=lambda one: one.row.patron),
         ListColumn(
             column=Column.BIBLIO,
             label=N_("Bibliographic record ID"),
