@@ -1,9 +1,14 @@
 # Renders templates with Perl's Template Toolkit, for comparison.
 #
 # Reads lines {"template": ..., "vars": {...}, "options": {...}}; writes a line {"output": ...} or
-# {"error": type, "info": text} each, in the same order.
+# {"error": type, "info": text} for each, in the same order.
 use strict;
 use warnings;
+
+# Modules that Perl's plugins use where the machine has them. They are hidden, so that the answers do not depend on it.
+my %hidden = map { $_ => 1 } qw(Date/Calc.pm Date/Manip.pm Math/TrulyRandom.pm);
+unshift @INC, sub { die "Can't locate $_[1] in \@INC\n" if $hidden{ $_[1] }; return };
+
 use JSON::PP;
 use Template;
 
@@ -17,7 +22,7 @@ while (my $line = <STDIN>) {
     my $answer;
     local $@;
     my $fine = eval {
-        # A template may catch what is thrown here, so the process starts itself anew.
+        # A template may catch what is thrown here, so the process replaces itself.
         local $SIG{ALRM} = sub {
             print qq({"error":"too much","info":""}\n);
             exec $^X, $0;
