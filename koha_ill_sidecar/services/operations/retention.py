@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from koha_ill_sidecar.domain.staff import session_seconds
+from koha_ill_sidecar.domain.actors import session_seconds
 from koha_ill_sidecar.storage.sidecar import retention, sessions
 from koha_ill_sidecar.storage.transaction import Transaction
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from koha_ill_sidecar.domain.staff import StaffMember
+from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.storage.koha import patron_search, patrons
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.transaction import Transaction

@@ -16,8 +16,7 @@ from enum import StrEnum
 from sqlalchemy import func, select
 
 from koha_ill_sidecar.domain import passwords
-from koha_ill_sidecar.domain.actors import Actor, Interface
-from koha_ill_sidecar.domain.staff import Permission, StaffMember, session_seconds
+from koha_ill_sidecar.domain.actors import Actor, Interface, Permission, StaffMember, session_seconds
 from koha_ill_sidecar.storage.koha import action_logs, libraries, staff_accounts
 from koha_ill_sidecar.storage.koha import sessions as koha_sessions
 from koha_ill_sidecar.storage.koha.staff_accounts import StaffAccount
@@ -162,9 +161,7 @@ def _begin(tx: Transaction, signed_in: SignedIn) -> None:
     member = signed_in.member
     sessions.begin(tx, signed_in.token, borrowernumber=member.borrowernumber, branchcode=member.branchcode)
     if tx.preferences.flag("AuthSuccessLog"):
-        action_logs.add_sign_in(
-            tx, member.borrowernumber, succeeded=True, name=member.userid, actor=member.actor
-        )
+        action_logs.add_sign_in(tx, member.borrowernumber, succeeded=True, name=member.userid, actor=member)
 
 
 def _further_conditions(tx: Transaction, account: StaffAccount) -> SignInRefusal | None:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.domain.attributes import UNAUTHENTICATED
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_line_ends
-from koha_ill_sidecar.domain.staff import StaffMember
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.people import patron_search as patron_quick_search
 from koha_ill_sidecar.services.people.patron_search import MAX_RESULTS, PatronMatch, visible_library
@@ -175,7 +175,7 @@ def save(
             columns["borrowernumber"] = meant.patron.borrowernumber
     if mistakes:
         return InvalidEdit(mistakes)
-    return service.edit(tx, illrequest_id, member.actor, **cast("RequestEdit", columns))
+    return service.edit(tx, illrequest_id, member, **cast("RequestEdit", columns))
 
 
 def patron_labels(tx: Transaction, borrowernumbers: Iterable[int]) -> dict[int, str]:

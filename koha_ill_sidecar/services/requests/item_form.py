@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.domain.attributes import label
 from koha_ill_sidecar.domain.item_form import KEPT, ItemEntry, entry_of
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_line_ends
-from koha_ill_sidecar.domain.staff import StaffMember
 from koha_ill_sidecar.domain.statuses import Action
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests import validation
@@ -88,7 +88,7 @@ def save(
         return changed
     keeps_emptied = validation.upserts(tx.koha)
     of_programs = {} if keeps_emptied else {key: stored[key] for key in stored.keys() & KEPT}
-    service.edit_item(tx, illrequest_id, {**of_programs, **typed}, member.actor)
+    service.edit_item(tx, illrequest_id, {**of_programs, **typed}, member)
     emptied = [key for key in now if typed.get(key, "") in ("", "0")]
     return SavedItem(emptied=tuple(label(key) for key in emptied) if keeps_emptied else ())
 

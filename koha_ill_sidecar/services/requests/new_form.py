@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.domain.duplicates import asks_for_the_same
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
-from koha_ill_sidecar.domain.staff import StaffMember
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.services.people import patron_search
 from koha_ill_sidecar.services.people.patron_search import PatronMatch
@@ -95,7 +95,7 @@ def create_for_patron(
         earlier := find_earlier(tx, meant.patron, {**new.custom, **new.fields})
     ):
         return AlreadyRequested(patron=meant.patron, earlier=earlier)
-    made = creation.create(tx, replace(new, borrowernumber=meant.patron.borrowernumber), member.actor)
+    made = creation.create(tx, replace(new, borrowernumber=meant.patron.borrowernumber), member)
     return Created(ill_request=made, shown_id=shown_id(tx, made), queued_because=_why_queued(tx, made))
 
 

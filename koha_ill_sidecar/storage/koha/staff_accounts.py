@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 
-from koha_ill_sidecar.domain.staff import Permission, StaffMember
+from koha_ill_sidecar.domain.actors import Permission, StaffMember
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _SUPERLIBRARIAN = 1

@@ -12,7 +12,7 @@ import yaml
 from sqlalchemy import Engine, text
 
 from cast import ADA, CLARA, DORA, RIVERSIDE, SAM, SUPER
-from koha_ill_sidecar.domain.staff import Permission
+from koha_ill_sidecar.domain.actors import Permission
 from koha_ill_sidecar.services.people import sign_in
 from koha_ill_sidecar.services.people.sign_in import SignedIn, SignInRefusal
 from koha_ill_sidecar.storage.database import Database

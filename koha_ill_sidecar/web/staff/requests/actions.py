@@ -90,7 +90,7 @@ class _ActionViews:
                 check_unchanged,
                 illrequest_id,
                 forms.posted_version(),
-                lambda tx: perform(tx, illrequest_id, run, current().member.actor),
+                lambda tx: perform(tx, illrequest_id, run, current().member),
             )
         except (ActionNotAllowed, RequestChangedMeanwhile):
             return self._not_possible(illrequest_id)

@@ -93,7 +93,7 @@ class _RequestViews:
     def add_comment(self, illrequest_id: int) -> Response:
         """Add a comment."""
         text = request.form.get("comment", "").replace("\r\n", "\n").strip()
-        actor = current().member.actor
+        actor = current().member
         try:
             self._database.transact(
                 service.add_comment, illrequest_id, text, actor, seen=forms.number("newest_comment")

@@ -70,7 +70,7 @@ class _NoticeViews:
             return self._form(illrequest_id, code, problem=_("Say what is new with the request."))
         if code not in SENDABLE:
             raise NotFound
-        actor = current().member.actor
+        actor = current().member
         outcome = self._database.transact(
             check_unchanged,
             illrequest_id,

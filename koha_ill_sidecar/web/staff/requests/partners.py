@@ -90,7 +90,7 @@ class _PartnerViews:
         return outcome
 
     def _known(self, illrequest_id: int) -> PartnersForm:
-        return self._database.transact(placing.form, illrequest_id, current().member.actor)
+        return self._database.transact(placing.form, illrequest_id, current().member)
 
     def _preview(self, illrequest_id: int, typed: _FormData) -> Response | ConcurrentChange:
         shown = self._database.transact(
@@ -100,7 +100,7 @@ class _PartnerViews:
             lambda tx: placing.preview(
                 tx,
                 illrequest_id,
-                current().member.actor,
+                current().member,
                 borrowernumbers=typed.chosen,
                 subject=typed.subject,
                 body=typed.body,
@@ -119,7 +119,7 @@ class _PartnerViews:
             lambda tx: placing.place_with_partners(
                 tx,
                 illrequest_id,
-                current().member.actor,
+                current().member,
                 borrowernumbers=typed.chosen,
                 subject=typed.subject,
                 body=typed.body,

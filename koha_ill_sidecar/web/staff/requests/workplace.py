@@ -9,7 +9,7 @@ def staff_context(runtime: Runtime) -> StaffContext:
     """Return it, for the services that show what can be done with a request."""
     settings, member = runtime.settings, current().member
     return StaffContext(
-        actor=member.actor,
+        actor=member,
         permissions=member.permissions,
         suppliers=[name for name, backend in settings.backends.items() if backend.enabled],
         oldest_seconds=settings.delivery.ignore_older_than.total_seconds(),

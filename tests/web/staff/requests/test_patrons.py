@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from web.conftest import Desk
 
 from cast import CLARA, NORTH, PAT_WITHOUT_EMAIL, SAM, SUPER, WEN
-from koha_ill_sidecar.domain.staff import StaffMember
+from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.services.people import patron_search
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.transaction import Transaction

@@ -2,7 +2,7 @@
 
 import pytest
 
-from koha_ill_sidecar.domain.staff import session_seconds
+from koha_ill_sidecar.domain.actors import session_seconds
 
 
 @pytest.mark.parametrize(
