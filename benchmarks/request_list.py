@@ -40,7 +40,7 @@ from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import sessions
 from koha_ill_sidecar.web.app import create_app
 from koha_ill_sidecar.web.staff.requests.query import sort_value
-from koha_ill_sidecar.web.ui.access import COOKIE as SESSION_COOKIE
+from koha_ill_sidecar.web.staff.session import COOKIE as SESSION_COOKIE
 
 _LARGE, _QUICK, _SMALL = 1_000_000, 100_000, 10_000
 _PAGE_MS, _SEARCH_MS, _FRESH_SECONDS, _AS_SMALL = 100, 300, 5, 3

@@ -16,67 +16,61 @@ from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.people import sign_in
 from koha_ill_sidecar.services.people.sign_in import SignInRefusal
+from koha_ill_sidecar.web.staff.session import COOKIE, StaffSessions, current
 from koha_ill_sidecar.web.ui import flash, i18n, saved_forms
-from koha_ill_sidecar.web.ui.access import (
-    COOKIE,
-    Access,
-    StaleForm,
-    accept_stale_csrf,
-    current,
-    nearest_page,
-    public,
-    safe_target,
-)
+from koha_ill_sidecar.web.ui.csrf import StaleForm, accept_stale_csrf, public
+from koha_ill_sidecar.web.ui.errors import error_page
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.pages import page
 from koha_ill_sidecar.web.ui.saved_forms import SavedForm
+from koha_ill_sidecar.web.ui.urls import nearest_page, safe_target
 
 _YEAR_SECONDS = 365 * 86400
-_LONGEST_ENTRY = 200
+_MAX_NAME_LENGTH = 200
 
 
-def install(blueprint: Blueprint, runtime: Runtime, access: Access) -> None:
+def install(blueprint: Blueprint, runtime: Runtime, sessions: StaffSessions) -> None:
     """Add the routes."""
-    entrance = _AuthViews(runtime, access)
-    blueprint.add_url_rule("/sign-in", "sign_in_form", entrance.show, methods=["GET"])
-    blueprint.add_url_rule("/sign-in", "sign_in", entrance.sign_in, methods=["POST"])
-    blueprint.add_url_rule("/go-on", "go_on", entrance.resubmit, methods=["POST"])
-    blueprint.before_request(_speak_as_chosen)
+    views = _AuthViews(runtime, sessions)
+    blueprint.add_url_rule("/sign-in", "sign_in_form", views.get, methods=["GET"])
+    blueprint.add_url_rule("/sign-in", "sign_in", views.sign_in, methods=["POST"])
+    blueprint.add_url_rule("/go-on", "resubmit", views.resubmit, methods=["POST"])
+    blueprint.before_request(_use_chosen_language)
     blueprint.after_request(_remember_language)
-    blueprint.register_error_handler(StaleForm, entrance.keep_form)
-    blueprint.add_url_rule("/sign-out", "sign_out", entrance.sign_out, methods=["POST"])
-    blueprint.add_url_rule("/library", "work_at", entrance.work_at, methods=["POST"])
-    blueprint.add_url_rule("/language", "language", entrance.language, methods=["POST"])
+    blueprint.register_error_handler(StaleForm, views.save_form)
+    blueprint.add_url_rule("/sign-out", "sign_out", views.sign_out, methods=["POST"])
+    blueprint.add_url_rule("/library", "set_library", views.set_library, methods=["POST"])
+    blueprint.add_url_rule("/language", "set_language", views.set_language, methods=["POST"])
 
 
 class _AuthViews:
-    def __init__(self, runtime: Runtime, access: Access) -> None:
+    def __init__(self, runtime: Runtime, sessions: StaffSessions) -> None:
         self._database = runtime.database
-        self._access = access
-        self._takes_passwords = LoginMethod.PASSWORD in runtime.settings.staff.login
-        self._takes_sessions = LoginMethod.KOHA_SESSION in runtime.settings.staff.login
+        self._sessions = sessions
+        self._accepts_passwords = LoginMethod.PASSWORD in runtime.settings.staff.login
+        self._accepts_koha_sessions = LoginMethod.KOHA_SESSION in runtime.settings.staff.login
         self._limit = RateLimitItemPerMinute(runtime.settings.staff.login_attempts)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     @public
-    def show(self) -> Response:
-        """Show the form, or go on where somebody is signed in."""
+    def get(self) -> Response:
+        """Show the form, or the next page to someone who is signed in already."""
         if g.signed_in is not None:
-            return redirect(self._target(request.args.get("next")), 303)
+            return redirect(_target(request.args.get("next")), 303)
         refusal = g.refusal if g.refusal is not SignInRefusal.NOT_SIGNED_IN else None
         return self._form(refusal, next_page=request.args.get("next"))
 
     @public
     def sign_in(self) -> Response:
-        """Take a password."""
-        if not self._takes_passwords:
+        """Sign in by user name and password."""
+        if not self._accepts_passwords:
             return self._form(None, status=403)
         next_page = request.form.get("next")
-        name, kept = request.form.get("userid", "").strip()[:_LONGEST_ENTRY], saved_forms.carried()
+        name, saved = request.form.get("userid", "").strip()[:_MAX_NAME_LENGTH], saved_forms.carried()
         if i18n.FIELD in request.form:
-            return self._form(None, userid=name, next_page=next_page, kept=kept)
+            return self._form(None, userid=name, next_page=next_page, saved=saved)
         if not self._limiter.hit(self._limit, request.remote_addr or ""):
-            return self._wait(name, kept)
+            return self._too_many_attempts(name, saved)
         outcome = self._database.transact(
             sign_in.by_password,
             name,
@@ -85,54 +79,52 @@ class _AuthViews:
         )
         if isinstance(outcome, SignInRefusal):
             g.log["sign_in"] = outcome.value
-            return self._form(outcome, status=403, userid=name, next_page=next_page, kept=kept)
-        if kept is None:
-            response = redirect(self._target(next_page), 303)
+            return self._form(outcome, status=403, userid=name, next_page=next_page, saved=saved)
+        if saved is None:
+            response = redirect(_target(next_page), 303)
         else:
             g.signed_in, g.secret = outcome, outcome.token
-            response = _ask_whether_to_send(kept)
-        self._access.set_cookie(response, outcome.token)
+            response = _ask_whether_to_send(saved)
+        self._sessions.set_cookie(response, outcome.token)
         return response
 
     @public
     @accept_stale_csrf
     def resubmit(self) -> Response:
-        """Go on with a kept form, for whoever has signed in through Koha meanwhile."""
-        kept = saved_forms.carried()
-        if kept is None:
+        """Ask whether to send a saved form, once its author has signed in through Koha."""
+        saved = saved_forms.carried()
+        if saved is None:
             raise BadRequest
-        return self._form(None, kept=kept) if g.signed_in is None else _ask_whether_to_send(kept)
+        return self._form(None, saved=saved) if g.signed_in is None else _ask_whether_to_send(saved)
 
-    def keep_form(self, error: StaleForm) -> Response:
-        """Keep what was typed while somebody signs in; who is signed in decides at once."""
-        del error
-        kept = saved_forms.sent_now()
-        if kept is None:
-            return page(
-                "staff/error.html",
+    def save_form(self, _error: StaleForm) -> Response:
+        """Save a form whose session has ended until its author has signed in and decides."""
+        saved = saved_forms.posted()
+        if saved is None:
+            return error_page(
                 413,
-                title=_("That was too much to keep"),
-                text=_(
-                    "The session has ended, and what you typed is too long to be kept while you sign in. Go back and"
+                _("That was too much to save"),
+                _(
+                    "The session has ended, and what you typed is too long to be saved while you sign in. Go back and"
                     " copy it first."
                 ),
             )
         if g.signed_in is not None:
-            return _ask_whether_to_send(kept)
+            return _ask_whether_to_send(saved)
         refusal = SignInRefusal.SESSION_EXPIRED if g.refusal is SignInRefusal.NOT_SIGNED_IN else g.refusal
-        return self._form(refusal, status=403, kept=kept)
+        return self._form(refusal, status=403, saved=saved)
 
     @public
     def sign_out(self) -> Response:
-        """End the session that was begun here; Koha's own ends in Koha."""
+        """End a session that began here; Koha's own session can only be ended in Koha."""
         if COOKIE in request.cookies:
             self._database.transact(sign_in.sign_out, request.cookies[COOKIE])
         response = redirect(url_for("staff.sign_in_form"), 303)
         response.delete_cookie(COOKIE, path=request.script_root or "/")
         return response
 
-    def work_at(self) -> Response:
-        """Work at another library."""
+    def set_library(self) -> Response:
+        """Change the library that the staff member works at."""
         branchcode = request.form.get("branchcode", "")
         refusal = self._database.transact(sign_in.set_library, current(), branchcode)
         if refusal is None:
@@ -140,12 +132,12 @@ class _AuthViews:
             flash.flash("done", _("You now work at %(library)s.", library=name))
         else:
             flash.flash("error", refusal_text(refusal))
-        return redirect(self._target(request.form.get("next")), 303)
+        return redirect(_target(request.form.get("next")), 303)
 
     @public
-    def language(self) -> Response:
-        """Speak another language, which whatever form names it does."""
-        return redirect(self._target(request.form.get("next")), 303)
+    def set_language(self) -> Response:
+        """Change the language; :func:`_use_chosen_language` does it, as for any form that names one."""
+        return redirect(_target(request.form.get("next")), 303)
 
     def _form(
         self,
@@ -155,22 +147,22 @@ class _AuthViews:
         userid: str = "",
         next_page: str | None = None,
         problem: str = "",
-        kept: SavedForm | None = None,
+        saved: SavedForm | None = None,
     ) -> Response:
         return page(
             "staff/sign_in.html",
             status,
             problem=problem or refusal_text(refusal),
-            kept=kept,
+            saved=saved,
             userid=userid,
             next_page=safe_target(next_page) or "",
-            takes_passwords=self._takes_passwords,
-            takes_sessions=self._takes_sessions,
-            libraries=self._database.transact(sign_in.libraries_to_choose) if self._takes_passwords else {},
+            accepts_passwords=self._accepts_passwords,
+            accepts_koha_sessions=self._accepts_koha_sessions,
+            libraries=self._database.transact(sign_in.libraries_to_choose) if self._accepts_passwords else {},
             branchcode=request.form.get("branchcode", ""),
         )
 
-    def _wait(self, name: str, kept: SavedForm | None) -> Response:
+    def _too_many_attempts(self, name: str, saved: SavedForm | None) -> Response:
         free_at = self._limiter.get_window_stats(self._limit, request.remote_addr or "").reset_time
         seconds = max(1, math.ceil(free_at - time.time()))
         response = self._form(
@@ -179,17 +171,17 @@ class _AuthViews:
             userid=name,
             next_page=request.form.get("next"),
             problem=_("Too many attempts. Wait %(seconds)d seconds and try again.", seconds=seconds),
-            kept=kept,
+            saved=saved,
         )
         response.headers["Retry-After"] = str(seconds)
         return response
 
-    @staticmethod
-    def _target(given: str | None) -> str:
-        return safe_target(given) or url_for("staff.home")
+
+def _target(next_page: str | None) -> str:
+    return safe_target(next_page) or url_for("staff.home")
 
 
-def _speak_as_chosen() -> None:
+def _use_chosen_language() -> None:
     chosen = request.form.get(i18n.FIELD) if request.method == "POST" else None
     if chosen in i18n.LANGUAGES:
         g.language = g.chosen_language = chosen
@@ -203,8 +195,14 @@ def _remember_language(response: Response) -> Response:
     return response
 
 
-def _ask_whether_to_send(kept: SavedForm) -> Response:
-    return page("staff/kept_form.html", kept=kept, page_of_it=nearest_page(kept.url))
+def _ask_whether_to_send(saved: SavedForm) -> Response:
+    member = current().member
+    return page(
+        "saved_form.html",
+        saved=saved,
+        page_url=nearest_page(saved.url, url_for("staff.home")),
+        user_name=member.name or member.userid,
+    )
 
 
 _REFUSALS: Mapping[SignInRefusal, str] = {
@@ -232,5 +230,5 @@ _REFUSALS: Mapping[SignInRefusal, str] = {
 
 
 def refusal_text(refusal: SignInRefusal | None) -> str:
-    """Return why somebody is not let in, and what to do; nothing where there is nothing to say."""
+    """Return why a sign-in was refused and what to do; "" without a refusal."""
     return _(_REFUSALS.get(refusal, "")) if refusal else ""

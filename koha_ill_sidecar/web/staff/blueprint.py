@@ -13,7 +13,15 @@ from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.web import problems
 from koha_ill_sidecar.web.staff import auth, keyboard
-from koha_ill_sidecar.web.staff.operations import interface as operations
+from koha_ill_sidecar.web.staff.operations import (
+    callbacks,
+    dashboard,
+    health,
+    jobs,
+    messages,
+    over_time,
+)
+from koha_ill_sidecar.web.staff.operations import notices as operations_notices
 from koha_ill_sidecar.web.staff.requests import (
     actions,
     creation,
@@ -26,22 +34,26 @@ from koha_ill_sidecar.web.staff.requests import (
     patrons,
     reading,
 )
-from koha_ill_sidecar.web.ui import errors, flash, labels, pages
-from koha_ill_sidecar.web.ui.access import (
-    COOKIE,
-    Access,
-    clear_user,
-    csrf_token,
-    current_url,
-    nearest_page,
-    remember_visitor,
-)
+from koha_ill_sidecar.web.staff.session import COOKIE, StaffSessions, clear_user
+from koha_ill_sidecar.web.ui import csrf, errors, flash, labels, pages
+from koha_ill_sidecar.web.ui.urls import current_url, nearest_page
 
 _NAVIGATION = (
     ("staff.requests", N_("Requests"), "l"),
     ("staff.new_request", N_("New ILL request"), "n"),
     ("staff.dashboard", N_("Dashboard"), "d"),
     ("staff.operations", N_("Operations"), None),
+)
+_OPERATIONS = (
+    ("staff.operations", N_("Health")),
+    ("staff.messages", N_("Messages")),
+    ("staff.callbacks", N_("Callbacks")),
+    ("staff.jobs", N_("Jobs")),
+    ("staff.notices", N_("Notices")),
+)
+_VIEWS = (
+    *(listing, creation, managing, actions, notices, reading, editing, item, partners, patrons),
+    *(dashboard, over_time, messages, callbacks, jobs, operations_notices),
 )
 _FOR_PROGRAMS = ("/api/", "/callbacks/", "/iso18626")
 
@@ -50,74 +62,78 @@ def install(app: Flask, runtime: Runtime) -> None:
     """Add the staff interface, unless it is switched off."""
     if not runtime.settings.staff.enabled:
         return
-    blueprint = Blueprint("staff", __name__)
-    access = Access(runtime)
-    blueprint.before_request(pages.begin)
-    blueprint.before_request(clear_user)
-    access.guard(blueprint)
+    blueprint = Blueprint("staff", __name__, template_folder="templates")
+    sessions = StaffSessions(runtime)
+    blueprint.before_request(_begin)
+    sessions.guard(blueprint)
     blueprint.after_request(flash.store)
-    blueprint.after_request(remember_visitor)
+    blueprint.after_request(csrf.remember_visitor)
     labels.install(app)
     errors.install(blueprint)
-    auth.install(blueprint, runtime, access)
+    auth.install(blueprint, runtime, sessions)
     keyboard.install(blueprint)
     blueprint.add_url_rule("/", "home", _home)
-    for part in (listing, creation, managing, actions, notices, reading, editing, item, partners, patrons):
-        part.install(blueprint, runtime)
-    operations.install(app, blueprint, runtime)
+    for views in _VIEWS:
+        views.install(blueprint, runtime)
+    health.install(app, blueprint, runtime)
     app.register_blueprint(blueprint)
-    app.register_error_handler(404, functools.partial(_nothing_there, access))
+    app.register_error_handler(404, functools.partial(_not_found, sessions))
     app.jinja_env.globals.update(
-        csrf_token=csrf_token,
-        here_for_next=_here,
         navigation=_navigation,
+        operations_sections=lambda: _OPERATIONS,
         own_session=lambda: COOKIE in request.cookies,
+        return_url=_return_url,
         shortcut=keyboard.shortcut,
-        waiting_messages=flash.pop_flashed,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
     """
-    Where the bar at the top leads to.
+    A link of the navigation bar.
 
     Attributes:
         current: What ``aria-current`` says: ``page`` there, ``true`` on a page below, else nothing.
     """
 
     label: str
-    address: str
+    url: str
     key: str | None
     current: str
 
 
 def _navigation() -> list[_Place]:
-    """Return the places of the bar; at most one is current, the one whose address says most of this page's."""
+    """Return the links of the bar; at most one is current, the one with the longest URL above this page's."""
     here = request.script_root + request.path
-    addresses = {endpoint: url_for(endpoint) for endpoint, _label, _key in _NAVIGATION}
-    above = [address for address in addresses.values() if f"{here}/".startswith(f"{address}/")]
+    urls = {endpoint: url_for(endpoint) for endpoint, _label, _key in _NAVIGATION}
+    above = [url for url in urls.values() if f"{here}/".startswith(f"{url}/")]
     nearest = max(above, key=len, default="")
     current = "page" if nearest == here and request.method == "GET" else "true"
     return [
-        _Place(label, addresses[endpoint], key, current if addresses[endpoint] == nearest else "")
+        _Place(label, urls[endpoint], key, current if urls[endpoint] == nearest else "")
         for endpoint, label, key in _NAVIGATION
     ]
 
 
-def _here() -> str:
-    return current_url() if request.method == "GET" else nearest_page(current_url())
+def _return_url() -> str:
+    """Return where forms of the layout lead back to: this page, or one above it if this was a form."""
+    return current_url() if request.method == "GET" else nearest_page(current_url(), url_for("staff.home"))
+
+
+def _begin() -> None:
+    pages.begin("staff")
+    clear_user()
 
 
 def _home() -> Response:
     return redirect(url_for("staff.requests"), 303)
 
 
-def _nothing_there(access: Access, error: NotFound) -> Response:
+def _not_found(sessions: StaffSessions, error: NotFound) -> Response:
+    """Answer a URL of no page: with a page for people, with a problem document for programs."""
     if request.path.startswith(_FOR_PROGRAMS) or not request.accept_mimetypes.accept_html:
         return problems.http_error(error)
-    pages.begin()
-    clear_user()
+    _begin()
     with suppress(SidecarError):
-        access.load_user()
-    return remember_visitor(flash.store(errors.not_found_page()))
+        sessions.load_user()
+    return csrf.remember_visitor(flash.store(errors.not_found_page()))

@@ -1,7 +1,7 @@
 """
-Single keys that lead somewhere, and the switch that turns them off.
+Keyboard shortcuts of a single key, and the page that turns them off.
 
-Who speaks to the computer, or hits keys by accident, must be able to turn them off (WCAG 2.2, 2.1.4).
+People who dictate, or hit keys by accident, must be able to turn them off (WCAG 2.2, 2.1.4).
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ def install(blueprint: Blueprint) -> None:
 
 
 def shortcut(key: str) -> Markup:
-    """Return the attribute by which a link or field is reached by a single key; nothing where they are off."""
+    """Return the attribute that gives a link or field a shortcut; nothing while shortcuts are off."""
     return Markup() if _are_off() else Markup(' aria-keyshortcuts="{}"').format(key)
 
 

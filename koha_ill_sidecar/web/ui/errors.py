@@ -1,4 +1,4 @@
-"""Pages that say what went wrong, and what to do."""
+"""Error pages: what went wrong, and what to do."""
 
 import logging
 
@@ -13,37 +13,36 @@ from koha_ill_sidecar.errors import (
     RequestNotFound,
     RequestRefused,
 )
+from koha_ill_sidecar.web.ui import csrf
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import translate
 from koha_ill_sidecar.web.ui.pages import page
 
 logger = logging.getLogger(__name__)
 
-_STALE_FORM = "stale-form"
-
 
 def install(blueprint: Blueprint) -> None:
-    """Let every error of the blueprint's views end in a page."""
+    """Answer every error of the blueprint's views with a page."""
     blueprint.register_error_handler(HTTPException, _http_error)
     blueprint.register_error_handler(RequestNotFound, _not_found)
     blueprint.register_error_handler(ActionNotAllowed, _not_allowed)
     blueprint.register_error_handler(RequestChangedMeanwhile, _not_allowed)
     blueprint.register_error_handler(RequestRefused, _refused)
-    blueprint.register_error_handler(DatabaseError, _database_away)
-    blueprint.register_error_handler(Exception, _mistake)
+    blueprint.register_error_handler(DatabaseError, _database_error)
+    blueprint.register_error_handler(Exception, _internal_error)
 
 
 def not_found_page() -> Response:
-    """Make the page for an address at which there is nothing."""
-    return _error(
+    """Return the page for a URL at which there is nothing."""
+    return error_page(
         404, _("There is nothing here"), _("Check the address, or go back to the list of requests.")
     )
 
 
 def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    if status == 400 and error.description == _STALE_FORM:
-        return _error(
+    if status == 400 and error.description == csrf.STALE_FORM:
+        return error_page(
             400,
             _("The form was out of date"),
             _("Nothing was changed. Go back, load the page again and repeat what you did."),
@@ -51,24 +50,22 @@ def _http_error(error: HTTPException) -> Response:
     if status == 404:
         return not_found_page()
     if status == 405:
-        return _error(405, _("This cannot be done here"), _("Go back and use the buttons of the page."))
+        return error_page(405, _("This cannot be done here"), _("Go back and use the buttons of the page."))
     if status == 413:
-        return _error(413, _("That was too long"), _("Nothing was changed. Shorten what you typed."))
-    return _error(status, _("The request cannot be understood"), _("Go back and try it once more."))
+        return error_page(413, _("That was too long"), _("Nothing was changed. Shorten what you typed."))
+    return error_page(status, _("The request cannot be understood"), _("Go back and try it once more."))
 
 
-def _not_found(error: Exception) -> Response:
-    del error
-    return _error(
+def _not_found(_error: Exception) -> Response:
+    return error_page(
         404,
         _("There is no such request"),
         _("It may have been deleted. Details of deleted requests are not kept."),
     )
 
 
-def _not_allowed(error: Exception) -> Response:
-    del error
-    return _error(
+def _not_allowed(_error: Exception) -> Response:
+    return error_page(
         409,
         _("The request has changed meanwhile"),
         _(
@@ -78,26 +75,27 @@ def _not_allowed(error: Exception) -> Response:
 
 
 def _refused(error: RequestRefused) -> Response:
-    return _error(422, _("That was refused"), translate(error.message))
+    return error_page(422, _("That was refused"), translate(error.message))
 
 
-def _database_away(error: Exception) -> Response:
-    logger.warning("database refused a page", extra={"reason": type(error).__name__})
-    return _error(
+def _database_error(error: Exception) -> Response:
+    logger.warning("database error on a page", extra={"reason": type(error).__name__})
+    return error_page(
         503,
         _("The database cannot be reached at the moment"),
         _("Nothing is known to be changed. Wait a moment, then load the page again."),
     )
 
 
-def _mistake(error: Exception) -> Response:
+def _internal_error(error: Exception) -> Response:
     logger.error("page failed", exc_info=error)
-    return _error(
+    return error_page(
         500,
         _("Something went wrong here"),
         _("It is in the log of the sidecar under %(number)s.", number=g.request_id),
     )
 
 
-def _error(status: int, title: str, text: str) -> Response:
-    return page("staff/error.html", status, title=title, text=text)
+def error_page(status: int, title: str, text: str) -> Response:
+    """Return a page with a title and a text."""
+    return page("error.html", status, title=title, text=text)

@@ -1,12 +1,12 @@
 """
-What is told on the next page: "The request was confirmed."
+Messages for the next page: "The request was confirmed."
 
-It travels in a cookie: whoever could set that could as well write to the page, and it is escaped like all else.
+They travel in a cookie that is not signed: anyone who can set it can write to the page anyway, and the text is escaped
+like everything else.
 """
 
 import base64
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -14,9 +14,9 @@ from flask import g, request
 from werkzeug.wrappers import Response
 
 _COOKIE = "koha_ill_sidecar_messages"
-# A cookie holds some four thousand bytes.
-_MOST_MESSAGES = 4
-_LONGEST_TEXT = 500  # bytes
+# A cookie holds about four thousand bytes.
+_MAX_MESSAGES = 4
+_MAX_TEXT_BYTES = 500
 _SECONDS = 120
 
 Kind = Literal["done", "warning", "error"]
@@ -24,47 +24,46 @@ Kind = Literal["done", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something that the person is told."""
+    """A message to the person at the page."""
 
     kind: Kind
     text: str
-    link: str = ""  # where it can be mended
+    link: str = ""  # where the problem can be corrected
 
 
 def flash(kind: Kind, text: str, link: str = "") -> None:
-    """Tell something on the page that is shown next."""
-    g.setdefault("to_tell", []).append(Message(kind, text, link))
+    """Show a message on the next page."""
+    g.setdefault("flashed", []).append(Message(kind, text, link))
 
 
 def store(response: Response) -> Response:
-    """Send along what is still to be told, and forget what was."""
-    waiting: Sequence[Message] = g.pop("to_tell", [])
-    if waiting:
-        kept = [asdict(_cut(message)) for message in waiting[:_MOST_MESSAGES]]
-        document = json.dumps(kept, ensure_ascii=False)
-        value = base64.urlsafe_b64encode(document.encode()).decode()
+    """Store the messages that no page has shown yet, and delete those that this page has shown."""
+    messages: list[Message] = g.pop("flashed", [])
+    if messages:
+        documents = [asdict(_truncate(message)) for message in messages[:_MAX_MESSAGES]]
+        value = base64.urlsafe_b64encode(json.dumps(documents, ensure_ascii=False).encode()).decode()
         response.set_cookie(
             _COOKIE, value, max_age=_SECONDS, httponly=True, secure=request.is_secure, samesite="Strict"
         )
-    elif g.pop("were_told", False):
+    elif g.pop("has_shown_stored", False):
         response.delete_cookie(_COOKIE)
     return response
 
 
 def pop_flashed() -> list[Message]:
-    """Return what is to be told on this page."""
-    told = list(g.pop("to_tell", []))
+    """Return the messages to show on this page, stored ones first."""
+    messages: list[Message] = g.pop("flashed", [])
     if _COOKIE in request.cookies:
-        g.were_told = True
-        told = [*_read(request.cookies[_COOKIE]), *told]
-    return told
+        g.has_shown_stored = True
+        messages = [*_read(request.cookies[_COOKIE]), *messages]
+    return messages
 
 
-def _cut(message: Message) -> Message:
+def _truncate(message: Message) -> Message:
     octets = message.text.encode()
-    if len(octets) <= _LONGEST_TEXT:
+    if len(octets) <= _MAX_TEXT_BYTES:
         return message
-    return replace(message, text=octets[:_LONGEST_TEXT].decode(errors="ignore") + "…")
+    return replace(message, text=octets[:_MAX_TEXT_BYTES].decode(errors="ignore") + "…")
 
 
 def _read(value: str) -> list[Message]:
@@ -74,6 +73,7 @@ def _read(value: str) -> list[Message]:
             Message(
                 document["kind"] if document["kind"] in ("done", "warning", "error") else "done",
                 str(document["text"]),
+                # A link of another scheme could run a script.
                 str(document["link"])
                 if str(document["link"]).startswith(("https://", "http://", "/"))
                 else "",

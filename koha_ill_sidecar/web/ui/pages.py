@@ -1,17 +1,15 @@
-"""What all pages for people share: templates, languages, formats, styles, and the headers that keep them safe."""
+"""What all pages share: templates, languages, formats, styles, and the headers that protect them."""
 
 import hashlib
-from collections.abc import Mapping
 from datetime import date, datetime, tzinfo
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlencode
 
-from flask import Flask, Response, g, make_response, render_template, request, send_from_directory, url_for
+from flask import Flask, Response, g, make_response, render_template, send_from_directory, url_for
 from jinja2 import StrictUndefined
 
 from koha_ill_sidecar.domain.formats import DateStyle, format_price
-from koha_ill_sidecar.web.ui import i18n
+from koha_ill_sidecar.web.ui import csrf, flash, i18n, urls
 
 _DIRECTORY = Path(__file__).parent
 _STATIC = _DIRECTORY / "static"
@@ -27,23 +25,26 @@ _FOREVER = "public, max-age=31536000, immutable"
 
 def install(app: Flask, timezone: tzinfo) -> None:
     """
-    Give the application templates, languages and static files.
+    Set up templates, languages and static files.
 
     Args:
-        timezone: The library's: instants are shown in it, Koha's own times are in it already.
+        timezone: The library's, in which instants are shown. Koha's own times are in it already.
     """
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    app.template_folder = str(_DIRECTORY.parent / "templates")
+    app.template_folder = str(_DIRECTORY / "templates")
     environment = app.jinja_env
     environment.add_extension("jinja2.ext.i18n")
-    # Jinja's newer style takes every message for safe HTML, and what is translated here may be what people wrote.
+    # Jinja's newer style treats every message as safe HTML, but some texts that are translated here people have typed.
     environment.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=False)  # type: ignore[attr-defined]
     environment.filters["day"] = _day
     environment.filters["moment"] = partial(_moment, timezone)
     environment.filters["exact_moment"] = partial(_exact_moment, timezone)
     environment.filters["money"] = _money
     environment.filters["translate"] = i18n.translate
-    environment.globals["static"] = _static_address
+    environment.globals["csrf_token"] = csrf.token
+    environment.globals["flashed_messages"] = flash.pop_flashed
+    environment.globals["here"] = urls.here
+    environment.globals["static"] = _static_url
     environment.globals["languages"] = i18n.LANGUAGES
     app.add_url_rule("/static/<version>/<path:name>", "static", _static_file)
 
@@ -57,21 +58,18 @@ def page(template: str, status: int = 200, /, **values: object) -> Response:
 
 
 def use_formats(date_style: DateStyle, currency_format: str) -> None:
-    """Show dates and money of this request as Koha's preferences say."""
+    """Format dates and money on this page as Koha's preferences say."""
     g.date_style, g.currency_format = date_style, currency_format
 
 
-def here(**changes: object) -> str:
-    """Return the address of this page with other values in its query; None takes one out."""
-    values: Mapping[str, object] = {**request.args.to_dict(flat=False), **changes}
-    # Not given to url_for, to which some names mean something: an address may hold any.
-    query = urlencode({name: value for name, value in values.items() if value is not None}, doseq=True)
-    address = url_for(request.endpoint or "", **(request.view_args or {}))
-    return f"{address}?{query}" if query else address
+def begin(face: str) -> None:
+    """
+    Begin a request that is answered with a page.
 
-
-def begin() -> None:
-    """Begin a request that a page answers; programs' requests go without."""
+    Args:
+        face: Name of a blueprint whose pages share ``<face>/layout.html`` and whose first page is ``<face>.home``.
+    """
+    g.face = face
     g.language = i18n.choose_language()
     g.date_style, g.currency_format = DateStyle("iso", "24hr"), "US"
 
@@ -97,10 +95,10 @@ def _money(value: object) -> str:
     try:
         return format_price(text, g.currency_format) if text else ""
     except ValueError:
-        return text  # Koha's column takes any text
+        return text  # Koha's column accepts any text
 
 
-def _static_address(name: str) -> str:
+def _static_url(name: str) -> str:
     return url_for("static", version=_version(name), name=name)
 
 

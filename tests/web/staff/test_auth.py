@@ -139,7 +139,7 @@ class TestAFormWhoseSessionHasEnded:
         clara: Desk, told: TestResponse, name: str = "clara", password: str = _PASSWORD
     ) -> TestResponse:
         fields = {
-            field: html.unescape(value_of(told.text, field)) for field in ("csrf_token", "next", "kept_form")
+            field: html.unescape(value_of(told.text, field)) for field in ("csrf_token", "next", "saved_form")
         }
         return clara.client.post("/sign-in", data={**fields, "userid": name, "password": password})
 
@@ -157,7 +157,7 @@ class TestAFormWhoseSessionHasEnded:
 
         told = self._ended(clara, office, number)
         assert told.status_code == 403
-        assert "What you typed is kept." in told.text
+        assert "What you typed is saved." in told.text
         again = self._enter(clara, told, password="wrong")
         assert "The user name or the password is not right." in again.text
 
@@ -194,13 +194,13 @@ class TestAFormWhoseSessionHasEnded:
 
     def test_goes_on_for_who_has_signed_in_to_koha_meanwhile(self, clara: Desk, office: Office) -> None:
         told = self._ended(clara, office, office.request())
-        fields = {field: html.unescape(value_of(told.text, field)) for field in ("csrf_token", "kept_form")}
+        fields = {field: html.unescape(value_of(told.text, field)) for field in ("csrf_token", "saved_form")}
 
         still_out = clara.client.post("/go-on", data=fields)
         clara.sign_in(CLARA)
         asked = clara.client.post("/go-on", data=fields)
 
-        assert "What you typed is kept." in still_out.text
+        assert "What you typed is saved." in still_out.text
         assert "You work as Clara Birchwood now." in asked.text
 
     def test_is_not_kept_if_it_is_no_form_of_ours(self, clara: Desk, office: Office) -> None:
@@ -224,7 +224,7 @@ class TestAFormWhoseSessionHasEnded:
         "kept", ["nonsense", "[]", "7", '["//evil.example", []]', '["/x", [["a"]]]', "[7, []]"]
     )
     def test_that_nobody_can_have_kept_is_passed_over(self, desk: Callable[[], Desk], kept: str) -> None:
-        assert _sign_in(desk(), kept_form=kept, next="/requests").location == "/requests"
+        assert _sign_in(desk(), saved_form=kept, next="/requests").location == "/requests"
 
 
 def test_the_language_leads_from_what_a_form_answered_to_a_page(clara: Desk, office: Office) -> None:

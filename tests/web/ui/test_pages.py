@@ -8,7 +8,7 @@ from flask import Flask, g, render_template_string
 
 from koha_ill_sidecar.domain.formats import DateStyle
 from koha_ill_sidecar.messages import LazyMessage, lazy, literal
-from koha_ill_sidecar.web.ui import pages
+from koha_ill_sidecar.web.ui import pages, urls
 
 
 @pytest.fixture
@@ -38,13 +38,13 @@ def test_instants_are_shown_in_the_librarys_time_zone(
 
 def test_this_page_with_another_query_keeps_what_else_was_asked_for(application: Flask) -> None:
     with application.test_request_context("/list/all?q=a%26b&status=NEW&status=REQ&page=2"):
-        assert pages.here(page=3) == "/list/all?q=a%26b&status=NEW&status=REQ&page=3"
-        assert pages.here(page=None, status=None) == "/list/all?q=a%26b"
+        assert urls.here(page=3) == "/list/all?q=a%26b&status=NEW&status=REQ&page=3"
+        assert urls.here(page=None, status=None) == "/list/all?q=a%26b"
 
 
 def test_no_name_in_an_address_means_more_than_its_value(application: Flask) -> None:
     with application.test_request_context("/list/all?endpoint=x&_external=1&kind=none&_anchor=y"):
-        assert pages.here() == "/list/all?endpoint=x&_external=1&kind=none&_anchor=y"
+        assert urls.here() == "/list/all?endpoint=x&_external=1&kind=none&_anchor=y"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from flask import request, url_for
 
-from koha_ill_sidecar.web.ui.access import safe_target
+from koha_ill_sidecar.web.ui.urls import safe_target
 
 PAGE_SIZE = 50
 _LARGEST = 2**63 - 1

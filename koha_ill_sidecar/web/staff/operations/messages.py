@@ -17,11 +17,11 @@ from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, Que
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number, numbers, where_next
 from koha_ill_sidecar.web.ui import errors, flash
-from koha_ill_sidecar.web.ui.access import safe_target
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import ngettext
 from koha_ill_sidecar.web.ui.labels import MESSAGE_STATES
 from koha_ill_sidecar.web.ui.pages import page
+from koha_ill_sidecar.web.ui.urls import safe_target
 
 _LATELY = "failed_lately"  # a choice beside the states: the list that the dashboard's number counts
 

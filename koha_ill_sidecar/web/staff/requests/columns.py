@@ -8,7 +8,7 @@ from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.request_index.documents import Column
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.services.requests.listing import ListedRequest
-from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 
 SETTING = "requests.columns"

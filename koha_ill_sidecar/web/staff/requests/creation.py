@@ -18,8 +18,8 @@ from koha_ill_sidecar.services.requests.creation import NewRequest
 from koha_ill_sidecar.services.requests.new_form import AlreadyRequested, Created, EarlierRequest
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.web.staff.requests import item_fields
+from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
-from koha_ill_sidecar.web.ui.access import current
 from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import translate

@@ -14,8 +14,8 @@ from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import edit_form
 from koha_ill_sidecar.services.requests.edit_form import InvalidEdit, RequestForm, TypedPatron
+from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
-from koha_ill_sidecar.web.ui.access import current
 from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import translate

@@ -15,8 +15,8 @@ from koha_ill_sidecar.services.requests.header import load_header
 from koha_ill_sidecar.services.requests.item_form import ItemForm
 from koha_ill_sidecar.web.staff.requests import item_fields
 from koha_ill_sidecar.web.staff.requests.workplace import staff_context
+from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
-from koha_ill_sidecar.web.ui.access import current
 from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import translate

@@ -23,8 +23,8 @@ from koha_ill_sidecar.web.staff.requests import columns as list_columns
 from koha_ill_sidecar.web.staff.requests import query as list_query
 from koha_ill_sidecar.web.staff.requests.columns import ListColumn
 from koha_ill_sidecar.web.staff.requests.query import ListQuery
+from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash
-from koha_ill_sidecar.web.ui.access import current
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.pages import page
 

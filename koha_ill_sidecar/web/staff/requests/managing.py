@@ -31,8 +31,8 @@ from koha_ill_sidecar.services.requests.page import NEWEST, RequestPage, Section
 from koha_ill_sidecar.services.requests.past import find_deleted
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.web.staff.requests.workplace import staff_context
+from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
-from koha_ill_sidecar.web.ui.access import current
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import translate
 from koha_ill_sidecar.web.ui.labels import MESSAGE_STATES, VERDICTS

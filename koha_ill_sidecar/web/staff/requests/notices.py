@@ -22,8 +22,8 @@ from koha_ill_sidecar.services.requests.header import SENDABLE
 from koha_ill_sidecar.services.requests.notices import preview_notice
 from koha_ill_sidecar.services.requests.snapshots import check_unchanged
 from koha_ill_sidecar.web.staff.requests.workplace import staff_context
+from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
-from koha_ill_sidecar.web.ui.access import current
 from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import translate

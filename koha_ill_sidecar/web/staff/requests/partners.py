@@ -15,8 +15,8 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.partners.placing import PartnerMessage, PartnersForm
 from koha_ill_sidecar.services.requests.snapshots import check_unchanged
+from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
-from koha_ill_sidecar.web.ui.access import current
 from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import ngettext, translate

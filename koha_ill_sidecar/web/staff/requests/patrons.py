@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.people import patron_search
-from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui.pages import page
 
 _LONGEST = 200

@@ -2,7 +2,7 @@
 
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests.header import StaffContext
-from koha_ill_sidecar.web.ui.access import current
+from koha_ill_sidecar.web.staff.session import current
 
 
 def staff_context(runtime: Runtime) -> StaffContext:

@@ -21,9 +21,9 @@ from koha_ill_sidecar.web.ui.i18n import DIRECTORY
 
 _PAGES = DIRECTORY.parents[1]
 _PACKAGE = _PAGES.parent
-_TEMPLATES = [("templates/**.html", "jinja2")]
+_TEMPLATES = [("**/templates/**.html", "jinja2")]
 _OPTIONS = {
-    "templates/**.html": {"extensions": "jinja2.ext.i18n", "trim_blocks": "true", "lstrip_blocks": "true"}
+    "**/templates/**.html": {"extensions": "jinja2.ext.i18n", "trim_blocks": "true", "lstrip_blocks": "true"}
 }
 _KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 _TEXTS: Mapping[str, tuple[int, ...]] = {
