@@ -1,12 +1,20 @@
 """Instants of our own tables as a clock on the library's wall shows them."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import func, literal, select, text
+from sqlalchemy import ColumnElement, func, literal, select, text
 
+from koha_ill_sidecar.domain.callbacks import END_OF_DAY
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
+
+
+def in_library_time(due: date) -> datetime | ColumnElement[datetime]:
+    """Return a due date in the library's wall-clock time, as Koha's column holds it."""
+    if not isinstance(due, datetime):
+        return datetime.combine(due, END_OF_DAY)
+    return func.convert_tz(literal(due, UTCDateTime), "+00:00", text("@@session.time_zone"))
 
 
 def library_times(tx: Transaction, instants: Iterable[datetime | None]) -> Mapping[datetime, datetime]:

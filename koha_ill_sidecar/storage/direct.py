@@ -8,7 +8,6 @@ fixed texts with named values, and gain nothing from it; everything else goes th
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import cast
 
 import pymysql
@@ -65,11 +64,6 @@ def _send_compound(tx: Transaction, notes: Sequence[Statement]) -> None:
         _tell_listeners(tx, cursor, statement, values)
     bound = "; ".join(cursor.mogrify(statement, values) for statement, values in notes)
     _execute(tx, cursor, f"BEGIN NOT ATOMIC {bound}; END", {})
-
-
-def in_utc(instant: datetime | None) -> datetime | None:
-    """Return an aware instant as our own tables hold it: UTC without saying so."""
-    return None if instant is None else instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def _tell_listeners(tx: Transaction, cursor: Cursor, statement: str, values: Mapping[str, object]) -> None:

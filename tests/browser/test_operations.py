@@ -18,7 +18,8 @@ from koha_ill_sidecar.services.notices import templates
 from koha_ill_sidecar.services.operations import figures
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
-from koha_ill_sidecar.storage.sidecar import leases, progress, receipts
+from koha_ill_sidecar.storage.sidecar import leases, receipts
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -49,7 +50,7 @@ def _receipt(tx: Transaction, verdict: Verdict) -> int | None:
 def _work(tx: Transaction) -> dict[str, int]:
     """Let something of everything have happened."""
     number = make_request(tx.connection, tx.koha)
-    progress.add_alert(tx, requests.get(tx, number), [lazy("The supplier needs more information.")])
+    sidecar_requests.add_alert(tx, requests.get(tx, number), [lazy("The supplier needs more information.")])
     templates.install(tx)
     tally = FigureCounter()
     for month in range(1, 13):

@@ -14,7 +14,7 @@ from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.requests import lifecycle
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests as stored
-from koha_ill_sidecar.storage.sidecar import progress
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 
 BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 
@@ -59,7 +59,7 @@ def busy(office: Office, database: Database) -> int:
     office.receives(number, {"status": "shipped", "request": {"ill_request_id": number}}, detail="Applied.")
     office.receives(number, b"{not JSON", Verdict.INVALID, event_id="evt_2")
     ill_request = database.transact(stored.get, number)
-    database.transact(progress.add_alert, ill_request, [lazy("The supplier needs more information.")])
+    database.transact(sidecar_requests.add_alert, ill_request, [lazy("The supplier needs more information.")])
     office.does("UPDATE ill_sidecar_requests SET long_values = JSON_OBJECT('tracking', 'RR123456789NO')")
     office.does(
         "UPDATE borrowers SET dateexpiry = '2020-01-31', debarred = '9999-12-31' WHERE borrowernumber = :sam",
@@ -277,7 +277,7 @@ def test_what_people_wrote_never_runs(seat: Seat, office: Office, database: Data
     office.receives(number, {"note": hostile}, Verdict.INVALID, event_id=hostile, detail=hostile)
     office.receives(number, hostile.encode(), Verdict.INVALID, event_id="evt_2")
     word = lazy("It says: %(message)s", message=hostile)
-    database.transact(progress.add_alert, database.transact(stored.get, number), [word])
+    database.transact(sidecar_requests.add_alert, database.transact(stored.get, number), [word])
     clara = seat()
     dialogs: list[str] = []
 

@@ -6,7 +6,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from koha_ill_sidecar.errors import DatabaseUnavailable
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.storage.direct import batch, execute, in_utc, queue
+from koha_ill_sidecar.storage.direct import batch, execute, queue
+from koha_ill_sidecar.storage.sidecar.schema import in_utc
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _ADD = "INSERT INTO ill_sidecar_marks (name, position, moved_at) VALUES (%(name)s, %(position)s, UTC_TIMESTAMP(6))"

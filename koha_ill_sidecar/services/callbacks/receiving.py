@@ -42,11 +42,13 @@ from koha_ill_sidecar.messages import LazyMessage, lazy
 from koha_ill_sidecar.services.notices.sending import send_patron_notice
 from koha_ill_sidecar.services.requests import lifecycle as request_services
 from koha_ill_sidecar.services.requests import statuses
+from koha_ill_sidecar.storage.clock import in_library_time
 from koha_ill_sidecar.storage.koha import comments, requests
 from koha_ill_sidecar.storage.koha.installed import truncate
-from koha_ill_sidecar.storage.sidecar import partner_enquiries, progress, receipts
-from koha_ill_sidecar.storage.sidecar.progress import RequestState, library_time
+from koha_ill_sidecar.storage.sidecar import partner_enquiries, receipts
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt, Receipt
+from koha_ill_sidecar.storage.sidecar.requests import RequestState
 from koha_ill_sidecar.storage.transaction import Transaction
 
 logger = logging.getLogger(__name__)
@@ -181,7 +183,7 @@ def dismiss_alert(tx: Transaction, illrequest_id: int) -> None:
     Raises:
         RequestNotFound: Nothing is known of such a request.
     """
-    if not progress.dismiss_alerts(tx, illrequest_id):
+    if not sidecar_requests.dismiss_alerts(tx, illrequest_id):
         raise RequestNotFound(illrequest_id)
 
 
@@ -193,8 +195,8 @@ def dismiss_read_alert(tx: Transaction, illrequest_id: int, written_at: datetime
         written_at: When it was written. One that was written since stays: nobody has read it yet.
     """
     return (
-        progress.dismiss_alerts(tx, illrequest_id, written_at=written_at)
-        or not progress.get(tx, illrequest_id).alerts
+        sidecar_requests.dismiss_alerts(tx, illrequest_id, written_at=written_at)
+        or not sidecar_requests.get(tx, illrequest_id).alerts
     )
 
 
@@ -352,12 +354,12 @@ def _find_target(tx: Transaction, callback: Callback, report: StatusReport) -> _
 
 def _candidates(tx: Transaction, backend: str, order_id: str) -> Iterable[tuple[Sequence[int], bool]]:
     """Return the requests that may be meant, from the cheapest way of finding them to the dearest."""
-    yield progress.requests_with_order(tx, order_id), False
+    yield sidecar_requests.find_by_order(tx, order_id), False
     # Koha's own confirmation makes the request's number the order's (Koha, Koha/ILL/Backend/Standard.pm confirm).
     if order_id.isascii() and order_id.isdecimal() and len(order_id) < len(str(2**63)):
         yield [int(order_id)], False
     yield receipts.requests_of_order(tx, backend, order_id), True
-    yield progress.requests_with_order_in_koha(tx, order_id), False
+    yield requests.find_by_orderid(tx, order_id), False
 
 
 def _lock(tx: Transaction, callback: Callback, illrequest_id: int) -> _Target | None:
@@ -365,7 +367,7 @@ def _lock(tx: Transaction, callback: Callback, illrequest_id: int) -> _Target | 
         ill_request = requests.get_for_update(tx, illrequest_id)
     except RequestNotFound:
         return None
-    kept = progress.get(tx, illrequest_id)
+    kept = sidecar_requests.get(tx, illrequest_id)
     if ill_request.is_in_progress or not _belongs(ill_request, kept, callback):
         return None
     return _Target(ill_request=ill_request, kept=kept)
@@ -424,7 +426,7 @@ def _refuse_reused_key(tx: Transaction, callback: Callback, first: Receipt) -> R
 
 def _alert_staff(tx: Transaction, illrequest_id: int, what: LazyMessage) -> None:
     try:
-        progress.add_alert(tx, requests.get(tx, illrequest_id), [what])
+        sidecar_requests.add_alert(tx, requests.get(tx, illrequest_id), [what])
     except RequestNotFound:
         logger.info("request of a receipt is gone", extra={"illrequest_id": illrequest_id})
 
@@ -460,7 +462,7 @@ def _apply(tx: Transaction, judged: _Judged) -> None:
     if decision.progress is not None:
         attention = _apply_decision(tx, target, report, decision) or attention
     if attention:
-        progress.add_alert(tx, target.ill_request, attention)
+        sidecar_requests.add_alert(tx, target.ill_request, attention)
 
 
 def _apply_decision(
@@ -476,7 +478,7 @@ def _apply_decision(
     order_id = None if decision.supply.ends_order else decision.supply.order_id
     if not decision.supply.ends_order and order_id is None:
         order_id = _whole(target.kept.order_id, ill_request.orderid)
-    progress.save(
+    sidecar_requests.save_progress(
         tx,
         ill_request,
         decision.progress or target.kept.progress,
@@ -533,7 +535,7 @@ def _supplied(tx: Transaction, kept: RequestState, report: StatusReport, supply:
                 ),
             )
     if supply.due is not None and "due_date" in table.c:
-        columns["due_date"] = library_time(supply.due)
+        columns["due_date"] = in_library_time(supply.due)
     elif supply.due is not None:
         long_values["due_date"] = supply.due.isoformat()
     return _Supplied(columns=columns, long_values=long_values, too_long=too_long)

@@ -17,9 +17,9 @@ from koha_ill_sidecar.services.delivery import messages
 from koha_ill_sidecar.services.operations import figures
 from koha_ill_sidecar.services.operations.figures import ComputedFigures
 from koha_ill_sidecar.storage.koha import libraries, patrons
-from koha_ill_sidecar.storage.sidecar import progress, receipts, waiting
-from koha_ill_sidecar.storage.sidecar.progress import StaffAlert
-from koha_ill_sidecar.storage.sidecar.waiting import WaitingRequests
+from koha_ill_sidecar.storage.sidecar import receipts
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
+from koha_ill_sidecar.storage.sidecar.requests import StaffAlert, WaitingRequests
 from koha_ill_sidecar.storage.transaction import Transaction
 
 MAX_ALERTS = 20
@@ -76,10 +76,10 @@ def load_dashboard(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
     """
     reckoned = figures.latest(tx)
     return Dashboard(
-        alerts=progress.alerts(tx, limit=MAX_ALERTS + 1),
+        alerts=sidecar_requests.find_alerts(tx, limit=MAX_ALERTS + 1),
         failed_messages=messages.count_entries(tx, messages.FAILED_LATELY, delivery, limit=MAX_COUNTED + 1),
         unmatched_callbacks=receipts.count(tx, [Verdict.UNKNOWN_REQUEST], limit=MAX_COUNTED + 1),
-        waiting=waiting.find(tx, WAITING_FOR_STAFF, limit=MAX_COUNTED + 1),
+        waiting=sidecar_requests.count_waiting(tx, WAITING_FOR_STAFF, limit=MAX_COUNTED + 1),
         computed=reckoned,
         rankings=_rankings(tx, reckoned) if reckoned else {},
     )

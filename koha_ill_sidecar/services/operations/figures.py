@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from koha_ill_sidecar.domain.figures import MONTHS, Count, Figures
-from koha_ill_sidecar.storage.koha import request_figures
-from koha_ill_sidecar.storage.sidecar import change_watch, figures
+from koha_ill_sidecar.storage.koha import request_figures, requests
+from koha_ill_sidecar.storage.sidecar import figures
 from koha_ill_sidecar.storage.transaction import Transaction
 
 STEP = 20_000
@@ -63,7 +63,7 @@ def count_requests(tx: Transaction, above: int, about: Span) -> Step:
 
     A million requests are fifty steps.
     """
-    up_to = change_watch.end_of_chunk(tx, above=above, limit=STEP)
+    up_to = requests.end_of_chunk(tx, above=above, limit=STEP)
     if up_to is None:
         return Step(counts=(), above=None)
     counts = [

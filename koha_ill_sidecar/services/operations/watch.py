@@ -13,10 +13,10 @@ from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import RequestNotFound
-from koha_ill_sidecar.storage.koha import requests
+from koha_ill_sidecar.storage.koha import action_logs, requests
 from koha_ill_sidecar.storage.sidecar import change_watch, checkpoints, history, partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
-from koha_ill_sidecar.storage.sidecar.change_watch import KnownStatus
+from koha_ill_sidecar.storage.sidecar.requests import KnownStatus
 from koha_ill_sidecar.storage.transaction import Transaction
 
 CHANGED_IN_KOHA = "changed_in_koha"
@@ -63,9 +63,9 @@ def track_new(tx: Transaction) -> int:
 
     At the very first time none: those that are there already are left to the sweep. Three queries.
     """
-    highest = change_watch.highest_request(tx)
+    highest = requests.highest_id(tx)
     above = checkpoints.advance(tx, _REQUESTS_CHECKPOINT, highest, lag_seconds=_LAG_SECONDS)
-    return change_watch.track(tx, above=above, up_to=highest) if highest > above else 0
+    return sidecar_requests.track(tx, above=above, up_to=highest) if highest > above else 0
 
 
 def candidates_by_log(tx: Transaction) -> list[int]:
@@ -74,7 +74,7 @@ def candidates_by_log(tx: Transaction) -> list[int]:
 
     Koha writes the log only if the preference IllLog is on, so this is the quick way and not the only one.
     """
-    highest = change_watch.highest_log_row(tx)
+    highest = action_logs.highest_id(tx)
     above = checkpoints.advance(tx, _LOG_CHECKPOINT, highest, lag_seconds=_LAG_SECONDS)
     return change_watch.changed_by_log(tx, above=above) if highest > above else []
 
@@ -101,13 +101,13 @@ def sweep(tx: Transaction, *, limit: int) -> SweepResult:
     queries.
     """
     above = checkpoints.get(tx, _SWEEP_CHECKPOINT) or 0
-    up_to = change_watch.end_of_chunk(tx, above=above, limit=limit)
+    up_to = requests.end_of_chunk(tx, above=above, limit=limit)
     is_at_end = up_to is None
     if up_to is None:
-        up_to = change_watch.highest_known(tx)  # what was deleted from the end of Koha's table
+        up_to = sidecar_requests.highest_id(tx)  # what was deleted from the end of Koha's table
         checkpoints.save(tx, _PASSES_CHECKPOINT, completed_passes(tx) + 1)
     suspects = change_watch.changed_in_range(tx, above=above, up_to=up_to)
-    adopted = 0 if is_at_end else change_watch.track(tx, above=above, up_to=up_to)
+    adopted = 0 if is_at_end else sidecar_requests.track(tx, above=above, up_to=up_to)
     checkpoints.save(tx, _SWEEP_CHECKPOINT, 0 if is_at_end else up_to)
     return SweepResult(candidates=tuple(suspects), tracked=adopted, is_at_end=is_at_end)
 
@@ -124,7 +124,7 @@ def handle_change(tx: Transaction, illrequest_id: int) -> ChangeOutcome:
     Our row is locked, Koha's is only read: a colleague's long transaction on the request does not hold us up.
     Our own changes write how they leave the request in their own transaction, so they are never taken for Koha's.
     """
-    seen = change_watch.lock_known(tx, illrequest_id)
+    seen = sidecar_requests.lock_seen(tx, illrequest_id)
     if seen is None:
         return ChangeOutcome.NOTHING
     tx.changed.add(illrequest_id)
@@ -133,7 +133,7 @@ def handle_change(tx: Transaction, illrequest_id: int) -> ChangeOutcome:
     except RequestNotFound:
         return _forget(tx, illrequest_id, seen)
     if _has_stale_alias(ill_request, seen):
-        change_watch.clear_stale_alias(tx, illrequest_id, ill_request.status_alias or "")
+        requests.clear_stale_alias(tx, illrequest_id, ill_request.status_alias or "")
         ill_request = replace(ill_request, status_alias=None)
     sidecar_requests.record_seen(tx, ill_request)
     if seen.status is None:

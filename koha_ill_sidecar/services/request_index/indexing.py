@@ -15,11 +15,11 @@ from pyroaring import BitMap
 from koha_ill_sidecar.domain.request_index.documents import ALL, KEYED_COLUMNS, Document, document
 from koha_ill_sidecar.domain.request_index.terms import PATRON, TEXT, grams, word_terms
 from koha_ill_sidecar.domain.statuses import is_open
-from koha_ill_sidecar.storage.koha import request_documents
+from koha_ill_sidecar.storage.koha import request_documents, requests
 from koha_ill_sidecar.storage.request_index import differences, listing, postings, queue, slices
 from koha_ill_sidecar.storage.request_index.slices import Moves
 from koha_ill_sidecar.storage.request_index.state import COMPLETE_MARK
-from koha_ill_sidecar.storage.sidecar import change_watch, checkpoints
+from koha_ill_sidecar.storage.sidecar import checkpoints
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _BUILT_CHECKPOINT = "index.built"
@@ -103,7 +103,7 @@ def build(tx: Transaction) -> int | None:
         return None
     listing.lock(tx)
     above = checkpoints.get(tx, _BUILT_CHECKPOINT) or 0
-    highest = change_watch.highest_request(tx)
+    highest = requests.highest_id(tx)
     if above < highest:
         up_to = min((postings.bucket_of(above + 1) + 1) * postings.BUCKET - 1, highest)
         done = index(tx, differences.numbers(tx, above=above, up_to=up_to), thoroughly=True)
@@ -164,7 +164,7 @@ def index_written(tx: Transaction) -> int:
 
     Koha's table has no index on when that was, but to read it of every row is quick.
     """
-    highest = change_watch.highest_request(tx)
+    highest = requests.highest_id(tx)
     above = checkpoints.get(tx, _WRITTEN_CHECKPOINT) or 0
     up_to = above + max(_TIMES_AT_ONCE, highest // _ROUNDS_OF_TIMES)
     found = differences.lately_written(tx, above=above, up_to=up_to, seconds=_LAG_SECONDS)

@@ -11,8 +11,8 @@ from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.overview import status_of
 from koha_ill_sidecar.services.requests.statuses import available_actions, graph_of
 from koha_ill_sidecar.storage.koha import letters, requests
-from koha_ill_sidecar.storage.sidecar import progress
-from koha_ill_sidecar.storage.sidecar.progress import RequestState
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
+from koha_ill_sidecar.storage.sidecar.requests import RequestState
 from koha_ill_sidecar.storage.transaction import Transaction
 
 OFFERED = frozenset(
@@ -93,7 +93,7 @@ def load_header(tx: Transaction, illrequest_id: int, workplace: StaffContext) ->
 
 def header_of(tx: Transaction, ill_request: ILLRequest, workplace: StaffContext) -> RequestHeader:
     """Return the head for a request that was read already; three queries at most."""
-    kept = progress.get(tx, ill_request.illrequest_id)
+    kept = sidecar_requests.get(tx, ill_request.illrequest_id)
     suppliers = _other_suppliers(tx, kept, workplace)
     return RequestHeader(
         ill_request=ill_request,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.actors import Actor, Interface
@@ -20,6 +20,11 @@ from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _LONGEST_NAME = 75  # borrowers.userid
+
+STATUS_CHANGES = "action_logs l FORCE INDEX (PRIMARY)"
+"""The log under the name ``l``, read by its primary key; join it with :data:`IS_STATUS_CHANGE`."""
+
+IS_STATUS_CHANGE = "l.module = 'ILL' AND l.action = 'STATUS_CHANGE'"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +104,11 @@ def count_patron_notices(tx: Transaction, illrequest_id: int) -> int:
         columns.object == illrequest_id, columns.module == "ILL", columns.action == "PATRON_NOTICE"
     )
     return int(tx.connection.scalar(statement) or 0)
+
+
+def highest_id(tx: Transaction) -> int:
+    """Return the ID of the newest row, 0 where the log is empty."""
+    return int(tx.connection.scalar(text("SELECT COALESCE(MAX(action_id), 0) FROM action_logs")) or 0)
 
 
 def _add_ill(

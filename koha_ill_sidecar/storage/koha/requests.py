@@ -9,7 +9,7 @@ import functools
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, Table, bindparam, func, insert, select
+from sqlalchemy import ColumnElement, Insert, Select, Table, bindparam, func, insert, select, text
 from sqlalchemy import update as update_table
 
 from koha_ill_sidecar.domain.requests import ILLRequest
@@ -20,6 +20,14 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 COLUMNS = tuple(field.name for field in fields(ILLRequest))
 """Columns of ``illrequests`` that the sidecar reads, as far as the installed version has them."""
+
+SOURCE = "illrequests r"
+"""Koha's requests under the name ``r``, for statements that join them with tables of ours."""
+
+# Koha inserts the row first and sets the backend later (Koha, Koha/ILL/Backend/Standard.pm add_request). A row that is
+# still without one after a minute stays so.
+IS_FINISHED = "(r.backend IS NOT NULL OR r.updated < NOW() - INTERVAL 60 SECOND)"
+"""Condition on ``r``: Koha is not just creating the request."""
 
 
 def get(tx: Transaction, illrequest_id: int) -> ILLRequest:
@@ -86,6 +94,16 @@ def update(tx: Transaction, illrequest_id: int, **columns: object) -> None:
     tx.changed.add(illrequest_id)
 
 
+def clear_stale_alias(tx: Transaction, illrequest_id: int, status_alias: str) -> bool:
+    """
+    Remove the alias that Koha's check-in leaves behind; return whether it was still there.
+
+    Source: Koha, C4/Circulation.pm AddReturn: the alias is cleared in memory, logged as cleared and not stored.
+    """
+    values = {"illrequest_id": illrequest_id, "status_alias": status_alias}
+    return bool(execute(tx, _CLEAR_STALE_ALIAS, values).rowcount)
+
+
 def delete(tx: Transaction, illrequest_id: int) -> None:
     """
     Delete a request; its attributes and comments go with it by foreign key.
@@ -125,6 +143,33 @@ def count_for_limit(
     return int(tx.connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0)
 
 
+def find_by_orderid(tx: Transaction, order_id: str) -> list[int]:
+    """
+    Return the IDs of the requests that have this order ID, or its beginning where it is longer than the column.
+
+    At most five. Koha has no index on it, so this reads the whole table: the last resort.
+    """
+    rows = execute(tx, _BY_ORDERID, {"orderid": order_id[: orderid_length(tx.koha)]}).fetchall()
+    return [int(illrequest_id) for (illrequest_id,) in rows]
+
+
+def orderid_length(koha: InstalledKoha) -> int:
+    """Return how many characters of an order ID the column holds."""
+    length: int | None = getattr(koha.table("illrequests").c.orderid.type, "length", None)
+    return length or 50
+
+
+def highest_id(tx: Transaction) -> int:
+    """Return the newest request's ID, 0 where there is none."""
+    return int(tx.connection.scalar(text("SELECT COALESCE(MAX(illrequest_id), 0) FROM illrequests")) or 0)
+
+
+def end_of_chunk(tx: Transaction, *, above: int, limit: int) -> int | None:
+    """Return the ID of the *limit*-th request above an ID, or of the last; None if there is none."""
+    found: int | None = tx.connection.scalar(_END_OF_CHUNK, {"above": above, "limit": limit})
+    return found
+
+
 def _one(tx: Transaction, statement: Select[Any], illrequest_id: int) -> ILLRequest:
     row = tx.connection.execute(statement, {"b_id": illrequest_id}).mappings().one_or_none()
     if row is None:
@@ -153,6 +198,16 @@ def _lock_request(koha: InstalledKoha) -> tuple[str, tuple[str, ...]]:
 _UPDATE_STATUS = (
     "UPDATE illrequests SET status = %(new)s, status_alias = NULL"
     " WHERE illrequest_id = %(illrequest_id)s AND status <=> %(expected)s"
+)
+
+_CLEAR_STALE_ALIAS = (
+    "UPDATE illrequests SET status_alias = NULL"
+    " WHERE illrequest_id = %(illrequest_id)s AND status = 'RET' AND BINARY status_alias = BINARY %(status_alias)s"
+)
+_BY_ORDERID = "SELECT illrequest_id FROM illrequests WHERE orderid = %(orderid)s LIMIT 5"
+_END_OF_CHUNK = text(
+    "SELECT MAX(illrequest_id) FROM (SELECT illrequest_id FROM illrequests"
+    " WHERE illrequest_id > :above ORDER BY illrequest_id LIMIT :limit) chunk"
 )
 
 

@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.errors import ReceiptNotFound
-from koha_ill_sidecar.storage.direct import execute, in_utc
-from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, receipts, utc_now
+from koha_ill_sidecar.storage.direct import execute
+from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, in_utc, receipts, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
 

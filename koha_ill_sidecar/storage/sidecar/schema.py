@@ -43,11 +43,16 @@ class UTCDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("an instant without a time zone cannot be stored")
-        return value.astimezone(UTC).replace(tzinfo=None)
+        return in_utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         del dialect
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+def in_utc(instant: datetime | None) -> datetime | None:
+    """Return an aware instant as these tables hold it, for statements that bypass SQLAlchemy's types."""
+    return None if instant is None else instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def utc_now() -> TextClause:

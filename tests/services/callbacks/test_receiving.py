@@ -16,7 +16,7 @@ from koha_ill_sidecar.domain.notices import MESSAGE_NAMES
 from koha_ill_sidecar.errors import ReceiptNotReplayable
 from koha_ill_sidecar.services.callbacks.receiving import Callback, Received, read_callback, receive, replay
 from koha_ill_sidecar.storage.koha import comments, requests
-from koha_ill_sidecar.storage.sidecar import progress, receipts
+from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptFilter
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -70,7 +70,7 @@ def acme_request(tx: Transaction, **columns: Any) -> int:
 
 def words(tx: Transaction, illrequest_id: int) -> str:
     """Return what the staff are told, in English."""
-    return " ".join(map(str, progress.get(tx, illrequest_id).alerts))
+    return " ".join(map(str, sidecar_requests.get(tx, illrequest_id).alerts))
 
 
 def log_of(tx: Transaction, illrequest_id: int) -> list[tuple[Any, Any]]:
@@ -133,7 +133,7 @@ def test_a_delivery_completes_the_request_and_keeps_the_facts(tx: Transaction) -
         "https://example.org/a",
     )
     assert ill_request.completed == tx.connection.scalar(text("SELECT CURDATE()"))
-    assert progress.get(tx, number).long_values == {"cost": "12.50 EUR", "tracking": "1Z"}
+    assert sidecar_requests.get(tx, number).long_values == {"cost": "12.50 EUR", "tracking": "1Z"}
     if tx.koha.has("statistics", "illrequest_id"):
         counted = text("SELECT COUNT(*) FROM statistics WHERE illrequest_id = :id AND type = 'illreq_comp'")
         assert tx.connection.scalar(counted, {"id": number}) == 1
@@ -237,7 +237,7 @@ def test_attention_goes_when_somebody_attended(tx: Transaction) -> None:
     number = acme_request(tx)
     send(tx, event("e1", "conditional"), number)
 
-    assert progress.dismiss_alerts(tx, number)
+    assert sidecar_requests.dismiss_alerts(tx, number)
     assert words(tx, number) == ""
 
 
@@ -297,7 +297,7 @@ def test_a_due_date_is_the_end_of_that_day_at_the_library(tx: Transaction) -> No
     if tx.koha.has("illrequests", "due_date"):
         assert str(requests.get(tx, number).due_date) == "2026-04-01 23:59:00"
     else:
-        assert progress.get(tx, number).long_values == {"due_date": "2026-04-01"}
+        assert sidecar_requests.get(tx, number).long_values == {"due_date": "2026-04-01"}
 
 
 def test_a_due_moment_is_told_in_the_librarys_time(tx: Transaction) -> None:
@@ -322,7 +322,7 @@ def test_values_longer_than_kohas_columns_never_fail_a_callback(tx: Transaction)
         number,
     )
 
-    ill_request, kept = requests.get(tx, number), progress.get(tx, number)
+    ill_request, kept = requests.get(tx, number), sidecar_requests.get(tx, number)
     assert received.verdict is Verdict.APPLIED
     assert (ill_request.orderid, ill_request.accessurl) == ("9" * 50, None)
     assert (kept.order_id, kept.long_values) == (order_id, {"access_url": url})
@@ -336,7 +336,7 @@ def test_a_long_order_number_stays_whole_through_later_changes(tx: Transaction) 
 
     send(tx, event("e2", "delivered", minutes=1, request={"order_id": order_id}))
 
-    assert progress.get(tx, number).order_id == order_id
+    assert sidecar_requests.get(tx, number).order_id == order_id
     assert requests.get(tx, number).status == "COMP"
 
 

@@ -19,7 +19,8 @@ from koha_ill_sidecar.services.requests import creation, patron_actions
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.storage.koha import attributes, requests
 from koha_ill_sidecar.storage.koha.installed import KohaVersion
-from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, progress, receipts
+from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, receipts
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -105,7 +106,7 @@ def test_deleting_takes_everything_but_the_log_along(tx: Transaction) -> None:
     service.add_comment(tx, number, "To be deleted.", STAFF)
     service.change_status_alias(tx, number, "WAITING", STAFF)
     partner_enquiries.add(tx, number, borrowernumber=NORTH, address="a@b.example", message_id=None)
-    progress.add_alert(tx, requests.get(tx, number), [lazy("Look!")])
+    sidecar_requests.add_alert(tx, requests.get(tx, number), [lazy("Look!")])
     receipt = receipts.add(
         tx,
         NewReceipt(

@@ -24,7 +24,7 @@ _MADE_OF_PARTS = frozenset(
         "messages.py",
         "errors.py",
         "domain/callbacks.py",
-        "storage/sidecar/progress.py",
+        "storage/sidecar/requests.py",
         "domain/delivery_reasons.py",
     }
 )

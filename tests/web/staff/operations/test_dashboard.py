@@ -31,7 +31,7 @@ from koha_ill_sidecar.services.delivery.dispatcher import Dispatcher
 from koha_ill_sidecar.services.operations import figures
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
-from koha_ill_sidecar.storage.sidecar import progress
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.staff.operations import plots
 
@@ -59,7 +59,7 @@ def tile(page: str, label: str) -> str:
 
 
 def ask_for_attention(tx: Transaction, number: int, *words: LazyMessage) -> None:
-    progress.add_alert(tx, requests.get(tx, number), words)
+    sidecar_requests.add_alert(tx, requests.get(tx, number), words)
 
 
 def test_what_waits_for_the_desk_is_counted_with_the_oldest(

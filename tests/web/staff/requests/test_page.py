@@ -25,7 +25,7 @@ from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.requests import lifecycle
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests as stored
-from koha_ill_sidecar.storage.sidecar import progress
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.web.app import create_app
 
 BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
@@ -615,7 +615,7 @@ def test_a_word_to_the_staff_stays_until_somebody_looked(
     number = office.request()
     ill_request = database.transact(stored.get, number)
     word = lazy("It says: %(message)s", message="We <lost> it.")
-    database.transact(progress.add_alert, ill_request, [word])
+    database.transact(sidecar_requests.add_alert, ill_request, [word])
     assert "It says: We &lt;lost&gt; it." in clara.get(f"/requests/{number}").text
 
     form = {"written_at": value_of(clara.get(f"/requests/{number}").text, "written_at")}
@@ -632,9 +632,9 @@ def test_a_word_that_came_since_the_page_was_opened_stays(
 ) -> None:
     number = office.request()
     ill_request = database.transact(stored.get, number)
-    database.transact(progress.add_alert, ill_request, [lazy("The first.")])
+    database.transact(sidecar_requests.add_alert, ill_request, [lazy("The first.")])
     read = value_of(clara.get(f"/requests/{number}").text, "written_at")
-    database.transact(progress.add_alert, ill_request, [lazy("The second.")])
+    database.transact(sidecar_requests.add_alert, ill_request, [lazy("The second.")])
 
     form = {"written_at": read if forged is None else forged}
     answer = clara.post(f"/requests/{number}/attended", form, follow=True)
@@ -653,7 +653,7 @@ def test_a_word_to_the_staff_is_in_the_language_of_the_page(
         reason=lazy("the request's status %(status)s does not allow it", status="CHK"),
     )
     says = lazy("It says: %(message)s", message="<script>alert(1)</script> 100 %(sure)s")
-    database.transact(progress.add_alert, database.transact(stored.get, number), [what, says])
+    database.transact(sidecar_requests.add_alert, database.transact(stored.get, number), [what, says])
     clara.post("/language", {"language": "zh-Hant-TW"})
 
     page = clara.get(f"/requests/{number}").text
@@ -679,7 +679,7 @@ def test_what_koha_has_no_room_for_is_shown(clara: Desk, office: Office, databas
     number = office.request(orderid="A-1")
     ill_request = database.transact(stored.get, number)
     database.transact(
-        progress.save,
+        sidecar_requests.save_progress,
         ill_request,
         Progress(status=ReportedStatus.WILL_SUPPLY),
         order_id="A-1-and-more",
@@ -742,7 +742,7 @@ def test_whatever_people_wrote_stays_text(
     office.receives(number, hostile.encode(), Verdict.INVALID, event_id="evt_2")
     ill_request = database.transact(stored.get, number)
     word = lazy("It says: %(message)s", message=hostile)
-    database.transact(progress.add_alert, ill_request, [word])
+    database.transact(sidecar_requests.add_alert, ill_request, [word])
     office.does(
         "UPDATE ill_sidecar_requests SET long_values = JSON_OBJECT('cost', :text, :text, 'x'),"
         " supplier_backend = :text",

@@ -10,7 +10,7 @@ from koha_ill_sidecar.domain.status_reports import MAX_TEXT
 from koha_ill_sidecar.messages import LazyMessage, lazy, literal
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
-from koha_ill_sidecar.storage.sidecar import progress
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
 
 LATE = lazy("It is %(status)s, 100 %% sure: %(why)s", status=lazy("late"), why="[\"雪\", '%(x)s']\n")
@@ -18,7 +18,7 @@ LATE = lazy("It is %(status)s, 100 %% sure: %(why)s", status=lazy("late"), why="
 
 def asked(tx: Transaction, *attention: LazyMessage) -> int:
     number = make_request(tx.connection, tx.koha)
-    progress.add_alert(tx, requests.get(tx, number), attention)
+    sidecar_requests.add_alert(tx, requests.get(tx, number), attention)
     return number
 
 
@@ -27,8 +27,8 @@ def test_words_to_the_staff_are_read_as_they_were_written(tx: Transaction) -> No
 
     number = asked(tx, *words)
 
-    assert progress.get(tx, number).alerts == words
-    (note,) = progress.alerts(tx, limit=5)
+    assert sidecar_requests.get(tx, number).alerts == words
+    (note,) = sidecar_requests.find_alerts(tx, limit=5)
     assert (note.illrequest_id, note.messages) == (number, words)
 
 
@@ -38,7 +38,7 @@ def test_what_the_supplier_says_is_kept_whole_in_whatever_script(tx: Transaction
 
     number = asked(tx, words)
 
-    assert progress.get(tx, number).alerts == (words,)
+    assert sidecar_requests.get(tx, number).alerts == (words,)
 
 
 def test_numbers_in_a_word_to_the_staff_are_kept_as_texts(tx: Transaction) -> None:
@@ -47,18 +47,18 @@ def test_numbers_in_a_word_to_the_staff_are_kept_as_texts(tx: Transaction) -> No
     assert json.loads(tx.connection.scalar(text("SELECT attention FROM ill_sidecar_requests"))) == [
         ["receipt %(number)s has both", {"number": "7"}]
     ]
-    assert [str(one) for one in progress.get(tx, number).alerts] == ["receipt 7 has both"]
+    assert [str(one) for one in sidecar_requests.get(tx, number).alerts] == ["receipt 7 has both"]
 
 
 def test_a_text_that_an_earlier_version_wrote_is_one_sentence(tx: Transaction) -> None:
     number = asked(tx)
     tx.connection.execute(text("UPDATE ill_sidecar_requests SET attention = 'It is 100 %(sure)s lost.'"))
 
-    assert [str(one) for one in progress.get(tx, number).alerts] == ["It is 100 %(sure)s lost."]
+    assert [str(one) for one in sidecar_requests.get(tx, number).alerts] == ["It is 100 %(sure)s lost."]
 
 
 def ask(tx: Transaction, number: int, *attention: LazyMessage) -> None:
-    progress.add_alert(tx, requests.get(tx, number), attention)
+    sidecar_requests.add_alert(tx, requests.get(tx, number), attention)
 
 
 def test_a_new_word_stands_behind_those_that_nobody_attended_to(tx: Transaction) -> None:
@@ -67,7 +67,7 @@ def test_a_new_word_stands_behind_those_that_nobody_attended_to(tx: Transaction)
 
     ask(tx, number, lost)
 
-    assert progress.get(tx, number).alerts == (LATE, lost)
+    assert sidecar_requests.get(tx, number).alerts == (LATE, lost)
 
 
 def test_the_same_is_not_said_twice(tx: Transaction) -> None:
@@ -76,16 +76,16 @@ def test_the_same_is_not_said_twice(tx: Transaction) -> None:
     ask(tx, number, literal("a"), literal("b"))
     ask(tx, number, LATE)
 
-    assert progress.get(tx, number).alerts == (LATE, literal("a"), literal("b"))
+    assert sidecar_requests.get(tx, number).alerts == (LATE, literal("a"), literal("b"))
 
 
 def test_what_was_attended_to_does_not_come_back(tx: Transaction) -> None:
     number = asked(tx, LATE)
-    progress.dismiss_alerts(tx, number)
+    sidecar_requests.dismiss_alerts(tx, number)
 
     ask(tx, number, literal("b"))
 
-    assert progress.get(tx, number).alerts == (literal("b"),)
+    assert sidecar_requests.get(tx, number).alerts == (literal("b"),)
 
 
 def test_of_very_many_words_the_oldest_give_way_and_that_is_said(tx: Transaction) -> None:
@@ -93,10 +93,12 @@ def test_of_very_many_words_the_oldest_give_way_and_that_is_said(tx: Transaction
     for each in range(30):
         ask(tx, number, literal(str(each)))
 
-    first, *others = progress.get(tx, number).alerts
+    first, *others = sidecar_requests.get(tx, number).alerts
 
-    assert first == progress.LEFT_OUT
-    assert [str(one) for one in others] == [str(each) for each in range(30 - progress.MAX_ALERTS + 1, 30)]
+    assert first == sidecar_requests.LEFT_OUT
+    assert [str(one) for one in others] == [
+        str(each) for each in range(30 - sidecar_requests.MAX_ALERTS + 1, 30)
+    ]
 
 
 @pytest.mark.parametrize("character", ["雪", "🦉", "\x01"])
@@ -105,9 +107,9 @@ def test_long_words_fit_into_their_column(tx: Transaction, character: str) -> No
     for each in range(5):
         ask(tx, number, lazy("%(number)s %(message)s", number=each, message=character * MAX_TEXT))
 
-    first, *others = progress.get(tx, number).alerts
+    first, *others = sidecar_requests.get(tx, number).alerts
 
-    assert first == progress.LEFT_OUT
+    assert first == sidecar_requests.LEFT_OUT
     assert others[-1].values["number"] == "4"
 
 
@@ -129,13 +131,13 @@ def test_words_of_two_callbacks_at_once_are_both_kept(database: Database, admin:
         one.result(10)
         other.result(10)
 
-    kept = database.transact(progress.get, number).alerts
+    kept = database.transact(sidecar_requests.get, number).alerts
     assert [str(word) for word in kept] == ["one", "other"]
 
 
 def test_where_nobody_is_asked_there_are_no_words(tx: Transaction) -> None:
     number = asked(tx, LATE)
-    progress.dismiss_alerts(tx, number)
+    sidecar_requests.dismiss_alerts(tx, number)
 
-    assert progress.get(tx, number).alerts == ()
-    assert progress.alerts(tx, limit=5) == []
+    assert sidecar_requests.get(tx, number).alerts == ()
+    assert sidecar_requests.find_alerts(tx, limit=5) == []
