@@ -1,4 +1,4 @@
-"""``koha-ill-sidecar doctor``: is everything as it should be?"""
+"""``koha-ill-sidecar doctor``: check everything that the sidecar depends on."""
 
 import time
 
@@ -7,8 +7,8 @@ import click
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json
 from koha_ill_sidecar.errors import ConfigurationError
-from koha_ill_sidecar.messages import LazyMessage
-from koha_ill_sidecar.services.doctor import Finding, Verdict, examine
+from koha_ill_sidecar.services.doctor.examination import examine
+from koha_ill_sidecar.services.doctor.findings import Finding, Verdict, fail
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
@@ -21,8 +21,8 @@ def doctor(context: CommandContext, ctx: click.Context, *, as_json: bool) -> Non
     """
     Check the configuration, the database, Koha and the mail.
 
-    Prints a line a check: its name, ok, warn or fail, what was seen, and what to do. Changes nothing. Exits with 1 if
-    a check failed.
+    Prints one line per check: its name, ok, warn or fail, what was seen, and what to do. Changes nothing.
+    Exits with 1 if a check failed.
     """
     findings = _findings(context)
     if as_json:
@@ -33,24 +33,16 @@ def doctor(context: CommandContext, ctx: click.Context, *, as_json: bool) -> Non
     ctx.exit(1 if any(finding.verdict is Verdict.FAIL for finding in findings) else 0)
 
 
-def _findings(context: CommandContext) -> list[Finding[LazyMessage | str]]:
+def _findings(context: CommandContext) -> list[Finding]:
     try:
         settings = context.settings
     except ConfigurationError as error:
-        return [_misconfigured(problem) for problem in error.problems]
+        advice = "See config.example.yaml for every key."
+        return [fail("configuration", problem, advice) for problem in error.problems]
     return examine(settings, context.database, context.runtime.mailer, clock=time.time)
 
 
-def _misconfigured(problem: str) -> Finding[str]:
-    return Finding(
-        name="configuration",
-        verdict=Verdict.FAIL,
-        seen=problem,
-        advice="See config.example.yaml for every key.",
-    )
-
-
-def _print(finding: Finding[LazyMessage | str]) -> None:
+def _print(finding: Finding) -> None:
     name = finding.name.ljust(14)
     verdict = click.style(finding.verdict.ljust(4), fg=_COLOURS[finding.verdict])
     advice = f" -> {finding.advice}" if finding.advice else ""

@@ -1,4 +1,4 @@
-"""Checks of the server, of our account on it, and of whether Koha's tables are what we know."""
+"""Checks of the database server, of our account on it, of Koha's tables and of ours."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,19 +7,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.messages import LazyMessage
-from koha_ill_sidecar.services.doctor.findings import Finding, database_said, fail, failure, ok, warn
+from koha_ill_sidecar.services.doctor.findings import Finding, fail, fail_with, ok, server_message, warn
+from koha_ill_sidecar.services.request_index import indexing
 from koha_ill_sidecar.storage import inspection
 from koha_ill_sidecar.storage.database import Database, connection_advice
 from koha_ill_sidecar.storage.koha import schema
 from koha_ill_sidecar.storage.koha.installed import OLDEST_SUPPORTED
 from koha_ill_sidecar.storage.sidecar import migrations
+from koha_ill_sidecar.storage.transaction import Transaction
 
 _CLOCK_WARNING_SECONDS = 2.0
 _CLOCK_FAILURE_SECONDS = 60.0
-"""Signatures of callbacks are judged by this host's clock, leases by the database's."""
+"""Signatures of callbacks depend on this host's clock, leases on the database's."""
 
 _CONNECTIONS = 60  # Koha's own processes take some dozens; ours are the pool of each host
+_MANY_WAITING = 5000  # changes; ten steps of the job that indexes them
 _FEATURES = (
     ("illbatches", None, "batches"),
     ("message_queue", "failure_code", "reasons of failed messages on Koha's pages"),
@@ -29,13 +31,13 @@ _FEATURES = (
 )
 
 
-def cannot_connect(error: SQLAlchemyError) -> Finding[str]:
-    """Return why there is no connection."""
-    return fail("connection", database_said(error), connection_advice(error))
+def cannot_connect(error: SQLAlchemyError) -> Finding:
+    """Report why there is no connection."""
+    return fail("connection", server_message(error), connection_advice(error))
 
 
-def check_server(connection: Connection) -> Iterator[Finding[str]]:
-    """Judge version and limits of the server."""
+def check_server(connection: Connection) -> Iterator[Finding]:
+    """Check that the server can be written to and takes enough connections."""
     server = inspection.server(connection)
     if server.is_read_only:
         yield fail("server", f"{server.version} is read-only", "Name the primary server, not a replica.")
@@ -49,22 +51,22 @@ def check_server(connection: Connection) -> Iterator[Finding[str]]:
         yield ok("server", server.version)
 
 
-def check_clock(connection: Connection, clock: Callable[[], float]) -> Iterator[Finding[str]]:
+def check_clock(connection: Connection, clock: Callable[[], float]) -> Iterator[Finding]:
     """Compare the server's clock with this host's."""
     before = clock()
-    theirs = inspection.server(connection).now_utc
-    apart = abs(theirs - (before + clock()) / 2)
+    server_time = inspection.server(connection).now_utc
+    seconds_apart = abs(server_time - (before + clock()) / 2)
     advice = "Let both hosts follow the same time source (chrony, systemd-timesyncd)."
-    if apart > _CLOCK_FAILURE_SECONDS:
-        yield fail("clock", f"this host and the database are {apart:.0f} s apart", advice)
-    elif apart > _CLOCK_WARNING_SECONDS:
-        yield warn("clock", f"this host and the database are {apart:.1f} s apart", advice)
+    if seconds_apart > _CLOCK_FAILURE_SECONDS:
+        yield fail("clock", f"this host and the database are {seconds_apart:.0f} s apart", advice)
+    elif seconds_apart > _CLOCK_WARNING_SECONDS:
+        yield warn("clock", f"this host and the database are {seconds_apart:.1f} s apart", advice)
     else:
         yield ok("clock", "this host and the database agree")
 
 
-def check_time_zone(connection: Connection, settings: Settings) -> Iterator[Finding[str]]:
-    """Judge whether Koha's times and ours will agree."""
+def check_time_zone(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Check that Koha's times and ours will agree."""
     server = inspection.server(connection)
     wanted = settings.koha.database.timezone
     if wanted and server.time_zone != wanted:
@@ -88,8 +90,8 @@ def check_time_zone(connection: Connection, settings: Settings) -> Iterator[Find
         yield ok("time zone", f"the server's own ({server.system_time_zone}), as in koha-conf.xml{names}")
 
 
-def check_privileges(connection: Connection) -> Iterator[Finding[str]]:
-    """Compare what our user may do with what it needs."""
+def check_privileges(connection: Connection) -> Iterator[Finding]:
+    """Compare the privileges of our database user with those it needs."""
     held = inspection.held_privileges(connection)
     needed = inspection.needed_privileges(connection)
     tables = inspection.existing_tables(connection)
@@ -110,10 +112,10 @@ def check_privileges(connection: Connection) -> Iterator[Finding[str]]:
         yield ok("privileges", "what is needed, and no more")
 
 
-def check_koha(database: Database) -> Iterator[Finding[str]]:
-    """Judge version, tables and columns."""
+def check_koha(database: Database) -> Iterator[Finding]:
+    """Check Koha's version, and name the features that it lacks."""
     koha = database.koha()
-    absent = [what for table, column, what in _FEATURES if not koha.has(table, column)]
+    absent = [feature for table, column, feature in _FEATURES if not koha.has(table, column)]
     if koha.version < OLDEST_SUPPORTED:
         yield warn(
             "koha",
@@ -126,14 +128,27 @@ def check_koha(database: Database) -> Iterator[Finding[str]]:
     yield ok("tables", f"all there; this Koha does without {', '.join(absent)}" if absent else "all there")
 
 
-def check_own_tables(connection: Connection) -> Iterator[Finding[str | LazyMessage]]:
-    """Judge whether `migrate` has been run."""
+def check_own_tables(connection: Connection) -> Iterator[Finding]:
+    """Check that `migrate` has been run."""
     try:
         migrations.require_current(connection)
     except SidecarError as error:
-        yield failure("sidecar tables", error)
+        yield fail_with("sidecar tables", error)
     else:
         yield ok("sidecar tables", "up to date")
+
+
+def check_request_index(tx: Transaction) -> Iterator[Finding]:
+    """Check that the index of requests is built and follows the changes."""
+    found = indexing.progress(tx)
+    state = f"{found.indexed:,} of {found.of:,} requests"
+    advice = "Let a worker run (koha-ill-sidecar run), or run: koha-ill-sidecar requests reindex"
+    if not found.is_complete:
+        yield warn("request index", f"not yet built: {state}", advice)
+    elif found.waiting > _MANY_WAITING:
+        yield warn("request index", f"{state}; {found.waiting:,} changes wait", advice)
+    else:
+        yield ok("request index", state)
 
 
 def _missing(held: inspection.Held, needed: inspection.Privileges, tables: frozenset[str]) -> list[str]:
@@ -143,10 +158,10 @@ def _missing(held: inspection.Held, needed: inspection.Privileges, tables: froze
     return [
         f"{privilege} on {table}"
         for table, privileges in needed.items()
-        # Without a privilege on it we cannot see a table, so one that some versions lack is given the benefit.
+        # A table without a privilege on it is invisible, so one that some versions lack may simply be absent.
         if table in tables or not _may_be_absent(table)
         for privilege in sorted(privileges)
-        # Who may do it to the whole table may do it to a column.
+        # A privilege on the whole table covers its columns.
         if not {privilege, privilege.partition(" (")[0]} & {*everywhere, *held.tables.get(table, ())}
     ]
 

@@ -3,17 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.messages import LazyMessage, lazy, literal
-
-Said_co = TypeVar("Said_co", bound=LazyMessage | str, covariant=True)
-"""How a finding is worded: as a sentence where a page shows it, else as a text."""
-
-_Words = TypeVar("_Words", bound=LazyMessage | str)
 
 
 class Verdict(StrEnum):
@@ -25,39 +20,39 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding(Generic[Said_co]):
+class Finding:
     """
     What one check found.
 
     Attributes:
         name: Which check, the same in every version.
         seen: What was found.
-        advice: What to do; empty where there is nothing.
+        advice: What to do; empty where there is nothing to do.
     """
 
     name: str
     verdict: Verdict
-    seen: Said_co
-    advice: Said_co | Literal[""] = ""
+    seen: LazyMessage
+    advice: LazyMessage | Literal[""] = ""
 
 
-def ok(name: str, seen: _Words) -> Finding[_Words]:
-    """Say that all is well."""
-    return Finding(name=name, verdict=Verdict.OK, seen=seen)
+def ok(name: str, seen: LazyMessage | str) -> Finding:
+    """Report that all is well; a text that is not lazy is for the command line alone, and stays English."""
+    return Finding(name=name, verdict=Verdict.OK, seen=_message(seen))
 
 
-def warn(name: str, seen: _Words, advice: _Words) -> Finding[_Words]:
-    """Say that it works, but not as it should."""
-    return Finding(name=name, verdict=Verdict.WARN, seen=seen, advice=advice)
+def warn(name: str, seen: LazyMessage | str, advice: LazyMessage | str) -> Finding:
+    """Report what works, but not as it should."""
+    return Finding(name=name, verdict=Verdict.WARN, seen=_message(seen), advice=_message(advice))
 
 
-def fail(name: str, seen: _Words, advice: _Words) -> Finding[_Words]:
-    """Say that it cannot work."""
-    return Finding(name=name, verdict=Verdict.FAIL, seen=seen, advice=advice)
+def fail(name: str, seen: LazyMessage | str, advice: LazyMessage | str) -> Finding:
+    """Report what cannot work."""
+    return Finding(name=name, verdict=Verdict.FAIL, seen=_message(seen), advice=_message(advice))
 
 
-def failure(name: str, error: SidecarError) -> Finding[LazyMessage]:
-    """Put one of our errors, which say first what was wrong and then how to mend it, into a finding."""
+def fail_with(name: str, error: SidecarError) -> Finding:
+    """Report one of our errors, whose first sentence is what was wrong and the rest how to fix it."""
     seen, _, advice = str(error).partition(". ")
     return Finding(
         name=name,
@@ -67,23 +62,25 @@ def failure(name: str, error: SidecarError) -> Finding[LazyMessage]:
     )
 
 
-def guarded(
-    name: str, check: Callable[[], Iterable[Finding[_Words]]]
-) -> Iterator[Finding[_Words | LazyMessage]]:
-    """Run one check; what hinders it becomes its finding, and the next goes on."""
+def guarded(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """Run one check; an error becomes its finding, so that the next check runs all the same."""
     try:
         yield from check()
     except SidecarError as error:
-        yield failure(name, error)
+        yield fail_with(name, error)
     except SQLAlchemyError as error:
         yield fail(
             name,
-            lazy("could not look: %(error)s", error=database_said(error)),
+            lazy("could not look: %(error)s", error=server_message(error)),
             lazy("See the checks above."),
         )
 
 
-def database_said(error: SQLAlchemyError) -> str:
-    """Return the server's own words."""
+def server_message(error: SQLAlchemyError) -> str:
+    """Return MariaDB's own message and error number."""
     arguments: Sequence[object] = getattr(error.orig, "args", ()) if isinstance(error, DBAPIError) else ()
     return f"{arguments[1]} ({arguments[0]})" if len(arguments) > 1 else str(error)
+
+
+def _message(text: LazyMessage | str) -> LazyMessage:
+    return literal(text) if isinstance(text, str) else text

@@ -1,42 +1,24 @@
 """Checks of how Koha is set up for interlibrary loans."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 
 from koha_ill_sidecar.config.settings import Settings, Transport
-from koha_ill_sidecar.messages import LazyMessage, lazy, literal
+from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode
+from koha_ill_sidecar.messages import lazy, literal
 from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok, warn
 from koha_ill_sidecar.storage import inspection
 from koha_ill_sidecar.storage.transaction import Transaction
-
-LETTERS = (
-    "ILL_PARTNER_REQ",
-    "ILL_PICKUP_READY",
-    "ILL_REQUEST_CANCEL",
-    "ILL_REQUEST_MODIFIED",
-    "ILL_REQUEST_UNAVAIL",
-    "ILL_REQUEST_UPDATE",
-)
-"""The notices of Koha's ILL module; each is needed as email, and SMS is a library's choice."""
 
 _OTHER_SENDER_WINDOW = timedelta(days=7)
 _SHOWN = 10
 _NO_BACKEND = "–"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DoctorContext:
-    """What these checks look at."""
-
-    settings: Settings
-    tx: Transaction
-
-
-def check_preferences(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
-    """Judge the preferences without which ILL or its traces are missing."""
-    preferences = patient.tx.preferences
-    found = list(_odd_preferences(patient))
+def check_preferences(settings: Settings, tx: Transaction) -> Iterator[Finding]:
+    """Check the preferences that hide requests, their log or their mail."""
+    preferences = tx.preferences
+    found = list(_odd_preferences(settings, tx))
     yield from found
     if not found:
         asked = preferences.text("ILLSendStaffNotices")
@@ -46,8 +28,8 @@ def check_preferences(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
         )
 
 
-def _odd_preferences(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
-    preferences = patient.tx.preferences
+def _odd_preferences(settings: Settings, tx: Transaction) -> Iterator[Finding]:
+    preferences = tx.preferences
     if not preferences.flag("ILLModule"):
         yield warn(
             "preferences",
@@ -73,7 +55,7 @@ def _odd_preferences(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
             lazy("Empty SendAllEmailsTo in Koha, unless this is a test system."),
         )
     driver = preferences.text("SMSSendDriver")
-    if driver not in ("", "Email") and Transport.SMS in patient.settings.delivery.transports:
+    if driver not in ("", "Email") and Transport.SMS in settings.delivery.transports:
         yield warn(
             "preferences",
             lazy(
@@ -84,10 +66,11 @@ def _odd_preferences(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
         )
 
 
-def check_letters(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
-    """Find notices that could not be sent because no letter is there."""
-    there = inspection.letters(patient.tx.connection, LETTERS)
-    missing = [code for code in LETTERS if (code, "email") not in there]
+def check_letters(_settings: Settings, tx: Transaction) -> Iterator[Finding]:
+    """Check that each notice of Koha's core has an email letter; SMS is a library's choice."""
+    codes = sorted(code.value for code in NoticeCode)
+    there = inspection.letters(tx.connection, codes)
+    missing = [code for code in codes if (code, EMAIL) not in there]
     if missing:
         yield warn(
             "letters",
@@ -95,13 +78,13 @@ def check_letters(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
             lazy("Run: koha-ill-sidecar notices install --only-missing"),
         )
     else:
-        yield ok("letters", lazy("all %(number)s are there", number=len(LETTERS)))
+        yield ok("letters", lazy("all %(number)s are there", number=len(codes)))
 
 
-def check_partners(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
+def check_partners(settings: Settings, tx: Transaction) -> Iterator[Finding]:
     """Find partner libraries that cannot be asked."""
-    category = patient.tx.preferences.text("ILLPartnerCode") or patient.settings.koha.site.partner_code
-    found = inspection.partners(patient.tx.connection, category)
+    category = tx.preferences.text("ILLPartnerCode") or settings.koha.site.partner_code
+    found = inspection.partners(tx.connection, category)
     without = [str(borrowernumber) for borrowernumber, has_address in found if not has_address]
     if not found:
         yield warn(
@@ -134,17 +117,17 @@ def check_partners(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
         )
 
 
-def check_backends(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
+def check_backends(settings: Settings, tx: Transaction) -> Iterator[Finding]:
     """
     Find requests whose backend this Koha does not have: one of them empties Koha's whole list of requests.
 
     Source: Koha, Koha/ILL/Backends.pm and Koha/ILL/Request.pm (load_backend).
     """
-    names = inspection.backend_names(patient.tx.connection)
-    installed = {patient.tx.koha.generic_backend, *_perl_backends(patient)}
+    names = inspection.backend_names(tx.connection)
+    installed = {tx.koha.generic_backend, *_perl_backends(settings)}
     unknown = {name or _NO_BACKEND: count for name, count in names.items() if name not in installed}
     listed = ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
-    plugins = inspection.backend_plugins(patient.tx.connection)
+    plugins = inspection.backend_plugins(tx.connection)
     if not unknown:
         known = ", ".join(sorted(name for name in names if name))
         yield ok("backends", literal(known) if known else lazy("no requests yet"))
@@ -157,11 +140,7 @@ def check_backends(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
                 plugins=", ".join(plugins),
             ),
         )
-    elif (
-        patient.settings.koha.backend_directory
-        or _NO_BACKEND in unknown
-        or _is_other_generic(patient, unknown)
-    ):
+    elif settings.koha.backend_directory or _NO_BACKEND in unknown or _is_other_generic(tx, unknown):
         yield fail(
             "backends",
             lazy(
@@ -171,7 +150,7 @@ def check_backends(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
             ),
             lazy(
                 "Install the backend, or give these requests the backend %(backend)s.",
-                backend=patient.tx.koha.generic_backend,
+                backend=tx.koha.generic_backend,
             ),
         )
     else:
@@ -182,28 +161,28 @@ def check_backends(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
         )
 
 
-def _perl_backends(patient: DoctorContext) -> set[str]:
-    directory = patient.settings.koha.backend_directory
+def _perl_backends(settings: Settings) -> set[str]:
+    directory = settings.koha.backend_directory
     if directory is None or not directory.is_dir():
         return set()
     return {entry.name for entry in directory.iterdir() if entry.is_dir()}
 
 
-def _is_other_generic(patient: DoctorContext, unknown: dict[str, int]) -> bool:
-    """Return whether `Standard` is met before 24.11, where no Koha has it."""
-    return patient.tx.koha.generic_backend != "Standard" and "Standard" in unknown
+def _is_other_generic(tx: Transaction, unknown: dict[str, int]) -> bool:
+    """Return whether requests have the backend `Standard` before 24.11, when no Koha had it."""
+    return tx.koha.generic_backend != "Standard" and "Standard" in unknown
 
 
-def check_other_sender(patient: DoctorContext) -> Iterator[Finding[LazyMessage]]:
-    """Find ILL messages that Koha's cron job sent, though we are there for them."""
-    if not patient.settings.delivery.enabled:
+def check_other_sender(settings: Settings, tx: Transaction) -> Iterator[Finding]:
+    """Find ILL messages that Koha's cron job sent, though the sidecar delivers them."""
+    if not settings.delivery.enabled:
         yield ok("other sender", lazy("we deliver nothing (delivery.enabled is false)"))
         return
-    if "ill_sidecar_deliveries" not in inspection.existing_tables(patient.tx.connection):
+    if "ill_sidecar_deliveries" not in inspection.existing_tables(tx.connection):
         yield ok("other sender", lazy("we have delivered nothing yet"))
         return
-    codes = patient.settings.delivery.letter_codes
-    count = inspection.sent_by_others(patient.tx.connection, codes, _OTHER_SENDER_WINDOW)
+    codes = settings.delivery.letter_codes
+    count = inspection.sent_by_others(tx.connection, codes, _OTHER_SENDER_WINDOW)
     if count:
         yield warn(
             "other sender",

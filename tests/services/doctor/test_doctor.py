@@ -16,13 +16,13 @@ from factories import make_request
 from koha_ill_sidecar.config.loading import parse_settings
 from koha_ill_sidecar.config.settings import BrokerSettings, Settings, SmtpSettings
 from koha_ill_sidecar.delivery.smtp import Mailer
-from koha_ill_sidecar.messages import LazyMessage
 from koha_ill_sidecar.resources import notice_templates
-from koha_ill_sidecar.services.doctor import Finding, Verdict, examine
+from koha_ill_sidecar.services.doctor.examination import examine
+from koha_ill_sidecar.services.doctor.findings import Finding, Verdict
 from koha_ill_sidecar.services.request_index import indexing
 from koha_ill_sidecar.storage.database import Database
 
-Examine = Callable[..., list[Finding[LazyMessage | str]]]
+Examine = Callable[..., list[Finding]]
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def mailer() -> Iterator[Mailer]:
 
 @pytest.fixture
 def look(settings: Settings, database: Database, mailer: Mailer) -> Examine:
-    def look(**changes: Any) -> list[Finding[LazyMessage | str]]:
+    def look(**changes: Any) -> list[Finding]:
         database._preferences = None
         return examine(dataclasses.replace(settings, **changes), database, mailer, clock=time.time)
 
     return look
 
 
-def finding(findings: list[Finding[LazyMessage | str]], name: str) -> Finding[LazyMessage | str]:
+def finding(findings: list[Finding], name: str) -> Finding:
     found = [finding for finding in findings if finding.name == name]
     assert len(found) == 1, findings
     return found[0]

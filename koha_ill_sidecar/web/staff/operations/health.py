@@ -7,10 +7,10 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.errors import SidecarError
-from koha_ill_sidecar.messages import N_, LazyMessage
+from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.doctor import Finding, Verdict
-from koha_ill_sidecar.services.doctor.for_staff import examine_for_staff
+from koha_ill_sidecar.services.doctor.examination import examine_for_staff
+from koha_ill_sidecar.services.doctor.findings import Finding, Verdict
 from koha_ill_sidecar.services.operations import backend_health, job_runs
 from koha_ill_sidecar.services.operations.backend_health import BackendHealth, BackendState
 from koha_ill_sidecar.web.staff.operations.kept import Kept
@@ -79,12 +79,12 @@ def backend_text(health: BackendHealth) -> str:
     return _("all well")
 
 
-def check_text(finding: Finding[LazyMessage]) -> str:
+def check_text(finding: Finding) -> str:
     """Return what was checked; its name, where we do not know it."""
     return _(_CHECKS[finding.name]) if finding.name in _CHECKS else finding.name
 
 
-def _tell(findings: Sequence[Finding[LazyMessage]], moment: str) -> None:
+def _tell(findings: Sequence[Finding], moment: str) -> None:
     """Tell what was checked and when; the findings themselves stand on the page."""
     checks = ", ".join(dict.fromkeys(map(check_text, findings)))
     troubles = sum(finding.verdict is not Verdict.OK for finding in findings)
@@ -110,5 +110,5 @@ def _asking_for_backends(runtime: Runtime) -> Callable[[], Sequence[BackendHealt
     return ask
 
 
-def _urgency(finding: Finding[LazyMessage]) -> int:
+def _urgency(finding: Finding) -> int:
     return (Verdict.FAIL, Verdict.WARN, Verdict.OK).index(finding.verdict)

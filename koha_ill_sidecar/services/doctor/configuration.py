@@ -1,4 +1,4 @@
-"""Checks of the sidecar's own configuration, beyond its being readable."""
+"""Checks of the sidecar's own configuration that go beyond reading it."""
 
 import os
 import stat
@@ -17,19 +17,19 @@ from koha_ill_sidecar.config.values import Secret
 from koha_ill_sidecar.services.delivery.dispatcher import koha_lock_file
 from koha_ill_sidecar.services.doctor.findings import Finding, ok, warn
 
-_SHORTEST_SECRET = 16  # characters; what a person would think up is shorter
+_SHORTEST_SECRET = 16  # characters; secrets that people make up are shorter
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def check(settings: Settings) -> Iterator[Finding[str]]:
-    """Judge the file, the callbacks' secrets, the address and Koha's lock."""
+def check(settings: Settings) -> Iterator[Finding]:
+    """Check the file's mode, the callbacks' secrets, the web address and Koha's lock file."""
     yield _file(settings.source)
     yield from _secrets(settings)
-    yield from _address(settings)
+    yield from _web_address(settings)
     yield from _lock_file(settings)
 
 
-def _file(path: Path | None) -> Finding[str]:
+def _file(path: Path | None) -> Finding:
     if path is None:
         return ok("configuration", "given by the program")
     mode = stat.S_IMODE(path.stat().st_mode)
@@ -42,7 +42,7 @@ def _file(path: Path | None) -> Finding[str]:
     return ok("configuration", f"{path} is sound")
 
 
-def _secrets(settings: Settings) -> Iterator[Finding[str]]:
+def _secrets(settings: Settings) -> Iterator[Finding]:
     """Find secrets of callbacks that could be guessed, or that two backends share."""
     owners: dict[Secret, set[str]] = {}
     for name, backend in settings.backends.items():
@@ -70,8 +70,8 @@ def _secrets_of(method: Authentication) -> tuple[Secret, ...]:
     return ()
 
 
-def _address(settings: Settings) -> Iterator[Finding[str]]:
-    """Find callbacks that would come in unencrypted."""
+def _web_address(settings: Settings) -> Iterator[Finding]:
+    """Find callbacks that would arrive unencrypted."""
     web = settings.web
     receives = any(backend.enabled and backend.callbacks for backend in settings.backends.values())
     if receives and (web.public_url or "").startswith("http://"):
@@ -90,8 +90,8 @@ def _address(settings: Settings) -> Iterator[Finding[str]]:
         yield ok("web", f"listens on {web.listen}")
 
 
-def _lock_file(settings: Settings) -> Iterator[Finding[str]]:
-    """Find a lock of Koha's that we are told to take and may not."""
+def _lock_file(settings: Settings) -> Iterator[Finding]:
+    """Find a lock file of Koha's that we are to take and cannot write."""
     path = koha_lock_file(settings)
     if not settings.delivery.enabled or path is None:
         return
