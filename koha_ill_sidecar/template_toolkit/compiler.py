@@ -391,11 +391,9 @@ class _Compiler:
         for assignment in node.assignments:
             name = assignment.path[0].name
             value = self._expressions.value(assignment.value)
-            simple = (
-                len(assignment.path) == 1 and isinstance(name, Literal) and _is_plain_name(str(name.value))
-            )
-            if simple and not node.default:
-                self._write(f"s[{name.value!r}] = {value}")  # type: ignore[union-attr]
+            is_plain = isinstance(name, Literal) and _is_plain_name(str(name.value))
+            if is_plain and len(assignment.path) == 1 and not node.default:
+                self._write(f"s[{self._expressions.value(name)}] = {value}")
             else:
                 default = ", default=True" if node.default else ""
                 self._write(f"assign(s, {self._expressions.path(assignment.path)}, {value}{default})")

@@ -81,8 +81,7 @@ STATIC_FILTERS: dict[str, FilterFunction] = {
 }
 
 
-def _html_entity(meter: Meter, args: list[Value]) -> FilterFunction:
-    del meter, args
+def _html_entity(_meter: Meter, _args: list[Value]) -> FilterFunction:
     return lambda value: _NOT_PLAIN.sub(_entity, value)
 
 
@@ -138,8 +137,7 @@ def _remove(meter: Meter, args: list[Value]) -> FilterFunction:
     return lambda value: pattern.replace(lambda _: "", value, meter)
 
 
-def _truncate(meter: Meter, args: list[Value]) -> FilterFunction:
-    del meter
+def _truncate(_meter: Meter, args: list[Value]) -> FilterFunction:
     length = 32 if argument(args, 0) is None else integer(args[0])
     addition = "..." if argument(args, 1) is None else text(args[1])
     if length < len(addition):
@@ -153,8 +151,7 @@ def _truncate(meter: Meter, args: list[Value]) -> FilterFunction:
 
 
 def _refused(name: str, kind: str) -> FilterFactory:
-    def refuse(meter: Meter, args: list[Value]) -> FilterFunction:
-        del meter, args
+    def refuse(_meter: Meter, _args: list[Value]) -> FilterFunction:
         raise TemplateError(kind, f"filter {name} is refused by this engine")
 
     return refuse

@@ -27,55 +27,12 @@ class Token:
     parts: tuple["str | tuple[Token, ...]", ...] = ()
 
 
-KEYWORDS = {
-    word: word
-    for word in [
-        "GET",
-        "CALL",
-        "SET",
-        "DEFAULT",
-        "INSERT",
-        "INCLUDE",
-        "PROCESS",
-        "WRAPPER",
-        "BLOCK",
-        "END",
-        "USE",
-        "PLUGIN",
-        "FILTER",
-        "MACRO",
-        "PERL",
-        "RAWPERL",
-        "TO",
-        "STEP",
-        "AND",
-        "OR",
-        "NOT",
-        "DIV",
-        "MOD",
-        "IF",
-        "UNLESS",
-        "ELSE",
-        "ELSIF",
-        "FOR",
-        "NEXT",
-        "WHILE",
-        "SWITCH",
-        "CASE",
-        "META",
-        "IN",
-        "TRY",
-        "THROW",
-        "CATCH",
-        "FINAL",
-        "LAST",
-        "RETURN",
-        "STOP",
-        "CLEAR",
-        "VIEW",
-        "DEBUG",
-    ]
-} | {
+_WORDS = (
+    "GET CALL SET DEFAULT INSERT INCLUDE PROCESS WRAPPER BLOCK END USE PLUGIN FILTER MACRO PERL RAWPERL TO STEP "
+    "AND OR NOT DIV MOD IF UNLESS ELSE ELSIF FOR NEXT WHILE SWITCH CASE META IN TRY THROW CATCH FINAL LAST RETURN "
+    "STOP CLEAR VIEW DEBUG"
+)
+KEYWORDS = {word: word for word in _WORDS.split()} | {
     "FOREACH": "FOR",
     "BREAK": "LAST",
     "and": "AND",
@@ -86,37 +43,15 @@ KEYWORDS = {
     "_": "CAT",
 }
 
-SYMBOLS = {
-    symbol: symbol
-    for symbol in [
-        "(",
-        ")",
-        "[",
-        "]",
-        "{",
-        "}",
-        "${",
-        "$",
-        "+",
-        "/",
-        ";",
-        ":",
-        "?",
-        "!=",
-        "==",
-        "<",
-        ">",
-        ">=",
-        "<=",
-        "-",
-        "*",
-        "%",
-        ".",
-        "=",
-        ",",
-        "\\",
-    ]
-} | {"=>": "=", "&&": "AND", "||": "OR", "!": "NOT", "|": "FILTER", "..": "TO"}
+_SIGNS = "( ) [ ] { } ${ $ + / ; : ? != == < > >= <= - * % . = , \\"
+SYMBOLS = {sign: sign for sign in _SIGNS.split()} | {
+    "=>": "=",
+    "&&": "AND",
+    "||": "OR",
+    "!": "NOT",
+    "|": "FILTER",
+    "..": "TO",
+}
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
@@ -136,57 +71,12 @@ _INTERPOLATED = re.compile(
     r"(?P<text>(?:\\.|[^$])+)|(?P<variable>\$(?:\{(?P<braced>[^}]*)\}|(?P<plain>[\w.]+)))"
 )
 _BEFORE_OPERATOR = re.compile(r"\s*[=.]")
-# After these a word cannot be a keyword, so that `anycase` leaves it as it is.
-_NEVER_KEYWORD_AFTER = frozenset(
-    [
-        "GET",
-        "SET",
-        "CALL",
-        "DEFAULT",
-        "INSERT",
-        "INCLUDE",
-        "PROCESS",
-        "WRAPPER",
-        "BLOCK",
-        "USE",
-        "PLUGIN",
-        "FILTER",
-        "MACRO",
-        "IN",
-        "TO",
-        "STEP",
-        "AND",
-        "OR",
-        "NOT",
-        "DIV",
-        "MOD",
-        ".",
-        "IF",
-        "UNLESS",
-        "ELSIF",
-        "FOR",
-        "WHILE",
-        "SWITCH",
-        "CASE",
-        "META",
-        "THROW",
-        "CATCH",
-        "VIEW",
-        "==",
-        "!=",
-        "<",
-        ">",
-        "<=",
-        ">=",
-        "-",
-        "*",
-        "%",
-        ",",
-        "(",
-        "[",
-        "{",
-    ]
+# A word behind one of these is never a keyword, so `anycase` leaves it unchanged.
+_BEFORE_NAMES = (
+    "GET SET CALL DEFAULT INSERT INCLUDE PROCESS WRAPPER BLOCK USE PLUGIN FILTER MACRO IN TO STEP AND OR NOT DIV "
+    "MOD . IF UNLESS ELSIF FOR WHILE SWITCH CASE META THROW CATCH VIEW == != < > <= >= - * % , ( [ {"
 )
+_NEVER_KEYWORD_AFTER = frozenset(_BEFORE_NAMES.split())
 
 
 def tokens(source: str, options: Options) -> Iterator[Token]:

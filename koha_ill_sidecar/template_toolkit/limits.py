@@ -1,7 +1,7 @@
 """How much a template may do, and the meter that counts it while one is rendered."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateLimitError
@@ -84,3 +84,13 @@ class Meter:
         """Join texts with *joint* between them."""
         self.check_length(sum(map(len, texts)) + len(joint) * len(texts))
         return joint.join(texts)
+
+    def join_each(self, texts: Iterable[str], joint: str = "") -> str:
+        """Join texts that are made one by one, and make no more of them than fit: they may share one long value."""
+        made: list[str] = []
+        length = 0
+        for each in texts:
+            length += len(each) + len(joint)
+            self.check_length(length)
+            made.append(each)
+        return joint.join(made)

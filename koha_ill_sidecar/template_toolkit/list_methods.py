@@ -31,13 +31,11 @@ def _element(items: list[Value], index: int) -> Value:
     return items[index] if -len(items) <= index < len(items) else None
 
 
-def _item(meter: Meter, value: Value, args: list[Value]) -> Value:
-    del meter
+def _item(_meter: Meter, value: Value, args: list[Value]) -> Value:
     return _element(_items(value), integer(argument(args, 0)))
 
 
-def _hash(meter: Meter, value: Value, args: list[Value]) -> Value:
-    del meter
+def _hash(_meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     if args:
         key = args[0] if truth(args[0]) else 0
@@ -64,20 +62,17 @@ def _unshift(meter: Meter, value: Value, args: list[Value]) -> Value:
     return ""
 
 
-def _pop(meter: Meter, value: Value, args: list[Value]) -> Value:
-    del meter, args
+def _pop(_meter: Meter, value: Value, _args: list[Value]) -> Value:
     items = _items(value)
     return items.pop() if items else None
 
 
-def _shift(meter: Meter, value: Value, args: list[Value]) -> Value:
-    del meter, args
+def _shift(_meter: Meter, value: Value, _args: list[Value]) -> Value:
     items = _items(value)
     return items.pop(0) if items else None
 
 
-def _defined(meter: Meter, value: Value, args: list[Value]) -> Value:
-    del meter
+def _defined(_meter: Meter, value: Value, args: list[Value]) -> Value:
     if not args:
         return 1
     if not looks_like_number(args[0]):
@@ -148,8 +143,7 @@ def _join(meter: Meter, value: Value, args: list[Value]) -> Value:
     return meter.join([text(item) for item in items], joint)
 
 
-def _sort(meter: Meter, value: Value, args: list[Value]) -> Value:
-    del meter
+def _sort(_meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     if len(items) <= 1:
         return items
@@ -157,8 +151,7 @@ def _sort(meter: Meter, value: Value, args: list[Value]) -> Value:
     return sorted(items, key=lambda item: _sort_key(item, fields))
 
 
-def _nsort(meter: Meter, value: Value, args: list[Value]) -> Value:
-    del meter
+def _nsort(_meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     if len(items) <= 1:
         return items
@@ -184,8 +177,7 @@ def _sort_key(item: Value, fields: list[str]) -> str:
     return lower(text(item))
 
 
-def _unique(meter: Meter, value: Value, args: list[Value]) -> Value:
-    del meter, args
+def _unique(_meter: Meter, value: Value, _args: list[Value]) -> Value:
     return list({text(item): item for item in reversed(_items(value))}.values())[::-1]
 
 

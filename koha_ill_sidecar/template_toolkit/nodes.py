@@ -1,16 +1,32 @@
 """
 The tree that the parser makes of a template.
 
-Expressions have a value; statements have an effect or an output. A `line` is where a statement begins; an `offset`
-says where in the source a name stands, for those who look at a template without rendering it.
+An `offset` is the position of a name in the source; it serves the inspection of a template without rendering it.
 """
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
 
+class Expression:
+    """Has a value."""
+
+    __slots__ = ()
+
+
+class Statement:
+    """Has an effect or an output. Its *line* is where it begins in the template."""
+
+    __slots__ = ()
+
+    line: int
+
+
+Body: TypeAlias = tuple[Statement, ...]
+
+
 @dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Expression):
     """A text or number written in the template."""
 
     value: str | int | float
@@ -20,15 +36,15 @@ class Literal:
 class Arguments:
     """Arguments in parentheses, or behind a block's, filter's or plugin's name."""
 
-    positional: tuple["Expression", ...] = ()
-    named: tuple[tuple["Expression", "Expression"], ...] = ()
+    positional: tuple[Expression, ...] = ()
+    named: tuple[tuple[Expression, Expression], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One element of a dotted path. Its *name* is a literal, or an expression as in `hash.$key`."""
 
-    name: "Expression"
+    name: Expression
     arguments: Arguments | None = None
     offset: int = 0
 
@@ -37,129 +53,110 @@ Path: TypeAlias = tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Expression):
     """`a.b(1).$c`."""
 
     path: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Expression):
     r"""`\a.b`: the variable itself, evaluated when it is called."""
 
     path: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Interpolated:
+class Interpolated(Expression):
     """`"Dear $name"`."""
 
-    parts: tuple["Expression", ...]
+    parts: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ListLiteral:
+class ListLiteral(Expression):
     """`[a, b]`."""
 
-    items: tuple["Expression", ...]
+    items: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class RangeLiteral:
+class RangeLiteral(Expression):
     """`[1..5]`."""
 
-    first: "Expression"
-    last: "Expression"
+    first: Expression
+    last: Expression
 
 
 @dataclass(frozen=True, slots=True)
-class HashLiteral:
+class HashLiteral(Expression):
     """`{ a => 1 }`."""
 
-    pairs: tuple[tuple["Expression", "Expression"], ...]
+    pairs: tuple[tuple[Expression, Expression], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(Expression):
     """Two operands and one of `+ - * / %`."""
 
     operator: str
-    left: "Expression"
-    right: "Expression"
+    left: Expression
+    right: Expression
 
 
 @dataclass(frozen=True, slots=True)
-class WholeDivision:
+class WholeDivision(Expression):
     """What `div` makes of the *quotient* written with `/`."""
 
-    quotient: "Expression"
+    quotient: Expression
 
 
 @dataclass(frozen=True, slots=True)
-class Concatenation:
+class Concatenation(Expression):
     """`a _ b _ c`."""
 
-    operands: tuple["Expression", ...]
+    operands: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Expression):
     """`a < b`, or a chain of them, of which every link must hold."""
 
     operators: tuple[str, ...]
-    operands: tuple["Expression", ...]
+    operands: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Negation:
+class Negation(Expression):
     """`! a`."""
 
-    operand: "Expression"
+    operand: Expression
 
 
 @dataclass(frozen=True, slots=True)
-class Logical:
+class Logical(Expression):
     """`a && b` (AND) or `a || b` (OR), giving the operand that decided."""
 
     operator: str
-    left: "Expression"
-    right: "Expression"
+    left: Expression
+    right: Expression
 
 
 @dataclass(frozen=True, slots=True)
-class Conditional:
+class Conditional(Expression):
     """`a ? b : c`."""
 
-    condition: "Expression"
-    yes: "Expression"
-    no: "Expression"
+    condition: Expression
+    yes: Expression
+    no: Expression
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Expression):
     """`(a.b = c)`, giving the value."""
 
     path: Path
-    value: "Expression"
-
-
-Expression: TypeAlias = (
-    Literal
-    | Variable
-    | Reference
-    | Interpolated
-    | ListLiteral
-    | RangeLiteral
-    | HashLiteral
-    | Arithmetic
-    | WholeDivision
-    | Concatenation
-    | Comparison
-    | Negation
-    | Logical
-    | Conditional
-    | Assignment
-)
+    value: Expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +169,8 @@ class Named:
     alias: Expression | None = None
 
 
-Body: TypeAlias = tuple["Statement", ...]
-
-
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(Statement):
     """Text between directives."""
 
     text: str
@@ -184,7 +178,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Get:
+class Get(Statement):
     """`[% a %]`."""
 
     expression: Expression
@@ -192,7 +186,7 @@ class Get:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Call(Statement):
     """`[% CALL a %]`."""
 
     expression: Expression
@@ -200,7 +194,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
+class Set(Statement):
     """`[% a = 1 b = 2 %]`; *default* for `[% DEFAULT a = 1 %]`."""
 
     assignments: tuple[Assignment, ...]
@@ -209,7 +203,7 @@ class Set:
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
+class Capture(Statement):
     """`[% a = BLOCK %] ... [% END %]` and `[% a = b | html %]`."""
 
     path: Path
@@ -218,7 +212,7 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
-class Include:
+class Include(Statement):
     """INCLUDE, PROCESS or INSERT, by its *directive*."""
 
     directive: str
@@ -227,7 +221,7 @@ class Include:
 
 
 @dataclass(frozen=True, slots=True)
-class Wrapper:
+class Wrapper(Statement):
     """WRAPPER."""
 
     names: Named
@@ -236,7 +230,7 @@ class Wrapper:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Statement):
     """FILTER, and its short form `|`."""
 
     names: Named
@@ -245,7 +239,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class Use(Statement):
     """USE."""
 
     names: Named
@@ -253,7 +247,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Throw:
+class Throw(Statement):
     """THROW."""
 
     names: Named
@@ -261,7 +255,7 @@ class Throw:
 
 
 @dataclass(frozen=True, slots=True)
-class Jump:
+class Jump(Statement):
     """RETURN, STOP, CLEAR, LAST or NEXT, by its *directive*."""
 
     directive: str
@@ -269,7 +263,7 @@ class Jump:
 
 
 @dataclass(frozen=True, slots=True)
-class If:
+class If(Statement):
     """IF with its ELSIFs (the *branches*) and ELSE; UNLESS is an IF of the negation."""
 
     branches: tuple[tuple[Expression, Body], ...]
@@ -278,7 +272,7 @@ class If:
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(Statement):
     """SWITCH; a CASE with a list matches any of its elements."""
 
     expression: Expression
@@ -288,7 +282,7 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
-class ForEach:
+class ForEach(Statement):
     """FOREACH; without a *target* the elements that are hashes become variables themselves."""
 
     target: str | None
@@ -298,7 +292,7 @@ class ForEach:
 
 
 @dataclass(frozen=True, slots=True)
-class While:
+class While(Statement):
     """WHILE."""
 
     condition: Expression
@@ -307,7 +301,7 @@ class While:
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class Try(Statement):
     """TRY; a handler with the type None takes what no other one does."""
 
     body: Body
@@ -317,7 +311,7 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
-class Macro:
+class Macro(Statement):
     """MACRO; *parameters* are None where it was written without parentheses."""
 
     name: str
@@ -327,7 +321,7 @@ class Macro:
 
 
 @dataclass(frozen=True, slots=True)
-class AnonymousBlock:
+class AnonymousBlock(Statement):
     """`[% BLOCK %] ... [% END %]`."""
 
     body: Body
@@ -335,35 +329,12 @@ class AnonymousBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Statement):
     """PERL or RAWPERL, which fail when they are reached."""
 
     directive: str
     line: int
     offset: int
-
-
-Statement: TypeAlias = (
-    Text
-    | Get
-    | Call
-    | Set
-    | Capture
-    | Include
-    | Wrapper
-    | Filter
-    | Use
-    | Throw
-    | Jump
-    | If
-    | Switch
-    | ForEach
-    | While
-    | Try
-    | Macro
-    | AnonymousBlock
-    | Refused
-)
 
 
 @dataclass(frozen=True, slots=True)

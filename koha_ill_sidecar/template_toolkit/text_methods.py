@@ -151,8 +151,7 @@ def splitting(pattern: str) -> str:
     return "(?m)^" if pattern == "^" else pattern
 
 
-def _chunk(meter: Meter, value: Value, args: list[Value]) -> Value:
-    del meter
+def _chunk(_meter: Meter, value: Value, args: list[Value]) -> Value:
     size = integer(argument(args, 0)) or 1
     whole = text(value)
     chunks: list[Value] = []
@@ -167,8 +166,7 @@ def _chunk(meter: Meter, value: Value, args: list[Value]) -> Value:
     return chunks
 
 
-def _substr(meter: Meter, value: Value, args: list[Value]) -> Value:
-    del meter
+def _substr(_meter: Meter, value: Value, args: list[Value]) -> Value:
     whole = text(value)
     start = integer(argument(args, 0))
     start = start + len(whole) if start < 0 else start

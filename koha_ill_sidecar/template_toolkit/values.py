@@ -239,11 +239,6 @@ def divide(left: Value, right: Value) -> Number:
     return float(dividend) / float(divisor)
 
 
-def divide_whole(left: Value, right: Value) -> Number:
-    """Divide and cut towards zero, as Template Toolkit's `div` does."""
-    return truncate(divide(left, right))
-
-
 def truncate(value: Value) -> Number:
     """Cut *value* towards zero, as Perl's `int` does."""
     found = number(value)

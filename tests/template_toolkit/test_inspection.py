@@ -268,7 +268,7 @@ def test_templates_over_known_variables_name_no_others(source: str) -> None:
         return
 
     # What the generator names also where nothing sets it.
-    known = {*VARIABLES, "_private", "content", "error", "mac", "y", "z"}
+    known = {*VARIABLES, "_private", "c", "content", "d", "error", "mac", "y", "z"}
     assert {use.path[0] for use in found.uses if use.kind is UseKind.VARIABLE} - known == set()
 
 

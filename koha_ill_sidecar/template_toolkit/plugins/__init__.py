@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 
 from koha_ill_sidecar.template_toolkit.context import PluginFactory
 from koha_ill_sidecar.template_toolkit.filters import FilterFactory
+from koha_ill_sidecar.template_toolkit.loops import Loop
 from koha_ill_sidecar.template_toolkit.plugins.dates import make_date
 from koha_ill_sidecar.template_toolkit.plugins.formats import make_format
-from koha_ill_sidecar.template_toolkit.plugins.iterators import make_iterator
 from koha_ill_sidecar.template_toolkit.plugins.lookups import make_assert, make_scalar
 from koha_ill_sidecar.template_toolkit.plugins.markup import make_html
 from koha_ill_sidecar.template_toolkit.plugins.mathematics import make_math
@@ -21,13 +21,14 @@ from koha_ill_sidecar.template_toolkit.plugins.strings import make_string
 from koha_ill_sidecar.template_toolkit.plugins.tables import make_table
 from koha_ill_sidecar.template_toolkit.plugins.urls import make_url
 from koha_ill_sidecar.template_toolkit.plugins.wrapping import make_wrap, wrap_filter
+from koha_ill_sidecar.template_toolkit.text_methods import argument
 
 _IN_ANY_CASE: Mapping[str, PluginFactory] = {
     "Assert": make_assert,
     "Date": make_date,
     "Format": make_format,
     "HTML": make_html,
-    "Iterator": make_iterator,
+    "Iterator": lambda context, args: Loop(argument(args, 0), context.meter.turn),
     "Scalar": make_scalar,
     "Table": make_table,
     "URL": make_url,

@@ -11,15 +11,11 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
+from koha_ill_sidecar.template_toolkit.context import Context
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
-from koha_ill_sidecar.template_toolkit.plugins.joining import join
 from koha_ill_sidecar.template_toolkit.text_methods import argument
 from koha_ill_sidecar.template_toolkit.values import MISSING, Value, integer, split_arguments, text, truth
-
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
 
 _FORMAT = "%H:%M:%S %d-%b-%Y"
 _SECONDS = re.compile(r"-?\d+\n?")
@@ -36,7 +32,7 @@ _BUFFER_FACTOR = 256
 class Date:
     """Writes times; the named arguments of USE hold wherever a call has none."""
 
-    def __init__(self, context: "Context", defaults: dict[str, Value]) -> None:
+    def __init__(self, context: Context, defaults: dict[str, Value]) -> None:
         self.context = context
         self._defaults = defaults
 
@@ -138,8 +134,8 @@ def _zone(known: tuple[int, ...]) -> tuple[str, int]:
     return local.tm_zone, local.tm_gmtoff
 
 
-def _throw(context: "Context", args: list[Value]) -> Value:
-    raise TemplateError("date", join(context.meter, ", ", map(text, args)))
+def _throw(context: Context, args: list[Value]) -> Value:
+    raise TemplateError("date", context.meter.join_each(map(text, args), ", "))
 
 
 def _refuse(module: str) -> Value:
@@ -155,7 +151,7 @@ _METHODS: dict[str, Callable[[Date, list[Value]], Value]] = {
 }
 
 
-def make_date(context: "Context", args: list[Value]) -> Date:
+def make_date(context: Context, args: list[Value]) -> Date:
     """
     Make the plugin; it takes what `format` takes, as named arguments.
 

@@ -5,19 +5,16 @@ Source: Template Toolkit 2.27, Template::Plugin::Format.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from koha_ill_sidecar.template_toolkit import sprintf as perl
+from koha_ill_sidecar.template_toolkit.context import Context
 from koha_ill_sidecar.template_toolkit.text_methods import argument
 from koha_ill_sidecar.template_toolkit.values import Value, text
-
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
 
 Formatter = Callable[..., str]
 
 
-def make_format(context: "Context", args: list[Value]) -> Formatter | Callable[..., Formatter]:
+def make_format(context: Context, args: list[Value]) -> Formatter | Callable[..., Formatter]:
     """Return the formatter of the format that stands first in *args*; without one, a function that makes formatters."""
 
     def formatter(*given: Value) -> Formatter:
@@ -27,11 +24,11 @@ def make_format(context: "Context", args: list[Value]) -> Formatter | Callable[.
     return formatter if argument(args, 0) is None else formatter(*args)
 
 
-def _formatter(context: "Context", pattern: str) -> Formatter:
+def _formatter(context: Context, pattern: str) -> Formatter:
     return lambda *args: sprintf(context, pattern, list(args) or [""])
 
 
-def sprintf(context: "Context", pattern: str, args: list[Value]) -> str:
+def sprintf(context: Context, pattern: str, args: list[Value]) -> str:
     """
     Format within the limits of a rendering.
 

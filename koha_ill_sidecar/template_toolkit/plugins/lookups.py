@@ -6,20 +6,16 @@ Perl has Scalar for functions that answer differently in list and in scalar cont
 Source: Template Toolkit 2.27, Template::Plugin::Assert and Template::Plugin::Scalar.
 """
 
-from typing import TYPE_CHECKING
-
+from koha_ill_sidecar.template_toolkit.context import Context
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.stash import call, is_code
 from koha_ill_sidecar.template_toolkit.values import Value
-
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
 
 
 class Assert:
     """Answers `assert.name` with the variable `name`, and raises where its value is not defined."""
 
-    def __init__(self, context: "Context") -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
 
     def template_get(self, name: str, args: list[Value]) -> Value:
@@ -38,7 +34,7 @@ class Assert:
 class Scalar:
     """Answers `scalar.name` with the variable `name`, and raises where there is none."""
 
-    def __init__(self, context: "Context") -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
 
     def template_get(self, name: str, args: list[Value]) -> Value:
@@ -53,18 +49,16 @@ class Scalar:
         return _variable(self._context, name, args)
 
 
-def _variable(context: "Context", name: str, args: list[Value]) -> Value:
+def _variable(context: Context, name: str, args: list[Value]) -> Value:
     value = context.stash.get(name)
     return call(value, name, args) if is_code(value) else value
 
 
-def make_assert(context: "Context", args: list[Value]) -> Assert:
+def make_assert(context: Context, _args: list[Value]) -> Assert:
     """Make the plugin; it takes no arguments."""
-    del args
     return Assert(context)
 
 
-def make_scalar(context: "Context", args: list[Value]) -> Scalar:
+def make_scalar(context: Context, _args: list[Value]) -> Scalar:
     """Make the plugin; it takes no arguments."""
-    del args
     return Scalar(context)

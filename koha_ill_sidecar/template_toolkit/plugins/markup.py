@@ -6,15 +6,11 @@ Source: Template Toolkit 2.27, Template::Plugin::HTML.
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from koha_ill_sidecar.template_toolkit.context import Context
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
-from koha_ill_sidecar.template_toolkit.plugins.joining import join
 from koha_ill_sidecar.template_toolkit.text_methods import argument, escape_html
 from koha_ill_sidecar.template_toolkit.values import MISSING, Value, split_arguments, text, truth
-
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
 
 _UNSAFE = re.compile(r"[^a-zA-Z0-9_.-]")
 
@@ -29,7 +25,7 @@ class HTML:
         is_sorted: Attributes come sorted by name, not in the order in which they were set.
     """
 
-    def __init__(self, context: "Context", attributes: Value, *, is_sorted: bool) -> None:
+    def __init__(self, context: Context, attributes: Value, *, is_sorted: bool) -> None:
         self._context = context
         self._attributes = attributes
         self._is_sorted = is_sorted
@@ -57,7 +53,7 @@ class HTML:
             return ""
         names = sorted(attributes) if self._is_sorted else list(attributes)
         written = (f'{name}="{escape_html(text(attributes[name]))}"' for name in names)
-        return join(self._context.meter, " ", written)
+        return self._context.meter.join_each(written, " ")
 
     def add(self, args: list[Value]) -> None:
         """Add attributes; what is there already gets a further word."""
@@ -113,7 +109,7 @@ _METHODS: dict[str, Callable[[HTML, list[Value]], Value]] = {
 }
 
 
-def make_html(context: "Context", args: list[Value]) -> HTML:
+def make_html(context: Context, args: list[Value]) -> HTML:
     """Make the plugin; it takes `attributes` (or `attrs`) and `sorted` as named arguments."""
     named = split_arguments(args)[1]
     given = [named.get("attributes"), named.get("attrs")]

@@ -10,8 +10,8 @@ import math
 import re
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from koha_ill_sidecar.template_toolkit.context import Context
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.text_methods import argument
 from koha_ill_sidecar.template_toolkit.values import (
@@ -23,9 +23,6 @@ from koha_ill_sidecar.template_toolkit.values import (
     truncate,
     truth,
 )
-
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
 
 _HEXADECIMAL = re.compile(r"(?:0?x)?((?:_?[0-9a-f])*)", re.IGNORECASE | re.ASCII)
 _BINARY = re.compile(r"(?:0?b)?((?:_?[01])*)", re.IGNORECASE)
@@ -299,14 +296,13 @@ def _converted(angle: Number, turn: float, other_turn: float, *, wraps: bool) ->
     return converted - other_turn * math.trunc(converted / other_turn)
 
 
-def make_math(context: "Context", args: list[Value]) -> Math:
+def make_math(_context: Context, args: list[Value]) -> Math:
     """
     Make the plugin; its arguments mean nothing.
 
     Raises:
         TemplateError: Of the kind `plugin`: its first argument is not a named one.
     """
-    del context
     options = argument(args, 0)
     if truth(options) and not isinstance(options, dict):
         raise TemplateError("plugin", "Math plugin failed: its arguments are named ones")

@@ -7,12 +7,11 @@ Source: Template Toolkit 2.27, Template::Plugin::String.
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from koha_ill_sidecar.template_toolkit import patterns, text_methods
+from koha_ill_sidecar.template_toolkit.context import Context
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.plugins.formats import sprintf
-from koha_ill_sidecar.template_toolkit.plugins.joining import join
 from koha_ill_sidecar.template_toolkit.text_methods import argument
 from koha_ill_sidecar.template_toolkit.values import (
     MISSING,
@@ -26,16 +25,13 @@ from koha_ill_sidecar.template_toolkit.values import (
     truth,
 )
 
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
-
 _NAMES = re.compile(r"\s*\W+\s*")
 
 
 class String:
     """A text, and the filters that it goes through whenever it is read."""
 
-    def __init__(self, context: "Context", value: str) -> None:
+    def __init__(self, context: Context, value: str) -> None:
         self.context = context
         self.value = value
         self._filters: list[tuple[Value, list[Value]]] = []
@@ -101,7 +97,7 @@ def _filter_list(given: Value) -> list[Value]:
     return names
 
 
-def make_string(context: "Context", args: list[Value]) -> String:
+def make_string(context: Context, args: list[Value]) -> String:
     """Make a String of a text or of the argument `text`, with output filters of `filter` or `filters`."""
     positional, named = split_arguments(args)
     given = named.get("text")
@@ -120,11 +116,11 @@ def _either(named: Mapping[str, Value], first: str, second: str) -> Value:
 
 
 def _append(string: String, args: list[Value]) -> str:
-    return join(string.context.meter, "", map(text, [string.value, *args]))
+    return string.context.meter.join_each(map(text, [string.value, *args]))
 
 
 def _prepend(string: String, args: list[Value]) -> str:
-    return join(string.context.meter, "", map(text, [*args, string.value]))
+    return string.context.meter.join_each(map(text, [*args, string.value]))
 
 
 def _cut(string: String, args: list[Value], before: str, after: str) -> str | None:
@@ -242,7 +238,7 @@ def _substr(string: String, args: list[Value]) -> Value:
 
 
 def _throw(string: String, args: list[Value]) -> Value:
-    raise TemplateError("String", join(string.context.meter, "", map(text, args)))
+    raise TemplateError("String", string.context.meter.join_each(map(text, args)))
 
 
 _METHODS: dict[str, Callable[[String, list[Value]], Value]] = {

@@ -7,8 +7,8 @@ Source: Template Toolkit 2.27, Template::Plugin::Table.
 """
 
 import math
-from typing import TYPE_CHECKING
 
+from koha_ill_sidecar.template_toolkit.context import Context
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.loops import Loop
 from koha_ill_sidecar.template_toolkit.text_methods import argument
@@ -25,9 +25,6 @@ from koha_ill_sidecar.template_toolkit.values import (
     truncate,
     truth,
 )
-
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
 
 # FOREACH asks for `as_list`, to which a table has no answer.
 _NOTHING = frozenset(("data", "size", "nrows", "ncols", "overlap", "pad", "as_list"))
@@ -46,7 +43,7 @@ class Table:
         TemplateError: The numbers make no table.
     """
 
-    def __init__(self, context: "Context", data: list[Value], options: dict[str, Value]) -> None:
+    def __init__(self, context: Context, data: list[Value], options: dict[str, Value]) -> None:
         self._context = context
         self._data = data
         self._size = len(data)
@@ -152,7 +149,7 @@ def _last(limit: Value) -> int:
     return max(0, integer(subtract(limit, 1)) + 1)
 
 
-def make_table(context: "Context", args: list[Value]) -> Table:
+def make_table(context: Context, args: list[Value]) -> Table:
     """
     Make a table of a list or an iterator, and of named arguments in any case.
 

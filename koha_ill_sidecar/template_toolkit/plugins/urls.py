@@ -6,21 +6,16 @@ Source: Template Toolkit 2.27, Template::Plugin::URL.
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
+from koha_ill_sidecar.template_toolkit.context import Context
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
-from koha_ill_sidecar.template_toolkit.plugins.joining import join
 from koha_ill_sidecar.template_toolkit.text_methods import argument
 from koha_ill_sidecar.template_toolkit.values import Value, text, truth
 
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
-
-_JOINT = "&amp;"
 _UNSAFE = re.compile(rb"[^a-zA-Z0-9_.-]")
 
 
-def make_url(context: "Context", args: list[Value]) -> Callable[..., Value]:
+def make_url(context: Context, args: list[Value]) -> Callable[..., Value]:
     """
     Return a function `(base, parameters)` that makes an address.
 
@@ -32,7 +27,7 @@ def make_url(context: "Context", args: list[Value]) -> Callable[..., Value]:
     def url(*given: Value) -> Value:
         rest = list(given)
         own_base = None if rest and isinstance(rest[0], dict) else argument([rest.pop(0)] if rest else [], 0)
-        query = join(context.meter, _JOINT, _query({**_hash(parameters), **_hash(argument(rest, 0))}))
+        query = context.meter.join_each(_query({**_hash(parameters), **_hash(argument(rest, 0))}), "&amp;")
         stem = own_base if truth(own_base) else base if truth(base) else ""
         if not query:
             return stem

@@ -10,15 +10,12 @@ Source: Template Toolkit 2.27, Template::Plugin::Wrap; Perl 5.36, Text::Wrap and
 import unicodedata
 from collections.abc import Callable, Sequence
 from itertools import chain, repeat
-from typing import TYPE_CHECKING
 
+from koha_ill_sidecar.template_toolkit.context import Context
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.limits import Meter
 from koha_ill_sidecar.template_toolkit.text_methods import argument
 from koha_ill_sidecar.template_toolkit.values import Number, Value, number, subtract, text, truth
-
-if TYPE_CHECKING:
-    from koha_ill_sidecar.template_toolkit.context import Context
 
 _TAB = 8
 _WIDTH = 72
@@ -28,9 +25,8 @@ _LARGEST_ROOM = 65_534
 _SEPARATORS = "\x1c\x1d\x1e\x1f"
 
 
-def make_wrap(context: "Context", args: list[Value]) -> Callable[..., Value]:
+def make_wrap(context: Context, _args: list[Value]) -> Callable[..., Value]:
     """Return a function `(text, width, first indent, further indents)`; the plugin itself takes no arguments."""
-    del args
 
     def wrap(*given: Value) -> Value:
         value, *options = given or ("",)
