@@ -9,12 +9,14 @@ import click
 
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing, print_table
+from koha_ill_sidecar.cli.program import NAME
+from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter
 from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.notices import metadata as metadata_service
 from koha_ill_sidecar.services.partners import placing
-from koha_ill_sidecar.services.people.commandline import commandline_actor
 from koha_ill_sidecar.services.request_index import indexing
 from koha_ill_sidecar.services.requests import creation, listing, overview, patron_actions
 from koha_ill_sidecar.services.requests import lifecycle as service
@@ -22,6 +24,7 @@ from koha_ill_sidecar.services.requests import log as request_log
 from koha_ill_sidecar.services.requests.creation import NewRequest, Visitor
 from koha_ill_sidecar.services.requests.listing import ListedRequest
 from koha_ill_sidecar.services.requests.overview import RequestDetails
+from koha_ill_sidecar.storage.koha import patrons
 from koha_ill_sidecar.storage.transaction import Transaction
 
 R = TypeVar("R")
@@ -551,9 +554,35 @@ def _act(
     """Run a use case in one transaction, as the member of staff with this login or as nobody."""
 
     def acting(tx: Transaction) -> R:
-        return use_case(tx, *args, actor=commandline_actor(tx, userid), **kwargs)
+        return use_case(tx, *args, actor=_actor(tx, userid), **kwargs)
 
     return context.database.transact(acting)
+
+
+def _actor(tx: Transaction, userid: str | None) -> Actor:
+    """
+    Return who acts: the member of staff with this login, or nobody.
+
+    Raises:
+        RequestRefused: There is no such login (unknown_userid), or it lacks the permission ill (not_permitted).
+    """
+    if userid is None:
+        return Actor(interface=Interface.COMMANDLINE, script=NAME)
+    patron = patrons.find_by_userid(tx, userid)
+    if patron is None:
+        raise RequestRefused("unknown_userid", "Nobody logs in to Koha as “%(userid)s”.", userid=userid)
+    if not patrons.may_work_on_ill(tx, patron):
+        raise RequestRefused(
+            "not_permitted",
+            "%(userid)s lacks Koha's permission ill. Grant it in Koha, or let somebody else act.",
+            userid=userid,
+        )
+    return Actor(
+        interface=Interface.COMMANDLINE,
+        script=NAME,
+        borrowernumber=patron.borrowernumber,
+        branchcode=patron.branchcode,
+    )
 
 
 def _edit(

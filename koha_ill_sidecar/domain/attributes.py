@@ -5,7 +5,7 @@ Source: Koha, Koha/ILL/Backend/Standard.pm and its forms (includes/ill/backends/
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -240,3 +240,19 @@ def _openurl_id(value: str, *, splits_ids: bool) -> tuple[str, str]:
     if splits_ids and colon:
         return kind.lower(), rest
     return "doi", value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reference:
+    """
+    What a reference, such as an OpenURL, says of a wanted item.
+
+    Attributes:
+        type: Kind of material; empty where the reference does not name one.
+        fields: Values by the key of a field (:data:`LABELS`).
+        custom: Values without a field of ours, by the reference's own keys.
+    """
+
+    type: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    custom: Mapping[str, str] = field(default_factory=dict)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import unquote
 
-from koha_ill_sidecar.domain.attributes import MaterialType
-from koha_ill_sidecar.domain.references import Reference
+from koha_ill_sidecar.domain.attributes import MaterialType, Reference
 
 
 class IdentifierKind(StrEnum):

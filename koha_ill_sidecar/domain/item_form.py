@@ -11,8 +11,8 @@ from koha_ill_sidecar.domain.attributes import (
     NOT_METADATA,
     Field,
     MaterialType,
+    Reference,
 )
-from koha_ill_sidecar.domain.references import Reference
 
 KEPT = (NOT_METADATA | {MIGRATED_FROM}) - {"type"}
 """Attributes that programs write, and no form shows."""

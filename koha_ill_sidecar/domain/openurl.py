@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urlsplit
 
-from koha_ill_sidecar.domain.attributes import LABELS, MaterialType
-from koha_ill_sidecar.domain.references import Reference
+from koha_ill_sidecar.domain.attributes import LABELS, MaterialType, Reference
 
 _MOST_KEYS = 500
 

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koha_ill_sidecar.domain.attributes import FIELDS, LABELS, MaterialType
+from koha_ill_sidecar.domain.attributes import FIELDS, LABELS, MaterialType, Reference
 from koha_ill_sidecar.domain.item_form import ItemEntry, RowMistake, entry_of
-from koha_ill_sidecar.domain.references import Reference
 
 KINDS = st.sampled_from([*MaterialType, "", "of a plug-in"])
 KEYS = st.sampled_from([key for key in LABELS if key != "type"])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koha_ill_sidecar.domain.attributes import Reference
 from koha_ill_sidecar.domain.openurl import read_openurl
-from koha_ill_sidecar.domain.references import Reference
 
 WORDS = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=12)
 

@@ -12,7 +12,7 @@ from koha_ill_sidecar.delivery.addresses import Address, AddressRole, read_addre
 from koha_ill_sidecar.delivery.mail import Content, Mail, Style, StyleLink, StyleText
 from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import InvalidAddress
-from koha_ill_sidecar.services.people.patron_addresses import ADDRESS_COLUMNS, notice_email_address
+from koha_ill_sidecar.services.people.addresses import ADDRESS_COLUMNS, notice_email_address
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
 

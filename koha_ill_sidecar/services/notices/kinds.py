@@ -22,8 +22,12 @@ from koha_ill_sidecar.services.notices.records import (
     Promise,
     Shape,
 )
-from koha_ill_sidecar.services.people.library_addresses import LibraryAddresses, addresses_of
-from koha_ill_sidecar.services.people.patron_addresses import first_valid_email_address, notice_email_address
+from koha_ill_sidecar.services.people.addresses import (
+    LibraryAddresses,
+    addresses_of,
+    first_valid_email_address,
+    notice_email_address,
+)
 from koha_ill_sidecar.storage.koha.notice_tables import PatronAttribute
 
 _NO_END = "9999"  # the year that stands for "for ever"

@@ -44,7 +44,7 @@ from koha_ill_sidecar.services.notices.kinds import KINDS
 from koha_ill_sidecar.services.notices.metadata import Metadata, notice_metadata
 from koha_ill_sidecar.services.notices.plugins import AUTOMATIC, PLUGINS, Plugin, date_style, make_plugins
 from koha_ill_sidecar.services.notices.records import KohaObjects
-from koha_ill_sidecar.services.people.library_addresses import LibraryAddresses, addresses_of
+from koha_ill_sidecar.services.people.addresses import LibraryAddresses, addresses_of
 from koha_ill_sidecar.storage.direct import batch
 from koha_ill_sidecar.storage.koha import action_logs, attributes, letters, messaging_preferences, requests
 from koha_ill_sidecar.storage.message_queue import enqueue

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS
 from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode, RenderedNotice, letter_edit_url
-from koha_ill_sidecar.domain.partners import Partner, joined_addresses
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, Status
 from koha_ill_sidecar.errors import NoticeError, RequestRefused
 from koha_ill_sidecar.services.notices.sending import render_notice
-from koha_ill_sidecar.services.people.library_addresses import library_addresses
+from koha_ill_sidecar.services.people.addresses import library_addresses
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.ids import shown_id
 from koha_ill_sidecar.services.requests.snapshots import snapshot
@@ -31,6 +30,16 @@ from koha_ill_sidecar.storage.transaction import Transaction
 logger = logging.getLogger(__name__)
 
 _MESSAGE_OF_THE_PARTNER_SINCE = KohaVersion(23, 5)  # bug 28634
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Partner:
+    """A patron that stands for a partner library."""
+
+    borrowernumber: int
+    name: str
+    branchcode: str
+    email: str  # empty: cannot be asked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -216,7 +225,7 @@ def place_with_partners(
             message_id=message_id,
         )
         message_ids.append(message_id)
-    _remember(tx, placed, joined_addresses(message.partner.email for message in messages))
+    _record_addresses(tx, placed, [message.partner.email for message in messages])
     asked = [message.partner.borrowernumber for message in messages]
     history.add(tx, illrequest_id, "placed_with_partners", actor=actor, detail={"partners": asked})
     logger.info("placed with partners", extra={"illrequest_id": illrequest_id, "partners": len(messages)})
@@ -288,7 +297,7 @@ def _message_owner(tx: Transaction, partner: Partner, actor: Actor) -> int | Non
     return actor.borrowernumber or None
 
 
-def _remember(tx: Transaction, ill_request: ILLRequest, addresses: str) -> None:
+def _record_addresses(tx: Transaction, ill_request: ILLRequest, addresses: Sequence[str]) -> None:
     if not validation.upserts(tx.koha):
         attributes.remove(tx, ill_request.illrequest_id, [REQUESTED_PARTNERS])
-    attributes.put(tx, ill_request, {REQUESTED_PARTNERS: addresses})
+    attributes.put(tx, ill_request, {REQUESTED_PARTNERS: "; ".join(addresses)})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from koha_ill_sidecar.domain.notices import EMAIL, SMS, NoticePreview
 from koha_ill_sidecar.services.notices.sending import preview_patron_notice
-from koha_ill_sidecar.services.people.patron_addresses import notice_email_address
+from koha_ill_sidecar.services.people.addresses import notice_email_address
 from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContext, load_header
 from koha_ill_sidecar.services.requests.past import PreviousNotice, last_sent
 from koha_ill_sidecar.services.requests.snapshots import snapshot

@@ -8,7 +8,7 @@ from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS, UNAUTHENTICAT
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_type
 from koha_ill_sidecar.services.notices import metadata
 from koha_ill_sidecar.services.notices.sending import NOTICE_QUEUED
-from koha_ill_sidecar.services.people.patron_addresses import notice_email_address
+from koha_ill_sidecar.services.people.addresses import notice_email_address
 from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContext, header_of
 from koha_ill_sidecar.services.requests.past import MOST_NOTICES
 from koha_ill_sidecar.services.requests.statuses import graph_of

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Protocol
 
+from koha_ill_sidecar.domain.attributes import Reference
 from koha_ill_sidecar.domain.identifiers import Identifier, WrongCheckDigit, identify
 from koha_ill_sidecar.domain.openurl import read_openurl
-from koha_ill_sidecar.domain.references import Reference
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pytest
 
 from koha_ill_sidecar.delivery.mail import Mail, StyleLink, StyleText
 from koha_ill_sidecar.services.delivery.compose import compose
-from koha_ill_sidecar.services.people.patron_addresses import first_valid_email_address, notice_email_address
+from koha_ill_sidecar.services.people.addresses import first_valid_email_address, notice_email_address
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
 

@@ -1,7 +1,7 @@
 """What staff paste, and who looks it up."""
 
+from koha_ill_sidecar.domain.attributes import Reference
 from koha_ill_sidecar.domain.identifiers import Identifier, IdentifierKind, WrongCheckDigit
-from koha_ill_sidecar.domain.references import Reference
 from koha_ill_sidecar.services.requests.references import ReadReference, installed_resolvers, read
 
 

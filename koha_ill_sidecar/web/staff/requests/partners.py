@@ -7,13 +7,12 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.duplicates import folded
-from koha_ill_sidecar.domain.partners import Partner
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.partners import placing
-from koha_ill_sidecar.services.partners.placing import PartnerMessage, PartnersForm
+from koha_ill_sidecar.services.partners.placing import Partner, PartnerMessage, PartnersForm
 from koha_ill_sidecar.services.requests.snapshots import check_unchanged
 from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms

@@ -304,7 +304,7 @@ def test_what_is_no_reference_is_told(clara: Desk, reference: str, said: str) ->
 
 
 _RESOLVER = """
-from koha_ill_sidecar.domain.references import Reference
+from koha_ill_sidecar.domain.attributes import Reference
 
 class Broken:
     def resolve(self, identifier):

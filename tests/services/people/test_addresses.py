@@ -3,7 +3,7 @@
 import pytest
 
 from cast import ADA, RIVERSIDE
-from koha_ill_sidecar.services.people.library_addresses import addresses_of, library_addresses
+from koha_ill_sidecar.services.people.addresses import addresses_of, library_addresses
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.transaction import Transaction
 
