@@ -86,8 +86,7 @@ class KohaDatabase:
                 elif checksum != self.checksums[table]:
                     cursor.execute(f"DELETE FROM `{table}`")
                     cursor.execute(f"INSERT INTO `{table}` SELECT * FROM `{name}_pristine`.`{table}`")
-        self.database._preferences = None
-        self.database.memory.forget()
+        self.database.cache.clear()
 
 
 def _checksums(cursor: pymysql.cursors.Cursor) -> dict[str, int]:
@@ -177,11 +176,10 @@ def tx(koha_database: KohaDatabase) -> Iterator[Transaction]:
     """An open transaction that is rolled back: quick, for storage and services that never commit."""
     database = koha_database.database
     with database.engine.connect() as connection:
-        database._preferences = None
-        database.memory.forget()
+        database.cache.clear()
         yield database._transaction(connection)
         connection.rollback()
-    database._preferences = None
+    database.cache.clear()
 
 
 @pytest.fixture

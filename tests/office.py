@@ -66,7 +66,7 @@ class Office:
                 variable=variable,
                 value=value,
             )
-        self._database._preferences = None
+        self._database.cache.clear()
 
     def writes_letters(self) -> None:
         """Install the notices."""

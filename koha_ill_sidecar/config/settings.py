@@ -15,7 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
-from koha_ill_sidecar.config.values import IPNetwork, ListenAddress, Schedule, Secret
+from koha_ill_sidecar.config.jobs import JobSchedules
+from koha_ill_sidecar.config.values import IPNetwork, ListenAddress, Secret
 
 Mistakes = Iterator[tuple[str, str]]
 """What a section finds wrong with itself: the key, and what is wrong and how to mend it."""
@@ -587,28 +588,6 @@ class CallbackSettings:
 
 
 # What we do by ourselves
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobSchedules:
-    """
-    When each job runs.
-
-    Attributes:
-        dispatch: Look for messages to deliver.
-        watch: Notice what was changed in Koha.
-        index: Keep the index of requests, by which lists are filtered, sorted and searched.
-        outbox: Tell others what they are to know.
-        figures: Reckon the numbers of the dashboard.
-        cleanup: Remove what has been kept long enough.
-    """
-
-    dispatch: Schedule = field(default_factory=lambda: Schedule.parse("1s"))
-    watch: Schedule = field(default_factory=lambda: Schedule.parse("10s"))
-    index: Schedule = field(default_factory=lambda: Schedule.parse("2s"))
-    outbox: Schedule = field(default_factory=lambda: Schedule.parse("5s"))
-    figures: Schedule = field(default_factory=lambda: Schedule.parse("15m"))
-    cleanup: Schedule = field(default_factory=lambda: Schedule.parse("17 3 * * *"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,8 +1,8 @@
 """
-Running jobs: the lease, the log line, the count, and patience with a database that is away.
+Run jobs: the lease, the log line, the metrics, and the wait for a database that is away.
 
-A job is a function that does all the work there is and returns what it did, by name; the names and numbers go
-into the log line. Between two steps it asks ``go_on``, which says no when the daemon stops or the lease was lost.
+A job is a function that does all the work there is and returns what it did, by name; the names and counts go
+into the log line. Between two steps it asks *should_continue*.
 """
 
 import logging
@@ -18,51 +18,52 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from koha_ill_sidecar.backoff import Backoff
+from koha_ill_sidecar.config.jobs import ShouldContinue
 from koha_ill_sidecar.config.values import Schedule
 from koha_ill_sidecar.errors import DatabaseUnavailable, SidecarError
-from koha_ill_sidecar.scheduler.backoff import Backoff
 from koha_ill_sidecar.services.operations.schedules import shortest_pause, trigger, was_due_since
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import leases
 
 logger = logging.getLogger(__name__)
 
-ShouldContinue = Callable[[], bool]
-Done = Mapping[str, int]
+JobCounts = Mapping[str, int]
+JobFunction = Callable[[ShouldContinue], JobCounts]
 Observe = Callable[[str, str, float], None]
-"""Told the name, the outcome and the seconds of every run."""
+"""Called with the name, the outcome and the seconds of every run."""
 
-_STEADY = (
-    0.6  # of the pause must have passed since the last start by anybody: two hosts look at different moments
-)
-_HOSTS_CLOCKS = timedelta(minutes=5)  # by which the clocks of two hosts may differ
+# The share of the pause that must have passed since any host's last start. Less than 1, because two hosts do not look
+# at the same moment, and a run must not be skipped for that.
+_LEAST_REST = 0.6
+_CLOCK_DIFFERENCE = timedelta(minutes=5)  # between the clocks of two hosts, at most
 
-# APScheduler tells of every start, and of every one left out because the last still runs: that is our design.
+# APScheduler logs every start, and every start left out because the last run goes on. Both are by design here.
 logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """
-    Something that is done again and again.
+    A job with its function and schedule.
 
     Attributes:
         run: Does all the work there is.
-        exclusive: Whether it is for one host at a time.
+        exclusive: Whether it runs on one host at a time.
     """
 
     name: str
-    run: Callable[[ShouldContinue], Done]
+    run: JobFunction
     schedule: Schedule
     exclusive: bool = True
 
 
 class JobScheduler:
     """
-    Run jobs in threads of their own, each on its schedule and none twice at once.
+    Run jobs in threads of their own, each on its schedule and never twice at once.
 
     Args:
-        timezone: What crontab lines mean.
+        timezone: Of the times in crontab lines.
         lease: How long an exclusive job stays with a host that died.
     """
 
@@ -78,37 +79,37 @@ class JobScheduler:
         self._database = database
         self._timezone = timezone
         self._stopping = threading.Event()
-        surroundings = _JobContext(
+        context = _JobContext(
             database=database,
             timezone=timezone,
             lease_seconds=lease.total_seconds(),
             observe=observe,
             stopping=self._stopping,
-            database_patience=Backoff("database away, jobs wait", "database back, jobs go on"),
+            database_backoff=Backoff("database away, jobs wait", "database back, jobs go on"),
         )
-        self._runs = [_Runs(job, surroundings) for job in jobs]
+        self._runners = [_Runner(job, context) for job in jobs]
         self._scheduler = BackgroundScheduler(
             timezone=timezone,
             executors={"default": ThreadPoolExecutor(max(len(jobs), 1))},
-            # However late a start is, it happens, and once for all that were missed.
+            # A late start still happens, and once for all that were missed.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
 
     def start(self) -> None:
-        """Begin; a job whose last start is too long ago, by whichever host, starts at once."""
+        """Begin; a job whose last start, on whichever host, is too long ago starts at once."""
         ages = self._ages()
-        for runs in self._runs:
+        for runner in self._runners:
             self._scheduler.add_job(
-                runs,
-                trigger(runs.job.schedule, self._timezone),
-                id=runs.job.name,
-                name=runs.job.name,
-                next_run_time=runs.first_start(ages.get(runs.job.name)),
+                runner,
+                trigger(runner.job.schedule, self._timezone),
+                id=runner.job.name,
+                name=runner.job.name,
+                next_run_time=runner.first_start(ages.get(runner.job.name)),
             )
         self._scheduler.start()
 
     def begin_to_stop(self) -> None:
-        """Start no more jobs, and let the running ones come to the end of their present step."""
+        """Start no more jobs; those that run finish their current step."""
         self._stopping.set()
 
     def stop(self) -> None:
@@ -123,136 +124,138 @@ class JobScheduler:
         return thread is not None and thread.is_alive()
 
     def reschedule(self) -> None:
-        """Plan the next starts again: the clock was set, and they were reckoned by the old one."""
-        for runs in self._runs:
-            self._scheduler.modify_job(runs.job.name, next_run_time=runs.next_start())
+        """Compute the next starts again, after the clock was set."""
+        for runner in self._runners:
+            self._scheduler.modify_job(runner.job.name, next_run_time=runner.next_start())
 
     def _ages(self) -> dict[str, float]:
         try:
             return self._database.transact(leases.seconds_since_last_start)
         except SidecarError as error:
-            # The jobs find out for themselves, and the leases keep them from running too often.
+            # Starting every job at once is safe: the leases keep them from running too often.
             logger.warning("last runs unknown", extra={"reason": str(error)})
             return {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _JobContext:
+    """What all runners of a scheduler share."""
+
     database: Database
     timezone: tzinfo
     lease_seconds: float
     observe: Observe
     stopping: threading.Event
-    database_patience: Backoff
+    database_backoff: Backoff
 
 
-class _Runs:
-    """The runs of one job: what APScheduler calls."""
+class _Runner:
+    """Runs one job: what APScheduler calls."""
 
-    def __init__(self, job: Job, surroundings: _JobContext) -> None:
+    def __init__(self, job: Job, context: _JobContext) -> None:
         self.job = job
-        self._around = surroundings
-        self._patience = Backoff("job failed", "job works again", job=job.name)
+        self._context = context
+        self._backoff = Backoff("job failed", "job works again", job=job.name)
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._lease_kept_at = 0.0
+        self._lease_renewed_at = 0.0
 
     def first_start(self, age_seconds: float | None) -> datetime | None:
-        """Reckon the first start from how long ago the last one was; nothing leaves it to the schedule."""
-        now = datetime.now(self._around.timezone)
+        """Return the first start, given how long ago the last one was; None leaves it to the schedule."""
+        now = datetime.now(self._context.timezone)
         if not self.job.exclusive or age_seconds is None:
             return now
         last = now - timedelta(seconds=age_seconds)
-        if was_due_since(self.job.schedule, self._around.timezone, last, now):
+        if was_due_since(self.job.schedule, self._context.timezone, last, now):
             return now
         return last + self.job.schedule.every if self.job.schedule.every else self.next_start()
 
     def next_start(self) -> datetime | None:
-        """Reckon the next start by the clock as it is now."""
-        now = datetime.now(self._around.timezone)
+        """Return the next start by the current time."""
+        now = datetime.now(self._context.timezone)
         if self.job.schedule.every is not None:
             return now
-        following: datetime | None = trigger(self.job.schedule, self._around.timezone).get_next_fire_time(
+        following: datetime | None = trigger(self.job.schedule, self._context.timezone).get_next_fire_time(
             None, now
         )
         return following
 
     def __call__(self) -> None:
         """Run once, if it is our turn; never raises."""
-        if self._around.stopping.is_set() or not self._is_patient_enough():
+        context = self._context
+        if context.stopping.is_set() or not (self._backoff.ready() and context.database_backoff.ready()):
             return
         started = time.monotonic()
         try:
-            done = self._exclusively() if self.job.exclusive else self.job.run(self._go_on)
+            counts = self._run_with_lease() if self.job.exclusive else self.job.run(self._should_continue)
         except DatabaseUnavailable as error:
-            self._around.database_patience.failed(str(error))
+            context.database_backoff.failed(str(error))
         except SidecarError as error:
             self._failed(started, str(error))
         except Exception as error:  # one faulty job must not end the others, nor its own next run
             logger.exception("job failed unexpectedly", extra={"job": self.job.name})
             self._failed(started, type(error).__name__)
         else:
-            if self.job.exclusive or done:  # else it may not have asked the database for anything
-                self._around.database_patience.succeeded()
-            self._patience.succeeded()
-            if done is not None:
-                self._succeeded(started, done)
+            if self.job.exclusive or counts:  # otherwise it may not have used the database at all
+                context.database_backoff.succeeded()
+            self._backoff.succeeded()
+            if counts is not None:
+                self._succeeded(started, counts)
 
-    def _is_patient_enough(self) -> bool:
-        return self._patience.ready() and self._around.database_patience.ready()
-
-    def _exclusively(self) -> Done | None:
-        transact = self._around.database.transact
+    def _run_with_lease(self) -> JobCounts | None:
+        """Run if no other host does or just did; None if one does."""
+        transact = self._context.database.transact
         if not transact(
             leases.acquire,
             self.job.name,
             holder=self._holder,
-            lease_seconds=self._around.lease_seconds,
+            lease_seconds=self._context.lease_seconds,
             rest_seconds=self._rest().total_seconds(),
         ):
             return None
-        self._lease_kept_at = time.monotonic()
+        self._lease_renewed_at = time.monotonic()
         try:
-            done = self.job.run(self._go_on)
+            counts = self.job.run(self._should_continue)
         except DatabaseUnavailable:
-            raise
+            raise  # the lease cannot be released now, and expires
         except Exception as error:
             transact(leases.release, self.job.name, holder=self._holder, error=_short(error))
             raise
         transact(leases.release, self.job.name, holder=self._holder)
-        return done
+        return counts
 
     def _rest(self) -> timedelta:
         if self.job.schedule.every is not None:
-            return self.job.schedule.every * _STEADY
-        pause = shortest_pause(self.job.schedule, self._around.timezone, datetime.now(UTC))
-        return min(pause / 2, _HOSTS_CLOCKS)
+            return self.job.schedule.every * _LEAST_REST
+        pause = shortest_pause(self.job.schedule, self._context.timezone, datetime.now(UTC))
+        return min(pause / 2, _CLOCK_DIFFERENCE)
 
-    def _go_on(self) -> bool:
-        if self._around.stopping.is_set():
+    def _should_continue(self) -> bool:
+        context = self._context
+        if context.stopping.is_set():
             return False
-        if not self.job.exclusive or time.monotonic() - self._lease_kept_at < self._around.lease_seconds / 3:
+        if not self.job.exclusive or time.monotonic() - self._lease_renewed_at < context.lease_seconds / 3:
             return True
-        is_ours = self._around.database.transact(
-            leases.renew, self.job.name, holder=self._holder, lease_seconds=self._around.lease_seconds
+        is_ours = context.database.transact(
+            leases.renew, self.job.name, holder=self._holder, lease_seconds=context.lease_seconds
         )
-        self._lease_kept_at = time.monotonic()
+        self._lease_renewed_at = time.monotonic()
         if not is_ours:
             logger.warning("lease lost, job left to another", extra={"job": self.job.name})
         return is_ours
 
-    def _succeeded(self, started: float, done: Done) -> None:
-        # A look that found nothing is no run worth a line or a count, else the idle daemon fills the journal.
+    def _succeeded(self, started: float, counts: JobCounts) -> None:
+        # A run that found nothing to do is not logged as news, or the idle daemon would fill the journal.
         seconds = time.monotonic() - started
-        level = logging.INFO if done else logging.DEBUG
-        logger.log(level, "job done", extra={"job": self.job.name, "seconds": round(seconds, 3), **done})
-        if done or self.job.exclusive:
-            self._around.observe(self.job.name, "ok", seconds)
+        level = logging.INFO if counts else logging.DEBUG
+        logger.log(level, "job done", extra={"job": self.job.name, "seconds": round(seconds, 3), **counts})
+        if counts or self.job.exclusive:
+            self._context.observe(self.job.name, "ok", seconds)
 
     def _failed(self, started: float, reason: str) -> None:
-        self._patience.failed(reason)
-        self._around.observe(self.job.name, "failed", time.monotonic() - started)
+        self._backoff.failed(reason)
+        self._context.observe(self.job.name, "failed", time.monotonic() - started)
 
 
 def _short(error: Exception) -> str:
-    # The text of an error that is not ours may hold anything, a patron's address too.
+    # The text of an error that is not ours may hold anything, even a patron's address.
     return str(error) if isinstance(error, SidecarError) else type(error).__name__

@@ -1,7 +1,6 @@
 """Koha's database: how we connect, and the one way in which a use case runs in a transaction."""
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -14,13 +13,13 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from koha_ill_sidecar.backoff import pause_seconds
+from koha_ill_sidecar.cache import Cache
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
 from koha_ill_sidecar.storage.driver import connect, prepare
 from koha_ill_sidecar.storage.koha import installed, preferences
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
-from koha_ill_sidecar.storage.koha.preferences import Preferences
-from koha_ill_sidecar.storage.memory import Memory
 from koha_ill_sidecar.storage.request_index import queue
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -29,10 +28,11 @@ R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
-PREFERENCES_SECONDS = 10.0
-"""How long preferences, and what codes are called, may be believed."""
+CACHE_SECONDS = 10.0
+"""How long preferences, and the names of codes, are cached: as long as staff may wait for a change to show."""
 
 _ATTEMPTS = 5
+_FIRST_PAUSE_SECONDS = 0.02
 _PATIENCE_SECONDS = 15.0  # no attempt begins later: a vendor waits for its answer 15 to 30 seconds
 _LOCK_ERRORS = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT})
 _RECYCLE_SECONDS = 600  # under the wait_timeout of any server that hosts a Koha
@@ -55,12 +55,10 @@ class Database:
     ) -> None:
         self.site = site
         self.engine = _engine(settings, pool_size)
-        self.memory = Memory(PREFERENCES_SECONDS)
+        self.cache = Cache(CACHE_SECONDS)
         self._accept_unsupported_version = accept_unsupported_version
         self._lock = threading.Lock()
         self._koha: InstalledKoha | None = None
-        self._preferences: Preferences | None = None
-        self._preferences_until = 0.0
 
     def transact(
         self, use_case: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -72,7 +70,7 @@ class Database:
         use case run again, so it must bear that and must tell nobody outside before it returns.
 
         Raises:
-            DatabaseBusy: The locks were not to be had in five attempts or half a minute; nothing was changed.
+            DatabaseBusy: Five attempts, or 15 seconds, did not get the locks; nothing was changed.
             DatabaseUnavailable: No connection, or it broke during the commit, so that the outcome is unknown.
             Exception: Whatever the use case raised; everything was rolled back.
         """
@@ -84,7 +82,8 @@ class Database:
                 if attempt == _ATTEMPTS or time.monotonic() - began > _PATIENCE_SECONDS:
                     raise error.final from error.cause
                 logger.info("transaction tried again", extra={"attempt": attempt, "reason": error.reason})
-                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311  (jitter, no secret)
+                # Two that wait for each other's locks must not meet again, so the pause may be anything from 0 up.
+                time.sleep(pause_seconds(attempt, first=_FIRST_PAUSE_SECONDS, longest=1.0, jitter=1.0))
                 attempt += 1
 
     def ping(self) -> None:
@@ -137,9 +136,9 @@ class Database:
         return Transaction(
             connection,
             self._installed(connection),
-            self._fresh_preferences(connection),
+            self.cache.get("preferences", lambda: preferences.load(connection)).value,
             self.site,
-            memory=self.memory,
+            cache=self.cache,
         )
 
     def _installed(self, connection: Connection) -> InstalledKoha:
@@ -150,14 +149,6 @@ class Database:
                         connection, accept_unsupported_version=self._accept_unsupported_version
                     )
         return self._koha
-
-    def _fresh_preferences(self, connection: Connection) -> Preferences:
-        found = self._preferences
-        if found is None or time.monotonic() >= self._preferences_until:
-            found = preferences.load(connection)
-            self._preferences = found
-            self._preferences_until = time.monotonic() + PREFERENCES_SECONDS
-        return found
 
 
 class _TryAgain(Exception):

@@ -6,10 +6,10 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection
 
+from koha_ill_sidecar.cache import Cache
 from koha_ill_sidecar.config.settings import IllSite
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.preferences import Preferences
-from koha_ill_sidecar.storage.memory import Memory
 
 Statement: TypeAlias = tuple[str, Mapping[str, object]]
 """A fixed text, with ``%(name)s`` where a value stands, and the values."""
@@ -42,7 +42,7 @@ class Transaction:
 
     Attributes:
         changed: Requests whose rows were written.
-        memory: What is kept from one transaction to the next for some seconds, such as what libraries are called.
+        cache: What transactions share for some seconds, such as the names of libraries.
         notes: Where statements wait to be sent together (:func:`koha_ill_sidecar.storage.direct.together`).
     """
 
@@ -50,6 +50,6 @@ class Transaction:
     koha: InstalledKoha
     preferences: Preferences
     site: IllSite
-    memory: Memory = field(default_factory=lambda: Memory(0))
+    cache: Cache = field(default_factory=lambda: Cache(0))
     changed: ChangedRequests = field(default_factory=ChangedRequests)
     queued: list[Statement] | None = None

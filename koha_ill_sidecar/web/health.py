@@ -1,7 +1,6 @@
-"""Whether the sidecar lives, whether it is ready, and its numbers."""
+"""``/healthz``, ``/readyz`` and ``/metrics``: whether the sidecar is alive and ready, and its metrics."""
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +8,7 @@ from datetime import timedelta
 from flask import Blueprint, Flask, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from koha_ill_sidecar.cache import Cache
 from koha_ill_sidecar.config.settings import SmtpSettings
 from koha_ill_sidecar.errors import DeliveryError, SidecarError
 from koha_ill_sidecar.runtime import Runtime
@@ -16,9 +16,9 @@ from koha_ill_sidecar.services.delivery import mail_servers
 from koha_ill_sidecar.storage.sidecar import migrations
 
 ReadinessCheck = Callable[[], None]
-"""Returns where all is well, raises SidecarError where it is not."""
+"""Returns if all is well, raises SidecarError if not."""
 
-_MAIL_SECONDS = 30.0  # probes come every few seconds; a mail server need not hear of each
+_MAIL_SECONDS = 30.0  # probes come every few seconds, too often for a mail server
 _MAIL_TIMEOUT = timedelta(seconds=5)
 
 
@@ -26,8 +26,8 @@ def install(app: Flask, runtime: Runtime) -> None:
     """
     Add ``/healthz``, ``/readyz`` and, unless it is switched off, ``/metrics``.
 
-    ``/healthz`` asks nobody: it answers as long as the process does. ``/readyz`` is 503 while the database, the
-    sidecar's tables or, where it delivers, the mail server is not as it should be.
+    ``/healthz`` checks nothing: it answers as long as the process does. ``/readyz`` is 503 while the database, the
+    sidecar's tables or, if the sidecar delivers, the mail server is not usable.
     """
     blueprint = Blueprint("health", __name__)
     checks: dict[str, ReadinessCheck] = {
@@ -50,7 +50,7 @@ def install(app: Flask, runtime: Runtime) -> None:
     if runtime.settings.metrics.enabled:
 
         @blueprint.get("/metrics")
-        def numbers() -> Response:
+        def metrics() -> Response:
             return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
     app.register_blueprint(blueprint)
@@ -62,22 +62,19 @@ def _check_schema(runtime: Runtime) -> None:
 
 
 class _MailCheck:
-    """Whether the mail server takes our mail; its answer holds for some seconds."""
+    """Whether the mail server accepts our mail; the result is cached for some seconds."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._until = 0.0
-        self._error: DeliveryError | None = None
+        self._cache = Cache(_MAIL_SECONDS)
 
     def __call__(self) -> None:
         servers = self._runtime.database.transact(mail_servers.load, self._runtime.settings)
-        if time.monotonic() >= self._until:
-            self._error = self._ask(servers.default)
-            self._until = time.monotonic() + _MAIL_SECONDS
-        if self._error is not None:
-            raise self._error
+        error = self._cache.get("mail", lambda: self._probe(servers.default)).value
+        if error is not None:
+            raise error
 
-    def _ask(self, server: SmtpSettings) -> DeliveryError | None:
+    def _probe(self, server: SmtpSettings) -> DeliveryError | None:
         try:
             self._runtime.mailer.check(replace(server, timeout=min(server.timeout, _MAIL_TIMEOUT)))
         except DeliveryError as error:
@@ -86,7 +83,7 @@ class _MailCheck:
 
 
 def _result(check: ReadinessCheck) -> str:
-    # The error's text may name hosts and users: it is for `doctor` and the log.
+    # The error's text may name hosts and users, so only `doctor` and the log show it.
     try:
         check()
     except SidecarError as error:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from koha_ill_sidecar.config.jobs import JOBS
 from koha_ill_sidecar.config.loading import known_keys, load_settings, parse_settings
 from koha_ill_sidecar.config.settings import CallbackMapping
 from koha_ill_sidecar.resources import data_path
@@ -100,7 +101,7 @@ def everything_read(directory: Path) -> Any:
 
 
 @pytest.mark.parametrize(
-    "key", sorted({key.rstrip("[]").split(".")[-1] for key in known_keys()} - {"*", "method"})
+    "key", sorted({key.rstrip("[]").split(".")[-1] for key in known_keys()} - {"*", "method", *JOBS})
 )
 def test_every_setting_is_read_somewhere(key: str) -> None:
     code = everything_read(Path(__file__).parents[2] / "koha_ill_sidecar")

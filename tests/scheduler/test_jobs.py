@@ -9,14 +9,20 @@ from datetime import UTC, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
+from koha_ill_sidecar.config.jobs import JOBS, ShouldContinue
+from koha_ill_sidecar.config.loading import parse_settings
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.config.values import Schedule, Secret
+from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.errors import DatabaseBusy
-from koha_ill_sidecar.scheduler.jobs import Done, Job, JobScheduler, ShouldContinue
+from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.scheduler import registry
+from koha_ill_sidecar.scheduler.jobs import Job, JobCounts, JobScheduler
+from koha_ill_sidecar.services.delivery.dispatcher import Dispatcher
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import leases
 
-Run = Callable[[ShouldContinue], Done]
+Run = Callable[[ShouldContinue], JobCounts]
 Start = Callable[..., JobScheduler]
 
 OFTEN = Schedule.parse("100ms")
@@ -26,17 +32,17 @@ NIGHTLY = Schedule.parse("17 3 * * *")
 class _Work:
     """Counts its runs; *does* says what each is to do."""
 
-    def __init__(self, does: Run = lambda _go_on: {"things": 1}) -> None:
+    def __init__(self, does: Run = lambda _should_continue: {"things": 1}) -> None:
         self.runs = 0
         self.at_once = 0
         self.most_at_once = 0
         self._does = does
 
-    def __call__(self, go_on: ShouldContinue) -> Done:
+    def __call__(self, should_continue: ShouldContinue) -> JobCounts:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            return self._does(go_on)
+            return self._does(should_continue)
         finally:
             self.runs += 1
             self.at_once -= 1
@@ -92,7 +98,7 @@ def test_a_job_runs_again_and_again(start: Start, observed: list[tuple[str, str]
 
 
 def test_a_job_that_takes_longer_than_its_pause_is_not_run_twice_at_once(start: Start) -> None:
-    work = _Work(lambda _go_on: time.sleep(0.25) or {})  # type: ignore[func-returns-value]
+    work = _Work(lambda _should_continue: time.sleep(0.25) or {})  # type: ignore[func-returns-value]
     start(work, exclusive=False)
     _wait_until(lambda: work.runs >= 3)
 
@@ -149,7 +155,7 @@ def test_a_job_that_ran_in_time_is_not_run_at_start(start: Start, database: Data
 def test_a_failing_job_is_noted_and_tried_again(
     start: Start, database: Database, observed: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_go_on: ShouldContinue) -> Done:
+    def fail(_should_continue: ShouldContinue) -> JobCounts:
         raise DatabaseBusy("Koha holds the rows.")
 
     work = _Work(fail)
@@ -165,7 +171,7 @@ def test_a_failing_job_is_noted_and_tried_again(
 def test_a_fault_of_ours_is_logged_with_its_place_and_stops_nothing(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fault(_go_on: ShouldContinue) -> Done:
+    def fault(_should_continue: ShouldContinue) -> JobCounts:
         raise ZeroDivisionError
 
     work = _Work(fault)
@@ -195,9 +201,9 @@ def test_a_database_that_is_away_is_one_line_and_not_a_flood(
 def test_stopping_waits_for_the_step_in_hand(start: Start) -> None:
     begun, finished = threading.Event(), threading.Event()
 
-    def long_work(go_on: ShouldContinue) -> Done:
+    def long_work(should_continue: ShouldContinue) -> JobCounts:
         begun.set()
-        while go_on():
+        while should_continue():
             time.sleep(0.01)
         time.sleep(0.2)
         finished.set()
@@ -214,8 +220,8 @@ def test_stopping_waits_for_the_step_in_hand(start: Start) -> None:
 def test_a_long_job_keeps_its_lease(start: Start, database: Database) -> None:
     release = threading.Event()
 
-    def long_work(go_on: ShouldContinue) -> Done:
-        while go_on() and not release.is_set():
+    def long_work(should_continue: ShouldContinue) -> JobCounts:
+        while should_continue() and not release.is_set():
             time.sleep(0.01)
         return {}
 
@@ -229,8 +235,8 @@ def test_a_long_job_keeps_its_lease(start: Start, database: Database) -> None:
 def test_a_job_that_lost_its_lease_stops(start: Start, database: Database, admin: Engine) -> None:
     stopped = threading.Event()
 
-    def long_work(go_on: ShouldContinue) -> Done:
-        while go_on():
+    def long_work(should_continue: ShouldContinue) -> JobCounts:
+        while should_continue():
             time.sleep(0.01)
         stopped.set()
         return {}
@@ -250,3 +256,19 @@ def test_after_the_clock_was_set_back_jobs_start_at_once(start: Start) -> None:
     scheduler.reschedule()
 
     _wait_until(lambda: work.runs == 2)
+
+
+def test_every_job_of_the_table_has_a_function(database: Database) -> None:
+    settings = parse_settings(
+        {"koha": {"database": {"name": "n", "user": "u", "password": "p"}}}, environment={}
+    )
+    runtime = Runtime(settings=settings, database=database, mailer=Mailer())
+
+    dispatcher = Dispatcher(database, runtime.mailer, settings)
+
+    found = registry.jobs(runtime, dispatcher, on_koha_changed=lambda: None)
+    dispatcher.close()
+
+    assert {job.name: job.exclusive for job in found} == {
+        name: not job.on_every_host for name, job in JOBS.items()
+    }

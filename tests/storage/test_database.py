@@ -191,7 +191,7 @@ def test_preferences_are_read_at_most_once_in_ten_seconds(database: Database, ad
     with admin.begin() as koha:
         koha.execute(text("UPDATE systempreferences SET value = 'XX' WHERE variable = 'ILLPartnerCode'"))
     second = database.transact(branch)
-    database._preferences_until = 0
+    database.cache.clear()
     third = database.transact(branch)
 
     assert (first, second, third) == ("IL", "IL", "XX")

@@ -11,13 +11,14 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from socket import gethostname
 from urllib.parse import urlsplit
 
+from koha_ill_sidecar.config.jobs import ShouldContinue
 from koha_ill_sidecar.config.settings import (
     DeliverySettings,
     Settings,
@@ -49,8 +50,6 @@ from koha_ill_sidecar.storage.sidecar import checkpoints
 from koha_ill_sidecar.storage.transaction import Transaction
 
 logger = logging.getLogger(__name__)
-
-ShouldContinue = Callable[[], bool]
 
 QUEUE_CHECKPOINT = "message_queue"
 """Mark near the end of the queue: every message at or below it has been looked at."""

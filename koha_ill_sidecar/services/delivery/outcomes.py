@@ -1,14 +1,16 @@
 """What follows from an attempt at sending a mail: rules on plain values."""
 
-import random
 from collections.abc import Sequence
 
-from koha_ill_sidecar.config.settings import DeliverySettings, RetrySettings
+from koha_ill_sidecar.backoff import pause_seconds
+from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.delivery.mail import Mail
 from koha_ill_sidecar.delivery.smtp import Receipt
 from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import PermanentDeliveryFailure
 from koha_ill_sidecar.storage.message_queue.claim import Attempt, DeliveryState, Settlement
+
+_JITTER = 0.2  # so that what failed together, when a mail server was down, is not tried again all at once
 
 
 def accepted_by_server(
@@ -39,7 +41,12 @@ def retry_later(
 ) -> Settlement:
     """Decide when a mail is tried again, or that it has been tried for long enough."""
     reached = tuple(dict.fromkeys([*attempt.reached, *accepted]))
-    delay = retry_seconds(attempt.attempts, settings.retry)
+    delay = pause_seconds(
+        attempt.attempts,
+        first=settings.retry.first_delay.total_seconds(),
+        longest=settings.retry.longest_delay.total_seconds(),
+        jitter=_JITTER,
+    )
     if attempt.age_seconds + delay > settings.give_up_after.total_seconds():
         tried = delivery_reasons.TRIED_FOR_LONG_ENOUGH % {"attempts": attempt.attempts}
         given_up = f"{tried} {error}"
@@ -53,13 +60,6 @@ def retry_later(
         retry_seconds=delay,
         reached=reached,
     )
-
-
-def retry_seconds(attempts: int, settings: RetrySettings) -> float:
-    """Return the pause after so many failures: doubled each time up to the longest, a fifth more or less by chance."""
-    pause = settings.first_delay.total_seconds() * 2.0 ** min(attempts - 1, 30)
-    longest = settings.longest_delay.total_seconds()
-    return min(pause, longest) * random.uniform(0.8, 1.2)  # noqa: S311  (jitter, no secret)
 
 
 def released(attempt: Attempt) -> Settlement:

@@ -1,18 +1,20 @@
 """
-Telling others what they are to know of a change, once it is committed.
+Notify other systems of changes that are committed.
 
-A row is removed after it was told; a process that dies in between tells it again, so whoever is told must bear that.
-Koha's workers do: a message about a job that is no longer new they put aside. Jobs that they were not told of they do
-not look for, as long as the broker is there (Koha, misc/workers/es_indexer_daemon.pl).
+A row is removed after its message was sent. A process that dies in between sends it again, so receivers must tolerate
+that. Koha's workers do: they ignore a message about a job that is no longer new. They do not look for jobs that no
+message announced, as long as the broker is up (Koha, misc/workers/es_indexer_daemon.pl).
 """
 
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from koha_ill_sidecar.backoff import pause_seconds
+from koha_ill_sidecar.config.jobs import ShouldContinue
 from koha_ill_sidecar.config.settings import BrokerSettings
-from koha_ill_sidecar.delivery.broker import Broker, connected
+from koha_ill_sidecar.delivery.broker import connected
 from koha_ill_sidecar.errors import BrokerUnavailable
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import outbox
@@ -20,72 +22,68 @@ from koha_ill_sidecar.storage.sidecar.outbox import OutboxKind, OutboxRow
 
 logger = logging.getLogger(__name__)
 
-ShouldContinue = Callable[[], bool]
-
-_AT_ONCE = 100
+_BATCH = 100
 _FIRST_PAUSE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 300.0
-_MOST_DOUBLINGS = 10
-_GIVE_UP_SECONDS = 7 * 86400.0  # by then somebody has missed the records, and had the index rebuilt
+_GIVE_UP_SECONDS = 7 * 86400.0  # after a week staff have missed the records and had the index rebuilt
 
 
 def notify_workers(
-    database: Database, broker: BrokerSettings | None, go_on: ShouldContinue
+    database: Database, broker: BrokerSettings | None, should_continue: ShouldContinue
 ) -> Mapping[str, int]:
     """
-    Tell Koha's workers of the jobs that wait for them; gives how many were told, put off or dropped.
+    Tell Koha's workers of the jobs that wait for them; return how many were told, put off or dropped.
+
+    A worker of the daemon: it opens its own transactions, because it talks to the broker between them.
 
     Args:
-        broker: Nothing where no koha-conf.xml was read: then the rows are dropped, with a warning.
+        broker: None where no koha-conf.xml was read; then the rows are dropped, with a warning.
     """
-    tally: Counter[str] = Counter()
-    while go_on():
-        rows = database.transact(outbox.due, [OutboxKind.INDEX_JOB], limit=_AT_ONCE)
+    counts: Counter[str] = Counter()
+    while should_continue():
+        rows = database.transact(outbox.due, [OutboxKind.INDEX_JOB], limit=_BATCH)
         if not rows:
             break
         if broker is None:
             logger.warning("no message broker known, koha.conf is not set", extra={"jobs": len(rows)})
-            _remove(database, rows, "dropped", tally)
-        elif not _notify_all(database, broker, rows, tally):
+            _remove(database, rows, "dropped", counts)
+        elif not _notify_all(database, broker, rows, counts):
             break
-    return tally
+    return counts
 
 
 def _notify_all(
-    database: Database, settings: BrokerSettings, rows: Sequence[OutboxRow], tally: "Counter[str]"
+    database: Database, settings: BrokerSettings, rows: Sequence[OutboxRow], counts: "Counter[str]"
 ) -> bool:
-    """Tell as much as goes over one connection; says whether the broker is there."""
-    told: list[OutboxRow] = []
+    """Send as much as one connection takes; return whether the broker is up."""
+    sent: list[OutboxRow] = []
+    failure: BrokerUnavailable | None = None
     try:
         with connected(settings) as broker:
             for row in rows:
-                _notify(broker, settings, row)
-                told.append(row)
+                broker.send(settings.queue(row.payload["queue"]), json.dumps(row.payload["message"]))
+                sent.append(row)
     except BrokerUnavailable as error:
-        logger.warning("message broker away", extra={"reason": str(error), "jobs": len(rows) - len(told)})
-        _remove(database, told, "told", tally)
-        for row in rows[len(told) :]:
-            _postpone(database, row, error, tally)
-        return False
-    _remove(database, told, "told", tally)
-    return True
+        logger.warning("message broker away", extra={"reason": str(error), "jobs": len(rows) - len(sent)})
+        failure = error
+    _remove(database, sent, "told", counts)
+    if failure is not None:
+        for row in rows[len(sent) :]:
+            _postpone(database, row, failure, counts)
+    return failure is None
 
 
-def _notify(broker: Broker, settings: BrokerSettings, row: OutboxRow) -> None:
-    broker.send(settings.queue(row.payload["queue"]), json.dumps(row.payload["message"]))
-
-
-def _postpone(database: Database, row: OutboxRow, error: BrokerUnavailable, tally: "Counter[str]") -> None:
+def _postpone(database: Database, row: OutboxRow, error: BrokerUnavailable, counts: "Counter[str]") -> None:
     if row.age_seconds > _GIVE_UP_SECONDS:
         logger.error("job not told to koha's workers", extra={"job": row.payload["message"].get("job_id")})
-        _remove(database, [row], "dropped", tally)
+        _remove(database, [row], "dropped", counts)
         return
-    pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(row.attempts, _MOST_DOUBLINGS), _LONGEST_PAUSE_SECONDS)
+    pause = pause_seconds(row.attempts + 1, first=_FIRST_PAUSE_SECONDS, longest=_LONGEST_PAUSE_SECONDS)
     database.transact(outbox.postpone, row.outbox_id, seconds=pause, error=str(error))
-    tally["put_off"] += 1
+    counts["put_off"] += 1
 
 
-def _remove(database: Database, rows: Sequence[OutboxRow], outcome: str, tally: "Counter[str]") -> None:
+def _remove(database: Database, rows: Sequence[OutboxRow], outcome: str, counts: "Counter[str]") -> None:
     if rows:
         database.transact(outbox.remove, [row.outbox_id for row in rows])
-        tally[outcome] += len(rows)
+        counts[outcome] += len(rows)

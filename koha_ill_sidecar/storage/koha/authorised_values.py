@@ -52,10 +52,10 @@ def find(tx: Transaction, category: str, *, branchcode: str | None = None) -> li
 
 def names(tx: Transaction, category: str) -> Mapping[str, str]:
     """Return what the values of a category were called for staff some seconds ago, by code."""
-    return tx.memory.recall(
+    return tx.cache.get(
         f"authorised values {category}",
         lambda: {value.authorised_value: value.lib for value in find(tx, category)},
-    )
+    ).value
 
 
 def visible_at(koha: InstalledKoha, branchcode: str) -> ColumnElement[bool]:

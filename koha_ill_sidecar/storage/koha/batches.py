@@ -24,7 +24,7 @@ def is_known(tx: Transaction, ill_batch_id: int) -> bool:
 
 def newest_names(tx: Transaction) -> Mapping[int, str]:
     """Return what the newest batches were called some seconds ago, by number; KeyError where this Koha has none."""
-    return tx.memory.recall("newest batches", lambda: names(tx, limit=_NEWEST))
+    return tx.cache.get("newest batches", lambda: names(tx, limit=_NEWEST)).value
 
 
 def names(tx: Transaction, *, limit: int | None = None) -> dict[int, str]:

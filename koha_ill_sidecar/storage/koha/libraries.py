@@ -18,7 +18,7 @@ def find_code(tx: Transaction, branchcode: str) -> str | None:
 
 def names(tx: Transaction) -> Mapping[str, str]:
     """Return what all libraries were called some seconds ago, by code, in the order of their names."""
-    return tx.memory.recall("libraries", lambda: _names(tx))
+    return tx.cache.get("libraries", lambda: _names(tx)).value
 
 
 def _names(tx: Transaction) -> Mapping[str, str]:

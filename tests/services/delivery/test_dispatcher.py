@@ -168,7 +168,7 @@ def test_message_that_cannot_be_sent_gets_kohas_failure_code(
 def test_nobody_to_send_it_from(queue: Queue, dispatcher: Dispatcher, database: Database) -> None:
     queue.execute("UPDATE systempreferences SET value = '' WHERE variable = 'KohaAdminEmailAddress'")
     queue.execute("UPDATE branches SET branchemail = NULL")
-    database._preferences = None
+    database.cache.clear()
     number = queue.add(from_address=None)
 
     dispatcher.run_once()
@@ -277,7 +277,7 @@ def preference(queue: Queue, database: Database, **values: str) -> None:
             variable=variable,
             value=value,
         )
-    database._preferences = None
+    database.cache.clear()
 
 
 def test_addresses_of_library_and_preferences_are_used_as_in_koha(

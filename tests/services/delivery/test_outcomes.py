@@ -16,7 +16,6 @@ from koha_ill_sidecar.services.delivery.outcomes import (
     accepted_by_server,
     permanently_refused,
     retry_later,
-    retry_seconds,
 )
 from koha_ill_sidecar.storage.message_queue.claim import Attempt, DeliveryState
 
@@ -99,4 +98,6 @@ def test_pauses_double_up_to_the_longest(attempts: int) -> None:
     retry = RetrySettings(first_delay=timedelta(seconds=10), longest_delay=timedelta(seconds=1000))
     expected = min(10 * 2.0 ** (attempts - 1), 1000) if attempts < 30 else 1000
 
-    assert 0.8 * expected <= retry_seconds(attempts, retry) <= 1.2 * expected
+    settlement = retry_later(attempt(attempts=attempts), MAIL, "450", (), DeliverySettings(retry=retry))
+
+    assert 0.8 * expected <= settlement.retry_seconds <= 1.2 * expected

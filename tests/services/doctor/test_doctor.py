@@ -43,7 +43,7 @@ def mailer() -> Iterator[Mailer]:
 @pytest.fixture
 def look(settings: Settings, database: Database, mailer: Mailer) -> Examine:
     def look(**changes: Any) -> list[Finding]:
-        database._preferences = None
+        database.cache.clear()
         return examine(dataclasses.replace(settings, **changes), database, mailer, clock=time.time)
 
     return look

@@ -33,7 +33,7 @@ def _preference(admin: Engine, database: Database, **values: str) -> None:
                 text("REPLACE INTO systempreferences (variable, value) VALUES (:name, :value)"),
                 {"name": name, "value": value},
             )
-    database._preferences = None
+    database.cache.clear()
 
 
 def _account(admin: Engine, borrowernumber: int, **columns: object) -> None:

@@ -348,7 +348,7 @@ def test_with_independent_branches_no_other_library_is_offered(
         connection.execute(
             text("REPLACE INTO systempreferences (variable, value) VALUES ('IndependentBranches', '1')")
         )
-    database._preferences = None
+    database.cache.clear()
     visitor, boss = desk(), desk()
 
     assert 'name="branchcode"' not in visitor.get("/sign-in").text

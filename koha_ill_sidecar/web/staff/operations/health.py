@@ -1,10 +1,11 @@
 """Whether all is well: the daemon, what Koha is set up to, the mail servers, the backends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from flask import Blueprint, Flask, g, redirect, url_for
 from werkzeug.wrappers import Response
 
+from koha_ill_sidecar.cache import Cache, Cached
 from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.errors import SidecarError
 from koha_ill_sidecar.messages import N_
@@ -13,7 +14,6 @@ from koha_ill_sidecar.services.doctor.examination import examine_for_staff
 from koha_ill_sidecar.services.doctor.findings import Finding, Verdict
 from koha_ill_sidecar.services.operations import backend_health, job_runs
 from koha_ill_sidecar.services.operations.backend_health import BackendHealth, BackendState
-from koha_ill_sidecar.web.staff.operations.kept import Kept
 from koha_ill_sidecar.web.ui import flash
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import ngettext
@@ -35,32 +35,39 @@ _VERDICTS = {Verdict.OK: N_("All well"), Verdict.WARN: N_("Warning"), Verdict.FA
 
 def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes, and what the navigation bar says of the backends."""
-    findings = Kept(
-        lambda: examine_for_staff(runtime.settings, runtime.database, runtime.mailer), _FINDINGS_SECONDS
-    )
     timezone = library_timezone(runtime.settings)
-    backends = Kept(_asking_for_backends(runtime), _BACKENDS_SECONDS)
+    findings_cache, backends_cache = Cache(_FINDINGS_SECONDS), Cache(_BACKENDS_SECONDS)
+
+    def findings(*, refresh: bool = False) -> Cached[Sequence[Finding]]:
+        return findings_cache.get(
+            "findings",
+            lambda: examine_for_staff(runtime.settings, runtime.database, runtime.mailer),
+            refresh=refresh,
+        )
 
     def show() -> Response:
-        found = findings.get()
+        found = findings()
         jobs = runtime.database.transact(job_runs.list_jobs, runtime.settings.scheduler.jobs, timezone)
         return page(
             "staff/operations/health.html",
             has_overdue_jobs=any(job.is_overdue for job in jobs),
             findings=sorted(found.value, key=_urgency),
-            as_of=found.at,
+            as_of=found.loaded_at,
             check_text=check_text,
             verdicts=_VERDICTS,
         )
 
     def check_again() -> Response:
-        found = findings.get(anew=True)
-        _tell(found.value, g.date_style.date_and_exact_time(found.at.astimezone(timezone)))
+        found = findings(refresh=True)
+        _tell(found.value, g.date_style.date_and_exact_time(found.loaded_at.astimezone(timezone)))
         return redirect(url_for("staff.operations"), 303)
 
     blueprint.add_url_rule("/operations", "operations", show)
     blueprint.add_url_rule("/operations/check", "check_again", check_again, methods=["POST"])
-    app.jinja_env.globals.update(backend_health=lambda: backends.get().value, backend_text=backend_text)
+    app.jinja_env.globals.update(
+        backend_health=lambda: backends_cache.get("backends", lambda: _load_backends(runtime)).value,
+        backend_text=backend_text,
+    )
 
 
 def backend_text(health: BackendHealth) -> str:
@@ -97,17 +104,12 @@ def _tell(findings: Sequence[Finding], moment: str) -> None:
     flash.flash("warning" if troubles else "done", f"{checked} {outcome}")
 
 
-def _asking_for_backends(runtime: Runtime) -> Callable[[], Sequence[BackendHealth]]:
-    """Return what asks the database about the backends; nothing is asked where there are none."""
+def _load_backends(runtime: Runtime) -> Sequence[BackendHealth]:
     names = backend_health.with_callbacks(runtime.settings.backends)
-
-    def ask() -> Sequence[BackendHealth]:
-        try:
-            return runtime.database.transact(backend_health.examine, names) if names else ()
-        except SidecarError:  # a page that says so must not fail of it again
-            return backend_health.unknown(names)
-
-    return ask
+    try:
+        return runtime.database.transact(backend_health.examine, names) if names else ()
+    except SidecarError:  # the navigation bar stands on error pages too, which must not fail
+        return backend_health.unknown(names)
 
 
 def _urgency(finding: Finding) -> int:

@@ -5,23 +5,14 @@ from datetime import timedelta
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
+from koha_ill_sidecar.config.jobs import JOBS
 from koha_ill_sidecar.config.timezone import library_timezone
 from koha_ill_sidecar.config.values import Schedule
-from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.operations import job_runs
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import ngettext
 from koha_ill_sidecar.web.ui.pages import page
-
-_JOBS = {
-    "dispatch": N_("Deliver messages"),
-    "index": N_("Keep the index of requests up to date"),
-    "watch": N_("Look for changes made in Koha"),
-    "outbox": N_("Tell other systems what has changed"),
-    "figures": N_("Calculate the numbers of the dashboard"),
-    "cleanup": N_("Remove what has been kept long enough"),
-}
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -37,8 +28,8 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
 
 
 def label_of(name: str) -> str:
-    """Return what a job does; its name, where we do not know it."""
-    return _(_JOBS[name]) if name in _JOBS else name
+    """Return what a job does; its name if it is another version's."""
+    return _(JOBS[name].label) if name in JOBS else name
 
 
 def schedule_text(schedule: Schedule) -> str:

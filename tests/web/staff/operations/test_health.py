@@ -1,8 +1,6 @@
 """Whether all is well, on its page and in the navigation bar."""
 
-import itertools
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -21,7 +19,6 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import leases
 from koha_ill_sidecar.web.app import create_app
-from koha_ill_sidecar.web.staff.operations.kept import Kept
 
 
 @pytest.fixture
@@ -74,7 +71,7 @@ def test_the_checks_are_kept_until_somebody_asks_again(clara: Desk, admin: Engin
         )
     assert "KohaAdminEmailAddress is empty" not in clara.get("/operations").text
     database = clara._database
-    database._preferences = None
+    database.cache.clear()
 
     assert "KohaAdminEmailAddress is empty" in clara.post("/operations/check", follow=True).text
 
@@ -158,56 +155,3 @@ def test_the_last_callback_of_each_backend_is_read_from_the_index(admin: Engine,
         (step,) = plan
 
     assert step["key"] == "ill_sidecar_receipts_backend"
-
-
-def test_an_answer_is_kept_for_its_time_and_asked_for_by_one_thread_at_a_time() -> None:
-    asked = itertools.count(1)
-    kept = Kept(lambda: next(asked), seconds=60)
-
-    threads = [threading.Thread(target=kept.get) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert kept.get().value == 1
-    assert kept.get(anew=True).value == 2
-    assert Kept(lambda: next(asked), seconds=0).get().value == 3
-
-
-def test_what_could_not_be_answered_is_asked_again() -> None:
-    answers = iter((1, 2))
-
-    def ask() -> int:
-        if next(answers) == 1:
-            raise RuntimeError
-        return 2
-
-    kept = Kept(ask, seconds=60)
-    with pytest.raises(RuntimeError):
-        kept.get()
-
-    assert kept.get().value == 2
-
-
-def test_while_one_thread_asks_the_others_go_on_with_the_answer_before() -> None:
-    may_answer, asks = threading.Event(), threading.Event()
-    asked = itertools.count(1)
-
-    def ask() -> int:
-        number = next(asked)
-        if number > 1:
-            asks.set()
-            may_answer.wait(10)
-        return number
-
-    kept = Kept(ask, seconds=0)
-    assert kept.get().value == 1
-    slow = threading.Thread(target=kept.get)
-    slow.start()
-    asks.wait(10)
-
-    assert kept.get().value == 1
-
-    may_answer.set()
-    slow.join()

@@ -3,16 +3,14 @@
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import fields
 
 import pytest
 from flask import g
 from sqlalchemy import Engine, text
 from web.conftest import Desk
 
-from koha_ill_sidecar.config.settings import JobSchedules
+from koha_ill_sidecar.config.jobs import JOBS
 from koha_ill_sidecar.config.values import Schedule
-from koha_ill_sidecar.services.operations.job_runs import ON_EVERY_HOST
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import leases
 from koha_ill_sidecar.web.staff.operations.jobs import label_of, schedule_text
@@ -87,16 +85,15 @@ def test_a_job_that_never_ran_is_due(clara: Desk) -> None:
 
 
 def test_every_job_is_called_by_what_it_does(clara: Desk) -> None:
-    jobs = [field.name for field in fields(JobSchedules)]
     with clara.client.application.test_request_context("/"):
         g.language = "zh-Hant-TW"
-        unnamed = [job for job in jobs if label_of(job).isascii()]
+        unnamed = [job for job in JOBS if label_of(job).isascii()]
 
     assert unnamed == []
 
 
 def test_what_leaves_no_trace_says_so(clara: Desk) -> None:
-    assert frozenset({"dispatch"}) == ON_EVERY_HOST
+    assert [name for name, job in JOBS.items() if job.on_every_host] == ["dispatch"]
     assert "the database keeps no record of its runs" in row(clara.get("/operations/jobs").text, "dispatch")
 
 

@@ -253,7 +253,7 @@ def test_money_is_written_as_koha_is_set_up(
             text("REPLACE INTO systempreferences (variable, value) VALUES ('CurrencyFormat', :style)"),
             {"style": style},
         )
-    database._preferences = None
+    database.cache.clear()
 
     edit(clara, number := make()).send(price_paid=typed)
 

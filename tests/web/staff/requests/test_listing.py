@@ -180,7 +180,7 @@ def test_what_koha_hides_is_hidden(clara: Desk, make: Make, admin: Engine, datab
                 "REPLACE INTO systempreferences (variable, value) VALUES ('ILLHiddenRequestStatuses', 'COMP')"
             )
         )
-    database._preferences = None
+    database.cache.clear()
 
     assert _numbers(clara.get("/requests").text) == [shown]
 

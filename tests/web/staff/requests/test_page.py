@@ -860,7 +860,7 @@ def test_a_page_with_very_much_on_it_stays_small(
     for count in range(40):
         office.receives(number, {"note": "z" * 3000}, Verdict.INVALID, event_id=f"evt_{count}")
 
-    database._preferences = None
+    database.cache.clear()
     with queries() as seen:
         page = with_suppliers.get(f"/requests/{number}").text
 
@@ -886,7 +886,7 @@ def test_a_page_takes_at_most_twenty_queries(
     office.does("UPDATE illrequests SET status_alias = 'WAITING'")
 
     for path in ("", "/log", "/metadata", "/actions/mark_completed", "/notices/ILL_PICKUP_READY"):
-        database._preferences = None
+        database.cache.clear()
         with queries() as seen:
             assert with_suppliers.get(f"/requests/{number}{path}").status_code == 200
         assert len(seen) <= 20, (path, seen)

@@ -178,7 +178,7 @@ def test_a_library_without_an_address_is_told_how_to_get_one(
     with admin.begin() as connection:
         connection.execute(text("UPDATE branches SET branchemail = NULL"))
         connection.execute(text("DELETE FROM systempreferences WHERE variable = 'KohaAdminEmailAddress'"))
-    database._preferences = None
+    database.cache.clear()
 
     answer = send(clara, number, "preview")
 

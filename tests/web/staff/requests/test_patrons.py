@@ -100,7 +100,7 @@ def test_with_independent_branches_one_finds_ones_own_patrons(
         connection.execute(
             text("UPDATE systempreferences SET value = '1' WHERE variable = 'IndependentBranches'")
         )
-    database._preferences = None
+    database.cache.clear()
 
     assert numbers(clara, "wen") == []
     assert numbers(clara, "page") == [SAM]

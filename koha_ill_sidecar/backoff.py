@@ -1,19 +1,33 @@
-"""Waiting for what is away, with growing pauses and one log line for each change."""
+"""Growing pauses before something that failed is tried again."""
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
+_MOST_DOUBLINGS = 30  # so that a number of failures, however large, does not overflow
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
+def pause_seconds(failures: int, *, first: float, longest: float, jitter: float = 0.0) -> float:
+    """
+    Return the pause after so many failures: doubled each time, up to the longest.
+
+    Args:
+        failures: From 1.
+        jitter: The share by which the pause is longer or shorter by chance, so that many do not try at once.
+    """
+    pause = min(first * 2.0 ** min(failures - 1, _MOST_DOUBLINGS), longest)
+    return pause * random.uniform(1 - jitter, 1 + jitter)  # noqa: S311  (jitter, no secret)
+
+
 class Backoff:
     """
-    When to try again something that fails, shared by all who need it; thread-safe.
+    When to try again something that fails, with one log line for each change; thread-safe.
 
     Args:
         lost: Event phrase for the log when it begins to fail, and when it fails in another way.
@@ -31,7 +45,7 @@ class Backoff:
         self._lock = threading.Lock()
         self._since: float | None = None
         self._reason = ""
-        self._pause = 0.0
+        self._failures = 0
         self._until = 0.0
 
     def ready(self) -> bool:
@@ -39,22 +53,23 @@ class Backoff:
         return self._since is None or self._clock() >= self._until
 
     def failed(self, reason: str) -> None:
-        """Note a failure; the pause doubles with each, up to half a minute."""
+        """Record a failure; the pause doubles with each, up to half a minute."""
         with self._lock:
             now = self._clock()
             if self._since is None:
-                self._since = now
-                self._pause = _FIRST_PAUSE_SECONDS
-            elif now >= self._until:  # several who failed at once lengthen the pause once
-                self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
-            self._until = now + self._pause
+                self._since, self._failures = now, 1
+            elif now >= self._until:  # failures of several threads at once count as one
+                self._failures += 1
+            self._until = now + pause_seconds(
+                self._failures, first=_FIRST_PAUSE_SECONDS, longest=_LONGEST_PAUSE_SECONDS
+            )
             is_news = reason != self._reason
             self._reason = reason
         if is_news:
             logger.warning(self._lost, extra={**self._details, "reason": reason})
 
     def succeeded(self) -> None:
-        """Note a success."""
+        """Record a success."""
         if self._since is None:
             return
         with self._lock:

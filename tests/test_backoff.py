@@ -2,7 +2,7 @@
 
 import pytest
 
-from koha_ill_sidecar.scheduler.backoff import Backoff
+from koha_ill_sidecar.backoff import Backoff
 
 
 class _Clock:
@@ -19,49 +19,49 @@ def clock() -> _Clock:
 
 
 @pytest.fixture
-def patience(clock: _Clock) -> Backoff:
+def backoff(clock: _Clock) -> Backoff:
     return Backoff("gone", "back", clock=clock, job="watch")
 
 
-def test_pauses_double_up_to_half_a_minute(patience: Backoff, clock: _Clock) -> None:
+def test_pauses_double_up_to_half_a_minute(backoff: Backoff, clock: _Clock) -> None:
     pauses = []
     for _ in range(8):
-        patience.failed("away")
+        backoff.failed("away")
         before = clock.now
-        while not patience.ready():
+        while not backoff.ready():
             clock.now += 0.5
         pauses.append(clock.now - before)
 
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_several_that_fail_at_once_wait_no_longer(patience: Backoff, clock: _Clock) -> None:
+def test_several_that_fail_at_once_wait_no_longer(backoff: Backoff, clock: _Clock) -> None:
     for _ in range(5):
-        patience.failed("away")
+        backoff.failed("away")
     clock.now += 1
 
-    assert patience.ready()
+    assert backoff.ready()
 
 
 def test_one_line_when_it_goes_and_one_when_it_comes_back(
-    patience: Backoff, clock: _Clock, caplog: pytest.LogCaptureFixture
+    backoff: Backoff, clock: _Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     for _ in range(5):
-        patience.failed("away")
+        backoff.failed("away")
         clock.now += 60
-    patience.succeeded()
-    patience.succeeded()
+    backoff.succeeded()
+    backoff.succeeded()
 
     assert [(record.message, vars(record)["job"]) for record in caplog.records] == [
         ("gone", "watch"),
         ("back", "watch"),
     ]
-    assert patience.ready()
+    assert backoff.ready()
 
 
-def test_another_reason_is_news(patience: Backoff, caplog: pytest.LogCaptureFixture) -> None:
-    patience.failed("refused")
-    patience.failed("no route")
+def test_another_reason_is_news(backoff: Backoff, caplog: pytest.LogCaptureFixture) -> None:
+    backoff.failed("refused")
+    backoff.failed("no route")
 
     assert len(caplog.records) == 2
