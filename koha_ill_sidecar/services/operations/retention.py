@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from koha_ill_sidecar.domain.actors import session_seconds
-from koha_ill_sidecar.storage.sidecar import retention, sessions
+from koha_ill_sidecar.storage.message_queue import claim
+from koha_ill_sidecar.storage.sidecar import history, receipts, sessions
 from koha_ill_sidecar.storage.transaction import Transaction
 
 STEP = 1000
@@ -14,12 +15,12 @@ _KEEP_DELIVERIES = timedelta(days=90)  # by then nobody resends a notice, and Ko
 
 def remove_old_receipts(tx: Transaction, keep_for: timedelta) -> int:
     """Remove a step of the callbacks' receipts older than *keep_for*; less than :data:`STEP` is the end."""
-    return retention.remove_receipts(tx, older_than=keep_for, limit=STEP)
+    return receipts.remove_old(tx, older_than=keep_for, limit=STEP)
 
 
 def remove_old_deliveries(tx: Transaction) -> int:
     """Remove a step of what we know of messages settled 90 days ago; less than :data:`STEP` is the end."""
-    return retention.remove_deliveries(tx, settled_before=_KEEP_DELIVERIES, limit=STEP)
+    return claim.remove_settled(tx, settled_before=_KEEP_DELIVERIES, limit=STEP)
 
 
 def remove_unused_sessions(tx: Transaction) -> int:
@@ -33,4 +34,4 @@ def remove_history_of_deleted(tx: Transaction, above: int, keep_for: timedelta) 
 
     Tells how many, and where to go on: nothing at the end.
     """
-    return retention.remove_history_of_deleted(tx, above=above, older_than=keep_for, limit=STEP)
+    return history.remove_for_deleted_requests(tx, above=above, older_than=keep_for, limit=STEP)

@@ -22,6 +22,9 @@ from koha_ill_sidecar.storage.request_index.state import COMPLETE_MARK
 from koha_ill_sidecar.storage.sidecar import checkpoints
 from koha_ill_sidecar.storage.transaction import Transaction
 
+_WRITER_LOCK = "index.writer"
+"""The checkpoint that a writer of the index locks, so that no bitmap is overwritten by an older one."""
+
 _BUILT_CHECKPOINT = "index.built"
 _COMMENTS_CHECKPOINT = "index.comments"
 _WRITTEN_CHECKPOINT = "index.written"
@@ -65,7 +68,7 @@ def index(tx: Transaction, illrequest_ids: Collection[int], *, thoroughly: bool 
     """
     if not illrequest_ids:
         return 0
-    listing.lock(tx)
+    checkpoints.lock(tx, _WRITER_LOCK)
     before = listing.find(tx, illrequest_ids)
     now = {made.illrequest_id: made for made in read_documents(tx, illrequest_ids)}
     if not thoroughly:
@@ -101,7 +104,7 @@ def build(tx: Transaction) -> int | None:
     """
     if is_complete(tx):
         return None
-    listing.lock(tx)
+    checkpoints.lock(tx, _WRITER_LOCK)
     above = checkpoints.get(tx, _BUILT_CHECKPOINT) or 0
     highest = requests.highest_id(tx)
     if above < highest:
@@ -119,7 +122,7 @@ def build(tx: Transaction) -> int | None:
 
 def rebuild(tx: Transaction) -> None:
     """Let :func:`build` go through all requests and orders once more; what is there stays in use until then."""
-    listing.lock(tx)
+    checkpoints.lock(tx, _WRITER_LOCK)
     checkpoints.save(tx, _BUILT_CHECKPOINT, 0)
     checkpoints.save(tx, COMPLETE_MARK, 0)
     slices.forget(tx)

@@ -114,28 +114,6 @@ def get(tx: Transaction, message_id: int, *, oldest_seconds: float, for_update: 
     return QueueEntry(**dict(row) | {"progress": DeliveryProgress(row["progress"])})
 
 
-def requeue(tx: Transaction, message_id: int, *, new_mail_message_id: str) -> None:
-    """
-    Set a message to pending, due at once and with all its attempts before it; two statements.
-
-    Args:
-        new_mail_message_id: Its Message-ID if it was sent before, or never tried.
-    """
-    tx.connection.execute(_set(tx.koha, "pending"), {"message_id": message_id, "failure_code": ""})
-    tx.connection.execute(_REQUEUE, {"message_id": message_id, "mail_message_id": new_mail_message_id})
-
-
-def give_up(tx: Transaction, message_id: int, *, failure_code: str) -> None:
-    """Set a message to failed, given up; two statements."""
-    tx.connection.execute(_set(tx.koha, "failed"), {"message_id": message_id, "failure_code": failure_code})
-    tx.connection.execute(_GIVE_UP, {"message_id": message_id, "reason": GIVEN_UP})
-
-
-def set_address(tx: Transaction, message_id: int, address: str) -> None:
-    """Give a message another recipient."""
-    tx.connection.execute(_SET_ADDRESS, {"message_id": message_id, "address": address})
-
-
 @functools.cache
 def _columns(koha: InstalledKoha) -> str:
     code = "COALESCE(m.failure_code, '')" if koha.has("message_queue", "failure_code") else "''"
@@ -246,35 +224,3 @@ def _get(koha: InstalledKoha, for_update: bool) -> TextualSelect:  # noqa: FBT00
     return text(
         f"SELECT {_columns(koha)} FROM {_JOINED} WHERE m.message_id = :message_id{lock}"  # noqa: S608  (texts above)
     ).columns(**_TYPES)
-
-
-@functools.cache
-def _set(koha: InstalledKoha, status: str) -> TextClause:
-    code = ", failure_code = :failure_code" if koha.has("message_queue", "failure_code") else ""
-    return text(
-        f"UPDATE message_queue SET status = '{status}'{code} WHERE message_id = :message_id"  # noqa: S608
-    )
-
-
-# MariaDB assigns from left to right, so what depends on the old state stands before it.
-_REQUEUE = text(
-    "INSERT INTO ill_sidecar_deliveries"  # noqa: S608  (a text of this module)
-    " (message_id, mail_message_id, state, attempts, next_attempt_at, first_attempt_at, last_attempt_at)"
-    " VALUES (:message_id, :mail_message_id, 'waiting', 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
-    " ON DUPLICATE KEY UPDATE"
-    " mail_message_id = IF(state = 'sent', VALUES(mail_message_id), mail_message_id),"
-    " reached = IF(state = 'sent', NULL, reached),"
-    f" last_error = IF(last_error = '{GIVEN_UP}', NULL, last_error),"
-    " attempts = 0, next_attempt_at = UTC_TIMESTAMP(6), first_attempt_at = UTC_TIMESTAMP(6), settled_at = NULL,"
-    " lease_holder = NULL, lease_until = NULL, state = 'waiting'"
-)
-
-_GIVE_UP = text(
-    "INSERT INTO ill_sidecar_deliveries"
-    " (message_id, mail_message_id, state, first_attempt_at, last_attempt_at, settled_at, last_error)"
-    " VALUES (:message_id, '', 'failed', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), :reason)"
-    " ON DUPLICATE KEY UPDATE state = 'failed', next_attempt_at = NULL, settled_at = UTC_TIMESTAMP(6),"
-    " lease_holder = NULL, lease_until = NULL, last_error = VALUES(last_error)"
-)
-
-_SET_ADDRESS = text("UPDATE message_queue SET to_address = :address WHERE message_id = :message_id")

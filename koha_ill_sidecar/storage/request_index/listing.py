@@ -16,21 +16,12 @@ _NAMES = (
     *(f"{column}_key" for column in KEYED_COLUMNS),
 )
 
-_LOCK = (
-    "INSERT INTO ill_sidecar_marks (name, position, moved_at) VALUES ('index.writer', 0, UTC_TIMESTAMP(6))"
-    " ON DUPLICATE KEY UPDATE moved_at = VALUES(moved_at)"
-)
 _SELECT = f"SELECT {', '.join(_NAMES)} FROM ill_sidecar_listing WHERE illrequest_id IN %(ids)s"  # noqa: S608
 _PUT = (
     f"INSERT INTO ill_sidecar_listing ({', '.join(_NAMES)}) VALUES ({', '.join(['%s'] * len(_NAMES))})"  # noqa: S608
     f" ON DUPLICATE KEY UPDATE {', '.join(f'{name} = VALUES({name})' for name in _NAMES[1:])}"
 )
 _REMOVE = "DELETE FROM ill_sidecar_listing WHERE illrequest_id IN %(ids)s"
-
-
-def lock(tx: Transaction) -> None:
-    """Be the only one to write the index until the transaction ends; another waits."""
-    execute(tx, _LOCK, {})
 
 
 def find(tx: Transaction, illrequest_ids: Collection[int]) -> dict[int, Document]:

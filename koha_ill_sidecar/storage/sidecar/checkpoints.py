@@ -9,8 +9,14 @@ ago, all transactions of that time are over, and what lies above it is read agai
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.mysql import insert
 
+from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.sidecar.schema import marks, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
+
+_LOCK = (
+    "INSERT INTO ill_sidecar_marks (name, position, moved_at) VALUES (%(name)s, 0, UTC_TIMESTAMP(6))"
+    " ON DUPLICATE KEY UPDATE moved_at = VALUES(moved_at)"
+)
 
 _AHEAD = ".ahead"  # the row that holds where the lagging mark goes next
 
@@ -26,6 +32,11 @@ _INSERT = insert(marks).values(moved_at=utc_now())
 _PLACE = _INSERT.on_duplicate_key_update(
     position=_INSERT.inserted.position, moved_at=_INSERT.inserted.moved_at
 )
+
+
+def lock(tx: Transaction, name: str) -> None:
+    """Be the only transaction that holds this checkpoint until the end; another one waits. It is created if missing."""
+    execute(tx, _LOCK, {"name": name})
 
 
 def get(tx: Transaction, mark: str) -> int | None:

@@ -188,6 +188,10 @@ _SETTLE = (
 _NOTE_REPLAY = (
     update(receipts).where(receipts.c.receipt_id == bindparam("b_receipt_id")).values(replayed_at=utc_now())
 )
+_REMOVE_OLD = text(
+    "DELETE FROM ill_sidecar_receipts WHERE received_at < UTC_TIMESTAMP(6) - INTERVAL :seconds SECOND"
+    " ORDER BY received_at LIMIT :limit"
+)
 _ACTIVITY = (
     text(
         "SELECT l.backend, l.last_received_at, COALESCE(e.errors, 0) AS errors"
@@ -348,6 +352,12 @@ def settle(tx: Transaction, receipt_id: int, receipt: NewReceipt) -> None:
 def record_replay(tx: Transaction, receipt_id: int) -> None:
     """Stamp a receipt as replayed by staff."""
     tx.connection.execute(_NOTE_REPLAY, {"b_receipt_id": receipt_id})
+
+
+def remove_old(tx: Transaction, *, older_than: timedelta, limit: int) -> int:
+    """Remove up to *limit* receipts, oldest first; return how many."""
+    values = {"seconds": int(older_than.total_seconds()), "limit": limit}
+    return tx.connection.execute(_REMOVE_OLD, values).rowcount
 
 
 def _row(receipt: NewReceipt) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from sqlalchemy import text
 
 from factories import make_request
 from koha_ill_sidecar.domain.actors import Actor, Interface
-from koha_ill_sidecar.services.operations import retention as retention_service
-from koha_ill_sidecar.storage.sidecar import history, retention
+from koha_ill_sidecar.services.operations import retention
+from koha_ill_sidecar.storage.sidecar import history, receipts
 from koha_ill_sidecar.storage.transaction import Transaction
 
 MONTH = timedelta(days=30)
@@ -56,9 +56,9 @@ def test_old_receipts_go_and_young_ones_stay(tx: Transaction) -> None:
     for event_id, days in (("old", 40), ("older", 50), ("young", 20)):
         _receipt(tx, event_id, days_ago=days)
 
-    assert retention.remove_receipts(tx, older_than=MONTH, limit=1) == 1
+    assert receipts.remove_old(tx, older_than=MONTH, limit=1) == 1
     assert _left(tx, "event_id", "ill_sidecar_receipts") == ["old", "young"]
-    assert retention.remove_receipts(tx, older_than=MONTH, limit=10) == 1
+    assert receipts.remove_old(tx, older_than=MONTH, limit=10) == 1
     assert _left(tx, "event_id", "ill_sidecar_receipts") == ["young"]
 
 
@@ -69,7 +69,7 @@ def test_deliveries_are_known_for_ninety_days_after_they_are_settled(
     stays: bool,  # noqa: FBT001
 ) -> None:
     _delivery(tx, 7, settled_days_ago=days)
-    retention_service.remove_old_deliveries(tx)
+    retention.remove_old_deliveries(tx)
 
     assert bool(_left(tx, "message_id", "ill_sidecar_deliveries")) is stays
 
@@ -87,7 +87,7 @@ def test_history_goes_only_with_its_request_and_only_when_old(tx: Transaction) -
 def _clean(tx: Transaction) -> int:
     removed, above = 0, 0
     while True:
-        number, following = retention.remove_history_of_deleted(tx, above=above, older_than=MONTH, limit=2)
+        number, following = history.remove_for_deleted_requests(tx, above=above, older_than=MONTH, limit=2)
         removed += number
         if following is None:
             return removed
