@@ -43,7 +43,7 @@ from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.message_queue import claim, outgoing
 from koha_ill_sidecar.storage.message_queue import due as due_messages
-from koha_ill_sidecar.storage.message_queue.claim import Attempt, DeliveryState, MailIds, Settlement
+from koha_ill_sidecar.storage.message_queue.claim import Attempt, AttemptResult, DeliveryState, MailIds
 from koha_ill_sidecar.storage.message_queue.due import DueFilter
 from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
 from koha_ill_sidecar.storage.sidecar import checkpoints
@@ -308,13 +308,13 @@ class Dispatcher:
                 tally[outcome] += 1
                 self._hand.drop(message_id)
 
-    def _attempt(self, ready: _Ready, go_on: ShouldContinue) -> Settlement | None:
+    def _attempt(self, ready: _Ready, go_on: ShouldContinue) -> AttemptResult | None:
         """Send one message; nothing is sent, and nothing returned, when it turns out not to be ours any more."""
         attempt = ready.attempt
         if not go_on():
             return released(attempt)
         if isinstance(ready.mail, Undeliverable):
-            return Settlement(
+            return AttemptResult(
                 message_id=attempt.message_id,
                 state=DeliveryState.FAILED,
                 failure_code=ready.mail.failure_code,
@@ -324,7 +324,7 @@ class Dispatcher:
             return None
         return _without_known_addresses(self._send(ready, ready.mail), ready.message)
 
-    def _send(self, ready: _Ready, mail: Mail) -> Settlement:
+    def _send(self, ready: _Ready, mail: Mail) -> AttemptResult:
         reached = set(ready.attempt.reached)
         envelope = Envelope(
             sender=mail.envelope_sender.spec,
@@ -365,9 +365,9 @@ class Dispatcher:
 
     # Settling
 
-    def _settle(self, settlement: Settlement) -> str:
+    def _settle(self, settlement: AttemptResult) -> str:
         try:
-            is_settled = self._database.transact(claim.settle, settlement, holder=self.holder)
+            is_settled = self._database.transact(claim.record_result, settlement, holder=self.holder)
         except DatabaseError:
             with self._hand.changed:
                 self._hand.unsettled.append(settlement)
@@ -375,9 +375,9 @@ class Dispatcher:
         _log(settlement, is_settled=is_settled)
         if not is_settled:
             return "lost"
-        if settlement.is_plain:
+        if settlement.is_plain_success:
             self._hand.confirm_later(settlement.message_id)
-        return settlement.state.value if settlement.counts else "released"
+        return settlement.state.value if settlement.counts_as_attempt else "released"
 
     def _settle_kept(self) -> None:
         """Write down what was sent while the database was away, before anybody takes it for abandoned."""
@@ -385,16 +385,16 @@ class Dispatcher:
             self._settle_one_kept(self._hand.unsettled[0])
             self._hand.unsettled.pop(0)
 
-    def _settle_one_kept(self, settlement: Settlement) -> None:
-        is_settled = self._database.transact(claim.settle, settlement, holder=self.holder)
+    def _settle_one_kept(self, settlement: AttemptResult) -> None:
+        is_settled = self._database.transact(claim.record_result, settlement, holder=self.holder)
         _log(settlement, is_settled=is_settled)
-        if is_settled and settlement.is_plain:
+        if is_settled and settlement.is_plain_success:
             self._hand.confirm_later(settlement.message_id)
 
     def _confirm(self) -> None:
         """Bring our own rows up to date with the queue's, many at a time."""
         if confirmed := self._hand.to_confirm():
-            self._database.transact(claim.confirm, confirmed, holder=self.holder)
+            self._database.transact(claim.mark_sent, confirmed, holder=self.holder)
             self._hand.confirmed(confirmed)
 
 
@@ -403,7 +403,7 @@ class _InFlight:
 
     def __init__(self, lease_seconds: float) -> None:
         self.changed = threading.Condition()
-        self.unsettled: list[Settlement] = []
+        self.unsettled: list[AttemptResult] = []
         self._safe_seconds = lease_seconds / 2
         self._keep_seconds = lease_seconds / 4
         self._lengthened_at: dict[int, float] = {}
@@ -481,7 +481,7 @@ class _Cursor:
     urgent_down_to: int = 0
 
 
-def _without_known_addresses(settlement: Settlement, message: OutgoingMessage) -> Settlement:
+def _without_known_addresses(settlement: AttemptResult, message: OutgoingMessage) -> AttemptResult:
     """Leave out what the row says already, as Koha does."""
     return replace(
         settlement,
@@ -512,12 +512,12 @@ def _transports(settings: DeliverySettings, preferences: Preferences) -> tuple[s
     )
 
 
-def _log(settlement: Settlement, *, is_settled: bool) -> None:
+def _log(settlement: AttemptResult, *, is_settled: bool) -> None:
     """One line for each message; neither addresses nor what a server says of them."""
     details = {"message_id": settlement.message_id, "failure_code": settlement.failure_code or None}
     if not is_settled:
         logger.warning("message changed in koha during delivery", extra=details)
-    elif not settlement.counts:
+    elif not settlement.counts_as_attempt:
         logger.info("message given back", extra=details)
     elif settlement.state is DeliveryState.SENT:
         logger.info("message sent", extra=details)

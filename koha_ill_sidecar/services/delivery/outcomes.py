@@ -8,14 +8,14 @@ from koha_ill_sidecar.delivery.mail import Mail
 from koha_ill_sidecar.delivery.smtp import Receipt
 from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import PermanentDeliveryFailure
-from koha_ill_sidecar.storage.message_queue.claim import Attempt, DeliveryState, Settlement
+from koha_ill_sidecar.storage.message_queue.claim import Attempt, AttemptResult, DeliveryState
 
 _JITTER = 0.2  # so that what failed together, when a mail server was down, is not tried again all at once
 
 
 def accepted_by_server(
     attempt: Attempt, mail: Mail, receipt: Receipt, settings: DeliverySettings
-) -> Settlement:
+) -> AttemptResult:
     """Decide what it means that a server took a mail, perhaps not for everybody."""
     named = {address.spec for address in (*mail.to, *mail.cc)}
     refused = [refusal for refusal in receipt.refused if refusal.recipient in named]
@@ -28,7 +28,7 @@ def accepted_by_server(
     return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=error)
 
 
-def permanently_refused(attempt: Attempt, mail: Mail, failure: PermanentDeliveryFailure) -> Settlement:
+def permanently_refused(attempt: Attempt, mail: Mail, failure: PermanentDeliveryFailure) -> AttemptResult:
     """Decide what it means that a server will never take a mail for those who do not have it yet."""
     if attempt.reached:
         return _settled(attempt, mail, DeliveryState.SENT, error=str(failure))
@@ -38,7 +38,7 @@ def permanently_refused(attempt: Attempt, mail: Mail, failure: PermanentDelivery
 
 def retry_later(
     attempt: Attempt, mail: Mail, error: str, accepted: Sequence[str], settings: DeliverySettings
-) -> Settlement:
+) -> AttemptResult:
     """Decide when a mail is tried again, or that it has been tried for long enough."""
     reached = tuple(dict.fromkeys([*attempt.reached, *accepted]))
     delay = pause_seconds(
@@ -53,7 +53,7 @@ def retry_later(
         if reached:
             return _settled(attempt, mail, DeliveryState.SENT, error=given_up)
         return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=given_up)
-    return Settlement(
+    return AttemptResult(
         message_id=attempt.message_id,
         state=DeliveryState.WAITING,
         error=error,
@@ -62,17 +62,20 @@ def retry_later(
     )
 
 
-def released(attempt: Attempt) -> Settlement:
+def released(attempt: Attempt) -> AttemptResult:
     """Let a message go that was claimed and not begun."""
-    return Settlement(
-        message_id=attempt.message_id, state=DeliveryState.WAITING, counts=False, reached=attempt.reached
+    return AttemptResult(
+        message_id=attempt.message_id,
+        state=DeliveryState.WAITING,
+        counts_as_attempt=False,
+        reached=attempt.reached,
     )
 
 
 def _settled(
     attempt: Attempt, mail: Mail, state: DeliveryState, *, failure_code: str = "", error: str | None = None
-) -> Settlement:
-    return Settlement(
+) -> AttemptResult:
+    return AttemptResult(
         message_id=attempt.message_id,
         state=state,
         failure_code=failure_code,

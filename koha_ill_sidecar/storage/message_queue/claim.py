@@ -1,17 +1,18 @@
 """
-Our attempts at delivering rows of Koha's ``message_queue``: claimed, kept and settled.
+Attempts to deliver rows of Koha's ``message_queue``: claimed, renewed and recorded.
 
-A claimed row stands as ``failed`` with the failure code ``IN_FLIGHT``: whoever looks after a crash sees that it was not
-delivered. Versions of Koha without failure codes have that in our own table only.
+The only module that writes ``ill_sidecar_deliveries``, our row for each message that we have tried to deliver. Rows are
+always locked in the same order, Koha's before ours, so that two hosts cannot deadlock.
 
-Rows are locked in one order, the queue's before ours.
+A claimed row has the status ``failed`` and the failure code ``IN_FLIGHT``, so that after a crash anyone can see that it
+was not delivered. Where Koha has no failure codes, only our own table shows it.
 """
 
 import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -25,7 +26,7 @@ from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
 
 IN_FLIGHT = "IN_FLIGHT"
-"""Failure code of a row that is being delivered."""
+"""Failure code of a message that is being delivered."""
 
 _ERROR_LENGTH = 2000
 _SKIP_LOCKED_SINCE = (10, 6)  # MariaDB
@@ -41,7 +42,7 @@ class QueueStatus(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """How far we are with a message."""
+    """How far our delivery of a message has come."""
 
     IN_FLIGHT = "in_flight"
     WAITING = "waiting"
@@ -52,32 +53,32 @@ class DeliveryState(StrEnum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MailIds:
     """
-    Message-IDs for any number of messages, unlike any that were there before.
+    Makes new Message-IDs.
 
     Attributes:
-        unique: A word that was never used.
-        domain: What stands on the right side.
+        unique: A word that was never used before.
+        domain: The part after the @.
     """
 
     unique: str
     domain: str
 
-    def of(self, message_id: int) -> str:
-        """Return the Message-ID of a message, in its angle brackets."""
+    def for_message(self, message_id: int) -> str:
+        """Return the Message-ID of a message, in angle brackets."""
         return f"<{self.unique}.{message_id}@{self.domain}>"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
     """
-    A message that we hold for one attempt.
+    A message that we have claimed for one attempt.
 
     Attributes:
-        mail_message_id: The Message-ID header, the same at every attempt.
-        attempts: How many there were, this one included.
-        age_seconds: Since the first one.
+        mail_message_id: The Message-ID header, the same in every attempt.
+        attempts: The number of attempts, including this one.
+        age_seconds: Time since the first attempt.
         first_attempt_at: UTC.
-        reached: Addresses that have the message already.
+        reached: Addresses that have already received the message.
     """
 
     message_id: int
@@ -97,17 +98,17 @@ def claim(
     new_mail_ids: MailIds,
 ) -> list[Attempt]:
     """
-    Take messages for an attempt, as far as nobody else has them; three statements, or a few more for the odd case.
+    Claim those of the messages that nobody else holds; three statements, a few more in rare cases.
 
-    Rows that another transaction holds are passed over. Attempts of ours whose row was changed or removed in Koha
-    are closed: the row is as it is.
+    Rows that another transaction has locked are skipped. Where the row was changed or deleted in Koha after we began,
+    our attempts end and Koha's row stays as it is.
 
     Args:
-        holder: Who we are.
+        holder: ID of the process that claims.
         new_mail_ids: For messages that have no Message-ID yet or were sent before.
     """
     wanted = sorted(message_ids)
-    attempts, fresh, known, overtaken = [], [], [], []
+    attempts, pending, known, superseded = [], [], [], []
     for row in tx.connection.execute(_lock(tx.koha, _skips_locked(tx)), {"message_ids": wanted}):
         is_open = row.state in {DeliveryState.IN_FLIGHT, DeliveryState.WAITING}
         is_pending = row.status == QueueStatus.PENDING
@@ -117,25 +118,25 @@ def claim(
             attempt = _next_attempt(row, new_mail_ids)
             attempts.append(attempt)
             if is_pending:
-                fresh.append(row.message_id)
+                pending.append(row.message_id)
             if row.state is not None:
                 known.append(attempt)
         elif is_open and not is_pending:
-            overtaken.append(row.message_id)
-    if len(attempts) + len(overtaken) < len(wanted):
+            superseded.append(row.message_id)
+    if len(attempts) + len(superseded) < len(wanted):
         _close_removed(tx, wanted)
-    _close_overtaken(tx, overtaken)
-    if fresh:
-        tx.connection.execute(_mark(tx.koha), {"message_ids": fresh})
-    begun = {"holder": holder, "lease_microseconds": round(lease_seconds * 1e6)}
-    _begin(tx, attempts, known, new_mail_ids, begun)
+    _close_superseded(tx, superseded)
+    if pending:
+        tx.connection.execute(_mark_in_flight(tx.koha), {"message_ids": pending})
+    lease = {"holder": holder, "lease_microseconds": round(lease_seconds * 1e6)}
+    _begin(tx, attempts, known, new_mail_ids, lease)
     return attempts
 
 
 def renew(tx: Transaction, message_ids: Iterable[int], *, holder: str, lease_seconds: float) -> int:
-    """Lengthen the leases of messages that we hold; tells how many are still ours."""
+    """Renew the leases of messages that we hold; return how many we still hold."""
     return tx.connection.execute(
-        _KEEP,
+        _RENEW,
         {
             "message_ids": list(message_ids),
             "holder": holder,
@@ -145,18 +146,18 @@ def renew(tx: Transaction, message_ids: Iterable[int], *, holder: str, lease_sec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settlement:
+class AttemptResult:
     """
-    What became of an attempt.
+    How an attempt ended.
 
     Attributes:
         state: Sent, failed, or waiting for the next attempt.
-        failure_code: Koha's, with failed.
-        error: Why it did not work, in the words of whoever refused; or what to know although it did.
-        to_address: What the mail really used; None leaves the column, for it says so already. So with the next two.
-        retry_seconds: Until the next attempt, with waiting.
-        counts: Whether it was an attempt at all.
-        reached: Addresses that have it already, with waiting.
+        failure_code: Koha's, if it failed.
+        error: The other server's reason for a failure, or a remark on a success.
+        to_address: The address that the mail used; None if the column holds it already. Likewise the next two.
+        retry_seconds: Time until the next attempt, if it waits.
+        counts_as_attempt: False if nothing was tried, such as at a shutdown.
+        reached: Addresses that have already received the message, if it waits.
     """
 
     message_id: int
@@ -167,42 +168,72 @@ class Settlement:
     from_address: str | None = None
     cc_address: str | None = None
     retry_seconds: float = 0
-    counts: bool = True
+    counts_as_attempt: bool = True
     reached: tuple[str, ...] = ()
 
     @property
-    def is_plain(self) -> bool:
-        """Return whether the message was simply sent, so that our own row has nothing to add to the queue's."""
+    def is_plain_success(self) -> bool:
+        """Return whether the message was sent without a remark, so that our row has nothing to add to Koha's."""
         return self.state is DeliveryState.SENT and self.error is None
 
 
-def settle(tx: Transaction, settlement: Settlement, *, holder: str) -> bool:
+def record_result(tx: Transaction, result: AttemptResult, *, holder: str) -> bool:
     """
-    Write down what became of an attempt of ours; says whether the row was still as we had left it.
+    Store how an attempt of ours ended; return whether Koha's row was still as we had left it.
 
-    One statement for a plain settlement, whose other half is left to :func:`confirm`: the queue's row says it all, and
-    nobody takes a message that stands there as sent. Otherwise two. Where Koha or its staff changed the row meanwhile,
-    their change stays, and only our own table says how the attempt went; where the lease went to another, nothing is
+    A plain success takes one statement, on Koha's row, and :func:`mark_sent` updates ours later: Koha's row says it
+    all, and nobody claims a message that is sent there. Anything else takes two. If the row was changed in Koha in the
+    meantime, that change stays and only our table says how the attempt ended. If another holds the lease, nothing is
     written.
     """
-    addresses = _changed_addresses(tx.koha, settlement)
-    statement = _settle_queue(tx.koha, settlement.state, settlement.is_plain, addresses)
-    queue = execute(tx, statement, _queue_values(settlement, addresses, holder))
-    if settlement.is_plain and queue.rowcount:
+    addresses = _changed_addresses(tx.koha, result)
+    statement = _update_queue(tx.koha, result.state, result.is_plain_success, addresses)
+    queue = execute(tx, statement, _queue_values(result, addresses, holder))
+    if result.is_plain_success and queue.rowcount:
         return True
-    # Between the two nobody can take the message: that needs the queue's row, which we hold now if it was ours.
-    ours = execute(tx, _SETTLE_OURS[settlement.state], _our_values(settlement, holder))
+    # Nobody can claim the message in between: a claim locks Koha's row, which we have locked if it is ours.
+    ours = execute(tx, _UPDATE_OURS[result.state], _our_values(result, holder))
     return bool(queue.rowcount and ours.rowcount)
 
 
-def confirm(tx: Transaction, message_ids: Iterable[int], *, holder: str) -> None:
-    """Write down in our own table that messages were sent, of which the queue says so already."""
-    tx.connection.execute(_CONFIRM, {"message_ids": list(message_ids), "holder": holder})
+def mark_sent(tx: Transaction, message_ids: Iterable[int], *, holder: str) -> None:
+    """Bring our rows up to date for messages that Koha's rows show as sent."""
+    tx.connection.execute(_MARK_SENT, {"message_ids": list(message_ids), "holder": holder})
+
+
+def requeue(tx: Transaction, message_id: int, *, new_mail_message_id: str) -> None:
+    """
+    Set a message to pending, due at once and with a full set of attempts; two statements.
+
+    Args:
+        new_mail_message_id: Used if the message was sent before or never tried.
+    """
+    tx.connection.execute(_set_status(tx.koha, "pending"), {"message_id": message_id, "failure_code": ""})
+    tx.connection.execute(_REQUEUE, {"message_id": message_id, "mail_message_id": new_mail_message_id})
+
+
+def give_up(tx: Transaction, message_id: int, *, failure_code: str) -> None:
+    """Set a message to failed because somebody gave it up; two statements."""
+    tx.connection.execute(
+        _set_status(tx.koha, "failed"), {"message_id": message_id, "failure_code": failure_code}
+    )
+    tx.connection.execute(_GIVE_UP, {"message_id": message_id, "reason": delivery_reasons.GIVEN_UP})
+
+
+def set_address(tx: Transaction, message_id: int, address: str) -> None:
+    """Change the recipient of a message."""
+    tx.connection.execute(_SET_ADDRESS, {"message_id": message_id, "address": address})
+
+
+def remove_settled(tx: Transaction, *, settled_before: timedelta, limit: int) -> int:
+    """Remove up to *limit* rows of ours of messages that were sent or given up long ago; return how many."""
+    values = {"seconds": int(settled_before.total_seconds()), "limit": limit}
+    return tx.connection.execute(_REMOVE_SETTLED, values).rowcount
 
 
 _LEASE_ENDS = "UTC_TIMESTAMP(6) + INTERVAL :lease_microseconds MICROSECOND"
 
-# Claiming
+# Claim
 
 
 def _skips_locked(tx: Transaction) -> bool:
@@ -213,8 +244,10 @@ def _skips_locked(tx: Transaction) -> bool:
 
 @functools.cache
 def _lock(koha: InstalledKoha, skip_locked: bool) -> TextualSelect:  # noqa: FBT001  (cached by position)
-    """Lock the rows of both tables that nobody else holds."""
-    mark = f"m.{_marked(koha)}" if koha.has("message_queue", "failure_code") else "d.state = 'in_flight'"
+    """Lock the rows of both tables that nobody else has locked."""
+    mark = (
+        f"m.{_is_in_flight(koha)}" if koha.has("message_queue", "failure_code") else "d.state = 'in_flight'"
+    )
     return (
         text(
             f"SELECT m.message_id, m.status, m.status = 'failed' AND {mark} AS is_in_flight,"  # noqa: S608  (texts here)
@@ -231,13 +264,13 @@ def _lock(koha: InstalledKoha, skip_locked: bool) -> TextualSelect:  # noqa: FBT
 
 
 def _next_attempt(row: Row[*tuple[Any, ...]], new_mail_ids: MailIds) -> Attempt:
-    """Go on with what was begun, or begin: a message that was settled and is pending again begins anew."""
+    """Return the next attempt; a message that was settled and is pending again starts from the first."""
     is_open = row.state in {DeliveryState.IN_FLIGHT, DeliveryState.WAITING}
     never_sent = row.state in {DeliveryState.IN_FLIGHT, DeliveryState.WAITING, DeliveryState.FAILED}
     first_attempt_at = row.first_attempt_at if is_open else row.now
     return Attempt(
         message_id=row.message_id,
-        mail_message_id=(never_sent and row.mail_message_id) or new_mail_ids.of(row.message_id),
+        mail_message_id=(never_sent and row.mail_message_id) or new_mail_ids.for_message(row.message_id),
         attempts=row.attempts + 1 if is_open else 1,
         age_seconds=(row.now - first_attempt_at).total_seconds(),
         first_attempt_at=first_attempt_at,
@@ -245,7 +278,7 @@ def _next_attempt(row: Row[*tuple[Any, ...]], new_mail_ids: MailIds) -> Attempt:
     )
 
 
-def _marked(koha: InstalledKoha) -> str:
+def _is_in_flight(koha: InstalledKoha) -> str:
     return f"failure_code = '{IN_FLIGHT}'" if koha.has("message_queue", "failure_code") else "TRUE"
 
 
@@ -261,7 +294,7 @@ def _close_removed(tx: Transaction, message_ids: Sequence[int]) -> None:
     tx.connection.execute(_CLOSE_REMOVED, {"message_ids": message_ids, "reason": delivery_reasons.REMOVED})
 
 
-_CLOSE_OVERTAKEN = text(
+_CLOSE_SUPERSEDED = text(
     "UPDATE ill_sidecar_deliveries d JOIN message_queue m ON m.message_id = d.message_id"
     " SET d.last_error = IF(m.status = 'sent', NULL, REPLACE(:reason, '%(status)s', m.status)),"
     " d.state = IF(m.status = 'sent', 'sent', 'failed'), d.settled_at = UTC_TIMESTAMP(6),"
@@ -270,14 +303,14 @@ _CLOSE_OVERTAKEN = text(
 ).bindparams(bindparam("message_ids", expanding=True))
 
 
-def _close_overtaken(tx: Transaction, message_ids: Sequence[int]) -> None:
+def _close_superseded(tx: Transaction, message_ids: Sequence[int]) -> None:
     if message_ids:
         tx.connection.execute(
-            _CLOSE_OVERTAKEN, {"message_ids": message_ids, "reason": delivery_reasons.SET_IN_KOHA}
+            _CLOSE_SUPERSEDED, {"message_ids": message_ids, "reason": delivery_reasons.SET_IN_KOHA}
         )
 
 
-# Nearly every message is new to us: then nothing about it needs to travel but its number.
+# Nearly every message is new to us: then its ID is all that needs to be sent.
 _BEGIN_NEW = text(
     "INSERT INTO ill_sidecar_deliveries"  # noqa: S608  (the text above)
     " (message_id, mail_message_id, state, attempts, first_attempt_at, lease_holder, lease_until, last_attempt_at)"
@@ -298,19 +331,19 @@ def _begin(
     attempts: Sequence[Attempt],
     known: Sequence[Attempt],
     new_mail_ids: MailIds,
-    begun: Mapping[str, object],
+    lease: Mapping[str, object],
 ) -> None:
     if known:
-        tx.connection.execute(_BEGIN_KNOWN, [{**begun, **_attempt_values(attempt)} for attempt in known])
-    seen = {attempt.message_id for attempt in known}
-    if new := [attempt for attempt in attempts if attempt.message_id not in seen]:
+        tx.connection.execute(_BEGIN_KNOWN, [{**lease, **_attempt_values(attempt)} for attempt in known])
+    known_ids = {attempt.message_id for attempt in known}
+    if new := [attempt for attempt in attempts if attempt.message_id not in known_ids]:
         values = {
             "unique": new_mail_ids.unique,
             "domain": new_mail_ids.domain,
             "now": new[0].first_attempt_at,
         }
-        numbers = [attempt.message_id for attempt in new]
-        tx.connection.execute(_BEGIN_NEW, {**begun, **values, "message_ids": numbers})
+        message_ids = [attempt.message_id for attempt in new]
+        tx.connection.execute(_BEGIN_NEW, {**lease, **values, "message_ids": message_ids})
 
 
 def _attempt_values(attempt: Attempt) -> dict[str, object]:
@@ -328,63 +361,64 @@ def _reached_text(reached: Sequence[str]) -> str | None:
 
 
 @functools.cache
-def _mark(koha: InstalledKoha) -> TextClause:
-    # Koha writes the empty text, too, where nobody gets a copy (C4/Letters.pm _send_message_by_email).
-    copies = ["cc_address = ''"] if koha.has("message_queue", "cc_address") else []
-    changes = ", ".join(["status = 'failed'", *_code(koha, f"'{IN_FLIGHT}'"), *copies, *_kept_time(koha)])
+def _mark_in_flight(koha: InstalledKoha) -> TextClause:
+    # As Koha does where nobody gets a copy (C4/Letters.pm _send_message_by_email).
+    no_copies = ["cc_address = ''"] if koha.has("message_queue", "cc_address") else []
+    changes = ", ".join(
+        ["status = 'failed'", *_failure_code(koha, f"'{IN_FLIGHT}'"), *no_copies, *_preserve_time(koha)]
+    )
     return text(
         f"UPDATE message_queue SET {changes} WHERE message_id IN :message_ids AND status = 'pending'"  # noqa: S608
     ).bindparams(bindparam("message_ids", expanding=True))
 
 
-def _code(koha: InstalledKoha, value: str) -> Iterator[str]:
+def _failure_code(koha: InstalledKoha, value: str) -> Iterator[str]:
     if koha.has("message_queue", "failure_code"):
         yield f"failure_code = {value}"
 
 
-def _kept_time(koha: InstalledKoha) -> Iterator[str]:
-    """In Koha 19.06 the server sets the time of queueing anew at every change; there it is the only time there is."""
+def _preserve_time(koha: InstalledKoha) -> Iterator[str]:
+    """In Koha 19.06 the server would set the time of queueing to now at every UPDATE."""
     if not koha.has("message_queue", "updated_on"):
         yield "time_queued = time_queued"
 
 
-_KEEP = text(
+_RENEW = text(
     f"UPDATE ill_sidecar_deliveries SET lease_until = {_LEASE_ENDS}"  # noqa: S608  (the text above)
     " WHERE message_id IN :message_ids AND state = 'in_flight' AND lease_holder = :holder"
 ).bindparams(bindparam("message_ids", expanding=True))
 
 
-_CONFIRM = text(
+_MARK_SENT = text(
     "UPDATE ill_sidecar_deliveries SET state = 'sent', last_error = NULL, settled_at = UTC_TIMESTAMP(6),"
     " lease_until = NULL, lease_holder = NULL"
     " WHERE message_id IN :message_ids AND state = 'in_flight' AND lease_holder = :holder"
 ).bindparams(bindparam("message_ids", expanding=True))
 
 
-# Settling: done for every single message, so sent straight to the driver, with no value that is not needed.
-
+# Results: written for every single message, so sent straight to the driver and without values that are not needed.
 
 _IS_OURS = "message_id = %(message_id)s AND state = 'in_flight' AND lease_holder = %(holder)s"
 
 _OUR_ROW = f"SELECT 1 FROM ill_sidecar_deliveries WHERE {_IS_OURS}"  # noqa: S608  (the text above)
 
-_FREED = "lease_until = NULL, lease_holder = NULL"
+_RELEASED = "lease_until = NULL, lease_holder = NULL"
 
-_SETTLED = f"last_error = %(error)s, settled_at = UTC_TIMESTAMP(6), {_FREED}"
+_SETTLED = f"last_error = %(error)s, settled_at = UTC_TIMESTAMP(6), {_RELEASED}"
 
-_SETTLE_OURS = {
+_UPDATE_OURS = {
     DeliveryState.SENT: f"UPDATE ill_sidecar_deliveries SET state = 'sent', {_SETTLED} WHERE {_IS_OURS}",  # noqa: S608
     DeliveryState.FAILED: f"UPDATE ill_sidecar_deliveries SET state = 'failed', {_SETTLED} WHERE {_IS_OURS}",  # noqa: S608
     DeliveryState.WAITING: (
         "UPDATE ill_sidecar_deliveries SET state = 'waiting', last_error = %(error)s, reached = %(reached)s,"  # noqa: S608
         " attempts = attempts - %(uncounted)s,"
         " next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL %(retry_microseconds)s MICROSECOND,"
-        f" {_FREED} WHERE {_IS_OURS}"
+        f" {_RELEASED} WHERE {_IS_OURS}"
     ),
 }
 
 
-def _our_values(settlement: Settlement, holder: str) -> dict[str, object]:
+def _our_values(settlement: AttemptResult, holder: str) -> dict[str, object]:
     values: dict[str, object] = {
         "message_id": settlement.message_id,
         "holder": holder,
@@ -392,7 +426,7 @@ def _our_values(settlement: Settlement, holder: str) -> dict[str, object]:
     }
     if settlement.state is DeliveryState.WAITING:
         values["reached"] = _reached_text(settlement.reached)
-        values["uncounted"] = 0 if settlement.counts else 1
+        values["uncounted"] = 0 if settlement.counts_as_attempt else 1
         values["retry_microseconds"] = round(settlement.retry_seconds * 1e6)
     return values
 
@@ -400,7 +434,7 @@ def _our_values(settlement: Settlement, holder: str) -> dict[str, object]:
 _ADDRESSES = ("to_address", "from_address", "cc_address")
 
 
-def _changed_addresses(koha: InstalledKoha, settlement: Settlement) -> tuple[str, ...]:
+def _changed_addresses(koha: InstalledKoha, settlement: AttemptResult) -> tuple[str, ...]:
     return tuple(
         name
         for name in _ADDRESSES
@@ -416,31 +450,69 @@ _QUEUE_STATUS = {
 
 
 @functools.cache
-def _settle_queue(
+def _update_queue(
     koha: InstalledKoha,
     state: DeliveryState,
     is_plain: bool,  # noqa: FBT001  (cached by position)
     addresses: tuple[str, ...],
 ) -> str:
-    # One UPDATE of both tables would be simpler; MariaDB writes its long columns to a temporary table on disk first.
+    # One UPDATE of both tables would be simpler, but for that MariaDB writes the long columns to a temporary table.
     changes = [
         f"status = '{_QUEUE_STATUS[state].value}'",
-        *_code(koha, "%(failure_code)s"),
-        *_kept_time(koha),
+        *_failure_code(koha, "%(failure_code)s"),
+        *_preserve_time(koha),
     ]
     changes += [f"{name} = %({name})s" for name in addresses]
-    # What was sent was sent, whoever has the lease now: that need not be asked.
+    # A sent message is sent, whoever holds the lease now: no need to check.
     if_ours = "" if is_plain else f" AND EXISTS ({_OUR_ROW})"
     return (
         f"UPDATE message_queue SET {', '.join(changes)}"  # noqa: S608  (texts here)
-        f" WHERE message_id = %(message_id)s AND status = 'failed' AND {_marked(koha)}{if_ours}"
+        f" WHERE message_id = %(message_id)s AND status = 'failed' AND {_is_in_flight(koha)}{if_ours}"
     )
 
 
-def _queue_values(settlement: Settlement, addresses: Sequence[str], holder: str) -> dict[str, object]:
+def _queue_values(settlement: AttemptResult, addresses: Sequence[str], holder: str) -> dict[str, object]:
     values: dict[str, object] = {name: getattr(settlement, name) for name in addresses}
     values["message_id"] = settlement.message_id
     values["failure_code"] = settlement.failure_code
-    if not settlement.is_plain:
+    if not settlement.is_plain_success:
         values["holder"] = holder
     return values
+
+
+# Staff retry, give up or readdress a message.
+
+
+@functools.cache
+def _set_status(koha: InstalledKoha, status: str) -> TextClause:
+    changes = ", ".join([f"status = '{status}'", *_failure_code(koha, ":failure_code")])
+    return text(f"UPDATE message_queue SET {changes} WHERE message_id = :message_id")  # noqa: S608
+
+
+# MariaDB assigns from left to right, so whatever depends on the old state comes before it.
+_REQUEUE = text(
+    "INSERT INTO ill_sidecar_deliveries"  # noqa: S608  (a text of this module)
+    " (message_id, mail_message_id, state, attempts, next_attempt_at, first_attempt_at, last_attempt_at)"
+    " VALUES (:message_id, :mail_message_id, 'waiting', 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+    " ON DUPLICATE KEY UPDATE"
+    " mail_message_id = IF(state = 'sent', VALUES(mail_message_id), mail_message_id),"
+    " reached = IF(state = 'sent', NULL, reached),"
+    f" last_error = IF(last_error = '{delivery_reasons.GIVEN_UP}', NULL, last_error),"
+    " attempts = 0, next_attempt_at = UTC_TIMESTAMP(6), first_attempt_at = UTC_TIMESTAMP(6), settled_at = NULL,"
+    " lease_holder = NULL, lease_until = NULL, state = 'waiting'"
+)
+
+_GIVE_UP = text(
+    "INSERT INTO ill_sidecar_deliveries"
+    " (message_id, mail_message_id, state, first_attempt_at, last_attempt_at, settled_at, last_error)"
+    " VALUES (:message_id, '', 'failed', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), :reason)"
+    " ON DUPLICATE KEY UPDATE state = 'failed', next_attempt_at = NULL, settled_at = UTC_TIMESTAMP(6),"
+    " lease_holder = NULL, lease_until = NULL, last_error = VALUES(last_error)"
+)
+
+_SET_ADDRESS = text("UPDATE message_queue SET to_address = :address WHERE message_id = :message_id")
+
+_REMOVE_SETTLED = text(
+    "DELETE FROM ill_sidecar_deliveries WHERE settled_at < UTC_TIMESTAMP(6) - INTERVAL :seconds SECOND"
+    " ORDER BY settled_at LIMIT :limit"
+)
