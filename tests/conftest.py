@@ -1,8 +1,8 @@
 """
-One private MariaDB for the run, with a database for each Koha version that is asked for.
+A private MariaDB for each process that runs tests, with a database for each Koha version that they ask for.
 
-By default tests run against the newest version; those marked ``all_versions`` against each of ``--koha-versions``
-(or the environment's KOHA_VERSIONS), "all" for every sheet in ``sql/koha``.
+Tests run against the newest version; those marked ``all_versions`` run against each of ``--koha-versions`` (or the
+environment's KOHA_VERSIONS): version numbers, ``newest``, or ``all`` for every schema in ``sql/koha``.
 """
 
 import os
@@ -11,11 +11,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import pymysql
 import pytest
 from message_broker import running as running_broker
 from sqlalchemy import Engine, create_engine, event
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 import cast as the_cast
 from koha_ill_sidecar.config.settings import BrokerSettings, DatabaseSettings, IllSite
@@ -33,25 +36,17 @@ PASSWORD = "only for tests"
 # Koha 19.06 is older than what is supported: the oldest that is, one in the middle, and main.
 _DEFAULT_VERSIONS = f"22.11,24.05,{VERSIONS[-1]}"
 
+_SLOW_FOLDERS = frozenset({"e2e", "browser"})
+_BROKER_MODULES = frozenset({"test_broker.py", "test_doctor.py", "test_relay.py"})
+"""The modules that use the message broker: they run in one process, because RabbitMQ takes seconds to start."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--koha-versions",
         default=os.environ.get("KOHA_VERSIONS", _DEFAULT_VERSIONS),
-        help=f"versions for tests marked all_versions, comma-separated, or all (default: {_DEFAULT_VERSIONS})",
+        help=f"versions for tests marked all_versions, comma-separated, newest or all (default: {_DEFAULT_VERSIONS})",
     )
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Name the threads that keep the run from ending, and fail it."""
-    left = [
-        thread
-        for thread in threading.enumerate()
-        if not thread.daemon and thread is not threading.main_thread()
-    ]
-    if left:
-        sys.stderr.write(f"\nThreads left behind: {', '.join(thread.name for thread in left)}\n")
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -59,9 +54,59 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     versions = [VERSIONS[-1]]
     if metafunc.definition.get_closest_marker("all_versions"):
-        asked = metafunc.config.getoption("--koha-versions")
-        versions = list(VERSIONS) if asked == "all" else asked.split(",")
+        match metafunc.config.getoption("--koha-versions"):
+            case "all":
+                versions = list(VERSIONS)
+            case "newest":
+                pass
+            case chosen:
+                versions = chosen.split(",")
     metafunc.parametrize("koha_version", versions, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow folders, and run what is slow first: else one process ends minutes after the others."""
+    for item in items:
+        if _SLOW_FOLDERS.intersection(item.path.parts):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+class _ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """
+    Hand out tests a module at a time, so that one process makes what a module shares.
+
+    The tests of the slow folders are handed out one by one: they share little, and a module of them takes minutes.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = PurePosixPath(nodeid.partition("::")[0])
+        if _SLOW_FOLDERS.intersection(module.parts):
+            return nodeid
+        return "message broker" if module.name in _BROKER_MODULES else str(module)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    config.option.loadscopereorder = False  # it would put the largest modules before the slowest
+    return _ModuleScheduling(config, log)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Name the threads that keep the run from ending, and fail it."""
+    left = [
+        thread.name
+        for thread in threading.enumerate()
+        if not thread.daemon and thread is not threading.main_thread()
+    ]
+    if not left:
+        return
+    message = f"Threads left behind: {', '.join(left)}"
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["shouldfail"] = message  # the process that hands out the tests prints it and fails
+    else:
+        sys.stderr.write(f"\n{message}\n")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @dataclass(kw_only=True)
@@ -101,7 +146,11 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMariaDB
     """The private server, quick rather than durable."""
     server = PrivateMariaDB(
         tmp_path_factory.mktemp("mariadb") / "data",
-        options=["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=128M"],
+        options=[
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-buffer-pool-size=128M",
+            "--innodb-log-file-size=64M",
+        ],
     )
     with server:
         yield server
@@ -115,30 +164,52 @@ def message_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerS
 
 
 @pytest.fixture(scope="session")
-def koha_database(mariadb: PrivateMariaDB, koha_version: str) -> Iterator[KohaDatabase]:
-    """A database of the version with the cast, our own tables, and the least-privilege user."""
-    name = f"koha_{koha_version.replace('.', '_')}"
-    _create(mariadb, name, koha_version)
-    settings = DatabaseSettings(socket=mariadb.socket, user=USER, password=Secret(PASSWORD), database=name)
+def koha_databases(mariadb: PrivateMariaDB) -> Iterator[Callable[[str], KohaDatabase]]:
+    """Return a function that returns the database of a version, which it creates the first time."""
+    databases: dict[str, KohaDatabase] = {}
+
+    def of_version(version: str) -> KohaDatabase:
+        if version not in databases:
+            databases[version] = _create_database(mariadb, version)
+        return databases[version]
+
+    yield of_version
+    for koha_database in databases.values():
+        koha_database.database.close()
+        koha_database.admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def koha_database(koha_databases: Callable[[str], KohaDatabase], koha_version: str) -> KohaDatabase:
+    """
+    A database of the version with the cast, our own tables, and the least-privilege user.
+
+    pytest forgets this fixture whenever the version changes, and versions alternate as modules are handed out.
+    """
+    return koha_databases(koha_version)
+
+
+def _create_database(server: PrivateMariaDB, version: str) -> KohaDatabase:
+    name = f"koha_{version.replace('.', '_')}"
+    _create_koha(server, name, version)
+    settings = DatabaseSettings(socket=server.socket, user=USER, password=Secret(PASSWORD), database=name)
     admin = create_engine(
-        f"mysql+pymysql://root@/{name}?unix_socket={mariadb.socket}&charset=utf8mb4",
+        f"mysql+pymysql://root@/{name}?unix_socket={server.socket}&charset=utf8mb4",
         isolation_level="READ COMMITTED",
     )
     database = Database(settings, site=IllSite(), accept_unsupported_version=True)
     migrations.migrate(database.engine)
-    yield KohaDatabase(
-        version=koha_version,
-        server=mariadb,
+    return KohaDatabase(
+        version=version,
+        server=server,
         settings=settings,
         database=database,
         admin=admin,
-        checksums=_keep_pristine(mariadb, name),
+        checksums=_copy_pristine(server, name),
     )
-    database.close()
-    admin.dispose()
 
 
-def _create(server: PrivateMariaDB, name: str, version: str) -> None:
+def _create_koha(server: PrivateMariaDB, name: str, version: str) -> None:
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
     with server.connect(name) as connection:
@@ -148,7 +219,7 @@ def _create(server: PrivateMariaDB, name: str, version: str) -> None:
         create_user(connection, name, user=USER, password=PASSWORD)
 
 
-def _keep_pristine(server: PrivateMariaDB, name: str) -> dict[str, int]:
+def _copy_pristine(server: PrivateMariaDB, name: str) -> dict[str, int]:
     with server.connect(name) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE `{name}_pristine` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
         checksums = _checksums(cursor)

@@ -21,6 +21,7 @@ from koha_ill_sidecar.services.requests.creation import NewRequest
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.request_index import listing, postings, queue, slices, state
+from koha_ill_sidecar.storage.sidecar import checkpoints
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -300,12 +301,14 @@ def test_whatever_koha_writes_into_a_row_is_found_be_it_closed(
     closed, same, last = indexed(status="COMP"), indexed(status="COMP"), indexed(status="COMP")
     requests.update(tx, closed, notesstaff="late")
     requests.update(tx, last, notesstaff="later")
-    written = [indexing.index_written(tx) for _ in range(last)]
+    # Tests that are rolled back still raise AUTO_INCREMENT: a walk from 0 would take thousands of steps.
+    checkpoints.save(tx, indexing._WRITTEN_CHECKPOINT, closed - 1)
+    written = [indexing.index_written(tx) for _ in (closed, same, last)]
 
-    assert sum(written) == 2
+    assert written == [1, 0, 1]
     assert _hits(tx, "late") == [last, closed]
     assert same not in _hits(tx, "late")
-    assert written[-1] == 1  # the end of the table, and of the round
+    assert checkpoints.get(tx, indexing._WRITTEN_CHECKPOINT) == 0, "the next step starts over"
 
 
 def test_requests_that_koha_makes_are_found(tx: Transaction, make: Make) -> None:
