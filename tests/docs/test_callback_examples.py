@@ -1,4 +1,4 @@
-"""What the vendor's page shows is run against the real server, as it stands there."""
+"""Every example on the page for suppliers runs unchanged against a real server."""
 
 import json
 import os
@@ -41,8 +41,8 @@ SECRETS = {
     "WEBHOOK_SECRET": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
     "HMAC_SECRET": "agreed upon",
     "TOKEN": "a token for tests only",
-    "VENDOR_USER": "acme",
-    "VENDOR_PASSWORD": "open sesame",
+    "SUPPLIER_USER": "acme",
+    "SUPPLIER_PASSWORD": "open sesame",
 }
 
 
@@ -60,7 +60,7 @@ def url(koha_database: KohaDatabase, database: Database) -> Iterator[str]:
             header="X-Signature", prefix="sha256=", secrets=(secret["HMAC_SECRET"],)
         ),
         "token": BearerAuthentication(tokens=(secret["TOKEN"],)),
-        "password": BasicAuthentication(user=SECRETS["VENDOR_USER"], password=secret["VENDOR_PASSWORD"]),
+        "password": BasicAuthentication(user=SECRETS["SUPPLIER_USER"], password=secret["SUPPLIER_PASSWORD"]),
     }
     settings = Settings(
         koha=KohaSettings(database=koha_database.settings),
@@ -110,18 +110,18 @@ def test_the_mapping_can_be_used() -> None:
 
 def test_every_status_has_its_row_and_its_rank() -> None:
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (\d+|none) \|", PAGE, re.MULTILINE)
-    told = {
+    documented = {
         word: None if rank == "none" else int(rank)
         for words, rank in rows
         for word in re.findall(r"`(\w+)`", words)
     }
 
-    assert told == {
+    assert documented == {
         status.value: rule.rank for status, rule in RULES.items() if status is not ReportedStatus.UNKNOWN
     }
 
 
-def test_every_problem_is_told() -> None:
+def test_every_problem_is_documented() -> None:
     for problem in Problem:
         assert f"| {problem.status} |" in PAGE
         assert f"`{problem.type.rpartition(':')[2]}`" in PAGE
