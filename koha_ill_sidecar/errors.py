@@ -235,11 +235,11 @@ class TemplateFailed(NoticeError):
     A notice template cannot be processed; nothing of it was used.
 
     Attributes:
-        mending_address: Koha's page on which it can be mended, where that is known.
+        edit_url: Koha's page on which it can be fixed, where that is known.
     """
 
-    def __init__(self, why: LazyMessage, *, mending_address: str | None = None) -> None:
-        self.mending_address = mending_address
+    def __init__(self, why: LazyMessage, *, edit_url: str | None = None) -> None:
+        self.edit_url = edit_url
         super().__init__(why)
 
 

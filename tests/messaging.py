@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, insert, select
 from cast import ADA, CLARA
 from factories import make_request
 from koha_ill_sidecar.domain.actors import Actor, Interface
-from koha_ill_sidecar.services.notices.sending import render_notice
+from koha_ill_sidecar.services.notices.rendering import render_notice
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.preferences import Preferences

@@ -14,7 +14,7 @@ from koha_ill_sidecar.services.notices import check as notice_check
 from koha_ill_sidecar.services.notices import templates as notice_templates
 from koha_ill_sidecar.services.notices.check import NoticeCheck
 from koha_ill_sidecar.services.notices.findings import Finding, Severity
-from koha_ill_sidecar.services.notices.sending import preview_notice
+from koha_ill_sidecar.services.notices.rendering import preview_notice
 from koha_ill_sidecar.services.notices.templates import LetterComparison, LetterState
 from koha_ill_sidecar.template_toolkit import Engine, TemplateError
 

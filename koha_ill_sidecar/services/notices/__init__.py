@@ -1,6 +1,9 @@
 """
-Notices to patrons, staff and partners: sent, and their letters checked and installed.
+Notices to patrons, staff and partners.
 
-``sending`` fills in and queues them; what a letter can name is told once, in ``objects`` (records and variables),
-``records`` (what every record and every set answers) and ``plugins``, and ``names`` reads it from there for ``check``.
+``rendering`` fills in a letter and ``sending`` queues it; ``templates`` installs our letters and ``check`` finds the
+mistakes in those that Koha has.
+
+What a letter can name is written down once: the records and variables in ``kinds``, how every record and every set of
+them behaves in ``records``, the plugins in ``plugins``. ``names`` derives from these what ``check`` knows.
 """

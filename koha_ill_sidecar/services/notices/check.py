@@ -27,7 +27,7 @@ from koha_ill_sidecar.services.notices.names import (
 )
 from koha_ill_sidecar.services.notices.plugins import AUTOMATIC, PLUGINS
 from koha_ill_sidecar.services.notices.records import Shape
-from koha_ill_sidecar.services.notices.sending import ENGINE
+from koha_ill_sidecar.services.notices.rendering import ENGINE
 from koha_ill_sidecar.storage.koha import letters
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import (

@@ -14,7 +14,7 @@ from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode, RenderedNotice, l
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Action, Status
 from koha_ill_sidecar.errors import NoticeError, RequestRefused
-from koha_ill_sidecar.services.notices.sending import render_notice
+from koha_ill_sidecar.services.notices.rendering import render_notice
 from koha_ill_sidecar.services.people.addresses import library_addresses
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.ids import shown_id
@@ -80,7 +80,7 @@ class PartnersForm:
         seen: What the request must still be like when it is placed.
         draft: What the notice ILL_PARTNER_REQ proposes; None if it cannot be made.
         problem: Why it cannot.
-        mending_address: Koha's page on which that notice is worded.
+        edit_url: Koha's page on which that notice is edited.
     """
 
     ill_request: ILLRequest

@@ -15,7 +15,7 @@ from koha_ill_sidecar.errors import TemplateFailed
 from koha_ill_sidecar.resources import notice_templates
 from koha_ill_sidecar.services.notices.check import NoticeCheck, check
 from koha_ill_sidecar.services.notices.findings import Finding, Severity
-from koha_ill_sidecar.services.notices.sending import render_notice
+from koha_ill_sidecar.services.notices.rendering import render_notice
 from koha_ill_sidecar.storage.koha import comments, letters, requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import add_letter, with_preferences

@@ -11,7 +11,7 @@ from cast import ADA
 from factories import make_request
 from koha_ill_sidecar.errors import TemplateFailed
 from koha_ill_sidecar.services.notices.metadata import Metadata
-from koha_ill_sidecar.services.notices.sending import _Rendering
+from koha_ill_sidecar.services.notices.rendering import NoticeRenderer
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import add_letter, with_preferences
@@ -22,7 +22,7 @@ RECORDED = json.loads(
 
 
 @pytest.fixture
-def rendering(admin: Engine, tx: Transaction) -> _Rendering:
+def rendering(admin: Engine, tx: Transaction) -> NoticeRenderer:
     """Koha's rows, preferences and clock at the time of the recording."""
     for table, row in RECORDED["rows"].items():
         put_row(admin, table, row)
@@ -42,7 +42,7 @@ def rendering(admin: Engine, tx: Transaction) -> _Rendering:
         CurrencyFormat="US",
     )
     substitute = RECORDED["substitute"]
-    rendering = _Rendering(then, requests.get(tx, number), additional_text=substitute["additional_text"])
+    rendering = NoticeRenderer(then, requests.get(tx, number), additional_text=substitute["additional_text"])
     vars(rendering._objects)["now"] = "2026-11-23 21:05:40"
     vars(rendering)["_metadata"] = Metadata(
         title=substitute["ill_bib_title"],
@@ -76,7 +76,7 @@ def put_row(admin: Engine, table: str, row: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", RECORDED["cases"], ids=lambda case: case["name"])
 def test_a_letter_comes_out_as_koha_rendered_it(
-    case: dict[str, Any], rendering: _Rendering, tx: Transaction
+    case: dict[str, Any], rendering: NoticeRenderer, tx: Transaction
 ) -> None:
     add_letter(tx, "RECORDED", title=case["title"], content=case["content"])
     assert rendering._request.branchcode == ADA

@@ -15,7 +15,7 @@ from koha_ill_sidecar.config.settings import IllSite
 from koha_ill_sidecar.errors import TemplateFailed
 from koha_ill_sidecar.services.notices.kinds import KINDS
 from koha_ill_sidecar.services.notices.records import KohaObjects
-from koha_ill_sidecar.services.notices.sending import render_notice
+from koha_ill_sidecar.services.notices.rendering import render_notice
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import add_letter, rendered

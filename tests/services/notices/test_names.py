@@ -21,7 +21,7 @@ from koha_ill_sidecar.services.notices.records import (
     Promise,
     Shape,
 )
-from koha_ill_sidecar.services.notices.sending import _Rendering
+from koha_ill_sidecar.services.notices.rendering import NoticeRenderer
 from koha_ill_sidecar.storage.koha import comments, requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import EACH, MISSING, TemplateError
@@ -97,7 +97,7 @@ def batch(admin: Engine, koha_version: str) -> int | None:
 
 
 @pytest.fixture
-def rendering(biblionumber: int, batch: int | None, tx: Transaction) -> _Rendering:
+def rendering(biblionumber: int, batch: int | None, tx: Transaction) -> NoticeRenderer:
     """The rendering of a letter on a request that leads to a record of every kind."""
     columns: dict[str, Any] = {} if batch is None else {"batch_id": batch}
     number = make_request(
@@ -109,10 +109,10 @@ def rendering(biblionumber: int, batch: int | None, tx: Transaction) -> _Renderi
         **columns,
     )
     comments.add(tx, number, borrowernumber=SAM, comment="Asked again")
-    return _Rendering(tx, requests.get(tx, number))
+    return NoticeRenderer(tx, requests.get(tx, number))
 
 
-def variables(rendering: _Rendering) -> dict[str, object]:
+def variables(rendering: NoticeRenderer) -> dict[str, object]:
     """Return what a template of a letter can name; what is looked up when it is named, is."""
     given = rendering._variables(rendering._substitutes(LETTER))
     return {
@@ -122,7 +122,7 @@ def variables(rendering: _Rendering) -> dict[str, object]:
     }
 
 
-def objects(rendering: _Rendering) -> Iterator[tuple[Path, KohaRecord | KohaRecords]]:
+def objects(rendering: NoticeRenderer) -> Iterator[tuple[Path, KohaRecord | KohaRecords]]:
     """Yield a record and a set of each kind, and the path by which a template comes to it."""
     waiting: list[tuple[Path, object]] = [((name,), value) for name, value in variables(rendering).items()]
     seen = set()
@@ -178,7 +178,7 @@ def is_kept(promise: Promise, answer: object) -> bool:
 
 
 @pytest.mark.all_versions
-def test_what_a_name_gives_is_what_it_promises(rendering: _Rendering, batch: int | None) -> None:
+def test_what_a_name_gives_is_what_it_promises(rendering: NoticeRenderer, batch: int | None) -> None:
     met = set()
     for path, found in objects(rendering):
         met.add(kind_of(found).name)
@@ -190,7 +190,7 @@ def test_what_a_name_gives_is_what_it_promises(rendering: _Rendering, batch: int
 
 @pytest.mark.all_versions
 def test_a_name_is_known_where_an_object_answers_to_it_and_nowhere_else(
-    rendering: _Rendering, tx: Transaction
+    rendering: NoticeRenderer, tx: Transaction
 ) -> None:
     known = NoticeNames.read(tx)
     met = list(objects(rendering))
@@ -204,7 +204,7 @@ def test_a_name_is_known_where_an_object_answers_to_it_and_nowhere_else(
 
 
 @pytest.mark.all_versions
-def test_every_variable_that_a_notice_is_given_is_known(rendering: _Rendering, tx: Transaction) -> None:
+def test_every_variable_that_a_notice_is_given_is_known(rendering: NoticeRenderer, tx: Transaction) -> None:
     known = NoticeNames.read(tx)
     given = variables(rendering)
 
@@ -214,7 +214,7 @@ def test_every_variable_that_a_notice_is_given_is_known(rendering: _Rendering, t
 
 
 @pytest.mark.all_versions
-def test_the_tokens_that_stand_for_something_are_known(rendering: _Rendering, tx: Transaction) -> None:
+def test_the_tokens_that_stand_for_something_are_known(rendering: NoticeRenderer, tx: Transaction) -> None:
     known = NoticeNames.read(tx)
     values = rendering._letter_values(rendering._substitutes(LETTER))
 

@@ -16,10 +16,9 @@ from koha_ill_sidecar.domain.notices import NotQueued, NotQueuedReason, Rendered
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.errors import LetterMissing, RequestNotFound, TemplateFailed
 from koha_ill_sidecar.resources import notice_templates
+from koha_ill_sidecar.services.notices.rendering import preview_notice, render_notice
 from koha_ill_sidecar.services.notices.sending import (
-    preview_notice,
     preview_patron_notice,
-    render_notice,
     send_patron_notice,
     send_staff_notice,
 )

@@ -14,7 +14,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.notices import check, templates
 from koha_ill_sidecar.services.notices.check import NoticeCheck
 from koha_ill_sidecar.services.notices.findings import Finding, Severity
-from koha_ill_sidecar.services.notices.sending import preview_notice
+from koha_ill_sidecar.services.notices.rendering import preview_notice
 from koha_ill_sidecar.services.notices.templates import LetterComparison, LetterState
 from koha_ill_sidecar.storage.koha import letters
 from koha_ill_sidecar.storage.transaction import Transaction
