@@ -1,8 +1,8 @@
 """
 A Template Toolkit engine in Python, usable on its own.
 
-It renders Template Toolkit 2.27 and 3 as Perl's does, without Perl and without a way out of the template: what a
-template sees is plain values, functions that were given to it, and objects through `TemplateObject`.
+It renders templates for Template Toolkit 2.27 and 3 as Perl's engine does, but without Perl. Templates are sandboxed:
+they can reach plain values, the functions that the caller passes in, and objects that implement `TemplateObject`.
 
     engine = Engine()
     engine.render("Dear [% name | html %]", {"name": "Ada"})

@@ -1,9 +1,9 @@
 """
 Compile a template's tree to Python functions.
 
-Each block becomes a function that appends texts to a list. The source of these functions is built of the constructs
-in this module only; whatever the template brings goes in as a literal (`repr` of a str, int or float), so nothing in
-a template can become code.
+Each block becomes a function that appends strings to a list. The source of these functions consists only of the
+constructs in this module. Content of the template is inserted as a literal (`repr` of a str, int or float), so it
+cannot become code.
 """
 
 import math
@@ -65,7 +65,7 @@ _TEXT_COMPARISONS = frozenset(("==", "!="))
 
 def _switch_matches(wanted: str, case: values.Value) -> bool:
     cases = case if isinstance(case, list) else [case]
-    # Perl's `$` lets a newline at the end pass.
+    # Template Toolkit matches with a pattern, and Perl's `$` also matches before a trailing newline.
     return any(
         values.text(item).removesuffix("\n") == wanted or values.text(item) == wanted for item in cases
     )
@@ -97,12 +97,12 @@ _NAMESPACE: dict[str, object] = {
     "truth": values.truth,
     "while_error": _while_error,
 }
-# All that the functions may use of Python itself.
+# The only Python built-ins that compiled templates can reach.
 _BUILTINS = {"dict": dict, "isinstance": isinstance, "str": str}
 
 
 class _Expressions:
-    """Turns expressions into Python expressions, in which `c` is the context and `s` the variables."""
+    """Generates Python expressions, in which `c` is the context, `s` the variables and `m` the meter."""
 
     def __init__(self) -> None:
         self._temporaries = 0
@@ -212,7 +212,7 @@ class _Expressions:
         return f"get(s, {self.path(path)})"
 
     def path(self, path: Path) -> str:
-        """Return code for a path as `get` and `assign` want it."""
+        """Return code for a path as `get` and `assign` expect it."""
         steps = []
         for step in path:
             arguments = "None" if step.arguments is None else self.arguments(step.arguments)
@@ -220,14 +220,14 @@ class _Expressions:
         return f"({''.join(steps)})"
 
     def arguments(self, arguments: Arguments) -> str:
-        """Return code for an argument list, with the named ones in a hash at its end."""
+        """Return code for an argument list; the named arguments are a hash at its end."""
         given = [self.value(argument) for argument in arguments.positional]
         if arguments.named:
             given.append(self._dictionary(arguments.named))
         return f"[{', '.join(given)}]"
 
     def named(self, names: Named) -> str:
-        """Return code for the named arguments alone."""
+        """Return code for the named arguments only."""
         return self._dictionary(names.arguments.named)
 
     def _dictionary(self, pairs: tuple[tuple[Expression, Expression], ...]) -> str:
@@ -235,21 +235,21 @@ class _Expressions:
 
 
 class _Compiler:
-    """Writes the functions of one template, and remembers which line of it each line of code stands for."""
+    """Writes the functions of one template, and maps their lines to lines of the template."""
 
     def __init__(self) -> None:
         self._code: list[str] = []
-        # Index: line of code; value: line of the template.
+        # Template line by line of code, so that errors at run time can name the line of the template.
         self._lines: list[int] = [0]
         self._line = 1
         self._indent = 0
         self._counter = 0
-        # What LAST would leave here: "loop", "block" (a bare block of Perl's) or nothing.
+        # What LAST leaves, innermost last: a "loop" or a "block" (a bare block in Perl's code).
         self._scopes: list[str] = []
         self._expressions = _Expressions()
 
     def module(self, tree: TemplateTree) -> tuple[str, list[int], dict[str, str]]:
-        """Return the source, the lines, and the function for each block; `main` is the template itself."""
+        """Return the source, the line map, and the function name of each block; `main` is the template itself."""
         self._function("main", tree.body, catches_return=True)
         functions: dict[str, str] = {}
         for name, body in tree.blocks.items():
@@ -286,7 +286,7 @@ class _Compiler:
             self._write("s = c.stash")
             self._write("m = c.meter")
             if catches_return:
-                self._caught_body(body, 0)
+                self._guarded_body(body, 0)
             else:
                 self._buffered(body, 0)
             self._write("return m.join(w0)")
@@ -300,12 +300,12 @@ class _Compiler:
         self._open_buffer(buffer)
         self._body(body, buffer)
 
-    def _caught_body(self, body: Body, buffer: int) -> None:
+    def _guarded_body(self, body: Body, buffer: int) -> None:
         self._open_buffer(buffer)
         with self._indented("try:"):
             self._body(body, buffer)
         with self._indented("except TemplateError as error:"):
-            self._write(f"c.returned(error, w{buffer})")
+            self._write(f"c.end_block(error, w{buffer})")
 
     def _body(self, body: Body, buffer: int) -> None:
         if not body:
@@ -372,14 +372,14 @@ class _Compiler:
             case AnonymousBlock(body):
                 inner = self._name()
                 with self._leavable():
-                    self._caught_body(body, inner)
+                    self._guarded_body(body, inner)
                 self._write(f"a{buffer}(m.join(w{inner}))")
             case _:
                 raise TypeError(f"no code for {type(node).__name__}")
 
     @contextmanager
     def _leavable(self) -> Iterator[None]:
-        """Write what LAST leaves where no loop is around: a bare block of Perl's."""
+        """Open a block that LAST can leave. Perl's code has a bare block here, which counts only outside loops."""
         if "loop" in self._scopes:
             yield
             return
@@ -499,7 +499,7 @@ class _Compiler:
         with self._indented("try:"):
             self._body(node.body, inner)
         with self._indented("except TemplateError as error:"):
-            self._write(f"e{inner} = c.caught(error, w{inner})")
+            self._write(f"e{inner} = c.catch(error, w{inner})")
         if node.handlers:
             with self._indented(f"if e{inner} is not None:"):
                 self._handlers(node, inner)
@@ -511,7 +511,7 @@ class _Compiler:
 
     def _handlers(self, node: Try, inner: int) -> None:
         kinds = tuple(dict.fromkeys(kind for kind, _ in node.handlers if kind is not None))
-        self._write(f"h{inner} = c.handler(e{inner}, {kinds!r})")
+        self._write(f"h{inner} = c.choose_handler(e{inner}, {kinds!r})")
         keyword = "if"
         for kind in kinds:
             body = next(body for named, body in node.handlers if named == kind)
@@ -519,7 +519,7 @@ class _Compiler:
                 self._body(body, inner)
                 self._write(f"e{inner} = None")
             keyword = "elif"
-        # A CATCH without a type and with nothing in it catches nothing, in Template Toolkit as here.
+        # In Template Toolkit an empty CATCH without a type catches nothing.
         default = next((body for kind, body in node.handlers if kind is None and body), None)
         if default is not None:
             with self._indented("else:" if kinds else "if True:"):
@@ -559,7 +559,7 @@ class _Compiler:
 
 
 def _is_nothing(node: Expression) -> bool:
-    """Return whether THROW takes its argument for none at all, as it does with a plain `0`."""
+    """Return whether THROW ignores its argument, as it does with a literal `0`."""
     return isinstance(node, Literal) and isinstance(node.value, int) and node.value == 0
 
 
@@ -569,7 +569,7 @@ def _is_plain_name(name: str) -> bool:
 
 def compile_tree(tree: TemplateTree, name: str) -> Document:
     """
-    Make a document of a tree.
+    Compile a tree to a document.
 
     Raises:
         TemplateError: The template is nested so deeply that Python cannot compile it.
@@ -580,7 +580,7 @@ def compile_tree(tree: TemplateTree, name: str) -> Document:
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         raise TemplateError("parse", f"nested too deeply ({error})") from error
     namespace: dict[str, object] = {**_NAMESPACE, _LINES: lines, "__builtins__": _BUILTINS}
-    exec(code, namespace)  # noqa: S102 - the code is ours: a template contributes literals only
+    exec(code, namespace)  # noqa: S102 - the code is our own: templates contribute only literals
     blocks = {block: _function(namespace, function) for block, function in functions.items()}
     return Document(name, _function(namespace, "main"), blocks, tree.metadata)
 
@@ -591,7 +591,7 @@ def _function(namespace: dict[str, object], name: str) -> Block:
 
 
 def line_of(traceback: TracebackType | None) -> int | None:
-    """Find the line of the template at which an error was raised."""
+    """Return the line of the template at which an error was raised, None where it is unknown."""
     line = None
     while traceback is not None:
         lines = traceback.tb_frame.f_globals.get(_LINES)

@@ -1,7 +1,7 @@
 """
-What a template has while it is rendered: its variables, blocks, filters and plugins, and its limits.
+The state of one rendering: variables, blocks, filters, plugins and limits.
 
-Plugins and filter factories are given the context; its public methods are theirs to use.
+Plugins receive the context and may use its public methods.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ PluginFactory = Callable[["Context", list[Value]], Value]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A compiled template: its main block, its named blocks, and what META says."""
+    """A compiled template: its main block, its named blocks, and the values of META."""
 
     name: str
     main: Block
@@ -37,13 +37,13 @@ class Document:
     metadata: Mapping[str, str]
 
     def template_get(self, name: str, args: list[object]) -> object:
-        """Answer `template.name` and what META has set."""
+        """Return `template.name` or a value of META."""
         del args
         return self.name if name == "name" else self.metadata.get(name, MISSING)
 
 
 class Environment(Protocol):
-    """What the engine lends to each rendering."""
+    """What the engine provides to each rendering."""
 
     limits: Limits
     trim: bool
@@ -52,10 +52,10 @@ class Environment(Protocol):
     plugins: Mapping[str, PluginFactory]
 
     def document(self, source: str) -> Document:
-        """Compile a text; raises TemplateError."""
+        """Compile a template; raises TemplateError."""
 
     def load(self, name: str) -> str | None:
-        """Return the source of a template by its name; None where there is none."""
+        """Return the source of a template by name, or None."""
 
 
 class CaughtError:
@@ -65,7 +65,7 @@ class CaughtError:
         self.error = error
 
     def template_get(self, name: str, args: list[object]) -> object:
-        """Answer `error.type`, `error.info`, and what was rendered before it."""
+        """Return `error.type`, `error.info` and so on; `error.text` is the output before the error."""
         del args
         match name:
             case "type":
@@ -102,7 +102,7 @@ class Context:
 
     @classmethod
     def begin(cls, environment: Environment, document: Document, variables: Mapping[str, Value]) -> "Context":
-        """Prepare a rendering; the variables are copied, what they refer to is not."""
+        """Prepare a rendering with a shallow copy of the variables."""
         context = cls(environment, document, Meter(environment.limits))
         first: dict[str, Value] = {"global": {}, **variables, "inc": _increment, "dec": _decrement}
         context.stash = Stash(context.meter, first | {"template": document, "component": document})
@@ -112,7 +112,7 @@ class Context:
     # Variables.
 
     def localise(self, more: dict[str, Value] | None = None) -> Stash:
-        """Work on a copy of the variables until `delocalise`."""
+        """Use a copy of the variables until `delocalise`."""
         self._parents.append(self.stash)
         self.stash = self.stash.localise(more or {})
         return self.stash
@@ -123,13 +123,13 @@ class Context:
         return self.stash
 
     def loop(self, items: Value) -> Loop:
-        """Begin a FOREACH."""
+        """Start a FOREACH."""
         return items if isinstance(items, Loop) else Loop(items, self.meter.turn)
 
     # Blocks.
 
     def include(self, names: Value, variables: dict[str, Value]) -> str:
-        """Render blocks with variables of their own, as INCLUDE does."""
+        """Render blocks with a copy of the variables, as INCLUDE does."""
         blocks = self._find_all(names)
         self.localise(variables)
         try:
@@ -138,7 +138,7 @@ class Context:
             self.delocalise()
 
     def process(self, names: Value, variables: dict[str, Value]) -> str:
-        """Render blocks with the variables that are there, as PROCESS does."""
+        """Render blocks with the current variables, as PROCESS does."""
         blocks = self._find_all(names)
         self.stash.spread(variables)
         for _, block in blocks:
@@ -147,7 +147,7 @@ class Context:
         return self._render_all(blocks)
 
     def insert(self, names: Value) -> str:
-        """Return the sources of templates as they are, as INSERT does."""
+        """Return the sources of templates unprocessed, as INSERT does."""
         found = []
         for name in _names(names):
             source = self.environment.load(name)
@@ -157,7 +157,7 @@ class Context:
         return self.meter.join(found)
 
     def evaluate(self, source: str) -> str:
-        """Render a text as a template of its own, with the variables that are there."""
+        """Render *source* as a template of its own, with the current variables."""
         document = self.environment.document(source)
         self._blocks.update(document.blocks)
         return self._render_all([("input text", document)])
@@ -210,7 +210,7 @@ class Context:
         self.meter.seconds_left()
 
     def macro(self, block: Block, parameters: tuple[str, ...] | None) -> Callable[..., str]:
-        """Make a function of a MACRO's block."""
+        """Return the function that a MACRO defines."""
 
         def call(*args: Value) -> str:
             self._enter()
@@ -229,10 +229,10 @@ class Context:
 
     def filter(self, name: Value, args: list[Value] | None = None, alias: str = "") -> FilterFunction:
         """
-        Find a filter: by its name, or a plugin that is one.
+        Find a filter by name, or use an object or function as a filter.
 
         Raises:
-            TemplateError: There is no such filter, or it refuses its arguments.
+            TemplateError: There is no such filter, or its arguments are wrong.
         """
         found = self._filters.get(name) if args is None and isinstance(name, str) else None
         if found is None:
@@ -254,7 +254,7 @@ class Context:
 
     def plugin(self, name: str, args: list[Value]) -> Value:
         """
-        Make a plugin, as USE does.
+        Create a plugin, as USE does.
 
         Raises:
             TemplateError: There is no such plugin.
@@ -267,21 +267,25 @@ class Context:
     # Errors.
 
     def throw(self, kind: Value, info: Value, output: list[str]) -> NoReturn:
-        """Raise what THROW says; without *info* the kind is the message."""
+        """Raise the error of a THROW; without *info* the kind is the message."""
         if isinstance(kind, CaughtError):
             raise kind.error
         if info is None:
             raise TemplateError("undef", text(kind), output=output)
         raise TemplateError(text(kind), info, output=output)
 
-    def returned(self, error: TemplateError, output: list[str]) -> None:
-        """End a block: quietly if it was left by RETURN, else by raising the error anew."""
+    def end_block(self, error: TemplateError, output: list[str]) -> None:
+        """End a block after an exception: silently for RETURN, otherwise by raising the error again."""
         _take_output(error, output)
         if error.kind != "return" or isinstance(error, TemplateLimitError):
             raise error
 
-    def caught(self, error: TemplateError, output: list[str]) -> TemplateError:
-        """Let TRY have an error, which becomes the variables `error` and `e`; others go on their way."""
+    def catch(self, error: TemplateError, output: list[str]) -> TemplateError:
+        """
+        Hand an error to a TRY: set the variables `error` and `e`, and return it.
+
+        RETURN, STOP and exceeded limits cannot be caught; they are raised again.
+        """
         _take_output(error, output)
         if (
             isinstance(error, TemplateLimitError)
@@ -293,8 +297,8 @@ class Context:
         return error
 
     @staticmethod
-    def handler(error: TemplateError, kinds: tuple[str, ...]) -> str | None:
-        """Choose the CATCH for an error: of `a.b.c` the one for that kind, or else for `a.b`, or for `a`."""
+    def choose_handler(error: TemplateError, kinds: tuple[str, ...]) -> str | None:
+        """Return the kind of the CATCH for an error: for `a.b.c` that kind, else `a.b`, else `a`."""
         kind = error.kind
         while kind:
             if kind in kinds:

@@ -1,4 +1,4 @@
-"""The engine: compiles templates, keeps what it has compiled, and renders."""
+"""The engine compiles templates, caches them, and renders them."""
 
 import threading
 from collections import OrderedDict
@@ -26,7 +26,7 @@ _NAME = "input text"
 
 
 class Template:
-    """A compiled template; the engine that made it renders it, as often as wanted and in any thread."""
+    """A compiled template. It can be rendered many times and from any thread."""
 
     def __init__(self, engine: "Engine", document: Document) -> None:
         self._engine = engine
@@ -34,18 +34,17 @@ class Template:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """What the template's META says."""
+        """The values that the template's META directive sets."""
         return self._document.metadata
 
     def render(self, variables: Mapping[str, Value]) -> str:
         """
         Render the template.
 
-        Lists and hashes among the variables are handed in as they are: a template that changes one changes it for
-        the caller.
+        Lists and hashes are not copied: a template that changes one changes the caller's.
 
         Raises:
-            TemplateError: The template fails, throws, or runs over a limit. Exceptions of other types come from the
+            TemplateError: The template fails, throws, or exceeds a limit. Exceptions of other types come from the
                 caller's own objects and functions, and pass through unchanged.
         """
         return self._engine.run(self._document, variables)
@@ -56,14 +55,14 @@ class Engine:
     Renders templates.
 
     Args:
-        filters: Further static filters, or replacements of the standard ones, by name.
-        filter_factories: Further filters with arguments, by name.
-        plugins: What USE finds besides the standard plugins, or in their place, by name.
+        filters: Static filters by name; they are added to the standard ones or replace them.
+        filter_factories: Filters with arguments, by name.
+        plugins: Plugins for USE by name; they are added to the standard ones or replace them.
         limits: How much a template may do.
-        options: How templates are read.
-        loader: Gives the source of templates that INCLUDE, PROCESS, WRAPPER and INSERT name and that are no blocks;
-            without one, there are none.
-        cache_size: So many compiled templates are kept, the most recently used ones.
+        options: How templates are parsed.
+        loader: Returns the source of a template that INCLUDE, PROCESS, WRAPPER or INSERT names and that is not a
+            block. Without a loader no such template is found.
+        cache_size: How many compiled templates are cached; the least recently used one is dropped first.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class Engine:
         cache_size: int = 256,
     ) -> None:
         own_factories = filter_factories or {}
-        # A factory of the caller's stands before a standard static filter of the same name.
+        # Static filters are looked up first, so a standard one would hide the caller's factory of the same name.
         standard = {name: function for name, function in STATIC_FILTERS.items() if name not in own_factories}
         self.filters: Mapping[str, FilterFunction] = {**standard, **(filters or {})}
         self.filter_factories: Mapping[str, FilterFactory] = {
@@ -97,7 +96,7 @@ class Engine:
 
     def compile(self, source: str) -> Template:
         """
-        Compile a template, or take it from the cache.
+        Compile a template, or return it from the cache.
 
         Raises:
             TemplateError: Of the kind `parse`, with line and column.
@@ -105,11 +104,11 @@ class Engine:
         return Template(self, self.document(source))
 
     def render(self, source: str, variables: Mapping[str, Value]) -> str:
-        """Compile and render in one go; raises as `compile` and `Template.render` do."""
+        """Compile and render a template; raises as `compile` and `Template.render` do."""
         return self.run(self.document(source), variables)
 
     def document(self, source: str) -> Document:
-        """Return the compiled form of *source*; for the engine's own modules."""
+        """Return the compiled form of *source*; only for the engine's own modules."""
         with self._lock:
             found = self._cache.get(source)
             if found is not None:
@@ -125,11 +124,11 @@ class Engine:
         return document
 
     def load(self, name: str) -> str | None:
-        """Return the source of another template; None without a loader or where it has none of that name."""
+        """Return the source of another template, or None where the loader has no such template."""
         return None if self._loader is None else self._loader(name)
 
     def run(self, document: Document, variables: Mapping[str, Value]) -> str:
-        """Render a compiled document; for the engine's own modules."""
+        """Render a compiled document; only for the engine's own modules."""
         context = Context.begin(self, document, variables)
         try:
             rendered = document.main(context)

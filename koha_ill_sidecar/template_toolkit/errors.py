@@ -1,8 +1,8 @@
 """
-The one kind of error that the engine raises.
+The error that the engine raises.
 
-`TemplateError` is also what a template itself throws and catches, so its kinds are Template Toolkit's exception
-types. Parse errors have a kind of their own, where Perl's engine hides them behind `file`.
+A template itself can throw and catch a `TemplateError`, so its kinds are Template Toolkit's exception types. Parse
+errors have a kind of their own; Perl's engine reports them as `file`.
 """
 
 
@@ -11,10 +11,10 @@ class TemplateError(Exception):
     A template cannot be compiled or rendered.
 
     Args:
-        kind: `parse`, `file`, `plugin`, `undef`, `perl`, or whatever a template's THROW names.
-        info: What went wrong; a THROW with several arguments carries a hash.
-        line: Line in the template, from 1, where it is known.
-        column: Column in that line, from 1, where it is known (parse errors).
+        kind: `parse`, `file`, `plugin`, `undef`, `perl`, or any name that a template's THROW uses.
+        info: What went wrong; a hash for a THROW with several arguments.
+        line: Line in the template, counted from 1, where known.
+        column: Column in that line, counted from 1, where known (parse errors).
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class TemplateError(Exception):
         self.info = info
         self.line = line
         self.column = column
-        # Rendered up to the error and not yet joined to the text around it: RETURN and STOP hand it on.
+        # Output before the error that is not yet part of the surrounding output. RETURN and STOP keep it.
         self.output = output
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class TemplateError(Exception):
 
 
 class TemplateLimitError(TemplateError):
-    """A template ran over one of the engine's limits; TRY does not catch this."""
+    """A template exceeded one of the engine's limits. TRY does not catch this."""
 
     def __init__(self, info: str) -> None:
         super().__init__("limit", info)

@@ -1,10 +1,10 @@
 """
 Parse expressions.
 
-Template Toolkit reads an expression with a grammar of its own and then hands the text of it to Perl, which reads it
-again. Where the two disagree, Perl wins: `a _ b == c` is `(a . b) eq c` although the grammar binds `==` tighter, and
-only `div` is fixed by the grammar. So an expression is first read into a flat row of operands and operators, and that
-row is then arranged by Perl's precedence.
+Template Toolkit parses an expression with its own grammar and translates it to Perl code, which Perl parses again.
+Where the two disagree, Perl wins: `a _ b == c` is `(a . b) eq c` although the grammar binds `==` tighter. Only `div` is
+decided by the grammar. So this module first reads an expression into a flat list of operands and operators, and then
+builds the tree by Perl's precedence.
 
 Source: Template Toolkit 2.27, its grammar; Perl, perlop.
 """
@@ -39,7 +39,7 @@ from koha_ill_sidecar.template_toolkit.values import fit
 
 _Flat: TypeAlias = list[Expression | str]
 
-# Expressions inside each other; far beyond what anybody writes, well within what Python compiles.
+# Nested expressions: far more than anyone writes, and well within what Python compiles.
 _DEEPEST = 30
 
 _TERNARY, _NOT = 1, 3
@@ -84,7 +84,7 @@ _EXPRESSION_STARTS = _IDENTIFIER_STARTS | {"(", "[", "{", "LITERAL", "QUOTED", "
 
 
 class ExpressionParser:
-    """Reads expressions, arguments and names off a row of tokens."""
+    """Reads expressions, arguments and names from a list of tokens."""
 
     def __init__(self, tokens: list[Token], positions: Positions) -> None:
         self._tokens = tokens
@@ -93,7 +93,7 @@ class ExpressionParser:
         self._depth = 0
         self._type = tokens[0].type
 
-    # The row of tokens.
+    # Tokens.
 
     def _advance(self) -> Token:
         token = self._tokens[self._index]
@@ -111,7 +111,7 @@ class ExpressionParser:
             raise self._unexpected()
         return self._advance()
 
-    def _take(self, token_type: str) -> bool:
+    def _accept(self, token_type: str) -> bool:
         if self._type == token_type:
             self._advance()
             return True
@@ -135,7 +135,7 @@ class ExpressionParser:
             return self._error("unexpected end of directive")
         return self._error(f"unexpected token ({token.value})")
 
-    def _deeper(self) -> None:
+    def _enter(self) -> None:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise self._error("nested too deeply")
@@ -143,7 +143,7 @@ class ExpressionParser:
     # Operators.
 
     def _expression(self, first: Expression | None = None) -> Expression:
-        self._deeper()
+        self._enter()
         arranged = _arrange(self._operation(first, _TERNARY))
         self._depth -= 1
         return arranged
@@ -165,12 +165,12 @@ class ExpressionParser:
         return row
 
     def _operand(self) -> _Flat:
-        if self._take("NOT"):
-            self._deeper()
+        if self._accept("NOT"):
+            self._enter()
             row = ["!", *self._operation(None, _NOT + 1)]
             self._depth -= 1
             return row
-        if self._take("("):
+        if self._accept("("):
             inside = self._parenthesised()
             self._expect(")")
             return [inside]
@@ -184,7 +184,7 @@ class ExpressionParser:
         if self._type not in _IDENTIFIER_STARTS:
             return self._expression()
         path = self._path()
-        if self._take("="):
+        if self._accept("="):
             return Assignment(path, self._expression())
         return self._expression(Variable(path))
 
@@ -200,7 +200,7 @@ class ExpressionParser:
     def _scalar(self) -> Expression:
         if self._type in _IDENTIFIER_STARTS:
             return Variable(self._path())
-        if self._take("\\"):
+        if self._accept("\\"):
             return Reference(self._path())
         if self._type == "LITERAL":
             return Literal(self._advance().value)
@@ -220,15 +220,15 @@ class ExpressionParser:
 
     def _list(self) -> Expression:
         self._advance()
-        self._deeper()
+        self._enter()
         if self._type == "]":
             items: list[Expression] = []
         else:
             items = [self._term()]
             if self._type == "TO" and not isinstance(items[0], ListLiteral | RangeLiteral | HashLiteral):
                 return self._range(items[0])
-        while not self._take("]"):
-            if not self._take(","):
+        while not self._accept("]"):
+            if not self._accept(","):
                 items.append(self._term())
         self._depth -= 1
         return ListLiteral(tuple(items))
@@ -242,10 +242,10 @@ class ExpressionParser:
 
     def _hash(self) -> Expression:
         self._advance()
-        self._deeper()
+        self._enter()
         pairs: list[tuple[Expression, Expression]] = []
-        while not self._take("}"):
-            if pairs and self._take(","):
+        while not self._accept("}"):
+            if pairs and self._accept(","):
                 continue
             key = Literal(self._advance().value) if self._type == "LITERAL" else self._item()
             self._expect("=")
@@ -262,20 +262,20 @@ class ExpressionParser:
             else:
                 parts.extend(self._variables(part))
         if not parts:
-            # Nothing but dollar signs without a name: what Template Toolkit makes of it, Perl does not compile.
+            # Only dollar signs without a name: Template Toolkit generates code from it that Perl cannot compile.
             raise self._error("quoted text with nothing in it")
         return Interpolated(tuple(parts))
 
     def _variables(self, tokens: tuple[Token, ...]) -> list[Expression]:
-        """Read the variables inside of an interpolated text, for which the row of tokens is changed a while."""
+        """Read the variables inside an interpolated text; the parser works on their tokens in the meantime."""
         saved = self._tokens, self._index, self._type
         offset = self._offset()
         self._tokens = [*tokens, Token("EOF", "", tokens[-1].offset if tokens else offset)]
         self._index, self._type = 0, self._tokens[0].type
         found: list[Expression] = []
-        self._deeper()
+        self._enter()
         while self._type != "EOF":
-            if not self._take(";"):
+            if not self._accept(";"):
                 if self._type not in _IDENTIFIER_STARTS:
                     raise self._unexpected()
                 found.append(Variable(self._path()))
@@ -287,7 +287,7 @@ class ExpressionParser:
 
     def _path(self) -> Path:
         steps = [self._step()]
-        while self._take("."):
+        while self._accept("."):
             if self._type == "NUMBER":
                 offset = self._offset()
                 steps += [
@@ -308,11 +308,11 @@ class ExpressionParser:
             raise self._error(f"invalid number ({digits})") from error
 
     def _step(self) -> Step:
-        self._deeper()
+        self._enter()
         offset = self._offset()
         name = self._item()
         arguments = None
-        if self._take("("):
+        if self._accept("("):
             arguments = self._arguments()
             self._expect(")")
         self._depth -= 1
@@ -321,11 +321,11 @@ class ExpressionParser:
     def _item(self) -> Expression:
         if self._type == "IDENT":
             return Literal(self._advance().value)
-        if self._take("${"):
+        if self._accept("${"):
             name = self._scalar()
             self._expect("}")
             return name
-        if self._take("$"):
+        if self._accept("$"):
             offset = self._offset()
             return Variable((Step(Literal(self._expect("IDENT").value), offset=offset),))
         raise self._unexpected()
@@ -340,7 +340,7 @@ class ExpressionParser:
         positional: list[Expression] = []
         named: list[tuple[Expression, Expression]] = []
         while True:
-            if self._take(","):
+            if self._accept(","):
                 continue
             if self._type == "LITERAL" and self._next_type() == "=":
                 key = Literal(self._advance().value)
@@ -355,21 +355,21 @@ class ExpressionParser:
 
     def _argument(self, positional: list[Expression], named: list[tuple[Expression, Expression]]) -> None:
         path = self._path()
-        if not self._take("="):
+        if not self._accept("="):
             positional.append(self._expression(Variable(path)))
         elif len(path) == 1 and path[0].arguments is None:
             named.append((path[0].name, self._expression()))
         else:
-            # `f(a.b = 1)` sets the variable and passes its value under an empty name.
+            # In Template Toolkit `f(a.b = 1)` sets the variable and passes its value under an empty name.
             named.append((Literal(""), Assignment(path, self._expression())))
 
 
 def perl_number(digits: str) -> int | float | str:
     """
-    Read a number as Perl's source does: a leading zero makes it octal.
+    Read a number as Perl source code: a leading zero makes it octal.
 
     Raises:
-        ValueError: A digit that octal numbers do not have.
+        ValueError: An octal number has a digit 8 or 9.
     """
     whole, point, fraction = digits.partition(".")
     unsigned = whole.removeprefix("-")
@@ -382,7 +382,7 @@ def perl_number(digits: str) -> int | float | str:
 
 
 def _arrange(row: _Flat) -> Expression:
-    """Build the tree that Perl's precedence makes of a row of operands and operators."""
+    """Build the tree of a flat list of operands and operators by Perl's precedence."""
     return _Arranger(row).conditional()
 
 

@@ -1,9 +1,8 @@
 """
 The standard filters.
 
-A static filter takes a text and gives one. A factory takes the meter of the rendering and the arguments behind the
-filter's name, and gives such a function. Filters that write to files or run Perl are refused by name; `eval` is the
-context's own.
+A static filter is a function from text to text. A factory takes the meter of the rendering and the filter's arguments
+and returns such a function. Filters that write to files or run Perl are refused. The context implements `eval`.
 
 Source: Template Toolkit 2.27, Template::Filters.
 """
@@ -142,10 +141,10 @@ def _truncate(_meter: Meter, args: list[Value]) -> FilterFunction:
     addition = "..." if argument(args, 1) is None else text(args[1])
     if length < len(addition):
         addition = addition[:length] if length >= 0 else addition[: len(addition) + length]
-    kept = length - len(addition) if length >= len(addition) else 0
+    start = max(0, length - len(addition))
 
     def truncate(value: str) -> str:
-        return value if len(value) <= length else value[:kept] + addition
+        return value if len(value) <= length else value[:start] + addition
 
     return truncate
 

@@ -1,7 +1,7 @@
 """
 Virtual methods of hashes: `x.keys`, `x.pairs`, `x.exists(...)` and so on.
 
-Perl gives keys in a random order; here they come in the order in which they were set.
+Perl returns keys in random order; here they keep the order in which they were set.
 
 Source: Template Toolkit 2.27, Template::VMethods and Template::Stash::XS.
 """

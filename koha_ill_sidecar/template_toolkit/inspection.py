@@ -1,10 +1,10 @@
 """
-What a template names, found without rendering it.
+Find the names that a template uses, without rendering it.
 
-The tree is walked twice: first for the names that the template sets itself, wherever it does, then for those that it
-uses. Only what is certain is told: a path ends before its first dynamic part (`a.$b`), and a name that the template
-may have set is its own. A name that stands for nothing but another path (`FOREACH c IN request.comments`,
-`p = request.patron`) is followed there.
+The tree is walked twice: first for the names that the template sets anywhere, then for the names that it uses. Only
+certain uses are reported: a path ends before its first dynamic part (`a.$b`), and a name that the template may have
+set is not reported. A name that only stands for another path (`FOREACH c IN request.comments`, `p = request.patron`)
+is resolved to that path.
 """
 
 import dataclasses
@@ -39,19 +39,19 @@ from koha_ill_sidecar.template_toolkit.source import Options, Positions
 from koha_ill_sidecar.template_toolkit.text_methods import TEXT_METHODS
 
 EACH = "[]"
-"""Stands in a path for any element of what FOREACH walks over."""
+"""Stands in a path for any element of a list that FOREACH iterates over."""
 
 ENGINE_NAMES = frozenset({"component", "dec", "global", "import", "inc", "loop", "template"})
-"""Variables that every template has."""
+"""Variables that the engine sets in every template."""
 
 TEXT_METHOD_NAMES = frozenset({*TEXT_METHODS, *LIST_METHODS})
-"""Virtual methods of texts; those of lists work on a text as on a list of one."""
+"""Virtual methods of texts. Those of lists treat a text as a list of one element."""
 
 LIST_METHOD_NAMES = frozenset(LIST_METHODS)
 """Virtual methods of lists."""
 
 REFUSED_FILTERS = frozenset({"evalperl", "file", "perl", "redirect", "stderr", "stdout"})
-"""Filters that the engine knows and does not run."""
+"""Filters that the engine refuses to run."""
 
 _EVALUATING_FILTERS = frozenset({"eval", "evaltt"})
 
@@ -61,13 +61,13 @@ class UseKind(Enum):
 
     VARIABLE = "variable"
     FILTER = "filter"
-    # `| $Name`: a plugin, or another object that filters.
+    # `| $Name`: a plugin or another object that is used as a filter.
     FILTER_OBJECT = "filter object"
-    # USE, with one name in the path; with two of them a member of the plugin.
+    # A path of one name: USE. A path of two names: a member of the plugin.
     PLUGIN = "plugin"
     # INCLUDE, PROCESS and WRAPPER.
     BLOCK = "block"
-    # INSERT, which never takes a block.
+    # INSERT, which never inserts a block.
     FILE = "file"
     # PERL and RAWPERL.
     REFUSED = "refused directive"
@@ -75,7 +75,7 @@ class UseKind(Enum):
 
 @dataclass(frozen=True, order=True, slots=True)
 class Place:
-    """A place in a template; lines and columns count from 1."""
+    """A position in a template; lines and columns count from 1."""
 
     line: int
     column: int
@@ -87,9 +87,9 @@ class NameUse:
     A name, or a path of names, that a template uses.
 
     Attributes:
-        path: The names from the first one on; `EACH` for the elements of a list.
-        places: Where each of them stands; for names that a variable of the template stands for, where that does.
-        is_caught: An error at this place is caught by the template's own TRY.
+        path: The names, beginning with the first; `EACH` for the elements of a list.
+        places: The position of each name. Names that come from a variable of the template have its position.
+        is_caught: The template's own TRY catches an error at this place.
     """
 
     kind: UseKind
@@ -99,7 +99,7 @@ class NameUse:
 
     @property
     def place(self) -> Place:
-        """Where it begins."""
+        """The position of the first name."""
         return self.places[0]
 
 
@@ -109,8 +109,8 @@ class TemplateNames:
     The names of a template.
 
     Attributes:
-        uses: What it uses and does not set itself, in the order of their places.
-        own: Variables, filters and blocks of its own.
+        uses: What it uses but does not set or define, in the order of the source.
+        own: The variables, filters and blocks that it sets or defines.
     """
 
     uses: tuple[NameUse, ...]
@@ -121,13 +121,13 @@ def inspect_template(
     source: str, *, given: Collection[str] = (), options: Options | None = None
 ) -> TemplateNames:
     """
-    Return which variables, filters, plugins and blocks a template uses and does not set or define itself.
+    Return the variables, filters, plugins and blocks that a template uses but does not set or define.
 
-    Where a template may set variables that cannot be known beforehand (`import`, the filter `eval`, a FOREACH without
-    a name), only uses of *given* ones are told.
+    Some templates set variables that cannot be known in advance (by `import`, the filter `eval`, or a FOREACH without a
+    variable). For these only uses of *given* variables are reported.
 
     Args:
-        given: Variables that whoever renders the template gives it.
+        given: The variables that the caller passes when it renders the template.
 
     Raises:
         TemplateError: Of the kind `parse`, with line and column.
@@ -141,13 +141,13 @@ def inspect_template(
 
 
 def _children(node: object) -> Iterator[object]:
-    """Yield what a node is made of, nodes inside of tuples too."""
+    """Yield the parts of a node; a tuple's parts are its elements."""
     if isinstance(node, tuple):
         yield from node
     elif isinstance(node, dict):
         yield from node.values()
     elif isinstance(node, Set):
-        # Its assignments are no nodes for themselves: whether they count depends on the DEFAULT.
+        # Its assignments are not visited as nodes: how they count depends on whether this is a DEFAULT.
         for assignment in node.assignments:
             yield from (assignment.path, assignment.value)
     elif dataclasses.is_dataclass(node):
@@ -179,7 +179,7 @@ def _name(node: Expression | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """What a name stands for: the beginning of a path."""
+    """The path that a name stands for."""
 
     path: tuple[str, ...]
     kind: UseKind = UseKind.VARIABLE
@@ -187,19 +187,19 @@ class _Meaning:
 
 @dataclass(slots=True)
 class _OwnNames:
-    """What a template sets and defines, anywhere."""
+    """The names that a template sets or defines anywhere."""
 
     given: frozenset[str]
-    # What each variable is set to; None for what is no path.
+    # The values of each variable; None for a value that is not a path.
     values: dict[str, list["Expression | _Meaning | None"]] = field(default_factory=dict)
-    # Variables of loops and macros, which count inside of them, and in blocks that are used there.
+    # Variables of loops and macros. They exist inside these, and in the blocks that are used there.
     local: set[str] = field(default_factory=set)
-    # Elements of given variables that are set.
+    # Paths below given variables that the template sets.
     paths: set[tuple[str, ...]] = field(default_factory=set)
     filters: set[str] = field(default_factory=set)
     blocks: set[str] = field(default_factory=set)
     macros: set[str] = field(default_factory=set)
-    # There may be others.
+    # The template may set further variables that cannot be known in advance.
     is_open: bool = False
 
     @classmethod
@@ -208,11 +208,11 @@ class _OwnNames:
         nodes = [*_descendants(tree.body), *_descendants(tree.blocks)]
         own.macros = {node.name for node in nodes if isinstance(node, Macro)}
         for node in nodes:
-            own._note_value(node)
-            own._note_scope(node)
+            own._record_value(node)
+            own._record_scope(node)
         return own
 
-    def _note_value(self, node: object) -> None:
+    def _record_value(self, node: object) -> None:
         match node:
             case Set(assignments, default):
                 for assignment in assignments:
@@ -228,7 +228,7 @@ class _OwnNames:
             case Variable(path):
                 self._call(path)
 
-    def _note_scope(self, node: object) -> None:
+    def _record_scope(self, node: object) -> None:
         match node:
             case ForEach(str(target)):
                 self.local.add(target)
@@ -252,7 +252,7 @@ class _OwnNames:
         if not names:
             self.is_open = True
         elif default and names[0] in self.given:
-            # It stays what it is, or was nothing.
+            # DEFAULT only replaces an empty value, so the name still stands for the given variable.
             pass
         elif len(path) == 1:
             self._add(names[0], value)
@@ -284,7 +284,7 @@ class _OwnNames:
             self.is_open = True
 
     def _call(self, path: Path) -> None:
-        """Note what the call of a macro hands on, and variables that come by `import`."""
+        """Record the named arguments of a macro call, and that `import` sets variables."""
         name, arguments = _name(path[0].name), path[0].arguments
         if name == "import" and arguments is not None:
             self.is_open = True
@@ -295,13 +295,13 @@ class _OwnNames:
 
 
 class _Inspector:
-    """Walks over a tree and notes what it uses."""
+    """Walks a tree and records the names that it uses."""
 
     def __init__(self, own: _OwnNames, positions: Positions) -> None:
         self._own = own
         self._positions = positions
         self._uses: list[NameUse] = []
-        # Variables of the loops and macros around, innermost last.
+        # Variables of the enclosing loops and macros.
         self._local: dict[str, _Meaning | None] = {}
         self._tries = 0
         self._loops_without_name = 0
@@ -369,7 +369,7 @@ class _Inspector:
         if meaning is None:
             return
         whole = (*meaning.path, *names[1:])
-        # Of a plugin it is its members that count; that it is loaded, USE has told.
+        # USE already reports the plugin itself, so only its members are reported here.
         if meaning.kind is UseKind.PLUGIN and len(whole) == 1:
             return
         if any(whole[: len(own)] == own for own in self._own.paths):
@@ -378,13 +378,13 @@ class _Inspector:
         self._add(meaning.kind, whole, tuple(offsets))
 
     def _parts(self, path: Path) -> None:
-        """Look at what stands inside of a path: arguments, and names that are expressions."""
+        """Visit the expressions inside a path: arguments and dynamic names."""
         for step in path:
             self._visit(step.name)
             self._visit(step.arguments)
 
     def _meaning(self, name: str) -> _Meaning | None:
-        """Return what a variable stands for; None where the template has set it, or may have."""
+        """Return the path that a variable stands for; None where the template sets it or may set it."""
         own = self._own
         if name in own.values:
             return self._value(name, ())
@@ -393,7 +393,7 @@ class _Inspector:
         return self._unset((name,))
 
     def _unset(self, path: tuple[str, ...]) -> _Meaning | None:
-        """Take a path for what it says, unless its first name may be one that is set where it is not seen."""
+        """Return the path itself, or None where its first name may be set somewhere that is not visible here."""
         own, name = self._own, path[0]
         if name in own.given:
             return _Meaning(path)
@@ -401,7 +401,7 @@ class _Inspector:
         return None if uncertain or name in ENGINE_NAMES else _Meaning(path)
 
     def _value(self, name: str, before: tuple[str, ...]) -> _Meaning | None:
-        """Follow a variable that is set once, to a path."""
+        """Resolve a variable that is set exactly once, to a path; *before* guards against cycles."""
         own = self._own
         values = own.values[name]
         if len(values) > 1 or name in own.given | own.local or name in before:
@@ -429,7 +429,7 @@ class _Inspector:
         self._with_local({node.target: self._element(node.items)}, node.body)
 
     def _element(self, items: Expression) -> _Meaning | None:
-        """Return what the variable of a loop stands for."""
+        """Return the path that a loop variable stands for."""
         if not isinstance(items, Variable):
             return None
         names = _names_of(items.path)

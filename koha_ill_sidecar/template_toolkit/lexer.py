@@ -1,7 +1,7 @@
 """
-Cut a directive into tokens.
+Split a directive into tokens.
 
-Template Toolkit's tokens are odd in places, and templates depend on it: `a/b` and `a:b` are file names, `a-1` is a
+Some of Template Toolkit's tokens are odd, and templates depend on them: `a/b` and `a:b` are file names, `a-1` is a
 variable and a negative number, and a quoted text without a closing quote is a word.
 """
 
@@ -15,10 +15,10 @@ from koha_ill_sidecar.template_toolkit.source import DirectivePart, Options, Tex
 @dataclass(frozen=True, slots=True)
 class Token:
     """
-    A piece of a directive, or a text between two directives.
+    One token of a directive, or the text between two directives.
 
     The *type* is the keyword or symbol itself, or one of TEXT, IDENT, NUMBER, FILENAME, LITERAL, QUOTED, UNQUOTED and
-    EOF. Interpolated texts (`"Dear $name"`) carry their *parts*: texts and the tokens of the variables in them.
+    EOF. The *parts* of an interpolated text (`"Dear $name"`) are its texts and the tokens of its variables.
     """
 
     type: str
@@ -81,7 +81,7 @@ _NEVER_KEYWORD_AFTER = frozenset(_BEFORE_NAMES.split())
 
 def tokens(source: str, options: Options) -> Iterator[Token]:
     """
-    Yield the tokens of a whole template: its texts, and its directives with a `;` behind each.
+    Yield the tokens of a whole template: its texts and its directives, each directive followed by a `;`.
 
     Source: Template Toolkit 2.27, Template::Parser tokenise_directive and interpolate_text.
     """
@@ -106,7 +106,7 @@ def _interpolated_text(part: TextPart, options: Options) -> Iterator[Token]:
 
 
 def directive_tokens(text: str, offset: int, options: Options) -> Iterator[Token]:
-    """Yield the tokens of the directive *text*, which begins at *offset* of the template."""
+    """Yield the tokens of the directive *text*, which starts at *offset* in the template."""
     position, previous = 0, ""
     while match := _TOKEN.search(text, position):
         position = match.end()
@@ -136,7 +136,7 @@ def _closing_quote(text: str, start: int) -> int | None:
             return position
         escaped = character == "\\" and text[position + 1 : position + 2] in ("\\", quote)
         position += 2 if escaped else 1
-    # Only escaped quotes are left: the last of them closes after all, as Perl's backtracking finds.
+    # Only escaped quotes are left. Perl's pattern backtracks, so the last of them closes the text.
     last = text.rfind(quote, start + 1)
     return None if last == -1 else last
 
@@ -162,15 +162,15 @@ def _plain(match: re.Match[str], previous: str, offset: int, options: Options) -
 def _quoted(quoted: str, offset: int, options: Options) -> Token:
     inside = quoted[1:-1]
     if quoted[0] == "'":
-        # With an escaped quote as its last one, the text is open at its end.
+        # The last quote is escaped, so the text has no closing quote.
         is_open = (len(inside) - len(inside.rstrip("\\"))) % 2 == 1
         return Token("UNQUOTED" if is_open else "LITERAL", _single_quoted(inside), offset)
     if "$" not in inside and "\\" not in inside:
         return Token("LITERAL", inside, offset)
-    # A backslash before a dollar sign stays for the interpolation to see.
+    # A backslash before a dollar sign stays: the interpolation needs it.
     unescaped = re.sub(r"\\([^$nrt])", r"\1", inside, flags=re.DOTALL)
     unescaped = re.sub(r"\\([nrt])", lambda match: _ESCAPES[match.group(1)], unescaped)
-    # What was escaped is shorter now: the places of the variables behind it are a little too far to the left.
+    # Unescaping shortens the text, so the offsets of later variables are slightly too small.
     return Token("QUOTED", unescaped, offset, tuple(_interpolate(unescaped, offset + 1, options)))
 
 
@@ -179,7 +179,7 @@ def _single_quoted(inside: str) -> str:
 
 
 def _interpolate(text: str, offset: int, options: Options) -> Iterator[str | tuple[Token, ...]]:
-    # What matches neither way is a dollar sign with no name behind it, and is lost, as in Template Toolkit.
+    # A dollar sign without a name matches neither alternative and is dropped, as in Template Toolkit.
     for match in _INTERPOLATED.finditer(text):
         plain = match.group("text")
         name = "plain" if match.group("braced") is None else "braced"

@@ -1,4 +1,4 @@
-"""How much a template may do, and the meter that counts it while one is rendered."""
+"""Limits for a rendering, and the meter that counts what it uses."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -7,32 +7,32 @@ from dataclasses import dataclass
 from koha_ill_sidecar.template_toolkit.errors import TemplateLimitError
 from koha_ill_sidecar.template_toolkit.values import Value
 
-# The clock is looked at once in so many loop turns.
-_TURNS_PER_LOOK = 256
+# Reading the clock at every loop turn would slow short loops down.
+_TURNS_PER_CLOCK_READING = 256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """Bounds on one rendering, each ending in a `TemplateLimitError`."""
+    """Limits of one rendering. Exceeding one raises `TemplateLimitError`."""
 
-    # Template Toolkit's own bound, whose error TRY can catch.
+    # Template Toolkit's own limit; the error is one that TRY can catch.
     while_turns: int = 1000
-    # Turns of all loops of one rendering together.
+    # Total turns of all loops.
     loop_turns: int = 1_000_000
-    # Blocks, macros and evaluated texts inside each other. Each costs about three Python frames.
+    # Nested blocks, macros and evaluated texts. Each costs about three Python frames.
     depth: int = 64
-    # Characters of the output, and of any one text on the way to it.
+    # Characters of the output and of each intermediate text.
     output: int = 10_000_000
-    # Elements of any one list that the template makes.
+    # Elements of each list that the template creates.
     list_size: int = 1_000_000
-    # Wall-clock seconds, looked at every few loop turns, at every block, and inside of patterns.
+    # Wall-clock seconds, checked every few loop turns, at every block, and inside patterns.
     seconds: float = 10.0
-    # Characters of a template's source.
+    # Characters of the template's source.
     source: int = 1_000_000
 
 
 class Meter:
-    """What one rendering has used up of its limits."""
+    """Counts what one rendering uses of its limits."""
 
     __slots__ = ("_deadline", "_turns", "limits")
 
@@ -46,37 +46,37 @@ class Meter:
         self._turns += 1
         if self._turns > self.limits.loop_turns:
             raise TemplateLimitError(f"more than {self.limits.loop_turns} loop turns")
-        if self._turns % _TURNS_PER_LOOK == 0:
+        if self._turns % _TURNS_PER_CLOCK_READING == 0:
             self.seconds_left()
 
     def seconds_left(self) -> float:
-        """Return how much time is left; stop a rendering that has none."""
+        """Return the remaining time; raises TemplateLimitError when it is over."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise self.out_of_time()
         return left
 
     def out_of_time(self) -> TemplateLimitError:
-        """Make the error of a rendering that takes too long."""
+        """Return the error for a rendering that takes too long."""
         return TemplateLimitError(f"longer than {self.limits.seconds:g} seconds")
 
     def check_length(self, length: int) -> None:
-        """Stop before a text of *length* characters is made, if that is too long."""
+        """Raise TemplateLimitError if a text of *length* characters is too long; call it before creating the text."""
         if length > self.limits.output:
             raise TemplateLimitError(f"text longer than {self.limits.output} characters")
 
     def check_size(self, size: int) -> None:
-        """Stop before a list of *size* elements is made, if that is too many."""
+        """Raise TemplateLimitError if a list of *size* elements is too long; call it before creating the list."""
         if size > self.limits.list_size:
             raise TemplateLimitError(f"list of more than {self.limits.list_size} elements")
 
     def checked(self, value: str) -> str:
-        """Return *value*, if it is not too long."""
+        """Return *value* after checking its length."""
         self.check_length(len(value))
         return value
 
     def checked_list(self, items: list[Value]) -> list[Value]:
-        """Return *items*, if they are not too many."""
+        """Return *items* after checking their number."""
         self.check_size(len(items))
         return items
 
@@ -86,11 +86,15 @@ class Meter:
         return joint.join(texts)
 
     def join_each(self, texts: Iterable[str], joint: str = "") -> str:
-        """Join texts that are made one by one, and make no more of them than fit: they may share one long value."""
-        made: list[str] = []
+        """
+        Join texts that an iterator creates one by one.
+
+        It stops at the limit: a template can repeat one long value so often that all the copies would fill the memory.
+        """
+        created: list[str] = []
         length = 0
         for each in texts:
             length += len(each) + len(joint)
             self.check_length(length)
-            made.append(each)
-        return joint.join(made)
+            created.append(each)
+        return joint.join(created)

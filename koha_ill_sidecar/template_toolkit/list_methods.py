@@ -95,7 +95,7 @@ def _last(meter: Meter, value: Value, args: list[Value]) -> Value:
 
 
 def _between(meter: Meter, items: list[Value], first: int, last: int) -> list[Value]:
-    """Return the elements from *first* to *last*, None where the list has none, as Perl's slices do."""
+    """Return the elements from *first* to *last* like a Perl slice, with None for missing elements."""
     meter.check_size(last - first + 1)
     return [_element(items, index) for index in range(first, last + 1)]
 

@@ -8,10 +8,9 @@ from koha_ill_sidecar.template_toolkit.values import Value, truth
 
 class Loop:
     """
-    Walks over a list and tells the template where it is.
+    Iterates over a list and knows its position in it.
 
-    The list is the template's own and may grow while it is walked over; its size when the loop began counts, as in
-    Template Toolkit.
+    The template may extend the list during the loop. As in Template Toolkit, the size at the start counts.
     """
 
     __slots__ = ("count_turn", "data", "index", "size", "started")
@@ -39,10 +38,10 @@ class Loop:
 
     def template_get(self, name: str, args: list[object]) -> object:
         """
-        Answer `loop.count` and its like; nothing before the first element, and nothing for what it does not know.
+        Return `loop.count` and so on; None before the first element and for unknown names.
 
         Raises:
-            TemplateError: There are no more elements to get.
+            TemplateError: `get_next` or `get_all` finds no more elements.
         """
         del args
         if name in _METHODS:
@@ -72,7 +71,7 @@ class Loop:
         return rest
 
     def rest(self) -> list[Value]:
-        """Take the elements that are left."""
+        """Return the remaining elements and move to the end."""
         if not self.started:
             iter(self)
         rest = self.data[self.index + 1 : self.size]
@@ -82,7 +81,7 @@ class Loop:
 
 
 def _exhausted() -> TemplateError:
-    """Make the error that Template Toolkit's iterators end in: the number of their status "done"."""
+    """Return the error with which Template Toolkit's iterators end: the code 3 of their status "done"."""
     return TemplateError("undef", 3)
 
 
@@ -107,7 +106,7 @@ _METHODS: dict[str, Callable[[Loop], Value]] = {
 
 
 def loop_items(items: Value) -> list[Value]:
-    """Return the elements that FOREACH walks over: a hash's pairs by key, or a value that is true as the only one."""
+    """Return the elements for FOREACH: those of a list, the pairs of a hash sorted by key, or a single true value."""
     if isinstance(items, list):
         return items
     if isinstance(items, dict):

@@ -34,7 +34,7 @@ class Literal(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """Arguments in parentheses, or behind a block's, filter's or plugin's name."""
+    """Arguments in parentheses, or after the name of a block, filter or plugin."""
 
     positional: tuple[Expression, ...] = ()
     named: tuple[tuple[Expression, Expression], ...] = ()
@@ -61,7 +61,7 @@ class Variable(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Reference(Expression):
-    r"""`\a.b`: the variable itself, evaluated when it is called."""
+    r"""`\a.b`: a function that evaluates the variable when it is called."""
 
     path: Path
 
@@ -106,7 +106,7 @@ class Arithmetic(Expression):
 
 @dataclass(frozen=True, slots=True)
 class WholeDivision(Expression):
-    """What `div` makes of the *quotient* written with `/`."""
+    """`a div b`: the *quotient* `a / b` without its fraction."""
 
     quotient: Expression
 
@@ -120,7 +120,7 @@ class Concatenation(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Expression):
-    """`a < b`, or a chain of them, of which every link must hold."""
+    """`a < b`, or a chain such as `a < b < c`."""
 
     operators: tuple[str, ...]
     operands: tuple[Expression, ...]
@@ -135,7 +135,7 @@ class Negation(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Logical(Expression):
-    """`a && b` (AND) or `a || b` (OR), giving the operand that decided."""
+    """`a && b` (AND) or `a || b` (OR); the value is the operand that decided."""
 
     operator: str
     left: Expression
@@ -153,7 +153,7 @@ class Conditional(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Assignment(Expression):
-    """`(a.b = c)`, giving the value."""
+    """`(a.b = c)`; its value is that of `c`."""
 
     path: Path
     value: Expression
@@ -161,7 +161,7 @@ class Assignment(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Names of blocks, filters or plugins with their *offsets* and arguments, and the alias before the `=`."""
+    """The names in an INCLUDE, FILTER or USE with their *offsets* and arguments, and the alias before the `=`."""
 
     names: tuple[Expression, ...]
     offsets: tuple[int, ...]
@@ -273,7 +273,7 @@ class If(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Switch(Statement):
-    """SWITCH; a CASE with a list matches any of its elements."""
+    """SWITCH. A CASE with a list matches any of its elements."""
 
     expression: Expression
     cases: tuple[tuple[Expression, Body], ...]
@@ -283,7 +283,7 @@ class Switch(Statement):
 
 @dataclass(frozen=True, slots=True)
 class ForEach(Statement):
-    """FOREACH; without a *target* the elements that are hashes become variables themselves."""
+    """FOREACH. Without a *target* the keys of elements that are hashes become variables."""
 
     target: str | None
     items: Expression
@@ -302,7 +302,7 @@ class While(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Try(Statement):
-    """TRY; a handler with the type None takes what no other one does."""
+    """TRY. A handler with the type None is the default."""
 
     body: Body
     handlers: tuple[tuple[str | None, Body], ...]
@@ -312,7 +312,7 @@ class Try(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Macro(Statement):
-    """MACRO; *parameters* are None where it was written without parentheses."""
+    """MACRO. *parameters* is None for a macro without parentheses."""
 
     name: str
     parameters: tuple[str, ...] | None
@@ -330,7 +330,7 @@ class AnonymousBlock(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Statement):
-    """PERL or RAWPERL, which fail when they are reached."""
+    """PERL or RAWPERL. They parse, and raise an error when they are rendered."""
 
     directive: str
     line: int
@@ -339,7 +339,7 @@ class Refused(Statement):
 
 @dataclass(frozen=True, slots=True)
 class TemplateTree:
-    """A whole template: its main *body*, its named *blocks*, and what META says."""
+    """A whole template: its main *body*, its named *blocks*, and the values of META."""
 
     body: Body
     blocks: dict[str, Body]

@@ -1,8 +1,8 @@
 """
 Parse templates into a tree.
 
-Written after Template Toolkit's grammar, with its surprises: `x = 10 IF y` captures what the IF gives (so that x
-becomes empty where y is false), while `SET x = 10 IF y` sets x only if y.
+It follows Template Toolkit's grammar, including its surprises: `x = 10 IF y` captures the output of the IF (so x
+becomes empty if y is false), while `SET x = 10 IF y` sets x only if y is true.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ _BODY_ENDS = frozenset(("END", "ELSE", "ELSIF", "CASE", "CATCH", "FINAL", "EOF")
 _POSTFIX = frozenset(("IF", "UNLESS", "FOR", "WHILE", "WRAPPER", "FILTER"))
 _IDENTIFIER_STARTS = frozenset(("IDENT", "$", "${"))
 _FILE_PARTS = frozenset(("FILENAME", "IDENT", "NUMBER"))
-# Directives inside each other. Python compiles 20 nested loops and handlers; the compiler reports those beyond.
+# Nested directives. Python compiles only 20 nested loops and handlers; the compiler reports deeper ones.
 _DEEPEST = 40
 
 
@@ -63,8 +63,8 @@ class TemplateParser(ExpressionParser):
         self._block_names: list[str] = []
         self._metadata: dict[str, str] = {}
         self._nesting = 0
-        # Where the statements begin that are being read, one inside the other.
-        self._begun: list[int] = []
+        # The offsets of the statements that are being parsed, innermost last.
+        self._open_offsets: list[int] = []
         self._compounds: dict[str, Callable[[], Statement]] = {
             "IF": self._if,
             "UNLESS": self._if,
@@ -126,15 +126,15 @@ class TemplateParser(ExpressionParser):
         line = self._line()
         if self._type == "TEXT":
             return Text(self._advance().value, line)
-        self._begun.append(self._offset())
+        self._open_offsets.append(self._offset())
         statement = self._statement()
-        self._begun.pop()
+        self._open_offsets.pop()
         self._expect(";")
         return statement
 
     def _end_of_body(self) -> None:
         if self._type == "EOF":
-            raise self._error("unexpected end of input, for what begins here has no END", self._begun[-1])
+            raise self._error("unexpected end of input: this directive has no END", self._open_offsets[-1])
         self._expect("END")
 
     def _statement(self) -> Statement | None:
@@ -145,7 +145,7 @@ class TemplateParser(ExpressionParser):
         return self._directive() or self._value()
 
     def _directive(self) -> Statement | None:
-        """Read a directive; None where a plain expression stands."""
+        """Read a directive; None if the next token starts an expression."""
         if compound := self._compounds.get(self._type):
             return compound()
         if simple := self._simple.get(self._type):
@@ -159,12 +159,12 @@ class TemplateParser(ExpressionParser):
         if self._type not in _IDENTIFIER_STARTS:
             return self._postfix(Get(self._expression(), line))
         path = self._path()
-        if self._take("="):
+        if self._accept("="):
             return self._assignment(path, line)
         return self._postfix(Get(self._expression(Variable(path)), line))
 
     def _captured(self) -> Body:
-        """Read what may stand behind `x =` or MACRO: a block, or any directive but a plain expression."""
+        """Read the body of `x =` or MACRO: a block, or any directive except a plain expression."""
         if self._type == "BLOCK":
             self._advance()
             return self._closed_body()
@@ -178,7 +178,7 @@ class TemplateParser(ExpressionParser):
         return (statement,)
 
     def _assignment(self, path: Path, line: int) -> Statement:
-        """Read on behind `path =`: a value and further assignments, or something to capture, plain ones too."""
+        """Read what follows `path =`: a value and further assignments, or a directive whose output is captured."""
         if self._type == "BLOCK" or self._type in self._compounds or self._type in self._simple:
             return Capture(path, self._captured(), line)
         if self._type == "LITERAL" and self._next_type() == "=":
@@ -186,7 +186,7 @@ class TemplateParser(ExpressionParser):
         first = None
         if self._type in _IDENTIFIER_STARTS:
             inner = self._path()
-            if self._take("="):
+            if self._accept("="):
                 return Capture(path, (self._assignments([Assignment(inner, self._expression())]),), line)
             first = Variable(inner)
         value = self._expression(first)
@@ -197,7 +197,7 @@ class TemplateParser(ExpressionParser):
     def _assignments(self, found: list[Assignment], *, default: bool = False) -> Set:
         line = self._line()
         while True:
-            if found and self._take(","):
+            if found and self._accept(","):
                 continue
             if self._type == "LITERAL":
                 path = self._literal_path()
@@ -289,10 +289,10 @@ class TemplateParser(ExpressionParser):
     def _if(self) -> Statement:
         line = self._line()
         branches = [(self._condition(), self._open_body())]
-        while self._take("ELSIF"):
+        while self._accept("ELSIF"):
             condition = self._expression()
             branches.append((condition, self._open_body()))
-        otherwise = self._open_body() if self._take("ELSE") else ()
+        otherwise = self._open_body() if self._accept("ELSE") else ()
         self._end_of_body()
         return If(tuple(branches), otherwise, line)
 
@@ -304,12 +304,12 @@ class TemplateParser(ExpressionParser):
         line = self._line()
         self._advance()
         expression = self._expression()
-        # What stands before the first CASE is read and never rendered.
+        # Template Toolkit never renders what stands before the first CASE.
         self._open_body()
         cases: list[tuple[Expression, Body]] = []
         otherwise: Body = ()
-        while self._take("CASE"):
-            if self._type == ";" or self._take("DEFAULT"):
+        while self._accept("CASE"):
+            if self._type == ";" or self._accept("DEFAULT"):
                 otherwise = self._open_body()
                 break
             value = self._term()
@@ -329,7 +329,7 @@ class TemplateParser(ExpressionParser):
             target = self._advance().value
             self._advance()
         items = self._term()
-        # Arguments are allowed here and mean nothing, as in Template Toolkit.
+        # Template Toolkit allows arguments here and ignores them.
         self._arguments()
         return target, items
 
@@ -344,10 +344,10 @@ class TemplateParser(ExpressionParser):
         self._advance()
         body = self._open_body()
         handlers: list[tuple[str | None, Body]] = []
-        while self._take("CATCH"):
-            kind = None if self._type == ";" or self._take("DEFAULT") else self._file_name()
+        while self._accept("CATCH"):
+            kind = None if self._type == ";" or self._accept("DEFAULT") else self._file_name()
             handlers.append((kind, self._open_body()))
-        final = self._open_body() if self._take("FINAL") else ()
+        final = self._open_body() if self._accept("FINAL") else ()
         self._end_of_body()
         return Try(body, tuple(handlers), final, line)
 
@@ -385,10 +385,10 @@ class TemplateParser(ExpressionParser):
         self._advance()
         name = self._expect("IDENT").value
         parameters: list[str] | None = None
-        if self._take("("):
+        if self._accept("("):
             parameters = [self._expect("IDENT").value]
-            while not self._take(")"):
-                if not self._take(","):
+            while not self._accept(")"):
+                if not self._accept(","):
                     parameters.append(self._expect("IDENT").value)
         return Macro(name, None if parameters is None else tuple(parameters), self._captured(), line)
 
@@ -406,7 +406,7 @@ class TemplateParser(ExpressionParser):
     def _pairs(self) -> dict[str, str]:
         pairs: dict[str, str] = {}
         while self._type == "IDENT" or (pairs and self._type == ","):
-            if self._take(","):
+            if self._accept(","):
                 continue
             name = self._advance().value
             self._expect("=")
@@ -444,14 +444,14 @@ class TemplateParser(ExpressionParser):
 
     def _names(self) -> Named:
         offsets = [self._offset()]
-        if self._take("$"):
+        if self._accept("$"):
             path = self._dynamic_path()
             return Named((Variable(path),), tuple(offsets), self._arguments())
         names = [self._name()]
-        while self._take("+"):
+        while self._accept("+"):
             offsets.append(self._offset())
             names.append(self._name())
-        if self._take("("):
+        if self._accept("("):
             arguments = self._arguments()
             self._expect(")")
             return Named(tuple(names), tuple(offsets), arguments)
@@ -472,7 +472,7 @@ class TemplateParser(ExpressionParser):
 
     def _file_name(self) -> str:
         parts = [self._file_part()]
-        while self._take("."):
+        while self._accept("."):
             parts.append(self._file_part())
         return ".".join(parts)
 

@@ -1,5 +1,5 @@
 """
-Perl's notation of patterns, put as the library `regex` (in its version 1 behaviour) writes it.
+Translate Perl's regular expressions to the syntax of the library `regex` (version 1 behaviour).
 
 Source: Perl, perldoc perlre, perlrebackslash and perlrecharclass.
 """
@@ -11,7 +11,7 @@ from koha_ill_sidecar.template_toolkit.errors import TemplateError
 
 _VERTICAL = r"\n\x0b\f\r\x85\u2028\u2029"
 _HORIZONTAL = r"\t\x20\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
-# What both write alike. Any other letter behind a backslash is that letter.
+# Escapes that mean the same in both. Any other letter after a backslash is that letter.
 _COMMON = frozenset("AbBdDsSwWfnrtapPGKRX")
 _COMMON_IN_CLASS = frozenset("dDsSwWfnrtapP")
 _TRANSLATED = {
@@ -55,7 +55,7 @@ _POSIX_NAMES = frozenset(
         *("upper", "word", "xdigit"),
     )
 )
-# The library's are those of ASCII.
+# The library's own classes contain only ASCII characters.
 _POSIX_TRANSLATED = {
     "[:digit:]": r"\d",
     "[:^digit:]": r"\D",
@@ -66,7 +66,7 @@ _MULTILINE = re.compile(r"\(\?[a-z^]*m")
 _ASSERTIONS = frozenset("AbBGKzZ")
 _NOTHING, _ELEMENT, _ASSERTION, _REPEATED = range(4)
 _MOST_REPEATS = 65534
-# The library unrolls repeats; so many elements take some 30 MB.
+# The library unrolls repeats; this many elements take about 30 MB.
 _MOST_ELEMENTS = 100_000
 
 
@@ -75,15 +75,14 @@ def translate(pattern: str) -> str:
     Translate a Perl pattern.
 
     Raises:
-        TemplateError: Code in patterns, flags and constructs that the library has nothing for, repeats of repeats
-            beyond all bounds.
+        TemplateError: The pattern contains code, uses a flag or construct that the library lacks, or repeats too much.
     """
     return _Translation(pattern).run()
 
 
 @dataclass(slots=True)
 class _Open:
-    """A group that is not closed yet: how many elements stand in it, and in its last one alone."""
+    """A group that is not closed yet: the number of elements in it, and in its last element."""
 
     elements: int = 0
     last: int = 0
@@ -96,9 +95,9 @@ class _Translation:
         self._done: list[str] = []
         self._open = [_Open()]
         self._captures = 0
-        # Perl's ^ does not match behind a line's end that ends the text.
+        # Perl's ^ does not match after a line break at the very end of the text.
         self._line_start = r"^(?:(?<!\n)|(?!\Z))" if _MULTILINE.search(pattern) else "^"
-        # What stands before: nothing that can be repeated, an element, or an element that is repeated already.
+        # What precedes: nothing that can be repeated, an element, an assertion, or an element with a quantifier.
         self._before = _NOTHING
 
     def run(self) -> str:
@@ -280,7 +279,7 @@ class _Translation:
         if character == "{":
             self._repeat(found)
         self._before = _REPEATED
-        # A second one makes the first lazy or possessive.
+        # A second quantifier makes the first one lazy or possessive.
         if self._pattern.startswith(("?", "+"), self._at):
             self._put(self._pattern[self._at], 1)
 
@@ -289,7 +288,7 @@ class _Translation:
         if max(least, most) > _MOST_REPEATS:
             raise self._error(f"a repeat of more than {_MOST_REPEATS}")
         if found["most"] and most < least:
-            # Perl lets this pass, and never finds it.
+            # Perl accepts this and never matches it.
             self._done[-1] = f"{{{least}}}(?!)"
         group = self._open[-1]
         before = group.elements - group.last
@@ -322,7 +321,7 @@ class _Translation:
         return f"{begin}\\-{end}" if is_set else f"{begin}-{end}"
 
     def _class_element(self) -> tuple[str, bool]:
-        """Translate one character of a class, or a set of them (then True)."""
+        """Translate one element of a class; the second value is True for a set of characters."""
         if found := _POSIX.match(self._pattern, self._at):
             if found.group(1) not in _POSIX_NAMES:
                 raise self._error(f"unknown class {found.group()}")

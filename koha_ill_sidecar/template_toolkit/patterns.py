@@ -1,7 +1,7 @@
 """
-Perl's regular expressions, as templates use them: searched for, replaced and split at.
+Search, replace and split with Perl's regular expressions.
 
-The library `regex` speaks most of Perl's language; what it writes otherwise, `pattern_syntax` translates.
+The library `regex` supports most of Perl's syntax; `pattern_syntax` translates the rest.
 """
 
 import functools
@@ -17,12 +17,12 @@ from koha_ill_sidecar.template_toolkit.values import Value
 
 Match = regex.Match[str]
 
-# What a search remembers grows with the text, to some hundred bytes a character.
+# The memory of a search grows with the text, up to about a hundred bytes per character.
 _LONGEST_TEXT = 1_000_000
 
 
 class Pattern:
-    """A compiled pattern; its searches end when the rendering's time does."""
+    """A compiled pattern. Its searches stop at the time limit of the rendering."""
 
     __slots__ = ("_regex", "_source")
 
@@ -35,7 +35,7 @@ class Pattern:
 
     @property
     def groups(self) -> int:
-        """So many groups capture."""
+        """The number of capturing groups."""
         return self._regex.groups
 
     def search(self, value: str, meter: Meter) -> Match | None:
@@ -44,14 +44,14 @@ class Pattern:
             return self._regex.search(value, timeout=seconds)
 
     def find_all(self, value: str, meter: Meter) -> Iterator[Match]:
-        """Find one match after the other."""
+        """Yield all matches from left to right."""
         with self._bounded(value, meter) as seconds:
             yield from self._regex.finditer(value, timeout=seconds)
 
     def replace(
         self, replacement: Callable[[Match], str], value: str, meter: Meter, *, count: int = 0
     ) -> str:
-        """Put *replacement* in the place of each match, or of the first *count* of them."""
+        """Replace each match, or the first *count* matches."""
         pieces: list[str] = []
         length = end = 0
         for number, match in enumerate(self.find_all(value, meter), 1):
@@ -81,7 +81,7 @@ def compile_pattern(source: str) -> Pattern:
     Compile a Perl pattern.
 
     Raises:
-        TemplateError: The pattern is wrong, or of a kind that is not known here.
+        TemplateError: The pattern is invalid or not supported.
     """
     return Pattern(source)
 
@@ -90,7 +90,7 @@ def split(pattern: Pattern | None, value: str, limit: int, meter: Meter) -> list
     """
     Split as Perl does.
 
-    Without a *pattern* the text is split at white space; without a *limit* (0) empty fields at the end are dropped.
+    Without a *pattern* it splits at white space. With the *limit* 0 it drops empty fields at the end.
     """
     if pattern is None:
         pattern = _WHITE_SPACE

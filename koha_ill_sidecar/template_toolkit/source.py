@@ -1,8 +1,8 @@
 """
-Cut a template into text and directives.
+Split a template into text and directives.
 
-White space is taken away here, as the flags `-`, `=`, `~` and `+` inside the tags and the options say, and tags are
-changed here by the TAGS directive; what a directive means is none of this module's business.
+This module also removes white space according to the options and the flags `-`, `=`, `~` and `+` inside the tags, and
+handles the TAGS directive. It does not parse other directives.
 """
 
 import re
@@ -29,23 +29,23 @@ TAG_STYLES: dict[str, tuple[str, str, str | None]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """How templates are read; the defaults are Template Toolkit's own."""
+    """How templates are parsed; the defaults are Template Toolkit's."""
 
     tag_style: str = "default"
-    # A chomp flag (`-`, `=`, `~`) for tags that have none of their own; empty for none.
+    # The chomp flag (`-`, `=`, `~`) for tags without their own; empty for none.
     pre_chomp: str = ""
     post_chomp: str = ""
-    # Replace $variables in the text outside of directives, too.
+    # Also replace $variables in the text outside directives.
     interpolate: bool = False
-    # Take keywords in any case.
+    # Recognise keywords in any case.
     anycase: bool = False
-    # Cut white space from both ends of what blocks give.
+    # Strip white space from both ends of the output of blocks.
     trim: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """Text between directives; *offset* is where it begins in the source."""
+    """Text between directives; *offset* is its position in the source."""
 
     text: str
     offset: int
@@ -53,7 +53,7 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True)
 class DirectivePart:
-    """What stands between two tags, flags cut off; *offset* is where it begins in the source."""
+    """The text between two tags without the flags; *offset* is its position in the source."""
 
     text: str
     offset: int
@@ -63,7 +63,7 @@ Part = TextPart | DirectivePart
 
 
 class Positions:
-    """Turns offsets in a source into lines and columns."""
+    """Converts offsets in a source to lines and columns."""
 
     def __init__(self, source: str) -> None:
         self._starts = [0, *(match.end() for match in re.finditer("\n", source))]
@@ -89,11 +89,11 @@ _TAGS_ANYCASE = re.compile(r"(?i:TAGS)\s+(.*)")
 
 
 @dataclass(slots=True)
-class _Cutter:
+class _SourceSplitter:
     source: str
     options: Options
     position: int = 0
-    # A space that stands for the white space collapsed behind the last tag.
+    # The space that replaces the white space after the last tag, if that was collapsed.
     collapsed: str = ""
     splitter: re.Pattern[str] = field(init=False)
 
@@ -105,12 +105,12 @@ class _Cutter:
 
     def parts(self) -> Iterator[Part]:
         while match := self.splitter.search(self.source, self.position):
-            yield from self._take(match)
+            yield from self._split_at(match)
         rest = self.collapsed + self.source[self.position :]
         if rest:
             yield TextPart(rest, self.position)
 
-    def _take(self, match: re.Match[str]) -> Iterator[Part]:
+    def _split_at(self, match: re.Match[str]) -> Iterator[Part]:
         before = TextPart(self.collapsed + self.source[self.position : match.start()], self.position)
         group = "outline" if match.group("tag") is None else "tag"
         inside, offset = match.group(group) or "", match.start(group)
@@ -170,11 +170,11 @@ def _chomp_before(text: str, flag: str) -> str:
 
 def split_source(source: str, options: Options) -> Iterator[Part]:
     """
-    Cut *source* into text and directives, in order.
+    Split *source* into text and directives, in order.
 
     Raises:
         TemplateError: The options name a tag style that does not exist.
 
     Source: Template Toolkit 2.27, Template::Parser split_text.
     """
-    return _Cutter(source, options).parts()
+    return _SourceSplitter(source, options).parts()

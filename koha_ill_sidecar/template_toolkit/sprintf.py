@@ -21,10 +21,10 @@ _UNSIGNED = 2**64
 
 def sprintf(pattern: str, args: list[Value], longest: int) -> str:
     """
-    Format as Perl's `sprintf`; what is no conversion stays as it is.
+    Format as Perl's `sprintf` does; invalid conversions stay unchanged.
 
     Raises:
-        TemplateError: A width or precision beyond *longest*.
+        TemplateError: A width or precision is greater than *longest*.
     """
     rest = iter(args)
 
@@ -105,7 +105,7 @@ def _whole(kind: str, flags: str, precision: int | None, value: Value) -> str:
 
 
 def _as_signed(whole: int) -> int:
-    """Read what is beyond the largest signed number as a negative one, as Perl's cast does."""
+    """Wrap numbers above the largest signed integer to negative ones, as Perl's cast does."""
     return whole - _UNSIGNED if whole >= _UNSIGNED // 2 else whole
 
 

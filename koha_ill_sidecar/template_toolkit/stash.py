@@ -1,9 +1,8 @@
 """
-The variables of a template, and what a dot means.
+The variables of a template, and the meaning of a dot.
 
-`get` and `assign` follow Template Toolkit's stash in C, including its oddities: `list.first` is the virtual method
-even where an index would do, unknown elements of a hash made on the left of `=` become hashes, and `x.trim` trims
-the variable itself.
+`get` and `assign` follow Template Toolkit's stash in C, including its oddities: `list.first` is always the virtual
+method, missing hash elements on the left of `=` become hashes, and `x.trim` also trims the variable itself.
 
 Source: Template Toolkit 2.27, Template::Stash::XS.
 """
@@ -28,7 +27,7 @@ from koha_ill_sidecar.template_toolkit.values import (
 
 
 class Stash(dict[str, Value]):
-    """The variables that a block sees. INCLUDE copies them, PROCESS shares them."""
+    """The variables of a block. INCLUDE copies them, PROCESS shares them."""
 
     __slots__ = ("meter",)
 
@@ -37,13 +36,13 @@ class Stash(dict[str, Value]):
         self.meter = meter
 
     def localise(self, more: dict[str, Value]) -> "Stash":
-        """Return a copy, with *more* on top. The hash of a variable named `import` is spread out."""
+        """Return a copy with the variables of *more* added, as `spread` does."""
         clone = Stash(self.meter, self)
         clone.spread(more)
         return clone
 
     def spread(self, more: dict[str, Value]) -> None:
-        """Set the variables of *more*; the hash of a variable named `import` is spread out."""
+        """Set the variables of *more*. A hash named `import` is replaced by its elements."""
         imported = more.get("import")
         if isinstance(imported, dict):
             more = {name: value for name, value in more.items() if name != "import"}
@@ -51,7 +50,7 @@ class Stash(dict[str, Value]):
         self.update(more)
 
 
-# The name and the arguments of each step, one after the other.
+# The name and the arguments of each step, alternating.
 FlatPath = tuple[Value, ...]
 
 _PLAIN = frozenset((str, int, float, dict, list))
@@ -59,7 +58,7 @@ _METHOD_NAMES = frozenset((*HASH_METHODS, *LIST_METHODS))
 
 
 def get_one(stash: Stash, name: str) -> Value:
-    """Return the variable *name*; empty text where it is not defined."""
+    """Return the variable *name*, or an empty text if it is not defined."""
     value = stash.get(name)
     if value.__class__ in _PLAIN:
         return value
@@ -68,7 +67,7 @@ def get_one(stash: Stash, name: str) -> Value:
 
 
 def get_two(stash: Stash, first: str, second: str) -> Value:
-    """Return `first.second`, the most frequent path; as `get`, only faster."""
+    """Return `first.second`: a faster `get` for the most frequent kind of path."""
     root = stash.get(first)
     if root.__class__ is dict:
         value = root.get(second)
@@ -80,7 +79,7 @@ def get_two(stash: Stash, first: str, second: str) -> Value:
 
 
 def get(stash: Stash, path: FlatPath) -> Value:
-    """Return what a path leads to; empty text where it is not defined."""
+    """Return the value at a path, or an empty text if it is not defined."""
     parent: Value = None
     root: Value = stash
     key: Value = None
@@ -96,7 +95,7 @@ def get(stash: Stash, path: FlatPath) -> Value:
 
 
 def get_dynamic(stash: Stash, name: Value) -> Value:
-    """Return the variable that *name*, a value, names; with dots in it, it is a path."""
+    """Return the variable whose name is the value *name*; a name with dots is a path."""
     path = _dotted(name)
     value = get(stash, path)
     return "" if value is None else value
@@ -104,7 +103,7 @@ def get_dynamic(stash: Stash, name: Value) -> Value:
 
 def _dotted(name: Value) -> FlatPath:
     if isinstance(name, list) and len(name) > 1:
-        # A list in the place of a name is a path: names and their arguments by turns.
+        # A list in place of a name is a path: names and their arguments, alternating.
         return tuple(name[: len(name) // 2 * 2])
     if is_reference(name):
         raise TemplateError("undef", f"{text(name)} cannot be the name of a variable")
@@ -117,12 +116,12 @@ def _dotted(name: Value) -> FlatPath:
 def _assigned_path(name: Value) -> FlatPath:
     if not isinstance(name, list) or len(name) % 2 == 0:
         return _dotted(name)
-    # Of an odd number of elements the last two are what is assigned to, whatever stood before.
+    # With an odd number of elements, Template Toolkit assigns to the last two.
     return (*name[:-1], *name[-2:]) if len(name) > 1 else (name[0], None)
 
 
 def _write_back(parent: Value, key: Value, value: Value) -> None:
-    """Store what `trim` and `collapse` made of a variable, which in Perl they change in place."""
+    """Store the result of `trim` and `collapse` in the variable: in Perl they change it in place."""
     if isinstance(parent, dict):
         name = text(key)
         if isinstance(parent.get(name), str):
@@ -210,16 +209,16 @@ def _dot_text(stash: Stash, root: Value, key: str, args: list[Value]) -> Value:
 
 
 def is_code(value: Value) -> bool:
-    """Return whether *value* is a function that a path calls."""
+    """Return whether *value* is a function: a path that reaches one calls it."""
     return callable(value) and not hasattr(value, "template_get")
 
 
 def call(code: Value, name: str, args: list[Value]) -> Value:
     """
-    Call a function that stands in a variable.
+    Call a function that a variable holds.
 
     Raises:
-        TemplateError: The function does not take that many arguments.
+        TemplateError: The function does not take this number of arguments.
     """
     function: Callable[..., Value] = code  # type: ignore[assignment]
     try:
@@ -236,17 +235,16 @@ def _takes(function: Callable[..., Value], args: list[Value]) -> bool:
     except TypeError:
         return False
     except ValueError:
-        # Nothing is known of its parameters.
-        return True
+        return True  # some built-in functions have no signature
     return True
 
 
 def assign(stash: Stash, path: FlatPath, value: Value, *, default: bool = False) -> Value:
     """
-    Set what a path leads to, making the hashes on the way; give the value, or empty text where nothing was set.
+    Set the value at a path and create missing hashes on the way. Return the value, or an empty text if nothing was set.
 
-    With *default* only what is not true yet is set. Where the way ends at something that has no elements, nothing
-    happens, as in Template Toolkit.
+    With *default* only a value that is not true is replaced. As in Template Toolkit, nothing happens where the path
+    leads through a value that has no elements.
     """
     if len(path) == 2:
         path = _assigned_path(path[0])
@@ -300,7 +298,7 @@ def _assign_index(stash: Stash, root: list[Value], name: Value, value: Value, *,
 
 
 def reference(stash: Stash, path: FlatPath) -> Value:
-    r"""Return a function that looks the last step of the path up, as `\a.b` does."""
+    r"""Return a function that looks up the last step of the path, as `\a.b` does."""
     root: Value = stash
     for index in range(0, len(path) - 2, 2):
         root = _dot(stash, root, path[index], path[index + 1])

@@ -14,7 +14,7 @@ from koha_ill_sidecar.template_toolkit.values import Value, integer, text, truth
 
 Method = Callable[[Meter, Value, list[Value]], Value]
 
-# Perl's white space; Python's `str.strip` takes four control characters more.
+# Perl's white space; Python's `str.strip` also strips four control characters.
 SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _SPACES = re.compile(f"[{SPACE}]+")
 _BEFORE = re.compile(f"\\A[{SPACE}]+")
@@ -29,9 +29,9 @@ def argument(args: list[Value], index: int) -> Value:
 
 
 def trim(value: str) -> str:
-    """Cut white space from both ends."""
+    """Strip white space from both ends."""
     stripped = _BEFORE.sub("", value)
-    # Searching for white space at the end from the left would take quadratic time.
+    # A search for white space at the end would start at every run of spaces: quadratic time.
     end = len(stripped)
     while end and _SPACES.match(stripped, end - 1):
         end -= 1
@@ -39,12 +39,12 @@ def trim(value: str) -> str:
 
 
 def collapse(value: str) -> str:
-    """Cut white space from both ends, and make one space of any white space inside."""
+    """Strip white space from both ends and replace each run of white space inside by one space."""
     return _SPACES.sub(" ", trim(value))
 
 
 def lower(value: str) -> str:
-    """Return *value* in small letters, without Python's special case for the Greek sigma at the end of words."""
+    """Return *value* in lower case, without Python's special case for a final Greek sigma."""
     return "".join(map(str.lower, value)) if "\u03a3" in value else value.lower()
 
 
@@ -54,24 +54,24 @@ def capitalise_first(value: str) -> str:
 
 
 def escape_html(value: str) -> str:
-    """Escape what means something in HTML."""
+    """Escape the characters that are special in HTML."""
     return value.translate(_HTML)
 
 
 def escape_xml(value: str) -> str:
-    """Escape what means something in XML."""
+    """Escape the characters that are special in XML."""
     return value.translate(_XML)
 
 
 def repeat(meter: Meter, value: str, count: Value) -> str:
-    """Return *value* *count* times."""
+    """Return *value* repeated *count* times."""
     times = max(0, integer(count))
     meter.check_length(len(value) * times)
     return value * times
 
 
 def replace(meter: Meter, value: str, args: list[Value], *, everywhere: bool = True) -> str:
-    """Replace what a pattern finds; `$1` and so on stand for what its groups found."""
+    """Replace the matches of a pattern; `$1` and so on in the replacement are the groups."""
     pattern = patterns.compile_pattern(text(argument(args, 0)))
     replacement = text(argument(args, 1))
     refers = re.search(r"\$\d+", replacement) is not None
@@ -133,7 +133,7 @@ def _search(meter: Meter, value: Value, args: list[Value]) -> Value:
     found = patterns.compile_pattern(text(pattern)).search(text(value), meter)
     if found is None:
         return ""
-    # What the groups found is handed on, as Perl's stash in C does.
+    # The groups are returned, as Perl's stash in C does.
     groups: list[Value] = list(found.groups())
     return groups if len(groups) > 1 else (*groups, 1)[0]
 
@@ -147,7 +147,7 @@ def _split(meter: Meter, value: Value, args: list[Value]) -> Value:
 
 
 def splitting(pattern: str) -> str:
-    """Return what splitting at a pattern means: `^` alone is the start of any line (Perl, perldoc -f split)."""
+    """Return the pattern to split at: `^` alone means the start of any line (Perl, perldoc -f split)."""
     return "(?m)^" if pattern == "^" else pattern
 
 
@@ -155,7 +155,7 @@ def _chunk(_meter: Meter, value: Value, args: list[Value]) -> Value:
     size = integer(argument(args, 0)) or 1
     whole = text(value)
     chunks: list[Value] = []
-    # A dot does not match the end of a line in Perl's pattern for this, so chunks end there.
+    # The dot in Perl's pattern for this does not match a line break, so chunks end there.
     for line in whole.split("\n"):
         if size > 0:
             chunks += [line[start : start + size] for start in range(0, len(line), size)]

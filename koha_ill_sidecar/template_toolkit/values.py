@@ -1,9 +1,9 @@
 """
-Perl's idea of text, numbers and truth.
+Text, numbers and truth as Perl understands them.
 
-A value is None, str, int, float, bool, list, dict, a callable or a template object. Perl has one scalar type that
-is text and number at once; these functions convert at the moment of use, as Perl does, with its 64-bit integers,
-its 15 significant digits and its habit of reading the number a text begins with.
+A value is None, str, int, float, bool, list, dict, a callable or a template object. Perl has one scalar type for text
+and numbers. These functions convert on use, as Perl does: with 64-bit integers, 15 significant digits, and the number
+at the start of a text.
 """
 
 import math
@@ -26,34 +26,34 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
-"""What `TemplateObject.template_get` answers for a name that it does not have."""
+"""`TemplateObject.template_get` returns this for an unknown name."""
 
 
 @runtime_checkable
 class TemplateObject(Protocol):
-    """An object that a template may look into, through this one method and nothing else."""
+    """An object that templates can access, only through this method."""
 
     def template_get(self, name: str, args: list[object]) -> object:
         """
-        Answer `object.name(args)`, or `MISSING` where there is no such thing.
+        Return `object.name(args)`, or `MISSING` for an unknown name.
 
-        Named arguments arrive as a dict at the end of *args*, as in Template Toolkit.
+        Named arguments are a dict at the end of *args*, as in Template Toolkit.
         """
 
 
 @runtime_checkable
 class TemplateText(Protocol):
-    """A template object that has a text of its own."""
+    """A template object that can be printed."""
 
     def template_text(self) -> str:
-        """Answer what the object prints as."""
+        """Return the text of the object."""
 
 
 _LARGEST_INTEGER = 2**64 - 1
 _SMALLEST_INTEGER = -(2**63)
-# Integers that a double holds exactly: up to here Perl turns an integral double back into an integer.
+# A double holds integers exactly up to here, and Perl converts an integral double back to an integer.
 _EXACT_DOUBLE = 2**53
-# Below, a double prints with all its digits.
+# Below this, a double prints with all its digits.
 _LONGEST_PRINTED = 10**15
 _SPACE = " \t\n\x0b\f\r"
 _NUMBER = re.compile(r"[ \t\n\x0b\f\r]*([+-]?)(?:(\d+)(\.\d*)?|(\.\d+))([eE][+-]?\d+)?", re.ASCII)
@@ -103,12 +103,12 @@ def _reference_type(value: Value) -> str:
 
 
 def is_reference(value: Value) -> bool:
-    """Return whether *value* is a list, a hash, code or an object, which Perl always takes for true."""
+    """Return whether *value* is a list, a hash, code or an object."""
     return not (value is None or isinstance(value, str | int | float))
 
 
 def truth(value: Value) -> bool:
-    """Return whether Perl takes *value* for true."""
+    """Return whether *value* is true in Perl."""
     if isinstance(value, str):
         return value not in ("", "0")
     if value is None:
@@ -119,7 +119,7 @@ def truth(value: Value) -> bool:
 
 
 def number(value: Value) -> Number:
-    """Return the number that Perl reads out of *value*; 0 where there is none."""
+    """Return the number that Perl reads from *value*, 0 if there is none."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, int | float):
@@ -133,9 +133,9 @@ def number(value: Value) -> Number:
 
 def text_number(value: str) -> Number:
     """
-    Return the number that *value* begins with; 0 where it begins with none.
+    Return the number at the start of *value*, 0 if there is none.
 
-    As in Perl 5.36, a large whole number stays exact where it is all that there is, an exponent notwithstanding.
+    As in Perl 5.36, a large whole number stays exact if it is the whole text, even with an exponent.
     """
     match = _NUMBER.match(value)
     if match is None:
@@ -166,7 +166,7 @@ def looks_like_number(value: Value) -> bool:
 
 
 def integer(value: Value) -> int:
-    """Return *value* cut to a whole number, within Perl's 64 bits."""
+    """Return *value* without its fraction, limited to Perl's 64 bits."""
     found = number(value)
     if isinstance(found, int):
         return found
@@ -178,7 +178,7 @@ def integer(value: Value) -> int:
 
 
 def fit(value: int) -> Number:
-    """Keep an integer that fits Perl's 64 bits; make a double of a larger one."""
+    """Return an integer that fits Perl's 64 bits unchanged, and a larger one as a double."""
     if _SMALLEST_INTEGER <= value <= _LARGEST_INTEGER:
         return value
     try:
@@ -195,11 +195,11 @@ def _operand(value: Value) -> Number:
 
 
 def _is_exact(*operands: Value) -> bool:
-    """Return whether these are numbers throughout; else Perl reckons with doubles."""
+    """Return whether every operand is a number without other text; otherwise Perl computes with doubles."""
     return all(operand is None or looks_like_number(operand) for operand in operands)
 
 
-def _reckon(operation: Callable[[Number, Number], Number], left: Value, right: Value) -> Number:
+def _compute(operation: Callable[[Number, Number], Number], left: Value, right: Value) -> Number:
     first, second = _operand(left), _operand(right)
     result = operation(first, second)
     if isinstance(result, float) or abs(result) < _LONGEST_PRINTED:
@@ -210,25 +210,25 @@ def _reckon(operation: Callable[[Number, Number], Number], left: Value, right: V
 
 def add(left: Value, right: Value) -> Number:
     """Add as Perl does."""
-    return _reckon(operator.add, left, right)
+    return _compute(operator.add, left, right)
 
 
 def subtract(left: Value, right: Value) -> Number:
     """Subtract as Perl does."""
-    return _reckon(operator.sub, left, right)
+    return _compute(operator.sub, left, right)
 
 
 def multiply(left: Value, right: Value) -> Number:
     """Multiply as Perl does."""
-    return _reckon(operator.mul, left, right)
+    return _compute(operator.mul, left, right)
 
 
 def divide(left: Value, right: Value) -> Number:
     """
-    Divide as Perl does: exactly where both are integers too large for a double, else as doubles.
+    Divide as Perl does: exactly if both are integers too large for a double, otherwise as doubles.
 
     Raises:
-        TemplateError: Division by zero.
+        TemplateError: The divisor is zero.
     """
     dividend, divisor = _operand(left), _operand(right)
     if divisor == 0:
@@ -240,7 +240,7 @@ def divide(left: Value, right: Value) -> Number:
 
 
 def truncate(value: Value) -> Number:
-    """Cut *value* towards zero, as Perl's `int` does."""
+    """Round *value* towards zero, as Perl's `int` does."""
     found = number(value)
     if isinstance(found, float) and math.isfinite(found):
         return fit(int(found)) if abs(found) < _LARGEST_INTEGER else float(math.trunc(found))
@@ -249,12 +249,12 @@ def truncate(value: Value) -> Number:
 
 def modulo(left: Value, right: Value) -> Number:
     """
-    Return the remainder, with the sign of *right*: of whole numbers, or of doubles where one is too large for 64 bits.
+    Return the remainder with the sign of *right*, computed with whole numbers, or with doubles beyond 64 bits.
 
     Raises:
-        TemplateError: *right* is zero once cut to a whole number.
+        TemplateError: *right* is zero without its fraction.
 
-    Source: Perl, perlop "Multiplicative Operators", and what Perl 5.36 does beyond that.
+    Source: Perl, perlop "Multiplicative Operators", and the behaviour of Perl 5.36 where perlop is silent.
     """
     dividend, divisor = number(left), number(right)
     if abs(dividend) <= _LARGEST_INTEGER and abs(divisor) <= _LARGEST_INTEGER:
@@ -283,7 +283,7 @@ def _remainder(dividend: float, divisor: float) -> float:
 
 
 def successor(value: Value) -> Value:
-    """Return what Perl's `++` makes of *value*: `az` becomes `ba`, `a9` becomes `b0`, 1 becomes 2."""
+    """Increment *value* as Perl's `++` does: `az` becomes `ba`, `a9` becomes `b0`, 1 becomes 2."""
     if isinstance(value, str) and value and _MAGIC.match(value) and not value.isdigit():
         return _text_successor(value)
     return add(value, 1)
@@ -303,10 +303,10 @@ def _text_successor(value: str) -> str:
 
 def range_values(first: Value, last: Value, largest: int) -> list[Value]:
     """
-    Return the list that `[first..last]` makes, of numbers or of texts counted up as `++` does.
+    Return the list `[first..last]`, of numbers, or of texts that are incremented as `++` does.
 
     Raises:
-        TemplateError: More than *largest* elements.
+        TemplateError: The range has more than *largest* elements.
     """
     if _is_numeric_range(first, last):
         start, stop = integer(first), integer(last)
@@ -342,7 +342,7 @@ def _text_range(first: str, last: str, largest: int) -> list[Value]:
 
 
 def split_arguments(args: list[Value]) -> tuple[list[Value], Mapping[str, Value]]:
-    """Part positional arguments from the named ones that stand in a hash at their end."""
+    """Separate positional arguments from the named ones, which are a hash at the end."""
     if args and isinstance(args[-1], dict):
         return args[:-1], args[-1]
     return args, {}

@@ -1,8 +1,8 @@
 """
-The standard plugins: what USE finds without the caller's doing.
+The standard plugins for USE.
 
-Those of Template Toolkit's that need neither Perl, files nor a database. They follow Perl's to the letter of their
-output, and keep within the limits of the rendering.
+These are Template Toolkit's plugins that need no Perl code, files or database. Their output is the same as Perl's, and
+they respect the limits of the rendering.
 
 Source: Template Toolkit 2.27, Template::Plugins and Template::Plugin::*.
 """
@@ -34,7 +34,7 @@ _IN_ANY_CASE: Mapping[str, PluginFactory] = {
     "URL": make_url,
     "Wrap": make_wrap,
 }
-# Template::Plugins does not list these, so Perl finds them by the name of their file alone.
+# Template::Plugins does not list these, so Perl finds them only by their exact name.
 _AS_WRITTEN: Mapping[str, PluginFactory] = {"Math": make_math, "String": make_string}
 
 
@@ -45,7 +45,7 @@ def _spellings(name: str) -> Iterator[str]:
 STANDARD_PLUGINS: Mapping[str, PluginFactory] = {
     spelling: factory for name, factory in _IN_ANY_CASE.items() for spelling in _spellings(name)
 } | dict(_AS_WRITTEN)
-"""What USE finds, by name. Perl's takes any mixture of cases; here are the four that people write."""
+"""The plugins by name. Perl accepts any mixture of upper and lower case; these are the four that people write."""
 
 PLUGIN_FILTERS: Mapping[str, FilterFactory] = {"wrap": wrap_filter}
-"""The filters that Perl's plugins define when they are used; here they are always there."""
+"""The filters of plugins. Perl defines them when the plugin is used; here they are always available."""

@@ -1,8 +1,8 @@
 """
-The plugin Date: times written by the C library's `strftime`.
+The plugin Date: formats times with the C library's `strftime`.
 
-The names of days and months are those of the process's locale, which this daemon never sets; a `locale` that a
-template asks for is not set either, since it would hold for all threads.
+The names of days and months come from the locale of the process, which this daemon never sets. A template's `locale`
+argument is ignored, because a locale applies to all threads.
 
 Source: Template Toolkit 2.27, Template::Plugin::Date; Perl 5.36, POSIX::strftime.
 """
@@ -21,23 +21,23 @@ _FORMAT = "%H:%M:%S %d-%b-%Y"
 _SECONDS = re.compile(r"-?\d+\n?")
 _NOT_A_DIGIT = re.compile(r"\D")
 _DAY = 86_400
-# Days of 400 years, after which the calendar repeats itself.
+# The days of 400 years, after which the calendar repeats.
 _CYCLE = 146_097
-# Beyond this Perl's reckoning runs over its 32 bits.
+# Beyond this Perl's calculation overflows its 32 bits.
 _LARGEST_PART = 500_000
-# Python tries buffers of up to so many characters for each one of the format.
+# Python tries buffers of up to this many characters per character of the format.
 _BUFFER_FACTOR = 256
 
 
 class Date:
-    """Writes times; the named arguments of USE hold wherever a call has none."""
+    """Formats times; the named arguments of USE are the defaults for each call."""
 
     def __init__(self, context: Context, defaults: dict[str, Value]) -> None:
         self.context = context
         self._defaults = defaults
 
     def template_get(self, name: str, args: list[Value]) -> Value:
-        """Call a method, or give a named argument of USE."""
+        """Call a method, or return a named argument of USE."""
         if method := _METHODS.get(name):
             return method(self, args)
         value = self._defaults.get(name)
@@ -45,10 +45,10 @@ class Date:
 
     def format(self, args: list[Value]) -> str:
         """
-        Write a time: `format(time, format, locale, gmt)`, each of them also by name.
+        Format a time: `format(time, format, locale, gmt)`; each argument can also be a named one.
 
         Raises:
-            TemplateError: Of the kind `date` for a time of an unknown form.
+            TemplateError: Of the kind `date` if the time cannot be parsed.
         """
         positional, named = split_arguments(args)
         given = argument(positional, 0)
@@ -65,7 +65,7 @@ class Date:
 
     def _strftime(self, pattern: str, fields: time.struct_time) -> str:
         self.context.meter.check_length(len(pattern) * _BUFFER_FACTOR)
-        # To C a text ends at its first zero.
+        # In C a string ends at its first zero byte.
         try:
             return time.strftime(pattern.partition("\0")[0], fields)
         except (ValueError, OverflowError) as error:
@@ -87,7 +87,7 @@ def _fields(written: str, *, gmt: bool) -> time.struct_time:
 
 
 def _parse(written: str) -> Sequence[int]:
-    """Read year, month, day, hour, minute, second, in this order or as `h:m:s d:m:y`, with anything between them."""
+    """Read year, month, day, hour, minute and second, in this order or as `h:m:s d:m:y`, with any separators."""
     parts = _NOT_A_DIGIT.split(written)
     while parts and not parts[-1]:
         parts.pop()
@@ -102,10 +102,9 @@ def _parse(written: str) -> Sequence[int]:
 
 def _normal(fields: Sequence[int]) -> time.struct_time:
     """
-    Carry what is too large over into the next field, as Perl does before it writes.
+    Normalise fields that are out of range, as Perl does before it formats them.
 
-    Perl counts months of 30.6 days, so that months above 13 end up some days off. Sixty seconds stay: they may be a
-    leap second.
+    Perl counts months of 30.6 days, so months above 13 are some days off. Second 60 stays: it may be a leap second.
     """
     year, month, day, hour, minute, second = fields
     leap = second if second <= 60 else 0
@@ -114,14 +113,14 @@ def _normal(fields: Sequence[int]) -> time.struct_time:
     found = date.fromordinal(ordinal + 1)
     year = found.year + cycles * 400
     whole = (year, found.month, found.day, rest // 3600, rest % 3600 // 60, leap + rest % 60)
-    # The third is an unknown summer time, with which C leaves %z empty.
+    # The -1 means that daylight saving time is unknown; C then leaves %z empty.
     known = (*whole, found.weekday(), found.timetuple().tm_yday, -1)
     return time.struct_time((*known, *_zone(known)))
 
 
 def _ordinal(year: int, month: int, day: int) -> int:
-    """Count the days from the first of January of the year 1, which is day 1."""
-    # With years that begin in March the odd day comes last.
+    """Return the number of the day, counted from 1 January of the year 1, which is day 1."""
+    # If years start in March, the leap day is the last day of the year.
     month, year = (month + 12, year - 1) if month < 3 else (month, year)
     return 365 * year + year // 4 - year // 100 + year // 400 + (month + 1) * 153 // 5 + day - 428
 
@@ -153,10 +152,10 @@ _METHODS: dict[str, Callable[[Date, list[Value]], Value]] = {
 
 def make_date(context: Context, args: list[Value]) -> Date:
     """
-    Make the plugin; it takes what `format` takes, as named arguments.
+    Create the plugin; it takes the arguments of `format` as named arguments.
 
     Raises:
-        TemplateError: Of the kind `plugin`: its first argument is not a named one.
+        TemplateError: Of the kind `plugin` if the first argument is not a named one.
     """
     options = argument(args, 0)
     if not truth(options):

@@ -1,5 +1,5 @@
 """
-The plugin Format: functions that format as `sprintf` does.
+The plugin Format: functions that format like `sprintf`.
 
 Source: Template Toolkit 2.27, Template::Plugin::Format.
 """
@@ -15,7 +15,7 @@ Formatter = Callable[..., str]
 
 
 def make_format(context: Context, args: list[Value]) -> Formatter | Callable[..., Formatter]:
-    """Return the formatter of the format that stands first in *args*; without one, a function that makes formatters."""
+    """Return a formatter for the format in *args*; without a format, a function that creates formatters."""
 
     def formatter(*given: Value) -> Formatter:
         pattern = argument(list(given), 0)
@@ -33,12 +33,12 @@ def sprintf(context: Context, pattern: str, args: list[Value]) -> str:
     Format within the limits of a rendering.
 
     Raises:
-        TemplateLimitError: The result could be too long.
-        TemplateError: A width is out of proportion.
+        TemplateLimitError: The result may be too long.
+        TemplateError: A width or precision is too large.
     """
     conversions = pattern.count("%")
     longest = max((len(text(value)) for value in args), default=0)
     context.meter.check_length(len(pattern) + conversions * longest)
-    # All widths together stay within the limit if each keeps to its share of it.
+    # If each width stays within its share, all of them together stay within the limit.
     share = context.meter.limits.output // max(conversions, 1)
     return context.meter.checked(perl.sprintf(pattern, args, share))

@@ -1,7 +1,7 @@
 """
-The plugins Assert and Scalar: look up a variable that must be there.
+The plugins Assert and Scalar: look up a variable that must exist.
 
-Perl has Scalar for functions that answer differently in list and in scalar context; here a function has one answer.
+Perl needs Scalar for functions that return different values in list and scalar context. Python's functions do not.
 
 Source: Template Toolkit 2.27, Template::Plugin::Assert and Template::Plugin::Scalar.
 """
@@ -13,14 +13,14 @@ from koha_ill_sidecar.template_toolkit.values import Value
 
 
 class Assert:
-    """Answers `assert.name` with the variable `name`, and raises where its value is not defined."""
+    """`assert.name` is the variable `name`; it raises an error if the value is not defined."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def template_get(self, name: str, args: list[Value]) -> Value:
         """
-        Answer with the variable *name*.
+        Return the variable *name*.
 
         Raises:
             TemplateError: Of the kind `assert`.
@@ -32,14 +32,14 @@ class Assert:
 
 
 class Scalar:
-    """Answers `scalar.name` with the variable `name`, and raises where there is none."""
+    """`scalar.name` is the variable `name`; it raises an error if there is none."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def template_get(self, name: str, args: list[Value]) -> Value:
         """
-        Answer with the variable *name*.
+        Return the variable *name*.
 
         Raises:
             TemplateError: Of the kind `scalar`.
@@ -55,10 +55,10 @@ def _variable(context: Context, name: str, args: list[Value]) -> Value:
 
 
 def make_assert(context: Context, _args: list[Value]) -> Assert:
-    """Make the plugin; it takes no arguments."""
+    """Create the plugin; it takes no arguments."""
     return Assert(context)
 
 
 def make_scalar(context: Context, _args: list[Value]) -> Scalar:
-    """Make the plugin; it takes no arguments."""
+    """Create the plugin; it takes no arguments."""
     return Scalar(context)

@@ -17,12 +17,12 @@ _UNSAFE = re.compile(r"[^a-zA-Z0-9_.-]")
 
 class HTML:
     """
-    Makes elements.
+    Creates HTML elements.
 
     Args:
-        attributes: What elements without attributes of their own get; the template's own hash, which `add` and
-            `replace` change.
-        is_sorted: Attributes come sorted by name, not in the order in which they were set.
+        attributes: The attributes of elements that have none of their own. This is the template's own hash; `add` and
+            `replace` change it.
+        is_sorted: Sort attributes by name instead of keeping their order.
     """
 
     def __init__(self, context: Context, attributes: Value, *, is_sorted: bool) -> None:
@@ -36,7 +36,7 @@ class HTML:
         return MISSING if method is None else method(self, args)
 
     def element(self, args: list[Value], end: str) -> str:
-        """Return a tag, of a name and attributes, or of a hash with one of each."""
+        """Return a tag. The arguments are a name and attributes, or a hash with one such pair."""
         name, attributes = argument(args, 0), argument(args, 1)
         if isinstance(name, dict):
             name, attributes = next(iter(name.items()), (None, None))
@@ -46,7 +46,7 @@ class HTML:
         return self._context.meter.checked(f"<{text(name)}{written and ' '}{written}{end}")
 
     def attributes(self, args: list[Value]) -> str:
-        """Write attributes: those of a hash, or the plugin's own."""
+        """Format the attributes of a hash, or the plugin's own attributes."""
         given = argument(args, 0)
         attributes = given if truth(given) else self._attributes
         if not isinstance(attributes, dict):
@@ -56,7 +56,7 @@ class HTML:
         return self._context.meter.join_each(written, " ")
 
     def add(self, args: list[Value]) -> None:
-        """Add attributes; what is there already gets a further word."""
+        """Add attributes; the value is appended to that of an existing attribute."""
         for name, value in _named(args):
             own = self._own()
             own[name] = (
@@ -69,7 +69,7 @@ class HTML:
             self._own()[name] = value
 
     def clear(self) -> None:
-        """Forget the attributes."""
+        """Remove all attributes."""
         self._attributes = {}
 
     def _own(self) -> dict[str, Value]:
@@ -89,7 +89,7 @@ def _escape(args: list[Value]) -> Value:
 
 
 def _url(args: list[Value]) -> str:
-    # One number for each character, where the plugin URL has one for each byte.
+    # Perl escapes characters here, and bytes in the plugin URL.
     return _UNSAFE.sub(lambda match: f"%{ord(match.group()):02X}", text(argument(args, 0)))
 
 
@@ -110,7 +110,7 @@ _METHODS: dict[str, Callable[[HTML, list[Value]], Value]] = {
 
 
 def make_html(context: Context, args: list[Value]) -> HTML:
-    """Make the plugin; it takes `attributes` (or `attrs`) and `sorted` as named arguments."""
+    """Create the plugin; it takes `attributes` (or `attrs`) and `sorted` as named arguments."""
     named = split_arguments(args)[1]
     given = [named.get("attributes"), named.get("attrs")]
     return HTML(context, next(filter(truth, given), {}), is_sorted=truth(named.get("sorted")))

@@ -1,7 +1,7 @@
 """
 The plugin Math: the functions of Perl and of its module Math::Trig, for real numbers.
 
-The formulas are those of Math::Complex, so that the last digits agree.
+The formulas are those of Math::Complex, so that the last digits are the same.
 
 Source: Template Toolkit 2.27, Template::Plugin::Math; Perl 5.36, Math::Trig, Math::Complex, `perldoc -f`.
 """
@@ -30,12 +30,12 @@ _OCTAL = re.compile(r"o?((?:_?[0-7])*)", re.IGNORECASE)
 _LEADING_SPACE = " \t\n\x0b\f\r"
 _WHOLE = re.compile(r"[ \t\n\x0b\f\r]*[+-]?(\d+)(?:\.\d*)?[ \t\n\x0b\f\r]*", re.ASCII)
 _LARGEST_SEED = 2**64 - 1
-# The generator of drand48, which is Perl's own: its factor, its addend, its bits and its start.
+# The random number generator drand48, which Perl uses.
 _FACTOR, _ADDEND, _MODULUS, _START = 0x5DEECE66D, 0xB, 2**48, 0x330E
 
 
 class Math:
-    """Answers with functions of numbers; a name that it does not know is nothing, as in Perl."""
+    """Provides functions of numbers; an unknown name is undefined, as in Perl."""
 
     def __init__(self) -> None:
         self._state = _START + (secrets.randbits(32) << 16)
@@ -60,12 +60,12 @@ class Math:
         return None if function is None else _value(name, function, number(first))
 
     def rand(self, limit: Value) -> float:
-        """Return a random number from 0 to below *limit*, or to below 1."""
+        """Return a random number of at least 0 and less than *limit*, which is 1 by default."""
         self._state = (self._state * _FACTOR + _ADDEND) % _MODULUS
         return (number(limit) or 1) * (self._state / _MODULUS)
 
     def srand(self, seed: str) -> Value:
-        """Choose the sequence of `rand`, the one that Perl gives for *seed*; give the seed that counts."""
+        """Seed `rand`, which then returns the same numbers as Perl; return the seed that is used."""
         match = _WHOLE.fullmatch(seed)
         chosen = min(int(match.group(1).lstrip("0")[:25] or 0), _LARGEST_SEED) if match else _LARGEST_SEED
         self._state = _START + (chosen % 2**32 << 16)
@@ -80,11 +80,11 @@ def _value(name: str, function: Callable[[float], Number], given: Number) -> Num
     except OverflowError:
         return math.inf
     except ValueError:
-        # C's functions give this for what is infinite.
+        # C's functions return NaN for infinite arguments.
         return math.nan
 
 
-# From text.
+# Numbers from text.
 
 
 def _hexadecimal(value: str) -> Number:
@@ -106,7 +106,7 @@ def _digits(pattern: re.Pattern[str], value: str, base: int) -> Number:
         raise TemplateError("undef", "Wide character in a number")
     match = pattern.match(value)
     digits = match.group(1).replace("_", "") if match else ""
-    # Longer ones are infinite; Python would take long over them.
+    # Longer numbers are infinite, and Python would convert them slowly.
     return fit(int(digits, base)) if 0 < len(digits) <= 1100 else math.inf if digits.strip("0") else 0
 
 
@@ -128,7 +128,7 @@ def _sqrt(value: float) -> float:
     return math.sqrt(value)
 
 
-# Math::Trig's.
+# Functions of Math::Trig.
 
 
 def _beyond(name: str, value: float) -> TemplateError:
@@ -179,7 +179,7 @@ def _cosh(value: float) -> float:
 def _quotient(dividend: float, divisor: float) -> float:
     if divisor == 0:
         raise ZeroDivisionError
-    # Both may be infinite.
+    # Both may be infinite, and infinity divided by infinity is not a number.
     if abs(dividend) == abs(divisor):
         return 1 if dividend == divisor else -1
     return dividend / divisor
@@ -298,10 +298,10 @@ def _converted(angle: Number, turn: float, other_turn: float, *, wraps: bool) ->
 
 def make_math(_context: Context, args: list[Value]) -> Math:
     """
-    Make the plugin; its arguments mean nothing.
+    Create the plugin; its named arguments are ignored.
 
     Raises:
-        TemplateError: Of the kind `plugin`: its first argument is not a named one.
+        TemplateError: Of the kind `plugin` if the first argument is not a named one.
     """
     options = argument(args, 0)
     if truth(options) and not isinstance(options, dict):

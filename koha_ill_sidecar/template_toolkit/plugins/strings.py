@@ -1,5 +1,5 @@
 """
-The plugin String: a text that its methods change.
+The plugin String: a text with methods that change it.
 
 Source: Template Toolkit 2.27, Template::Plugin::String.
 """
@@ -29,7 +29,7 @@ _NAMES = re.compile(r"\s*\W+\s*")
 
 
 class String:
-    """A text, and the filters that it goes through whenever it is read."""
+    """A text, and the filters that are applied whenever it is printed."""
 
     def __init__(self, context: Context, value: str) -> None:
         self.context = context
@@ -37,7 +37,7 @@ class String:
         self._filters: list[tuple[Value, list[Value]]] = []
 
     def template_get(self, name: str, args: list[Value]) -> Value:
-        """Call a method; those that change the text answer with the object itself."""
+        """Call a method; those that change the text return the object itself."""
         if change := _CHANGES.get(name):
             changed = change(self, args)
             if changed is not None:
@@ -47,7 +47,7 @@ class String:
         return MISSING if method is None else method(self, args)
 
     def template_text(self) -> str:
-        """Return the text as its output filters make it."""
+        """Return the text after the output filters."""
         filtered = self.value
         for name, args in self._filters:
             filtered = self.filtered(filtered, name, args)
@@ -55,10 +55,10 @@ class String:
 
     def filtered(self, value: str, name: Value, args: list[Value]) -> str:
         """
-        Send a text through a filter.
+        Apply a filter to a text.
 
         Raises:
-            TemplateError: Of the kind `String` where there is no such filter.
+            TemplateError: Of the kind `String` if there is no such filter.
         """
         try:
             apply = self.context.filter(name, args)
@@ -74,8 +74,8 @@ class String:
         Add output filters.
 
         Args:
-            given: Names in a text, a list of names with a list of arguments behind those that have some, or a hash
-                of names and arguments.
+            given: A text with names; a list of names, each of which may be followed by a list of its arguments; or a
+                hash of names and arguments.
         """
         pending = deque(_filter_list(given))
         while pending:
@@ -98,7 +98,7 @@ def _filter_list(given: Value) -> list[Value]:
 
 
 def make_string(context: Context, args: list[Value]) -> String:
-    """Make a String of a text or of the argument `text`, with output filters of `filter` or `filters`."""
+    """Create a String from a text or the argument `text`, with the output filters in `filter` or `filters`."""
     positional, named = split_arguments(args)
     given = named.get("text")
     string = String(context, text(argument(positional, 0) if given is None else given))
@@ -112,7 +112,7 @@ def _either(named: Mapping[str, Value], first: str, second: str) -> Value:
     return named[first] if truth(named.get(first)) else named.get(second)
 
 
-# Methods that change the text: each gives the new one, or None to leave it as it is.
+# Methods that change the text: each returns the new text, or None for no change.
 
 
 def _append(string: String, args: list[Value]) -> str:
@@ -200,11 +200,11 @@ _CHANGES: dict[str, Callable[[String, list[Value]], str | None]] = {
 }
 
 
-# Methods with an answer of their own.
+# Methods that return a value.
 
 
 def _search(string: String, args: list[Value]) -> Value:
-    """Answer with what the groups of a pattern found, or with 1 if it has none."""
+    """Return the groups of the first match, or 1 if the pattern has no groups."""
     pattern = patterns.compile_pattern(text(argument(args, 0)))
     match = pattern.search(string.value, string.context.meter)
     if match is None:
@@ -213,7 +213,7 @@ def _search(string: String, args: list[Value]) -> Value:
     if len(groups) == 1:
         return groups[0]
     if groups[0] is None:
-        # Template Toolkit takes a list that begins with nothing for an error and its message.
+        # Template Toolkit takes a list that starts with an undefined value for an error and its message.
         raise TemplateError("undef", text(groups[1]))
     return groups
 
@@ -221,14 +221,14 @@ def _search(string: String, args: list[Value]) -> Value:
 def _split(string: String, args: list[Value]) -> Value:
     given, limit = argument(args, 0), argument(args, 1)
     pattern = r"\s+" if given is None else text(given)
-    # A single space means any white space to Perl, without an empty field at the start.
+    # In Perl a single space means any white space, without an empty field at the start.
     compiled = None if pattern == " " else patterns.compile_pattern(text_methods.splitting(pattern))
     fields = patterns.split(compiled, string.value, integer(limit), string.context.meter)
     return string.context.meter.checked_list(fields)
 
 
 def _substr(string: String, args: list[Value]) -> Value:
-    """Answer with a part of the text, in whose place the third argument comes."""
+    """Return a part of the text and replace it by the third argument, if there is one."""
     length, replacement = argument(args, 1), argument(args, 2)
     part = text_methods.TEXT_METHODS["substr"](string.context.meter, string.value, args[:2])
     if length is not None and replacement is not None:

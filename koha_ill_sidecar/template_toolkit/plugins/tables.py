@@ -1,7 +1,7 @@
 """
 The plugin Table: a list in rows and columns.
 
-The elements run down the columns. As with Perl's, the shape itself (`size`, `nrows` and so on) reads as nothing.
+The elements fill one column after the other. As in Perl, the dimensions (`size`, `nrows` and so on) are undefined.
 
 Source: Template Toolkit 2.27, Template::Plugin::Table.
 """
@@ -26,21 +26,21 @@ from koha_ill_sidecar.template_toolkit.values import (
     truth,
 )
 
-# FOREACH asks for `as_list`, to which a table has no answer.
+# FOREACH asks for `as_list`, which a table does not have.
 _NOTHING = frozenset(("data", "size", "nrows", "ncols", "overlap", "pad", "as_list"))
 
 
 class Table:
     """
-    A list seen as rows and columns.
+    A list arranged in rows and columns.
 
     Args:
         data: The list.
-        options: `ROWS` or `COLS`, `OVERLAP` (elements that a column shares with the next one) and `PAD` (0: no
-            empty elements where the list is too short).
+        options: `ROWS` or `COLS`, `OVERLAP` (elements that a column shares with the next one) and `PAD` (0: do not
+            fill the last column with empty elements).
 
     Raises:
-        TemplateError: The numbers make no table.
+        TemplateError: The options are not consistent.
     """
 
     def __init__(self, context: Context, data: list[Value], options: dict[str, Value]) -> None:
@@ -51,7 +51,7 @@ class Table:
         self._pads = pad is None or truth(pad)
         self._rows: Value = self._size
         self._columns: Value = 1
-        # So many elements of the list lie between the tops of two columns.
+        # The distance in the list between the first elements of two neighbouring columns.
         self._step: Value = 0
         overlap = options.get("OVERLAP")
         self._shape(options.get("ROWS"), options.get("COLS"), overlap if truth(overlap) else 0)
@@ -74,7 +74,7 @@ class Table:
 
     def template_get(self, name: str, args: list[Value]) -> Value:
         """
-        Answer with one row or column by its number from 0, or with all of them.
+        Return one row or column by its number, counted from 0, or all of them.
 
         Raises:
             TemplateError: There is no such method.
@@ -94,7 +94,7 @@ class Table:
         raise TemplateError("undef", f"no such table method: {name}")
 
     def row(self, which: Value) -> list[Value] | None:
-        """Return the elements of a row; None where there is no such row."""
+        """Return the elements of a row; None if there is no such row."""
         if number(which) >= number(self._rows) or number(which) < 0:
             return None
         self._context.meter.check_size(_count(self._columns))
@@ -109,7 +109,7 @@ class Table:
         return elements
 
     def column(self, which: Value) -> list[Value] | None:
-        """Return the elements of a column; None where there is no such column, or nothing in it."""
+        """Return the elements of a column; None if there is no such column or it is empty."""
         if number(which) >= number(self._columns) or number(which) < 0:
             return None
         start = multiply(self._step, which)
@@ -140,7 +140,7 @@ class Table:
 
 
 def _count(limit: Value) -> int:
-    """Return how many whole numbers from 0 are less than *limit*."""
+    """Return how many whole numbers from 0 are less than *limit*, a possibly fractional number."""
     found = number(limit)
     return max(0, math.ceil(found)) if math.isfinite(found) else integer(found)
 
@@ -151,10 +151,10 @@ def _last(limit: Value) -> int:
 
 def make_table(context: Context, args: list[Value]) -> Table:
     """
-    Make a table of a list or an iterator, and of named arguments in any case.
+    Create a table from a list or an iterator; the names of the options may be upper or lower case.
 
     Raises:
-        TemplateError: Of the kind `plugin`: there is no list, or the numbers make no table.
+        TemplateError: Of the kind `plugin` if there is no list or the options are not consistent.
     """
     data, options = argument(args, 0), argument(args, 1)
     if isinstance(data, Loop):

@@ -1,5 +1,5 @@
 """
-The plugin URL: a function that makes addresses with queries.
+The plugin URL: a function that builds URLs with queries.
 
 Source: Template Toolkit 2.27, Template::Plugin::URL.
 """
@@ -17,10 +17,10 @@ _UNSAFE = re.compile(rb"[^a-zA-Z0-9_.-]")
 
 def make_url(context: Context, args: list[Value]) -> Callable[..., Value]:
     """
-    Return a function `(base, parameters)` that makes an address.
+    Return a function `(base, parameters)` that builds a URL.
 
-    The base and the parameters of *args* are what a call is added to. The parameters come sorted by name, those
-    without a value are left out, and a list makes one for each element.
+    *args* are the defaults: a call replaces the base and adds to the parameters. Parameters are sorted by name; those
+    without a value are left out, and a list becomes one parameter per element.
     """
     base, parameters = argument(args, 0), argument(args, 1)
 

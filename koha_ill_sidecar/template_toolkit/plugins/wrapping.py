@@ -1,8 +1,8 @@
 """
-The plugin Wrap: text broken into lines of a width.
+The plugin Wrap: breaks text into lines.
 
-A column is a character together with the combining marks behind it. Tabs stand every eight columns: they become
-spaces before the text is broken, and runs of spaces that end at such a column become tabs afterwards, as in Perl.
+A column is a character with its combining marks. As in Perl, tabs (every eight columns) become spaces before the text
+is wrapped, and runs of spaces that end at a tab stop become tabs afterwards.
 
 Source: Template Toolkit 2.27, Template::Plugin::Wrap; Perl 5.36, Text::Wrap and Text::Tabs 2021.0814.
 """
@@ -19,9 +19,9 @@ from koha_ill_sidecar.template_toolkit.values import Number, Value, number, subt
 
 _TAB = 8
 _WIDTH = 72
-# The largest number of repetitions in a pattern of Perl's, with which it counts columns.
-_LARGEST_ROOM = 65_534
-# Python takes these for white space, Perl does not.
+# Perl counts columns with a pattern; this is the largest number of repetitions in one.
+_WIDEST_LINE = 65_534
+# White space in Python, but not in Perl.
 _SEPARATORS = "\x1c\x1d\x1e\x1f"
 
 
@@ -31,7 +31,7 @@ def make_wrap(context: Context, _args: list[Value]) -> Callable[..., Value]:
     def wrap(*given: Value) -> Value:
         value, *options = given or ("",)
         wrapped = _wrap(context.meter, text(value), options)
-        # Perl hands back what it was given where there is no room for a character.
+        # Perl returns its arguments if a line has no room for a character.
         return [*_indents(options), value] if wrapped is None else wrapped
 
     return wrap
@@ -42,7 +42,7 @@ def wrap_filter(meter: Meter, args: list[Value]) -> Callable[[str], str]:
 
     def wrap(value: str) -> str:
         wrapped = _wrap(meter, value, args)
-        # The number of arguments that Perl hands back.
+        # Here Perl returns the number of its arguments.
         return "3" if wrapped is None else wrapped
 
     return wrap
@@ -61,29 +61,29 @@ def _wrap(meter: Meter, value: str, options: list[Value]) -> str | None:
     if room <= 0 and further:
         columns, room = further_width + 2, 1
     first_room = max(0, subtract(columns, _columns(_expand(meter, first)) + 1))
-    lines = _Lines(meter, _clusters(_expand(meter, value)))
-    return lines.broken((first, first_room), (further, room), gives_up=columns < 2)
+    breaker = _LineBreaker(meter, _clusters(_expand(meter, value)))
+    return breaker.wrap((first, first_room), (further, room), gives_up=columns < 2)
 
 
-class _Lines:
-    """Breaks a text into lines and keeps what is left of it."""
+class _LineBreaker:
+    """Breaks a text into lines and tracks the position in it."""
 
     def __init__(self, meter: Meter, clusters: Sequence[str]) -> None:
         self._meter = meter
         self._clusters = clusters
         self._position = 0
         self._empty_at = -1
-        # White space at the end is cut off.
+        # White space at the end is ignored.
         self._end = len(clusters)
         while self._end and _is_space(clusters[self._end - 1]):
             self._end -= 1
 
-    def broken(self, first: tuple[str, Number], further: tuple[str, Number], *, gives_up: bool) -> str | None:
+    def wrap(self, first: tuple[str, Number], further: tuple[str, Number], *, gives_up: bool) -> str | None:
         """
-        Return the lines; None where no character fits into one and Perl *gives_up*.
+        Return the wrapped text; None if no character fits into a line and Perl *gives_up*.
 
         Raises:
-            TemplateError: As None, but where Perl dies of it.
+            TemplateError: No character fits into a line, and Perl does not give up but dies.
         """
         lines: list[str] = []
         length = 0
@@ -91,7 +91,7 @@ class _Lines:
         for indent, room in chain((first,), repeat(further)):
             if self._position >= self._end:
                 break
-            taken = self._take(room)
+            taken = self._next_line(room)
             if taken is None and gives_up:
                 return None
             if taken is None:
@@ -103,19 +103,19 @@ class _Lines:
             self._meter.seconds_left()
         return "\n".join(lines) + separator
 
-    def _take(self, room: Number) -> tuple[str, str] | None:
-        """Take a line from the text, and what stands for its end if it is the last one."""
+    def _next_line(self, room: Number) -> tuple[str, str] | None:
+        """Return the next line and the separator after it; None if no character fits."""
         if not isinstance(room, int) or room < 0:
             return None
-        if room > _LARGEST_ROOM:
-            raise TemplateError("undef", f"wrap: more than {_LARGEST_ROOM + 2} columns")
+        if room > _WIDEST_LINE:
+            raise TemplateError("undef", f"wrap: more than {_WIDEST_LINE + 2} columns")
         start, stop = self._position, self._stop(room)
         for end in range(stop, start - 1, -1):
             if end == len(self._clusters) or _is_space(self._clusters[end]):
                 self._position = end + (2 if self._is_carriage_return(end) else 1)
                 return "".join(self._clusters[start:end]), "".join(self._clusters[end : self._position])
         if stop == start:
-            # Perl takes an empty line once at each place.
+            # Perl accepts an empty line only once at each position.
             if room or self._empty_at == start:
                 return None
             self._empty_at = start
@@ -125,7 +125,7 @@ class _Lines:
     def _stop(self, room: int) -> int:
         last = min(self._position + room, len(self._clusters))
         if _is_mark(self._clusters[self._position][0]):
-            # Nothing stands before it that it could be part of.
+            # A mark without a character before it is not a column of its own.
             return self._position
         for index in range(self._position, last):
             if self._clusters[index].startswith("\n"):
@@ -180,9 +180,9 @@ def _with_tabs(line: str) -> str:
     clusters = _clusters(line[unmarked:])
     whole = len(clusters) // _TAB * _TAB
     stretches = ["".join(clusters[start : start + _TAB]) for start in range(0, whole, _TAB)]
-    return line[:unmarked] + "".join([*map(_ends_in_tab, stretches), *clusters[whole:]])
+    return line[:unmarked] + "".join([*map(_with_final_tab, stretches), *clusters[whole:]])
 
 
-def _ends_in_tab(stretch: str) -> str:
+def _with_final_tab(stretch: str) -> str:
     without = stretch.rstrip(" ")
     return without + "\t" if len(stretch) - len(without) > 1 else stretch
