@@ -10,6 +10,7 @@ import click
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing, print_table
 from koha_ill_sidecar.cli.program import NAME
+from koha_ill_sidecar.domain.actions import ACTIONS, Action, Choice
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter
@@ -21,13 +22,16 @@ from koha_ill_sidecar.services.request_index import indexing
 from koha_ill_sidecar.services.requests import creation, listing, overview, patron_actions
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests import log as request_log
+from koha_ill_sidecar.services.requests.actions import FUNCTIONS
 from koha_ill_sidecar.services.requests.creation import NewRequest, Visitor
 from koha_ill_sidecar.services.requests.listing import ListedRequest
 from koha_ill_sidecar.services.requests.overview import RequestDetails
 from koha_ill_sidecar.storage.koha import patrons
+from koha_ill_sidecar.storage.koha import requests as koha_requests
 from koha_ill_sidecar.storage.transaction import Transaction
 
 R = TypeVar("R")
+_Command = Callable[..., None]
 
 _MAX_LISTED = 10_000
 _REINDEX_STEP = 2000
@@ -244,43 +248,49 @@ def edit_item(
     _tell(edited, as_json=as_json)
 
 
-@requests.command()
-@id_argument
-@as_option
-@json_option
-@pass_context
-def confirm(context: CommandContext, illrequest_id: int, userid: str | None, *, as_json: bool) -> None:
-    """Confirm a request (REQ)."""
-    _tell(_act(context, userid, service.confirm, illrequest_id), as_json=as_json)
+_CHOICES: Mapping[Choice, Callable[[_Command], _Command]] = {
+    Choice.STATUS_ALIAS: click.option("--alias", "status_alias", help="Status alias to set at once."),
+    Choice.SUPPLIER: click.option(
+        "--supplier", "supplier_backend", help="The configured backend that is to supply it."
+    ),
+}
+"""The option for what an action asks for."""
 
 
-@requests.command()
-@id_argument
-@as_option
-@json_option
-@pass_context
-def revert(context: CommandContext, illrequest_id: int, userid: str | None, *, as_json: bool) -> None:
-    """Revert a request (REQREV)."""
-    _tell(_act(context, userid, service.revert, illrequest_id), as_json=as_json)
+def _add_action(action: Action, name: str, description: str) -> None:
+    """Add the command of an action, with the options that its row in the table of actions calls for."""
+
+    def do(
+        context: CommandContext,
+        illrequest_id: int,
+        userid: str | None,
+        *,
+        as_json: bool = False,
+        yes: bool = False,
+        **choices: str | None,
+    ) -> None:
+        if action.is_dangerous and not yes:
+            raise click.UsageError(f"Request {illrequest_id} would be gone for good. Add --yes to confirm.")
+        _known_supplier(context, choices.get(Choice.SUPPLIER))
+        after = _act(context, userid, FUNCTIONS[action.method], illrequest_id, **choices)
+        if action.status is None:
+            click.echo(f"Request {illrequest_id} is deleted.")
+        else:  # read again, for MariaDB has stamped the row
+            _tell(context.database.transact(koha_requests.get, after.illrequest_id), as_json=as_json)
+
+    command: _Command = pass_context(do)
+    if action.is_dangerous:
+        command = click.option("--yes", is_flag=True, help="Yes, do it.")(command)
+    if action.status is not None:
+        command = json_option(command)
+    if action.asks_for is not None:
+        command = _CHOICES[action.asks_for](command)
+    requests.command(name, help=description)(id_argument(as_option(command)))
 
 
-@requests.command()
-@id_argument
-@click.option("--alias", "status_alias", help="Status alias to give it at once.")
-@as_option
-@json_option
-@pass_context
-def complete(
-    context: CommandContext,
-    illrequest_id: int,
-    status_alias: str | None,
-    userid: str | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Mark a request completed (COMP)."""
-    completed = _act(context, userid, service.mark_completed, illrequest_id, status_alias=status_alias)
-    _tell(completed, as_json=as_json)
+for _action in ACTIONS.values():
+    if _action.command is not None:
+        _add_action(_action, *_action.command)
 
 
 @requests.command()
@@ -291,39 +301,6 @@ def complete(
 def cancel(context: CommandContext, illrequest_id: int, userid: str | None, *, as_json: bool) -> None:
     """Ask for a NEW request to be cancelled, as its patron can (CANCREQ)."""
     _tell(_act(context, userid, patron_actions.ask_to_cancel, illrequest_id), as_json=as_json)
-
-
-@requests.command("switch-provider")
-@id_argument
-@click.option("--supplier", "supplier_backend", help="The configured backend that is to supply it.")
-@as_option
-@json_option
-@pass_context
-def switch_provider(
-    context: CommandContext,
-    illrequest_id: int,
-    supplier_backend: str | None,
-    userid: str | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Begin a request anew for another supplier; the old one is reverted."""
-    _known_supplier(context, supplier_backend)
-    made = _act(context, userid, creation.switch_provider, illrequest_id, supplier_backend=supplier_backend)
-    _tell(made, as_json=as_json)
-
-
-@requests.command()
-@id_argument
-@click.option("--yes", is_flag=True, help="Yes, delete it.")
-@as_option
-@pass_context
-def delete(context: CommandContext, illrequest_id: int, userid: str | None, *, yes: bool) -> None:
-    """Delete a request with its attributes and comments."""
-    if not yes:
-        raise click.UsageError(f"Request {illrequest_id} would be gone for good. Add --yes if that is meant.")
-    _act(context, userid, service.delete, illrequest_id)
-    click.echo(f"Request {illrequest_id} is deleted.")
 
 
 @requests.command()

@@ -1,7 +1,9 @@
-"""Two people who edit the same thing: what the second is told before anything of the first is overwritten."""
+"""Two people who edit the same request: what the second one sees before anything of the first is overwritten."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from koha_ill_sidecar.errors import RequestError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,17 +17,17 @@ class Difference:
 
     @property
     def is_yours_untouched(self) -> bool:
-        """Whoever has the form has not changed this value, so that nothing of theirs is lost with the new one."""
+        """Whether the form still has the old value, so that taking over the new one loses nothing."""
         return self.yours == self.was
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConcurrentChange:
     """
-    Nothing was written.
+    What somebody else changed while a form was open.
 
     Attributes:
-        now: The values as they are.
+        now: All values as they are now.
     """
 
     differences: tuple[Difference, ...]
@@ -33,17 +35,25 @@ class ConcurrentChange:
 
     @property
     def taken(self) -> dict[str, str]:
-        """The new values of what the form's owner has not touched."""
+        """The new values of what was not edited in the form."""
         return {one.name: one.now for one in self.differences if one.is_yours_untouched}
+
+
+class RequestChanged(RequestError):
+    """The request is no longer as it was shown to the person who acts; nothing was written."""
+
+    def __init__(self, illrequest_id: int, change: ConcurrentChange) -> None:
+        self.change = change
+        super().__init__(f"Request {illrequest_id} has changed since it was shown. Look at it again.")
 
 
 def compare(
     *, seen: Mapping[str, str], now: Mapping[str, str], yours: Mapping[str, str]
 ) -> ConcurrentChange | None:
     """
-    Compare what a form showed with what there is; None if it is the same.
+    Compare what a form showed with what there is now; None if it is the same.
 
-    An absent value is an empty one, and how lines end does not matter (browsers send both CR and LF).
+    A missing value counts as an empty one. How lines end does not matter, since browsers send both CR and LF.
     """
     differences = tuple(
         Difference(name=name, was=_of(seen, name), now=_of(now, name), yours=_of(yours, name))

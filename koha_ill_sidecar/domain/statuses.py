@@ -1,20 +1,19 @@
 """
-The status graph: which statuses there are, and which action leads to which.
+The status graph: which statuses there are, and which can follow which.
 
-In Koha an entry of the graph is a status and at the same time the action that leads to it. Two entries of the
-generic backend, MIG and EDITITEM, and the core's KILL are actions only and never stored.
+In Koha an entry of the graph is a status and at the same time the action that leads to it
+(:mod:`koha_ill_sidecar.domain.actions`). Two entries of the generic backend, MIG and EDITITEM, and the core's KILL are
+actions only and never stored.
 
 Source: Koha, Koha/ILL/Request.pm _core_status_graph and _status_graph_union, Koha/ILL/Backend/Standard.pm
 status_graph.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
-
-from koha_ill_sidecar.errors import ActionNotAllowed
 
 
 class Status(StrEnum):
@@ -33,22 +32,7 @@ class Status(StrEnum):
 
 
 WAITING_FOR_STAFF = (Status.CANCREQ, Status.UNAUTH, Status.NEW, Status.QUEUED, Status.REQREV)
-"""Statuses in which it is for the desk to do something; the most urgent first."""
-
-
-class Action(StrEnum):
-    """What can be done to a request; the value is Koha's name of the method."""
-
-    CREATE = "create"
-    CONFIRM = "confirm"
-    PLACE_WITH_PARTNERS = "generic_confirm"
-    REVERT = "cancel"
-    MARK_COMPLETED = "mark_completed"
-    DELETE = "delete"
-    CHECK_OUT = "check_out"
-    CHECK_IN = "check_in"
-    SWITCH_PROVIDER = "migrate"
-    EDIT_ITEM = "edititem"
+"""Statuses in which staff have to act; the most urgent first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,106 +41,47 @@ class StatusNode:
 
     id: str
     name: str  # label of the status; empty for an action that leaves none
-    button: str = ""  # label of the button; empty: no button
-    method: str | None = None
     prev_actions: tuple[str, ...] = ()
     next_actions: tuple[str, ...] = ()
-    needs_preferences: frozenset[str] = frozenset()
-    needs_permissions: frozenset[str] = frozenset()
-    needs_biblio: bool = False
 
-
-CIRCULATE = "circulate_remaining_permissions"
 
 INCOMPLETE_EXCEPT = frozenset({Status.COMP, "GENCOMP"})
 """A request in any other status is not yet complete. Source: Koha, Koha/ILL/Requests.pm search_incomplete."""
 
 _CORE = (
-    StatusNode(
-        id="NEW",
-        name="New request",
-        button="New request",
-        method="create",
-        next_actions=("REQ", "GENREQ", "KILL"),
-    ),
+    StatusNode(id="NEW", name="New request", next_actions=("REQ", "GENREQ", "KILL")),
     StatusNode(
         id="REQ",
         name="Requested",
-        button="Confirm request",
-        method="confirm",
         prev_actions=("NEW", "REQREV", "QUEUED", "CANCREQ"),
         next_actions=("REQREV", "COMP", "CHK"),
     ),
     StatusNode(
         id="GENREQ",
         name="Requested from partners",
-        button="Place request with partners",
-        method="generic_confirm",
         prev_actions=("NEW", "REQREV"),
         next_actions=("COMP", "CHK"),
     ),
     StatusNode(
-        id="REQREV",
-        name="Request reverted",
-        button="Revert request",
-        method="cancel",
-        prev_actions=("REQ",),
-        next_actions=("REQ", "GENREQ", "KILL"),
+        id="REQREV", name="Request reverted", prev_actions=("REQ",), next_actions=("REQ", "GENREQ", "KILL")
     ),
     StatusNode(id="QUEUED", name="Queued request", next_actions=("REQ", "KILL")),
     StatusNode(
         id="CANCREQ", name="Cancellation requested", prev_actions=("NEW",), next_actions=("KILL", "REQ")
     ),
-    StatusNode(
-        id="COMP",
-        name="Completed",
-        button="Mark completed",
-        method="mark_completed",
-        prev_actions=("REQ",),
-        next_actions=("CHK",),
-    ),
-    StatusNode(
-        id="KILL",
-        name="",
-        button="Delete request",
-        method="delete",
-        prev_actions=("QUEUED", "REQREV", "NEW", "CANCREQ"),
-    ),
-    StatusNode(
-        id="CHK",
-        name="Checked out",
-        button="Check out",
-        method="check_out",
-        prev_actions=("REQ", "GENREQ", "COMP"),
-        needs_preferences=frozenset({"CirculateILL"}),
-        needs_permissions=frozenset({CIRCULATE}),
-        needs_biblio=True,
-    ),
-    StatusNode(
-        id="RET",
-        name="Returned to library",
-        button="Check in",
-        method="check_in",
-        prev_actions=("CHK",),
-        next_actions=("COMP",),
-    ),
+    StatusNode(id="COMP", name="Completed", prev_actions=("REQ",), next_actions=("CHK",)),
+    StatusNode(id="KILL", name="", prev_actions=("QUEUED", "REQREV", "NEW", "CANCREQ")),
+    StatusNode(id="CHK", name="Checked out", prev_actions=("REQ", "GENREQ", "COMP")),
+    StatusNode(id="RET", name="Returned to library", prev_actions=("CHK",), next_actions=("COMP",)),
 )
 
 _GENERIC = (
     StatusNode(
         id="MIG",
         name="Switched provider",
-        button="Switch provider",
-        method="migrate",
         prev_actions=("NEW", "REQ", "GENREQ", "REQREV", "QUEUED", "CANCREQ"),
     ),
-    StatusNode(
-        id="EDITITEM",
-        name="Edited item metadata",
-        button="Edit item metadata",
-        method="edititem",
-        prev_actions=("NEW",),
-    ),
+    StatusNode(id="EDITITEM", name="Edited item metadata", prev_actions=("NEW",)),
 )
 
 _UNAUTHENTICATED = StatusNode(id="UNAUTH", name="Unauthenticated", next_actions=("REQ", "GENREQ", "KILL"))
@@ -230,51 +155,6 @@ def status_graph(
     if not is_generic:
         return graph
     return graph.union((*_GENERIC, _UNAUTHENTICATED) if has_unauthenticated else _GENERIC)
-
-
-def available_actions(
-    graph: StatusGraph,
-    status: str | None,
-    *,
-    preferences: Collection[str],
-    permissions: Collection[str],
-    has_biblio: bool,
-) -> tuple[StatusNode, ...]:
-    """
-    Return the actions that may be offered now, in the graph's order.
-
-    Args:
-        preferences: Names of the preferences that are on.
-        permissions: Sub-permissions that the acting person has, such as ``circulate_remaining_permissions``.
-    """
-    return tuple(
-        node
-        for node in graph.next_nodes(status)
-        if node.method is not None
-        and node.needs_preferences <= set(preferences)
-        and node.needs_permissions <= set(permissions)
-        and (has_biblio or not node.needs_biblio)
-    )
-
-
-def require_action(
-    action: Action, *, illrequest_id: int, status: str | None, available: Iterable[StatusNode]
-) -> None:
-    """
-    Let an action pass if it is among the available ones.
-
-    Raises:
-        ActionNotAllowed: It is not; the error lists those that are.
-    """
-    methods = tuple(node.method for node in available if node.method is not None)
-    if action in methods:
-        return
-    choice = ", ".join(methods) or "none"
-    raise ActionNotAllowed(
-        f"Request {illrequest_id} has the status {status or 'unknown'}, from which there is no {action}. "
-        f"Allowed now: {choice}.",
-        allowed=methods,
-    )
 
 
 def is_open(status: str | None) -> bool:

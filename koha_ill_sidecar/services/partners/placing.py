@@ -8,17 +8,18 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS
 from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode, RenderedNotice, letter_edit_url
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.statuses import Action, Status
+from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import NoticeError, RequestRefused
 from koha_ill_sidecar.services.notices.rendering import render_notice
 from koha_ill_sidecar.services.people.addresses import library_addresses
 from koha_ill_sidecar.services.requests import validation
-from koha_ill_sidecar.services.requests.ids import shown_id
-from koha_ill_sidecar.services.requests.snapshots import snapshot
+from koha_ill_sidecar.services.requests.header import shown_id
+from koha_ill_sidecar.services.requests.snapshots import Version, lock, snapshot
 from koha_ill_sidecar.services.requests.statuses import require, set_status
 from koha_ill_sidecar.storage.koha import attributes, patrons, requests
 from koha_ill_sidecar.storage.koha.installed import KohaVersion
@@ -132,7 +133,7 @@ def form(tx: Transaction, illrequest_id: int, actor: Actor) -> PartnersForm:
         RequestNotFound: There is no such request.
     """
     ill_request = requests.get(tx, illrequest_id)
-    require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
+    require(tx, ill_request, actions.PLACE_WITH_PARTNERS)
     proposed, problem = None, None
     try:
         proposed = draft(tx, illrequest_id, actor=actor)
@@ -158,6 +159,7 @@ def preview(
     illrequest_id: int,
     actor: Actor,
     *,
+    version: Version | None = None,
     borrowernumbers: Sequence[int],
     subject: str,
     body: str,
@@ -165,8 +167,8 @@ def preview(
     """
     Return the messages that :func:`place_with_partners` would send now; raises what that raises, and sends nothing.
     """
-    ill_request = requests.get(tx, illrequest_id)
-    require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
+    ill_request = lock(tx, illrequest_id, version)
+    require(tx, ill_request, actions.PLACE_WITH_PARTNERS)
     messages = _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
     return PartnersPreview(
         ill_request=ill_request, shown_id=shown_id(tx, ill_request), messages=tuple(messages)
@@ -178,6 +180,7 @@ def place_with_partners(
     illrequest_id: int,
     actor: Actor,
     *,
+    version: Version | None = None,
     borrowernumbers: Sequence[int],
     subject: str,
     body: str,
@@ -193,11 +196,12 @@ def place_with_partners(
 
     Raises:
         ActionNotAllowed: The request's status does not allow it.
+        RequestChanged: The request is not as *version* has it.
         RequestNotFound: There is no such request.
         RequestRefused: no_target_email, no_library_email, invalid_partner, empty_message.
     """
-    ill_request = requests.get_for_update(tx, illrequest_id)
-    require(tx, ill_request, Action.PLACE_WITH_PARTNERS)
+    ill_request = lock(tx, illrequest_id, version)
+    require(tx, ill_request, actions.PLACE_WITH_PARTNERS)
     messages = _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
     placed = set_status(tx, ill_request, Status.GENREQ, actor)
     partner_enquiries.close(tx, illrequest_id, status=Status.GENREQ)

@@ -1,35 +1,34 @@
-"""
-What an action would do to a request, and what it has done.
-
-What is done to a request, :mod:`koha_ill_sidecar.services.requests.lifecycle` does.
-"""
+"""What each action does, and what it would do now."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.domain import actions
+from koha_ill_sidecar.domain.actions import Action, Choice
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
-from koha_ill_sidecar.domain.statuses import Action, Status, StatusNode
 from koha_ill_sidecar.errors import ActionNotAllowed
+from koha_ill_sidecar.services.requests import creation, lifecycle
 from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContext, load_header
-from koha_ill_sidecar.services.requests.ids import shown_id
-from koha_ill_sidecar.services.requests.overview import status_of
 from koha_ill_sidecar.services.requests.snapshots import snapshot
 from koha_ill_sidecar.services.requests.statuses import graph_of
-from koha_ill_sidecar.storage.koha import attributes, authorised_values, requests
+from koha_ill_sidecar.storage.koha import attributes, authorised_values
 from koha_ill_sidecar.storage.koha.authorised_values import AuthorisedValue
 from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.transaction import Transaction
 
-_AFTER: Mapping[str, Status | None] = {
-    Action.CONFIRM: Status.REQ,
-    Action.REVERT: Status.REQREV,
-    Action.MARK_COMPLETED: Status.COMP,
-    Action.SWITCH_PROVIDER: Status.REQREV,
-    Action.DELETE: None,
+FUNCTIONS: Mapping[str, Callable[..., ILLRequest]] = {
+    actions.CONFIRM.method: lifecycle.confirm,
+    actions.REVERT.method: lifecycle.revert,
+    actions.MARK_COMPLETED.method: lifecycle.mark_completed,
+    actions.DELETE.method: lifecycle.delete,
+    actions.SWITCH_PROVIDER.method: creation.switch_provider,
 }
-"""The status in which an action leaves a request."""
+"""
+The function of each action that needs no page of its own, by method.
+
+All are called alike: ``(tx, illrequest_id, actor, *, version=None)``, and with what the action asks for
+(:class:`Choice`) as a keyword. They return the request to go on with.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,16 +37,17 @@ class ActionPreview:
     What an action would do now.
 
     Attributes:
-        title: Of the wanted item: of an article its own; empty where none is known.
-        after: What the status is called afterwards; empty: the request is gone.
-        is_logged: Whether Koha's log is told.
-        seen: What the request must still be like when it is done.
-        open_enquiries: Partners that were asked and have not answered.
+        title: Title of the wanted item, of an article its own; empty where none is known.
+        after: Name of the status afterwards; empty: the request is gone.
+        is_logged: Whether Koha logs it.
+        version: What the request must still be like when the action is done.
+        open_enquiries: Number of partners that were asked and have not answered.
+        comments: Number of comments that are deleted with the request.
         aliases: The site's own statuses to choose from.
     """
 
     header: RequestHeader
-    node: StatusNode
+    action: Action
     title: str
     after: str
     is_logged: bool
@@ -57,28 +57,8 @@ class ActionPreview:
     aliases: Sequence[AuthorisedValue]
 
 
-ActionFunction: TypeAlias = Callable[[Transaction, int, Actor], ILLRequest | None]
-"""Does an action; gives the request that one goes on with, or nothing if it was deleted."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ActionResult:
-    """
-    What an action led to.
-
-    Attributes:
-        number: Of the request that it was done to, with its library's prefix.
-        ill_request: The one to go on with, which may be another; nothing if it was deleted.
-    """
-
-    shown_id: str
-    ill_request: ILLRequest | None
-    new_shown_id: str
-    status: str
-
-
 def preview_action(
-    tx: Transaction, illrequest_id: int, method: str, workplace: StaffContext
+    tx: Transaction, illrequest_id: int, action: Action, context: StaffContext
 ) -> ActionPreview:
     """
     Return what an action would do; thirteen queries at most.
@@ -87,43 +67,25 @@ def preview_action(
         ActionNotAllowed: The status does not allow it.
         RequestNotFound: There is no such request.
     """
-    top = load_header(tx, illrequest_id, workplace)
-    node = next((node for node in top.actions if node.method == method), None)
-    if node is None or method not in _AFTER:
-        raise ActionNotAllowed(f"There is no {method} now.", allowed=top.methods)
-    after = _AFTER[method]
-    asked = partner_enquiries.find_for_request(tx, illrequest_id)
-    seen = snapshot(tx, top.ill_request, status=top.status)
+    header = load_header(tx, illrequest_id, context)
+    ill_request = header.ill_request
+    if action not in header.actions:
+        raise ActionNotAllowed(f"There is no {action.method} now.", allowed=header.methods)
+    enquiries = partner_enquiries.find_for_request(tx, illrequest_id)
+    version = snapshot(tx, ill_request, status=header.status)
     values = values_by_type(attributes.find(tx, illrequest_id))
+    asks_for_alias = action.asks_for is Choice.STATUS_ALIAS
+    category = tx.koha.status_alias_category
     return ActionPreview(
-        header=top,
-        node=node,
+        header=header,
+        action=action,
         title=values.get("article_title") or values.get("title", ""),
-        after=graph_of(tx.koha, top.ill_request).name(after) if after else "",
-        is_logged=after is not None and tx.preferences.flag("IllLog"),
-        version=seen,
-        open_enquiries=sum(enquiry.closed_at is None for enquiry in asked),
-        comments=int(seen["comments"]) if method == Action.DELETE else 0,
-        aliases=_aliases(tx, top.ill_request) if method == Action.MARK_COMPLETED else (),
+        after=graph_of(tx.koha, ill_request).name(action.status),
+        is_logged=action.status is not None and tx.preferences.flag("IllLog"),
+        version=version,
+        open_enquiries=sum(enquiry.closed_at is None for enquiry in enquiries),
+        comments=int(version["comments"]) if action.status is None else 0,
+        aliases=authorised_values.find(tx, category, branchcode=ill_request.branchcode)
+        if asks_for_alias
+        else (),
     )
-
-
-def perform(tx: Transaction, illrequest_id: int, run: ActionFunction, actor: Actor) -> ActionResult:
-    """
-    Do an action and tell what is so now; what *run* raises is passed on.
-
-    Raises:
-        RequestNotFound: There is no such request.
-    """
-    number = shown_id(tx, requests.get(tx, illrequest_id))
-    after = run(tx, illrequest_id, actor)
-    return ActionResult(
-        shown_id=number,
-        ill_request=after,
-        new_shown_id=shown_id(tx, after) if after else "",
-        status=status_of(tx, after) if after else "",
-    )
-
-
-def _aliases(tx: Transaction, ill_request: ILLRequest) -> Sequence[AuthorisedValue]:
-    return authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from koha_ill_sidecar.config.settings import LimitMethod, RequestLimit
+from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.attributes import (
     LABELS,
@@ -20,10 +21,11 @@ from koha_ill_sidecar.domain.attributes import (
 )
 from koha_ill_sidecar.domain.limits import LimitOf, ReachedLimit, is_exceeded
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
-from koha_ill_sidecar.domain.statuses import Action, Status
+from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.records import add_record
+from koha_ill_sidecar.services.requests.snapshots import Version, lock
 from koha_ill_sidecar.services.requests.statuses import UNAUTHENTICATED_SINCE, require, set_status
 from koha_ill_sidecar.storage.koha import action_logs, attributes, patrons, requests, statistics
 from koha_ill_sidecar.storage.koha.patrons import Patron
@@ -118,21 +120,30 @@ def create(tx: Transaction, new: NewRequest, actor: Actor) -> ILLRequest:
 
 
 def switch_provider(
-    tx: Transaction, illrequest_id: int, actor: Actor, *, supplier_backend: str | None = None
+    tx: Transaction,
+    illrequest_id: int,
+    actor: Actor,
+    *,
+    version: Version | None = None,
+    supplier_backend: str | None = None,
 ) -> ILLRequest:
     """
-    Begin the request anew for another supplier: a new request takes over the item, the old one is reverted.
+    Create a request again for another supplier: the new one takes over the item, the old one is reverted.
 
-    The new one is NEW, with neither the record nor the notes, comments and batch of the old; limits do not count.
+    The new one is NEW, without the record, notes, comments and batch of the old one; limits do not apply.
+
+    Returns:
+        The new request.
 
     Raises:
         ActionNotAllowed: The old request's status does not allow it.
+        RequestChanged: The old request is not as *version* has it.
         RequestNotFound: There is no such request.
 
     Source: Koha, Koha/ILL/Backend/Standard.pm migrate.
     """
-    original = requests.get_for_update(tx, illrequest_id)
-    require(tx, original, Action.SWITCH_PROVIDER)
+    original = lock(tx, illrequest_id, version)
+    require(tx, original, actions.SWITCH_PROVIDER)
     known = values_by_type(attributes.find(tx, illrequest_id))
     ill_request = _insert(
         tx,
@@ -149,8 +160,7 @@ def switch_provider(
     attributes.add(tx, ill_request, {**copied, MIGRATED_FROM: str(illrequest_id)})
     if supplier_backend is not None:
         sidecar_requests.set_supplier_backend(tx, ill_request.illrequest_id, supplier_backend)
-    requests.update(tx, illrequest_id, orderid=None)
-    set_status(tx, replace(original, orderid=None), Status.REQREV, actor)
+    set_status(tx, original, Status.REQREV, actor, orderid=None)
     history.add(tx, illrequest_id, "migrated", actor=actor, detail={"to": ill_request.illrequest_id})
     return requests.get(tx, ill_request.illrequest_id)
 

@@ -13,7 +13,7 @@ from koha_ill_sidecar.services.people import patron_search as patron_quick_searc
 from koha_ill_sidecar.services.people.patron_search import MAX_RESULTS, PatronMatch, visible_library
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.creation import Visitor
-from koha_ill_sidecar.services.requests.ids import shown_id
+from koha_ill_sidecar.services.requests.header import shown_id
 from koha_ill_sidecar.services.requests.lifecycle import RequestEdit
 from koha_ill_sidecar.services.requests.statuses import graph_of
 from koha_ill_sidecar.storage.koha import (

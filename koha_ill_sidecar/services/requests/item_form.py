@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.domain.attributes import label
 from koha_ill_sidecar.domain.item_form import KEPT, ItemEntry, entry_of
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_line_ends
-from koha_ill_sidecar.domain.statuses import Action
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests import validation
-from koha_ill_sidecar.services.requests.ids import shown_id
+from koha_ill_sidecar.services.requests.header import shown_id
 from koha_ill_sidecar.services.requests.statuses import require
 from koha_ill_sidecar.storage.koha import attributes, requests
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -55,7 +55,7 @@ def form(tx: Transaction, illrequest_id: int) -> ItemForm:
         RequestNotFound: There is no such request.
     """
     ill_request = requests.get(tx, illrequest_id)
-    require(tx, ill_request, Action.EDIT_ITEM)
+    require(tx, ill_request, actions.EDIT_ITEM)
     values = _shown(tx, illrequest_id)
     return ItemForm(
         ill_request=ill_request,
@@ -79,7 +79,7 @@ def save(
         RequestNotFound: There is no such request.
         RequestRefused: As :func:`koha_ill_sidecar.services.requests.lifecycle.edit_item`.
     """
-    require(tx, requests.get_for_update(tx, illrequest_id), Action.EDIT_ITEM)
+    require(tx, requests.get_for_update(tx, illrequest_id), actions.EDIT_ITEM)
     stored = values_by_type(attributes.find(tx, illrequest_id))
     now = {key: value for key, value in stored.items() if key not in KEPT}
     typed = {key: one_line_ends(value) for key, value in {"type": entry.type, **entry.stored}.items()}

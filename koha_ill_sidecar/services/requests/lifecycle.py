@@ -1,26 +1,27 @@
 """
 What staff do to a request, with exactly Koha's effects.
 
-Every function that takes a number locks the row first, so that two who act at once act one after the other, and the
-second sees what the first did.
+Every function that takes an ID locks the row first: two people who act at the same time act one after the other, and
+the second sees what the first did. A *version* makes sure that the request still is as it was shown.
 
 Source: Koha, ill/ill-requests.pl, Koha/ILL/Request.pm, Koha/ILL/Backend/Standard.pm.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypedDict, Unpack
 
 from sqlalchemy import func
 
+from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.attributes import LABELS
 from koha_ill_sidecar.domain.notices import NoticeOutcome
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.statuses import Action, Status
+from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.notices.sending import send_patron_notice
 from koha_ill_sidecar.services.requests import validation
+from koha_ill_sidecar.services.requests.snapshots import Version, lock
 from koha_ill_sidecar.services.requests.statuses import require, set_status, set_status_alias
 from koha_ill_sidecar.storage.koha import attributes, comments, patrons, requests, statistics
 from koha_ill_sidecar.storage.koha.comments import Comment
@@ -117,7 +118,7 @@ def edit_item(tx: Transaction, illrequest_id: int, values: Mapping[str, str], ac
     Source: Koha, Koha/ILL/Backend/Standard.pm edititem.
     """
     ill_request = requests.get_for_update(tx, illrequest_id)
-    require(tx, ill_request, Action.EDIT_ITEM)
+    require(tx, ill_request, actions.EDIT_ITEM)
     for key in values:
         if key not in LABELS:
             validation.attribute_key(key)
@@ -136,52 +137,62 @@ def edit_item(tx: Transaction, illrequest_id: int, values: Mapping[str, str], ac
     return requests.get(tx, illrequest_id)
 
 
-def confirm(tx: Transaction, illrequest_id: int, actor: Actor) -> ILLRequest:
+def confirm(
+    tx: Transaction, illrequest_id: int, actor: Actor, *, version: Version | None = None
+) -> ILLRequest:
     """
-    Confirm a request: it is REQ, and its own number is its order number.
+    Confirm a request: it is REQ, and its own ID is its order ID.
+
+    Returns:
+        The request as it is now, but for ``updated``: MariaDB has stamped it.
 
     Raises:
         ActionNotAllowed: Its status does not allow it.
+        RequestChanged: It is not as *version* has it.
         RequestNotFound: There is no such request.
 
     Source: Koha, Koha/ILL/Backend/Standard.pm confirm.
     """
-    ill_request = requests.get_for_update(tx, illrequest_id)
-    require(tx, ill_request, Action.CONFIRM)
-    return _with_order(tx, ill_request, str(illrequest_id), Status.REQ, actor)
+    ill_request = lock(tx, illrequest_id, version)
+    require(tx, ill_request, actions.CONFIRM)
+    return set_status(tx, ill_request, Status.REQ, actor, orderid=str(illrequest_id))
 
 
-def revert(tx: Transaction, illrequest_id: int, actor: Actor) -> ILLRequest:
+def revert(
+    tx: Transaction, illrequest_id: int, actor: Actor, *, version: Version | None = None
+) -> ILLRequest:
     """
-    Revert a request: it is REQREV and has no order number any more.
+    Revert a request: it is REQREV and has no order ID any more.
 
-    Raises:
-        ActionNotAllowed: Its status does not allow it.
-        RequestNotFound: There is no such request.
+    Returns and raises as :func:`confirm`.
 
     Source: Koha, Koha/ILL/Backend/Standard.pm cancel.
     """
-    ill_request = requests.get_for_update(tx, illrequest_id)
-    require(tx, ill_request, Action.REVERT)
-    return _with_order(tx, ill_request, None, Status.REQREV, actor)
+    ill_request = lock(tx, illrequest_id, version)
+    require(tx, ill_request, actions.REVERT)
+    return set_status(tx, ill_request, Status.REQREV, actor, orderid=None)
 
 
 def mark_completed(
-    tx: Transaction, illrequest_id: int, actor: Actor, *, status_alias: str | None = None
+    tx: Transaction,
+    illrequest_id: int,
+    actor: Actor,
+    *,
+    version: Version | None = None,
+    status_alias: str | None = None,
 ) -> ILLRequest:
     """
     Mark a request completed today.
 
     Args:
-        status_alias: One of the site's own statuses to give it at once (Koha asks for it from 25.11, bug 39917).
+        status_alias: One of the site's own statuses to set at once.
 
     Raises:
-        ActionNotAllowed: Its status does not allow it.
-        RequestNotFound: There is no such request.
         RequestRefused: The site has no such alias (unknown_status_alias).
+        ActionNotAllowed, RequestChanged, RequestNotFound: As :func:`confirm`.
     """
-    ill_request = requests.get_for_update(tx, illrequest_id)
-    require(tx, ill_request, Action.MARK_COMPLETED)
+    ill_request = lock(tx, illrequest_id, version)
+    require(tx, ill_request, actions.MARK_COMPLETED)
     return complete(tx, ill_request, actor, status_alias=status_alias)
 
 
@@ -189,10 +200,10 @@ def complete(
     tx: Transaction, ill_request: ILLRequest, actor: Actor, *, status_alias: str | None = None
 ) -> ILLRequest:
     """
-    Complete a request whether or not the graph leads there: status, date, count.
+    Complete a request whether or not the graph leads there: status, date, statistics.
 
     Args:
-        ill_request: The row as it is, locked by the caller.
+        ill_request: The row as it stands, locked by the caller.
 
     Source: Koha, Koha/ILL/Request.pm mark_completed.
     """
@@ -211,27 +222,32 @@ def complete(
     return requests.get(tx, ill_request.illrequest_id)
 
 
-def delete(tx: Transaction, illrequest_id: int, actor: Actor) -> None:
+def delete(
+    tx: Transaction, illrequest_id: int, actor: Actor, *, version: Version | None = None
+) -> ILLRequest:
     """
-    Delete a request with its attributes and comments; its record and the log rows stay, and nobody is told.
+    Delete a request with its attributes and comments; its record and the log rows stay, and no notice is sent.
 
-    Whoever calls this has asked for confirmation.
+    The caller has asked for confirmation.
+
+    Returns:
+        The request as it was.
 
     Raises:
-        ActionNotAllowed: Its status does not allow it.
-        RequestNotFound: There is no such request.
+        ActionNotAllowed, RequestChanged, RequestNotFound: As :func:`confirm`.
     """
-    ill_request = requests.get_for_update(tx, illrequest_id)
-    require(tx, ill_request, Action.DELETE)
+    ill_request = lock(tx, illrequest_id, version)
+    require(tx, ill_request, actions.DELETE)
     requests.delete(tx, illrequest_id)
     sidecar_requests.forget(tx, illrequest_id)
     partner_enquiries.forget(tx, illrequest_id)
     history.add(tx, illrequest_id, "deleted", actor=actor, detail={"status": ill_request.status})
+    return ill_request
 
 
 def change_status_alias(tx: Transaction, illrequest_id: int, alias: str | None, actor: Actor) -> ILLRequest:
     """
-    Return a request one of the site's own statuses, or take it away with None.
+    Set one of the site's own statuses, or clear it with None.
 
     Raises:
         RequestNotFound: There is no such request.
@@ -275,15 +291,22 @@ def add_comment(
 
 
 def send_notice(
-    tx: Transaction, illrequest_id: int, notice_code: str, actor: Actor, *, additional_text: str = ""
+    tx: Transaction,
+    illrequest_id: int,
+    notice_code: str,
+    actor: Actor,
+    *,
+    version: Version | None = None,
+    additional_text: str = "",
 ) -> NoticeOutcome:
     """
     Queue a notice for the patron, by the transports that they chose for it.
 
     Raises:
+        RequestChanged: The request is not as *version* has it.
         RequestNotFound: There is no such request.
     """
-    ill_request = requests.get(tx, illrequest_id)
+    ill_request = lock(tx, illrequest_id, version) if version is not None else requests.get(tx, illrequest_id)
     return send_patron_notice(tx, ill_request, notice_code, actor, additional_text=additional_text)
 
 
@@ -291,14 +314,6 @@ def list_comments(tx: Transaction, illrequest_id: int) -> list[Comment]:
     """Return the comments on a request, oldest first; raises RequestNotFound."""
     requests.get(tx, illrequest_id)
     return comments.find(tx, illrequest_id)
-
-
-def _with_order(
-    tx: Transaction, ill_request: ILLRequest, orderid: str | None, status: Status, actor: Actor
-) -> ILLRequest:
-    requests.update(tx, ill_request.illrequest_id, orderid=orderid)
-    set_status(tx, replace(ill_request, orderid=orderid), status, actor)
-    return requests.get(tx, ill_request.illrequest_id)
 
 
 def _exists(tx: Transaction, name: str, value: object) -> bool:

@@ -12,7 +12,7 @@ from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
 from koha_ill_sidecar.services.request_index import search
 from koha_ill_sidecar.services.request_index.search import FoundRequests
 from koha_ill_sidecar.services.requests import validation
-from koha_ill_sidecar.services.requests.ids import shown_id
+from koha_ill_sidecar.services.requests.header import shown_id
 from koha_ill_sidecar.services.requests.statuses import generic_graph, graph_of
 from koha_ill_sidecar.storage.koha import authorised_values, batches, request_list
 from koha_ill_sidecar.storage.koha.request_list import ListedRow

@@ -12,7 +12,7 @@ from koha_ill_sidecar.services.people import patron_search
 from koha_ill_sidecar.services.people.patron_search import PatronMatch
 from koha_ill_sidecar.services.requests import creation
 from koha_ill_sidecar.services.requests.creation import NewRequest
-from koha_ill_sidecar.services.requests.ids import shown_id
+from koha_ill_sidecar.services.requests.header import shown_id
 from koha_ill_sidecar.services.requests.statuses import graph_of
 from koha_ill_sidecar.storage.koha import attributes, earlier_requests, patrons
 from koha_ill_sidecar.storage.koha.patrons import Patron

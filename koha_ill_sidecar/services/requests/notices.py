@@ -38,7 +38,7 @@ def preview_notice(
     tx: Transaction,
     illrequest_id: int,
     notice_code: str,
-    workplace: StaffContext,
+    context: StaffContext,
     *,
     additional_text: str = "",
 ) -> NoticePage:
@@ -48,7 +48,7 @@ def preview_notice(
     Raises:
         RequestNotFound: There is no such request.
     """
-    top = load_header(tx, illrequest_id, workplace)
+    top = load_header(tx, illrequest_id, context)
     ill_request = top.ill_request
     patron = patrons.find_card(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
     addresses = {}
@@ -61,7 +61,7 @@ def preview_notice(
         name=top.notice_names.get(notice_code, notice_code),
         previous=last_sent(tx, illrequest_id, notice_code),
         preview=preview_patron_notice(
-            tx, ill_request, notice_code, workplace.actor, additional_text=additional_text
+            tx, ill_request, notice_code, context.actor, additional_text=additional_text
         ),
         patron=patron,
         recipients=addresses,

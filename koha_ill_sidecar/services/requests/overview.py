@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
 from koha_ill_sidecar.services.notices.metadata import metadata
-from koha_ill_sidecar.services.requests.ids import shown_id
-from koha_ill_sidecar.services.requests.statuses import available_actions, graph_of
-from koha_ill_sidecar.storage.koha import attributes, authorised_values, comments, patrons, requests
+from koha_ill_sidecar.services.requests.header import shown_id
+from koha_ill_sidecar.services.requests.statuses import available_actions, status_of
+from koha_ill_sidecar.storage.koha import attributes, comments, patrons, requests
 from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
@@ -44,19 +44,5 @@ def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
         attributes=attributes.find(tx, illrequest_id),
         comments=comments.count(tx, illrequest_id).count,
         enquiries=partner_enquiries.find_for_request(tx, illrequest_id),
-        actions=[node.method for node in available_actions(tx, ill_request) if node.method],
+        actions=[action.method for action in available_actions(tx, ill_request)],
     )
-
-
-def status_of(tx: Transaction, ill_request: ILLRequest) -> str:
-    """
-    Return the status as Koha's page shows it; a query if it has an alias.
-
-    Source: Koha, koha-tmpl/.../modules/ill/ill-requests.tt.
-    """
-    if ill_request.status_alias is not None:
-        visible = authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)
-        for alias in visible:
-            if alias.authorised_value == ill_request.status_alias:
-                return alias.lib
-    return graph_of(tx.koha, ill_request).name(ill_request.status)

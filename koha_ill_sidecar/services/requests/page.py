@@ -121,11 +121,11 @@ class RequestPage:
 
 
 def load_page(
-    tx: Transaction, illrequest_id: int, workplace: StaffContext, section: Section = NEWEST
+    tx: Transaction, illrequest_id: int, context: StaffContext, section: Section = NEWEST
 ) -> RequestPage:
     """Return a request with all that staff see of it; sixteen queries at most. Raises RequestNotFound."""
     ill_request = requests.get(tx, illrequest_id)
-    top = header_of(tx, ill_request, workplace)
+    top = header_of(tx, ill_request, context)
     known = attributes.find(tx, illrequest_id)
     values = values_by_type(known)
     patron = patrons.find_card(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
@@ -137,7 +137,7 @@ def load_page(
     written = comments.find_newest(
         tx, illrequest_id, limit=_MOST_COMMENTS + 1, before=section.comments_before
     )
-    messages, others = _messages(tx, top, enquiries, workplace, before=section.messages_before)
+    messages, others = _messages(tx, top, enquiries, context, before=section.messages_before)
     received = receipts.find_excerpts(tx, illrequest_id, limit=_MOST_RECEIPTS + 1, body_bytes=_BODY_BYTES)
     return RequestPage(
         header=top,
@@ -188,7 +188,7 @@ def _messages(
     tx: Transaction,
     top: RequestHeader,
     enquiries: Sequence[PartnerEnquiry],
-    workplace: StaffContext,
+    context: StaffContext,
     *,
     before: int | None,
 ) -> tuple[list[Message], list[Message]]:
@@ -207,11 +207,11 @@ def _messages(
             own |= {number for number in queued.values() if isinstance(number, int)}
     wanted = sorted((number for number in own if before is None or number < before), reverse=True)
     known = (
-        listing.find_by_ids(tx, wanted[: _MOST_MESSAGES + 1], oldest_seconds=workplace.oldest_seconds)
+        listing.find_by_ids(tx, wanted[: _MOST_MESSAGES + 1], oldest_seconds=context.oldest_seconds)
         if wanted
         else []
     )
-    others = _messages_of_patron(tx, top.ill_request, workplace) if before is None else []
+    others = _messages_of_patron(tx, top.ill_request, context) if before is None else []
     names = top.notice_names
 
     def named(entries: Sequence[QueueEntry]) -> list[Message]:
@@ -223,9 +223,7 @@ def _messages(
     return named(known), named([entry for entry in others if entry.message_id not in own])
 
 
-def _messages_of_patron(
-    tx: Transaction, ill_request: ILLRequest, workplace: StaffContext
-) -> list[QueueEntry]:
+def _messages_of_patron(tx: Transaction, ill_request: ILLRequest, context: StaffContext) -> list[QueueEntry]:
     if ill_request.borrowernumber is None:
         return []
     found = listing.find(
@@ -233,7 +231,7 @@ def _messages_of_patron(
         Selection(
             progress=list(DeliveryProgress),
             borrowernumber=ill_request.borrowernumber,
-            oldest_seconds=workplace.oldest_seconds,
+            oldest_seconds=context.oldest_seconds,
         ),
         limit=_MOST_OTHER_MESSAGES,
     )

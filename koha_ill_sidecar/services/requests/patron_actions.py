@@ -26,7 +26,7 @@ def ask_to_cancel(tx: Transaction, illrequest_id: int, actor: Actor) -> ILLReque
     """
     ill_request = requests.get_for_update(tx, illrequest_id)
     if ill_request.status != Status.NEW:
-        allowed = [node.method for node in available_actions(tx, ill_request) if node.method]
+        allowed = [action.method for action in available_actions(tx, ill_request)]
         raise ActionNotAllowed(
             f"Request {illrequest_id} has the status {ill_request.status}; a cancellation can be asked for while it is "
             f"NEW. Staff can do now: {', '.join(allowed) or 'nothing'}.",

@@ -37,7 +37,7 @@ class MetadataPage:
     item: Mapping[str, str]
 
 
-def read_log(tx: Transaction, illrequest_id: int, workplace: StaffContext, page: int = 1) -> LogPage:
+def read_log(tx: Transaction, illrequest_id: int, context: StaffContext, page: int = 1) -> LogPage:
     """
     Return a page of the log of a request, Koha's and ours; eleven queries at most.
 
@@ -51,7 +51,7 @@ def read_log(tx: Transaction, illrequest_id: int, workplace: StaffContext, page:
     pages = max(1, -(-len(entries) // _LOG_ENTRIES))
     page = min(max(page, 1), pages)
     return LogPage(
-        header=load_header(tx, illrequest_id, workplace),
+        header=load_header(tx, illrequest_id, context),
         entries=entries[(page - 1) * _LOG_ENTRIES : page * _LOG_ENTRIES],
         page=page,
         pages=pages,
@@ -59,9 +59,9 @@ def read_log(tx: Transaction, illrequest_id: int, workplace: StaffContext, page:
     )
 
 
-def read_metadata(tx: Transaction, illrequest_id: int, workplace: StaffContext) -> MetadataPage:
+def read_metadata(tx: Transaction, illrequest_id: int, context: StaffContext) -> MetadataPage:
     """Return what is known of the wanted item. Raises RequestNotFound."""
     return MetadataPage(
-        header=load_header(tx, illrequest_id, workplace),
+        header=load_header(tx, illrequest_id, context),
         item=metadata.metadata(tx, illrequest_id),
     )

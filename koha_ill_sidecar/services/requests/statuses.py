@@ -5,19 +5,20 @@ Source: Koha, Koha/ILL/Request.pm status and status_alias.
 """
 
 import logging
-from collections.abc import Collection
 from dataclasses import replace
+from typing import TypedDict, Unpack
 
-from koha_ill_sidecar.domain import statuses
+from koha_ill_sidecar.domain import actions
+from koha_ill_sidecar.domain.actions import Action
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.statuses import Action, Status, StatusGraph, StatusNode, status_graph
+from koha_ill_sidecar.domain.statuses import Status, StatusGraph, status_graph
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.notices.sending import send_staff_notice
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.storage.direct import batch
-from koha_ill_sidecar.storage.koha import action_logs, requests
+from koha_ill_sidecar.storage.koha import action_logs, authorised_values, requests
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha, KohaVersion
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
@@ -49,32 +50,41 @@ def _graph(koha: InstalledKoha, *, is_generic: bool) -> StatusGraph:
     )
 
 
-def available_actions(
-    tx: Transaction, ill_request: ILLRequest, *, permissions: Collection[str] = ()
-) -> tuple[StatusNode, ...]:
+def status_of(tx: Transaction, ill_request: ILLRequest) -> str:
     """
-    Return the actions that Koha would offer for a request now.
+    Return the status as Koha's page shows it, the site's own where it has one; a query if there is an alias.
 
-    Args:
-        permissions: Sub-permissions of the acting person, which only the check-out asks for.
+    Source: Koha, koha-tmpl/.../modules/ill/ill-requests.tt.
     """
-    return statuses.available_actions(
+    if ill_request.status_alias is not None:
+        visible = authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)
+        for alias in visible:
+            if alias.authorised_value == ill_request.status_alias:
+                return alias.lib
+    return graph_of(tx.koha, ill_request).name(ill_request.status)
+
+
+def available_actions(
+    tx: Transaction, ill_request: ILLRequest, actor: Actor | None = None
+) -> tuple[Action, ...]:
+    """Return the actions that Koha would offer for a request now; without an actor, those that need no permission."""
+    return actions.available_actions(
         graph_of(tx.koha, ill_request),
         ill_request.status,
-        preferences=[name for name in ("CirculateILL",) if tx.preferences.flag(name)],
-        permissions=permissions,
-        has_biblio=ill_request.biblio_id is not None,
+        preferences=[name for name in actions.PREFERENCES if tx.preferences.flag(name)],
+        permissions=actor.permissions if actor else (),
+        has_record=ill_request.biblio_id is not None,
     )
 
 
 def require(tx: Transaction, ill_request: ILLRequest, action: Action) -> None:
     """
-    Let an action pass if the status of a request allows it.
+    Do nothing if the status of a request allows an action.
 
     Raises:
         ActionNotAllowed: It does not; the error lists the actions that it does allow.
     """
-    statuses.require_action(
+    actions.require_action(
         action,
         illrequest_id=ill_request.illrequest_id,
         status=ill_request.status,
@@ -82,15 +92,24 @@ def require(tx: Transaction, ill_request: ILLRequest, action: Action) -> None:
     )
 
 
-def set_status(tx: Transaction, ill_request: ILLRequest, status: str, actor: Actor) -> ILLRequest:
+class StatusColumns(TypedDict, total=False):
+    """The columns that may change together with the status."""
+
+    orderid: str | None
+
+
+def set_status(
+    tx: Transaction, ill_request: ILLRequest, status: str, actor: Actor, **columns: Unpack[StatusColumns]
+) -> ILLRequest:
     """
     Move a request to a status, whether or not the graph leads there; its alias is cleared.
 
-    Logs the change if IllLog is on and closes enquiries at partners, unless partners are just being asked. A wish to
-    cancel is told to the library's staff, if ILLSendStaffNotices says so.
+    Logs the change if IllLog is on, and closes enquiries at partners unless partners are being asked now. The library's
+    staff get a notice of a request for cancellation, if ILLSendStaffNotices says so.
 
     Args:
-        ill_request: The row as it is, locked by the caller (``requests.get_for_update``).
+        ill_request: The row as it stands, locked by the caller (``requests.get_for_update``).
+        columns: Written in the same UPDATE.
 
     Returns:
         The request with its new status; ``updated``, which MariaDB stamped, is as it was before.
@@ -106,12 +125,12 @@ def set_status(tx: Transaction, ill_request: ILLRequest, status: str, actor: Act
             status=status,
             known=", ".join(Status),
         )
-    requests.set_status(tx, ill_request.illrequest_id, expected=ill_request.status, new=status)
-    changed = replace(ill_request, status=status, status_alias=None)
-    with batch(tx) as notes:
-        _record(notes, ill_request, changed, actor)
+    requests.set_status(tx, ill_request.illrequest_id, expected=ill_request.status, new=status, **columns)
+    changed = replace(ill_request, status=status, status_alias=None, **columns)
+    with batch(tx) as queued:
+        _record(queued, ill_request, changed, actor)
         if status != Status.GENREQ:
-            partner_enquiries.close(notes, ill_request.illrequest_id, status=status)
+            partner_enquiries.close(queued, ill_request.illrequest_id, status=status)
     if status == Status.CANCREQ:
         send_staff_notice(tx, changed, NoticeCode.REQUEST_CANCEL, actor=actor)
     return changed
@@ -119,12 +138,12 @@ def set_status(tx: Transaction, ill_request: ILLRequest, status: str, actor: Act
 
 def set_status_alias(tx: Transaction, ill_request: ILLRequest, alias: str | None, actor: Actor) -> ILLRequest:
     """
-    Return a request one of the site's own statuses, or take it away with None.
+    Set one of the site's own statuses, or clear it with None.
 
-    As in Koha, the change is logged even if the alias is the one that it had.
+    As in Koha, the change is logged even if the request has this alias already.
 
     Args:
-        ill_request: The row as it is, locked by the caller (``requests.get_for_update``).
+        ill_request: The row as it stands, locked by the caller (``requests.get_for_update``).
 
     Raises:
         RequestRefused: The site has no such alias (``unknown_status_alias``).

@@ -59,11 +59,13 @@ def add(tx: Transaction, **columns: object) -> int:
     return illrequest_id
 
 
-def set_status(tx: Transaction, illrequest_id: int, *, expected: str | None, new: str) -> None:
+def set_status(
+    tx: Transaction, illrequest_id: int, *, expected: str | None, new: str, **columns: object
+) -> None:
     """
-    Move a request from *expected* to *new* and clear its status alias.
+    Move a request from *expected* to *new*, clear its status alias, and write these columns with it.
 
-    One statement. MariaDB stamps ``updated`` itself; the other columns stay as whoever else wrote them.
+    One statement. MariaDB stamps ``updated`` itself; all other columns stay as others wrote them.
 
     Raises:
         RequestChangedMeanwhile: The request no longer has *expected*; nothing was written.
@@ -71,9 +73,9 @@ def set_status(tx: Transaction, illrequest_id: int, *, expected: str | None, new
 
     Source: Koha, Koha/ILL/Request.pm status.
     """
-    values = {"illrequest_id": illrequest_id, "expected": expected, "new": new}
+    values = {"illrequest_id": illrequest_id, "expected": expected, "new": new, **columns}
     tx.changed.add(illrequest_id)
-    if execute(tx, _UPDATE_STATUS, values).rowcount != 1:
+    if execute(tx, _update_status(tuple(columns)), values).rowcount != 1:
         found = get(tx, illrequest_id)
         raise RequestChangedMeanwhile(illrequest_id, expected=expected, found=found.status)
 
@@ -195,10 +197,14 @@ def _lock_request(koha: InstalledKoha) -> tuple[str, tuple[str, ...]]:
     return statement, names
 
 
-_UPDATE_STATUS = (
-    "UPDATE illrequests SET status = %(new)s, status_alias = NULL"
-    " WHERE illrequest_id = %(illrequest_id)s AND status <=> %(expected)s"
-)
+@functools.cache
+def _update_status(columns: tuple[str, ...]) -> str:
+    others = "".join(f", {name} = %({name})s" for name in columns)
+    return (
+        f"UPDATE illrequests SET status = %(new)s, status_alias = NULL{others}"  # noqa: S608  (our own names)
+        " WHERE illrequest_id = %(illrequest_id)s AND status <=> %(expected)s"
+    )
+
 
 _CLEAR_STALE_ALIAS = (
     "UPDATE illrequests SET status_alias = NULL"

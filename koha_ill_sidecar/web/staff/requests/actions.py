@@ -1,26 +1,23 @@
 """
-The actions of the status graph: each asks on a page of its own, which tells what will happen, and has one button.
+The actions of the status graph: each has a page that says what will happen, with one button.
 
-What an action needs more room for (partners, the item) has its pages elsewhere.
+What an action does and asks for is in :mod:`koha_ill_sidecar.domain.actions`. Actions that need more input (partners,
+the item) have pages elsewhere.
 """
-
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.snapshots import ConcurrentChange
-from koha_ill_sidecar.domain.statuses import Action
+from koha_ill_sidecar.domain import actions
+from koha_ill_sidecar.domain.actions import Action, Choice
+from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange, RequestChanged
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestChangedMeanwhile, RequestRefused
-from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.requests import creation
-from koha_ill_sidecar.services.requests import lifecycle as service
-from koha_ill_sidecar.services.requests.actions import ActionFunction, ActionResult, perform, preview_action
+from koha_ill_sidecar.services.requests.actions import FUNCTIONS, preview_action
 from koha_ill_sidecar.services.requests.header import load_header
-from koha_ill_sidecar.services.requests.snapshots import check_unchanged
+from koha_ill_sidecar.services.requests.statuses import status_of
 from koha_ill_sidecar.web.staff.requests.workplace import staff_context
 from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
@@ -31,44 +28,12 @@ from koha_ill_sidecar.web.ui.pages import page
 _KOHAS_OWN = "-"  # in the form: the backend that comes with Koha
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What the page of an action says, beside the status."""
-
-    effects: tuple[str, ...]
-    is_dangerous: bool = False
-    needs_patron: bool = False  # as the manual has it; Koha itself does not insist
-
-
-_QUESTIONS: Mapping[str, _Question] = {
-    Action.CONFIRM: _Question((N_("The request's own number becomes its order number."),), needs_patron=True),
-    Action.REVERT: _Question((N_("Its order number is taken away."),)),
-    Action.MARK_COMPLETED: _Question((N_("It counts as completed today."),), needs_patron=True),
-    Action.DELETE: _Question(
-        (
-            N_("The request is deleted with what is known of the item. This cannot be taken back."),
-            N_("Its log and its bibliographic record stay."),
-        ),
-        is_dangerous=True,
-    ),
-    Action.SWITCH_PROVIDER: _Question(
-        (
-            N_("A new request takes over the patron, the library and the details of the item."),
-            N_(
-                "The record, the notes, the comments and the batch stay with this request, which is reverted."
-            ),
-        ),
-        needs_patron=True,
-    ),
-}
-
-
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    actions = _ActionViews(runtime)
+    views = _ActionViews(runtime)
     path = "/requests/<int:illrequest_id>/actions/<method>"
-    blueprint.add_url_rule(path, "ask_action", actions.get)
-    blueprint.add_url_rule(path, "do_action", actions.post, methods=["POST"])
+    blueprint.add_url_rule(path, "ask_action", views.get)
+    blueprint.add_url_rule(path, "do_action", views.post, methods=["POST"])
 
 
 class _ActionViews:
@@ -77,69 +42,54 @@ class _ActionViews:
         self._database = runtime.database
 
     def get(self, illrequest_id: int, method: str) -> Response:
-        """Return what an action will do."""
-        return self._form(illrequest_id, method)
+        """Show what an action will do."""
+        return self._form(illrequest_id, _action(method))
 
     def post(self, illrequest_id: int, method: str) -> Response:
         """Do it."""
-        run = self._run(illrequest_id, method)
-        if run is None:
-            return self._form(illrequest_id, method, problem=_("Choose another provider."))
+        action = _action(method)
+        choices = self._choices(illrequest_id, action)
+        if choices is None:
+            return self._form(illrequest_id, action, problem=_("Choose another provider."))
         try:
-            done = self._database.transact(
-                check_unchanged,
+            after = self._database.transact(
+                FUNCTIONS[method],
                 illrequest_id,
-                forms.posted_version(),
-                lambda tx: perform(tx, illrequest_id, run, current().member),
+                current().member,
+                version=forms.posted_version(),
+                **choices,
             )
+        except RequestChanged as error:
+            return self._form(illrequest_id, action, changed=error.change)
         except (ActionNotAllowed, RequestChangedMeanwhile):
             return self._not_possible(illrequest_id)
         except RequestRefused:
-            return self._form(illrequest_id, method, problem=_("This status does not exist any more."))
-        if isinstance(done, ConcurrentChange):
-            return self._form(illrequest_id, method, changed=done)
-        return _went(method, done)
+            return self._form(illrequest_id, action, problem=_("This status does not exist any more."))
+        return self._redirect(action, illrequest_id, after)
 
-    def _run(self, illrequest_id: int, method: str) -> ActionFunction | None:
-        """Return what does an action with what the form says; nothing where the form lacks something."""
-        match method:
-            case Action.CONFIRM:
-                return service.confirm
-            case Action.REVERT:
-                return service.revert
-            case Action.DELETE:
-                return service.delete
-            case Action.MARK_COMPLETED:
-                alias = request.form.get("status_alias") or None
-                return lambda tx, number, actor: service.mark_completed(tx, number, actor, status_alias=alias)
-            case Action.SWITCH_PROVIDER:
-                return self._switch(illrequest_id)
-        raise NotFound
-
-    def _switch(self, illrequest_id: int) -> ActionFunction | None:
-        header = self._database.transact(load_header, illrequest_id, staff_context(self._runtime))
-        given = request.form.get("supplier", "")
-        supplier = None if given == _KOHAS_OWN else given
-        if supplier not in header.suppliers:
-            return None
-        return lambda tx, number, actor: creation.switch_provider(
-            tx, number, actor, supplier_backend=supplier
-        )
+    def _choices(self, illrequest_id: int, action: Action) -> dict[str, str | None] | None:
+        """Return what the form says for what the action asks for; None if it has to be chosen again."""
+        match action.asks_for:
+            case Choice.STATUS_ALIAS:
+                return {Choice.STATUS_ALIAS: request.form.get("status_alias") or None}
+            case Choice.SUPPLIER:
+                header = self._database.transact(load_header, illrequest_id, staff_context(self._runtime))
+                pressed = request.form.get("supplier", "")
+                supplier = None if pressed == _KOHAS_OWN else pressed
+                return {Choice.SUPPLIER: supplier} if supplier in header.suppliers else None
+        return {}
 
     def _form(
         self,
         illrequest_id: int,
-        method: str,
+        action: Action,
         *,
         problem: str = "",
         changed: ConcurrentChange | None = None,
     ) -> Response:
-        question = _QUESTIONS.get(method)
-        if question is None:
-            raise NotFound
         try:
             preview = self._database.transact(
-                preview_action, illrequest_id, method, staff_context(self._runtime)
+                preview_action, illrequest_id, action, staff_context(self._runtime)
             )
         except ActionNotAllowed:
             return self._not_possible(illrequest_id, changed)
@@ -149,7 +99,7 @@ class _ActionViews:
             errors.status,
             preview=preview,
             header=preview.header,
-            question=question,
+            action=action,
             kohas_own=_KOHAS_OWN,
             errors=errors,
             seen=forms.seen_since(preview.version, changed),
@@ -159,19 +109,29 @@ class _ActionViews:
         header = self._database.transact(load_header, illrequest_id, staff_context(self._runtime))
         return page("staff/requests/not_possible.html", 409, header=header, changed=changed)
 
+    def _redirect(self, action: Action, illrequest_id: int, after: ILLRequest) -> Response:
+        """Say what was done, and show the request that it goes on with."""
+        prefix = self._database.site.id_prefix(after.branchcode)  # a new request has the old one's library
+        shown_id = f"{prefix}{illrequest_id}"
+        if action is actions.DELETE:
+            flash.flash("done", _("Request %(number)s was deleted. No notice was queued.", number=shown_id))
+            return redirect(url_for("staff.requests"), 303)
+        if action is actions.SWITCH_PROVIDER:
+            text = _(
+                "Request %(new)s goes on with what request %(old)s asked for; that one was reverted. "
+                "No notice was queued.",
+                new=f"{prefix}{after.illrequest_id}",
+                old=shown_id,
+            )
+        else:
+            status = self._database.transact(status_of, after)
+            text = _("The status is now: %(status)s. No notice was queued.", status=_(status))
+        flash.flash("done", text)
+        return redirect(url_for("staff.request", illrequest_id=after.illrequest_id), 303)
 
-def _went(method: str, done: ActionResult) -> Response:
-    if done.ill_request is None:
-        flash.flash("done", _("Request %(number)s was deleted. No notice was queued.", number=done.shown_id))
-        return redirect(url_for("staff.requests"), 303)
-    if method == Action.SWITCH_PROVIDER:
-        text = _(
-            "Request %(new)s goes on with what request %(old)s asked for; that one was reverted. "
-            "No notice was queued.",
-            new=done.new_shown_id,
-            old=done.shown_id,
-        )
-    else:
-        text = _("The status is now: %(status)s. No notice was queued.", status=_(done.status))
-    flash.flash("done", text)
-    return redirect(url_for("staff.request", illrequest_id=done.ill_request.illrequest_id), 303)
+
+def _action(method: str) -> Action:
+    action = actions.ACTIONS.get(method)
+    if action is None or not action.has_question:
+        raise NotFound
+    return action

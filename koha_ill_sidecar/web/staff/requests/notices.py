@@ -14,13 +14,12 @@ from koha_ill_sidecar.domain.notices import (
     NotQueuedReason,
     RenderedNotice,
 )
-from koha_ill_sidecar.domain.snapshots import ConcurrentChange
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange, RequestChanged
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.header import SENDABLE
 from koha_ill_sidecar.services.requests.notices import preview_notice
-from koha_ill_sidecar.services.requests.snapshots import check_unchanged
 from koha_ill_sidecar.web.staff.requests.workplace import staff_context
 from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
@@ -70,15 +69,17 @@ class _NoticeViews:
             return self._form(illrequest_id, code, problem=_("Say what is new with the request."))
         if code not in SENDABLE:
             raise NotFound
-        actor = current().member
-        outcome = self._database.transact(
-            check_unchanged,
-            illrequest_id,
-            forms.posted_version(),
-            lambda tx: service.send_notice(tx, illrequest_id, code, actor, additional_text=text),
-        )
-        if isinstance(outcome, ConcurrentChange):
-            return self._form(illrequest_id, code, additional_text=text, changed=outcome)
+        try:
+            outcome = self._database.transact(
+                service.send_notice,
+                illrequest_id,
+                code,
+                current().member,
+                version=forms.posted_version(),
+                additional_text=text,
+            )
+        except RequestChanged as error:
+            return self._form(illrequest_id, code, additional_text=text, changed=error.change)
         _tell(outcome)
         return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
 

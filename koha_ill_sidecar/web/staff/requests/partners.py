@@ -7,13 +7,12 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.duplicates import folded
-from koha_ill_sidecar.domain.snapshots import ConcurrentChange
+from koha_ill_sidecar.domain.snapshots import RequestChanged
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.partners.placing import Partner, PartnerMessage, PartnersForm
-from koha_ill_sidecar.services.requests.snapshots import check_unchanged
 from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.forms import FormErrors
@@ -81,51 +80,38 @@ class _PartnerViews:
         if errors.status != 200:
             return _page(self._known(illrequest_id), typed, errors)
         try:
-            outcome = (self._send if wanted == "send" else self._preview)(illrequest_id, typed)
+            return (self._send if wanted == "send" else self._preview)(illrequest_id, typed)
         except RequestRefused as error:
             return _page(self._known(illrequest_id), typed, _refusal(error))
-        if isinstance(outcome, ConcurrentChange):
-            return _page(self._known(illrequest_id), typed, FormErrors(changed=outcome))
-        return outcome
+        except RequestChanged as error:
+            return _page(self._known(illrequest_id), typed, FormErrors(changed=error.change))
 
     def _known(self, illrequest_id: int) -> PartnersForm:
         return self._database.transact(placing.form, illrequest_id, current().member)
 
-    def _preview(self, illrequest_id: int, typed: _FormData) -> Response | ConcurrentChange:
+    def _preview(self, illrequest_id: int, typed: _FormData) -> Response:
         shown = self._database.transact(
-            check_unchanged,
+            placing.preview,
             illrequest_id,
-            forms.posted_version(),
-            lambda tx: placing.preview(
-                tx,
-                illrequest_id,
-                current().member,
-                borrowernumbers=typed.chosen,
-                subject=typed.subject,
-                body=typed.body,
-            ),
+            current().member,
+            version=forms.posted_version(),
+            borrowernumbers=typed.chosen,
+            subject=typed.subject,
+            body=typed.body,
         )
-        if isinstance(shown, ConcurrentChange):
-            return shown
         seen = forms.version_fields(forms.posted_version())
         return page("staff/requests/partners_preview.html", typed=typed, shown=shown, seen=seen)
 
-    def _send(self, illrequest_id: int, typed: _FormData) -> Response | ConcurrentChange:
+    def _send(self, illrequest_id: int, typed: _FormData) -> Response:
         placed = self._database.transact(
-            check_unchanged,
+            placing.place_with_partners,
             illrequest_id,
-            forms.posted_version(),
-            lambda tx: placing.place_with_partners(
-                tx,
-                illrequest_id,
-                current().member,
-                borrowernumbers=typed.chosen,
-                subject=typed.subject,
-                body=typed.body,
-            ),
+            current().member,
+            version=forms.posted_version(),
+            borrowernumbers=typed.chosen,
+            subject=typed.subject,
+            body=typed.body,
         )
-        if isinstance(placed, ConcurrentChange):
-            return placed
         flash.flash("done", _sent(placed.messages))
         return redirect(forms.endpoint_url(illrequest_id), 303)
 

@@ -10,7 +10,6 @@ def staff_context(runtime: Runtime) -> StaffContext:
     settings, member = runtime.settings, current().member
     return StaffContext(
         actor=member,
-        permissions=member.permissions,
         suppliers=[name for name, backend in settings.backends.items() if backend.enabled],
         oldest_seconds=settings.delivery.ignore_older_than.total_seconds(),
     )

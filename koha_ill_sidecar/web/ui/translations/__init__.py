@@ -151,8 +151,7 @@ def write(catalogue: Catalog, path: Path) -> None:
 def _labels() -> Iterator[str]:
     """Yield what statuses, actions, fields and types are called: the pages say it as the domain has it."""
     graph = statuses.status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
-    for node in graph.nodes.values():
-        yield from (label for label in (node.name, node.button) if label)
+    yield from (node.name for node in graph.nodes.values() if node.name)
     yield from (kind.label for kind in attributes.MaterialType)
     yield from (status.label for status in ReportedStatus)
     yield from (template.name for template in notice_templates() if template.lang == DEFAULT_LANG)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import pytest
 from office import Office
@@ -75,6 +76,21 @@ def test_a_page_says_what_it_is_about(clara: Desk, office: Office) -> None:
     page = clara.get(f"/requests/{bare}/actions/delete").text
     assert "<dt>Title</dt>" not in page
     assert "<dt>Patron</dt>" not in page
+
+
+def test_confirming_takes_thirteen_statements_and_reads_the_request_once(
+    clara: Desk, office: Office, queries: Callable[[], AbstractContextManager[list[str]]]
+) -> None:
+    number = office.request()
+    address = f"/requests/{number}/actions/confirm"
+    form = seen_in(clara.get(address).text)
+
+    with queries() as sent:
+        clara.post(address, form)
+
+    assert len(sent) <= 13
+    assert sum("FROM illrequests" in one for one in sent) == 1
+    assert office.status(number) == "REQ"
 
 
 def test_asking_changes_nothing(clara: Desk, office: Office) -> None:
