@@ -27,7 +27,7 @@ from benchmarks.harness import (
     percentile,
     settings_for,
 )
-from koha_ill_sidecar.backends.callback_formats import CanonicalFormat
+from koha_ill_sidecar.backends.http.callback_formats import CanonicalFormat
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
 from koha_ill_sidecar.services.callbacks.receiving import Callback, read_callback, receive

@@ -6,7 +6,7 @@ from typing import IO
 
 import click
 
-from koha_ill_sidecar.backends.callback_formats import CallbackFormat, callback_format
+from koha_ill_sidecar.backends.http.callback_formats import CallbackFormat, callback_format
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from conftest import KohaDatabase
 from factories import make_request
-from koha_ill_sidecar.backends.callback_formats import callback_format
+from koha_ill_sidecar.backends.http.callback_formats import callback_format
 from koha_ill_sidecar.config.settings import (
     Authentication,
     BackendCallbackSettings,

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from koha_ill_sidecar.backends.callback_formats import callback_format
+from koha_ill_sidecar.backends.http.callback_formats import callback_format
 from koha_ill_sidecar.config.settings import BackendCallbackSettings, BackendSettings
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.callbacks import (

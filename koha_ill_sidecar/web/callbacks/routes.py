@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from koha_ill_sidecar.backends.callback_formats import CallbackFormat, callback_format
+from koha_ill_sidecar.backends.http.callback_formats import CallbackFormat, callback_format
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.callbacks import Verdict

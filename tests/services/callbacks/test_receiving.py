@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from cast import PAT_WITHOUT_EMAIL, SAM
 from factories import make_request
-from koha_ill_sidecar.backends.callback_formats import CanonicalFormat, callback_format
+from koha_ill_sidecar.backends.http.callback_formats import CanonicalFormat, callback_format
 from koha_ill_sidecar.config.settings import CallbackMapping
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.notices import MESSAGE_NAMES

@@ -11,7 +11,7 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.backends.callback_formats import callback_format
+from koha_ill_sidecar.backends.http.callback_formats import callback_format
 from koha_ill_sidecar.config.settings import BackendCallbackSettings
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.attributes import MaterialType

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koha_ill_sidecar.backends.callback_formats import callback_format
+from koha_ill_sidecar.backends.http.callback_formats import callback_format
 from koha_ill_sidecar.config.settings import CallbackMapping
 from koha_ill_sidecar.domain.status_reports import Cost, ReportedStatus, StatusReport
 from koha_ill_sidecar.errors import ConfigurationError, InvalidReport, NotStrictJSON
