@@ -37,7 +37,7 @@ how to mend it.
 
 from collections.abc import Sequence
 
-from koha_ill_sidecar.messages import LazyMessage, lazy
+from koha_ill_sidecar.messages import LazyMessage, in_english, lazy
 
 
 class SidecarError(Exception):
@@ -167,12 +167,14 @@ class PermanentDeliveryFailure(DeliveryError):
     The mail server refused, and would refuse again.
 
     Attributes:
+        reason: What happened: our message, and what the server said.
         role: What the refused address is for, where it was an address: to or from.
     """
 
-    def __init__(self, message: str, *, role: str | None = None) -> None:
+    def __init__(self, *reason: LazyMessage | str, role: str | None = None) -> None:
+        self.reason = reason
         self.role = role
-        super().__init__(message)
+        super().__init__(in_english(reason))
 
 
 class TemporaryDeliveryFailure(DeliveryError):
@@ -180,12 +182,14 @@ class TemporaryDeliveryFailure(DeliveryError):
     The mail server could not be reached or asked us to come again later.
 
     Attributes:
-        in_doubt: The message went out whole, but the answer did not come: it may have been delivered.
+        reason: What happened: our message, and what the server said.
+        in_doubt: The message was sent whole, but no answer came: it may have been delivered.
     """
 
-    def __init__(self, message: str, *, in_doubt: bool = False) -> None:
+    def __init__(self, *reason: LazyMessage | str, in_doubt: bool = False) -> None:
+        self.reason = reason
         self.in_doubt = in_doubt
-        super().__init__(message)
+        super().__init__(in_english(reason))
 
 
 class NoticeError(SidecarError):

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from cast import SAM
 from koha_ill_sidecar.config.settings import DatabaseSettings, DeliverySettings, KohaSettings, Settings
 from koha_ill_sidecar.delivery.smtp import Mailer
+from koha_ill_sidecar.messages import from_stored, in_english
 from koha_ill_sidecar.services.delivery.dispatcher import Dispatcher
 from koha_ill_sidecar.storage.database import Database
 
@@ -57,6 +58,10 @@ class Queue:
     def delivery(self, message_id: int) -> dict[str, Any]:
         """Return our row of a message; nothing where there is none."""
         return self._one("SELECT * FROM ill_sidecar_deliveries WHERE message_id = :number", message_id)
+
+    def reason(self, message_id: int) -> str:
+        """Return why a message was not sent, in English."""
+        return in_english(from_stored(self.delivery(message_id)["last_error"]))
 
     def status(self, message_id: int) -> tuple[str, str]:
         """Return status and failure code."""

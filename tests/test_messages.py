@@ -3,7 +3,7 @@
 import pytest
 
 from koha_ill_sidecar.errors import RequestRefused
-from koha_ill_sidecar.messages import LazyMessage, lazy, literal
+from koha_ill_sidecar.messages import LazyMessage, from_stored, in_english, lazy, literal, to_stored
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,26 @@ def test_a_refusal_says_the_same_to_programs_and_people() -> None:
     error = RequestRefused("invalid_branch", "There is no library “%(library)s”.", library="%s")
 
     assert str(error) == str(error.message) == "There is no library “%s”."
+
+
+MESSAGE = lazy("%(share)s %% refused: %(why)s.", share="5", why=lazy("“%(word)s” is spam", word="賞"))
+
+
+def test_what_is_stored_is_read_again() -> None:
+    text = (MESSAGE, '550 "no" [such] \\ user', lazy("Given up by hand."))
+
+    assert from_stored(to_stored(text)) == text
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["Given up after 3 attempts.", "[Errno 111] Connection refused", '["x", 1]', "[[1, 2]]", "{}x", "7"],
+)
+def test_the_plain_text_of_an_earlier_version_stays(stored: str) -> None:
+    assert from_stored(stored) == (stored,)
+
+
+def test_in_english_messages_and_other_texts_stand_one_after_the_other() -> None:
+    assert in_english([lazy("Refused:"), "550 no"]) == "Refused: 550 no"
+    assert from_stored(None) == ()
+    assert in_english(()) == ""

@@ -7,6 +7,7 @@ import click
 
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
+from koha_ill_sidecar.messages import in_english
 from koha_ill_sidecar.services.delivery import messages as service
 from koha_ill_sidecar.services.delivery.dispatcher import message_id_domain
 from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry
@@ -80,7 +81,7 @@ def list_command(
         newest=None if everything else newest,
     )
     entries = context.database.transact(service.find_entries, wanted, context.settings.delivery, limit=limit)
-    print_listing([dataclasses.asdict(entry) for entry in entries], _COLUMNS, as_json=as_json)
+    print_listing([_row(entry) for entry in entries], _COLUMNS, as_json=as_json)
 
 
 @queue.command("show")
@@ -165,9 +166,13 @@ def _each(
         click.echo(f"Message {number} {done}.")
 
 
+def _row(entry: QueueEntry) -> dict[str, object]:
+    return dataclasses.asdict(entry) | {"last_error": in_english(entry.last_error) or None}
+
+
 def _details(tx: Transaction, message_id: int, context: CommandContext) -> dict[str, object]:
     found = service.details(tx, message_id, context.settings.delivery)
-    return dataclasses.asdict(found.entry) | {
+    return _row(found.entry) | {
         "illrequest_id": found.illrequest_id,
         "recipients": list(found.recipients),
         "content": found.content,

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from koha_ill_sidecar.config.settings import SmtpSettings, SSLMode
-from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import PermanentDeliveryFailure, TemporaryDeliveryFailure
+from koha_ill_sidecar.messages import LazyMessage, MixedText, in_english, lazy
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Mailer:
         self._unreachable_seconds = unreachable_seconds
         self._lock = threading.Lock()
         self._idle: dict[SmtpSettings, list[_Connection]] = {}
-        self._unreachable: dict[SmtpSettings, tuple[float, str]] = {}
+        self._unreachable: dict[SmtpSettings, tuple[float, MixedText]] = {}
 
     def send(self, server: SmtpSettings, envelope: Envelope, octets: bytes) -> Receipt:
         """
@@ -128,7 +128,7 @@ class Mailer:
             try:
                 return connection.deliver(envelope, octets)
             except _HungUp as error:
-                raise TemporaryDeliveryFailure(str(error)) from error
+                raise TemporaryDeliveryFailure(*error.reason) from error
 
     def check(self, server: SmtpSettings) -> None:
         """Connect, encrypt and log in as a mail would, and hang up; raises TemporaryDeliveryFailure."""
@@ -158,13 +158,13 @@ class Mailer:
             return idle.pop() if idle else None
 
     def _connect(self, server: SmtpSettings) -> "_Connection":
-        until, reason = self._unreachable.get(server, (0.0, ""))
+        until, reason = self._unreachable.get(server, (0.0, ()))
         if time.monotonic() < until:
-            raise TemporaryDeliveryFailure(reason)
+            raise TemporaryDeliveryFailure(*reason)
         try:
             connection = _Connection(server)
         except TemporaryDeliveryFailure as error:
-            self._unreachable[server] = (time.monotonic() + self._unreachable_seconds, str(error))
+            self._unreachable[server] = (time.monotonic() + self._unreachable_seconds, error.reason)
             logger.warning("mail server unreachable", extra={"host": server.host, "port": server.port})
             raise
         self._unreachable.pop(server, None)
@@ -188,6 +188,10 @@ Answers = Iterator[tuple[int, bytes]]
 class _HungUp(Exception):
     """The server had closed the connection before it saw any of the text: nothing was delivered."""
 
+    def __init__(self, *reason: LazyMessage | str) -> None:
+        self.reason = reason
+        super().__init__(in_english(reason))
+
 
 class _Connection:
     """One session with a server, ready for a mail."""
@@ -200,7 +204,7 @@ class _Connection:
             self._smtp = self._open()
         except (OSError, UnicodeError) as error:  # every error of smtplib and ssl is an OSError
             raise TemporaryDeliveryFailure(
-                f"{self._say(delivery_reasons.NO_CONNECTION)} {_explained(error)}"
+                lazy("No connection to the mail server %(server)s:", server=self._where), _explained(error)
             ) from error
 
     @property
@@ -270,7 +274,10 @@ class _Connection:
         if envelope.needs_smtputf8:
             if not self._smtp.has_extn("smtputf8"):
                 raise PermanentDeliveryFailure(
-                    self._say(delivery_reasons.NO_OTHER_SCRIPTS),
+                    lazy(
+                        "The mail server %(server)s cannot send to or from addresses in other scripts (SMTPUTF8).",
+                        server=self._where,
+                    ),
                     role="to"
                     if any(not recipient.isascii() for recipient in envelope.recipients)
                     else "from",
@@ -282,7 +289,8 @@ class _Connection:
         code, answer = next(answers)
         if code != _OK:
             self._abandon(answers)
-            raise self._failure(code, answer, delivery_reasons.SENDER_REFUSED)
+            refusal = lazy("The mail server %(server)s refused the sender:", server=self._where)
+            raise _failure(code, answer, refusal)
 
     def _hear_recipients(self, answers: Answers, envelope: Envelope) -> list[Refusal]:
         heard = ((recipient, *next(answers)) for recipient in envelope.recipients)
@@ -296,7 +304,7 @@ class _Connection:
         code, answer = next(answers)
         if code != _GO_AHEAD:
             self._reset()
-            raise self._failure(code, answer, delivery_reasons.MAIL_REFUSED)
+            raise self._mail_refused(code, answer)
 
     def _answers(self, commands: Sequence[str]) -> Answers:
         """
@@ -311,7 +319,10 @@ class _Connection:
             code, answer = self._ask(line)
             if code == _CLOSING:
                 self._smtp.close()
-                raise _HungUp(f"{self._say(delivery_reasons.CLOSED)} {code} {_readable(answer)}")
+                raise _HungUp(
+                    lazy("The mail server %(server)s closed the session:", server=self._where),
+                    f"{code} {_readable(answer)}",
+                )
             yield code, answer
 
     def _abandon(self, answers: Answers) -> None:
@@ -330,13 +341,14 @@ class _Connection:
         except OSError as error:
             self._smtp.close()
             raise TemporaryDeliveryFailure(
-                f"{self._say(delivery_reasons.IN_DOUBT)} {_explained(error)}",
+                lazy("The mail server %(server)s did not say whether it took the mail:", server=self._where),
+                _explained(error),
                 in_doubt=True,
             ) from error
         if code != _OK:
             if code == _CLOSING:
                 self._smtp.close()
-            raise self._failure(code, answer, delivery_reasons.MAIL_REFUSED)
+            raise self._mail_refused(code, answer)
 
     def _ask(self, line: bytes) -> tuple[int, bytes]:
         try:
@@ -348,9 +360,14 @@ class _Connection:
             # smtplib wraps a time-out like any other error; then nobody knows whether a new session would fare better.
             if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
                 raise TemporaryDeliveryFailure(
-                    self._say(delivery_reasons.NO_ANSWER, seconds=f"{self.server.timeout.total_seconds():g}")
+                    lazy(
+                        "The mail server %(server)s did not answer in %(seconds)s s.",
+                        server=self._where,
+                        seconds=f"{self.server.timeout.total_seconds():g}",
+                    )
                 ) from error
-            raise _HungUp(f"{self._say(delivery_reasons.BROKEN_OFF)} {_explained(error)}") from error
+            broken_off = lazy("The mail server %(server)s broke off:", server=self._where)
+            raise _HungUp(broken_off, _explained(error)) from error
 
     def _reset(self) -> None:
         """Make the session ready for another mail; where that fails it is closed."""
@@ -361,16 +378,10 @@ class _Connection:
         if code != _OK:
             self._smtp.close()
 
-    def _say(self, text: str, **values: str) -> str:
-        return text % {"server": self._where, **values}
-
-    def _failure(
-        self, code: int, answer: bytes, refusal: str
-    ) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:
-        text = f"{self._say(refusal)} {code} {_readable(answer)}"
-        if _is_temporary(code):
-            return TemporaryDeliveryFailure(text)
-        return PermanentDeliveryFailure(text)
+    def _mail_refused(self, code: int, answer: bytes) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:
+        return _failure(
+            code, answer, lazy("The mail server %(server)s refused the mail:", server=self._where)
+        )
 
 
 def _recipient_commands(envelope: Envelope) -> list[str]:
@@ -378,11 +389,21 @@ def _recipient_commands(envelope: Envelope) -> list[str]:
 
 
 def _all_refused(refused: Sequence[Refusal]) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:
-    refusals = "; ".join(map(str, refused))
-    text = f"{delivery_reasons.ALL_REFUSED} {refusals}"
+    reason = (lazy("The mail server refused:"), "; ".join(map(str, refused)))
     if any(refusal.is_temporary for refusal in refused):
-        return TemporaryDeliveryFailure(text)
-    return PermanentDeliveryFailure(text)
+        return TemporaryDeliveryFailure(*reason)
+    return PermanentDeliveryFailure(*reason)
+
+
+def _failure(
+    code: int, answer: bytes, refusal: LazyMessage
+) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:
+    said = f"{code} {_readable(answer)}"
+    return (
+        TemporaryDeliveryFailure(refusal, said)
+        if _is_temporary(code)
+        else PermanentDeliveryFailure(refusal, said)
+    )
 
 
 def _is_temporary(code: int) -> bool:

@@ -186,7 +186,7 @@ def test_message_given_up_is_tried_no_more(
         assert dispatcher.run_once().handled == 0
 
     assert queue.status(number) == ("failed", "SENDMAIL")
-    assert queue.delivery(number)["last_error"] == "Given up by hand."
+    assert queue.reason(number) == "Given up by hand."
 
 
 def test_sent_message_goes_out_again_only_when_that_is_meant(

@@ -238,7 +238,7 @@ def test_nobody_listening_is_temporary_and_not_asked_again_at_once() -> None:
         mailer.send(settings, TO_SAM, OCTETS)
     with running(MailServer()) as reachable:
         settings = replace(settings, port=reachable.port)
-        mailer._unreachable[settings] = (time.monotonic() + 0.2, "was away")
+        mailer._unreachable[settings] = (time.monotonic() + 0.2, ["was away"])
         with pytest.raises(TemporaryDeliveryFailure, match="was away"):
             mailer.send(settings, TO_SAM, OCTETS)
         time.sleep(0.25)

@@ -10,8 +10,8 @@ from datetime import datetime
 
 from koha_ill_sidecar.delivery.addresses import Address, AddressRole, read_address, read_addresses
 from koha_ill_sidecar.delivery.mail import Content, Mail, Style, StyleLink, StyleText
-from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import InvalidAddress
+from koha_ill_sidecar.messages import MixedText, lazy
 from koha_ill_sidecar.services.people.addresses import ADDRESS_COLUMNS, notice_email_address
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
@@ -24,11 +24,11 @@ class Undeliverable:
 
     Attributes:
         failure_code: As Koha's staff pages know it (Koha, C4/Letters.pm and notices tab of a patron).
-        reason: What is wrong and how to mend it.
+        reason: What is wrong and how to fix it.
     """
 
     failure_code: str
-    reason: str
+    reason: MixedText
 
 
 def compose(
@@ -66,7 +66,7 @@ def compose(
             headers=dict(_headers(message)),
         )
     except InvalidAddress as error:
-        return Undeliverable(f"INVALID_EMAIL:{error.role}", str(error))
+        return Undeliverable(f"INVALID_EMAIL:{error.role}", [str(error)])
 
 
 def content_kind(content_type: str | None) -> Content:
@@ -105,17 +105,27 @@ def _guarantors_addresses(message: OutgoingMessage, preferences: Preferences) ->
 
 def _patrons_address(message: OutgoingMessage, preferences: Preferences) -> str | Undeliverable:
     if not message.patron_found:
-        return Undeliverable("INVALID_BORNUMBER", delivery_reasons.NOBODY)
+        return Undeliverable(
+            "INVALID_BORNUMBER",
+            [lazy("There is neither an address nor a patron. Give it an address with set-address.")],
+        )
     patron = {column: getattr(message, column) for column in ADDRESS_COLUMNS}
-    return notice_email_address(patron, preferences) or Undeliverable("NO_EMAIL", delivery_reasons.NO_EMAIL)
+    return notice_email_address(patron, preferences) or Undeliverable(
+        "NO_EMAIL", [lazy("The patron has no email address. Enter one in Koha and resend it.")]
+    )
 
 
 def _mobile_address(message: OutgoingMessage) -> str | Undeliverable:
     """Koha leaves the failure code empty here; the one that it has for this says more to its staff."""
     if not message.smsalertnumber:
-        return Undeliverable("MISSING_SMS", delivery_reasons.NO_MOBILE_NUMBER)
+        return Undeliverable(
+            "MISSING_SMS", [lazy("The patron has no mobile number. Enter one in Koha and resend it.")]
+        )
     if not message.sms_domain:
-        return Undeliverable("MISSING_SMS", delivery_reasons.NO_SMS_PROVIDER)
+        return Undeliverable(
+            "MISSING_SMS",
+            [lazy("The patron has no SMS provider. Choose one in the patron's messaging preferences.")],
+        )
     return f"{message.smsalertnumber}@{message.sms_domain}"
 
 
@@ -125,7 +135,15 @@ def _sender(message: OutgoingMessage, preferences: Preferences) -> Address | Und
     )
     text = by_sms or message.from_address or message.branchemail or preferences.text("KohaAdminEmailAddress")
     if not text:
-        return Undeliverable("NO_FROM", delivery_reasons.NO_SENDER)
+        return Undeliverable(
+            "NO_FROM",
+            [
+                lazy(
+                    "Nobody to send it from: give the library an email address or set the preference"
+                    " KohaAdminEmailAddress."
+                )
+            ],
+        )
     return read_address(text, AddressRole.FROM)
 
 

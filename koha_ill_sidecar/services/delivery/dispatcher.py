@@ -28,8 +28,8 @@ from koha_ill_sidecar.config.settings import (
 from koha_ill_sidecar.delivery.koha_lock import FILE_NAME, hold_koha_lock
 from koha_ill_sidecar.delivery.mail import Mail, as_bytes
 from koha_ill_sidecar.delivery.smtp import Envelope, Mailer
-from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import DatabaseError, PermanentDeliveryFailure, TemporaryDeliveryFailure
+from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.delivery import mail_servers
 from koha_ill_sidecar.services.delivery.compose import Undeliverable, compose
 from koha_ill_sidecar.services.delivery.mail_servers import MailServers
@@ -289,7 +289,9 @@ class Dispatcher:
         except Exception:
             # Whatever is odd about one row must not stop those behind it.
             logger.exception("message not understood", extra={"message_id": attempt.message_id})
-            mail = Undeliverable("UNKNOWN_ERROR", delivery_reasons.NO_MAIL)
+            mail = Undeliverable(
+                "UNKNOWN_ERROR", [lazy("The sidecar could not make a mail of it; see its log.")]
+            )
         server = servers.for_library(message.branchcode)
         return _Ready(attempt=attempt, message=message, mail=mail, server=server)
 
@@ -336,7 +338,7 @@ class Dispatcher:
         except PermanentDeliveryFailure as failure:
             return permanently_refused(ready.attempt, mail, failure)
         except TemporaryDeliveryFailure as failure:
-            return retry_later(ready.attempt, mail, str(failure), (), self._delivery)
+            return retry_later(ready.attempt, mail, failure.reason, (), self._delivery)
         return accepted_by_server(ready.attempt, mail, receipt, self._delivery)
 
     def _still_ours(self, message_id: int) -> bool:

@@ -6,8 +6,8 @@ from koha_ill_sidecar.backoff import pause_seconds
 from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.delivery.mail import Mail
 from koha_ill_sidecar.delivery.smtp import Receipt
-from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.errors import PermanentDeliveryFailure
+from koha_ill_sidecar.messages import MixedText, lazy
 from koha_ill_sidecar.storage.message_queue.claim import Attempt, AttemptResult, DeliveryState
 
 _JITTER = 0.2  # so that what failed together, when a mail server was down, is not tried again all at once
@@ -20,9 +20,9 @@ def accepted_by_server(
     named = {address.spec for address in (*mail.to, *mail.cc)}
     refused = [refusal for refusal in receipt.refused if refusal.recipient in named]
     refusals = "; ".join(map(str, receipt.refused))
-    error = f"{delivery_reasons.SOME_REFUSED} {refusals}" if refusals else None
+    error = (lazy("Refused:"), refusals) if refusals else ()
     if any(refusal.is_temporary for refusal in refused):
-        return retry_later(attempt, mail, error or "", receipt.accepted, settings)
+        return retry_later(attempt, mail, error, receipt.accepted, settings)
     if named & {*receipt.accepted, *attempt.reached}:
         return _settled(attempt, mail, DeliveryState.SENT, error=error)
     return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=error)
@@ -31,13 +31,13 @@ def accepted_by_server(
 def permanently_refused(attempt: Attempt, mail: Mail, failure: PermanentDeliveryFailure) -> AttemptResult:
     """Decide what it means that a server will never take a mail for those who do not have it yet."""
     if attempt.reached:
-        return _settled(attempt, mail, DeliveryState.SENT, error=str(failure))
+        return _settled(attempt, mail, DeliveryState.SENT, error=failure.reason)
     code = f"INVALID_EMAIL:{failure.role}" if failure.role else "SENDMAIL"
-    return _settled(attempt, mail, DeliveryState.FAILED, failure_code=code, error=str(failure))
+    return _settled(attempt, mail, DeliveryState.FAILED, failure_code=code, error=failure.reason)
 
 
 def retry_later(
-    attempt: Attempt, mail: Mail, error: str, accepted: Sequence[str], settings: DeliverySettings
+    attempt: Attempt, mail: Mail, error: MixedText, accepted: Sequence[str], settings: DeliverySettings
 ) -> AttemptResult:
     """Decide when a mail is tried again, or that it has been tried for long enough."""
     reached = tuple(dict.fromkeys([*attempt.reached, *accepted]))
@@ -48,8 +48,7 @@ def retry_later(
         jitter=_JITTER,
     )
     if attempt.age_seconds + delay > settings.give_up_after.total_seconds():
-        tried = delivery_reasons.TRIED_FOR_LONG_ENOUGH % {"attempts": attempt.attempts}
-        given_up = f"{tried} {error}"
+        given_up = (lazy("Given up after %(attempts)s attempts.", attempts=attempt.attempts), *error)
         if reached:
             return _settled(attempt, mail, DeliveryState.SENT, error=given_up)
         return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=given_up)
@@ -73,7 +72,7 @@ def released(attempt: Attempt) -> AttemptResult:
 
 
 def _settled(
-    attempt: Attempt, mail: Mail, state: DeliveryState, *, failure_code: str = "", error: str | None = None
+    attempt: Attempt, mail: Mail, state: DeliveryState, *, failure_code: str = "", error: MixedText = ()
 ) -> AttemptResult:
     return AttemptResult(
         message_id=attempt.message_id,

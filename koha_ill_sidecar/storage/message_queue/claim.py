@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Row, TextClause, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
-from koha_ill_sidecar.domain import delivery_reasons
+from koha_ill_sidecar.messages import LazyMessage, MixedText, lazy, to_stored
 from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
@@ -27,6 +27,10 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 IN_FLIGHT = "IN_FLIGHT"
 """Failure code of a message that is being delivered."""
+
+_GIVEN_UP_REASON = to_stored([lazy("Given up by hand.")])
+GIVEN_UP_REASONS = f"('{_GIVEN_UP_REASON}', 'Given up by hand.')"
+"""Why staff gave a message up, in SQL: as stored now, and as an earlier version stored it."""
 
 _ERROR_LENGTH = 2000
 _SKIP_LOCKED_SINCE = (10, 6)  # MariaDB
@@ -163,7 +167,7 @@ class AttemptResult:
     message_id: int
     state: DeliveryState
     failure_code: str = ""
-    error: str | None = None
+    error: MixedText = ()
     to_address: str | None = None
     from_address: str | None = None
     cc_address: str | None = None
@@ -174,7 +178,7 @@ class AttemptResult:
     @property
     def is_plain_success(self) -> bool:
         """Return whether the message was sent without a remark, so that our row has nothing to add to Koha's."""
-        return self.state is DeliveryState.SENT and self.error is None
+        return self.state is DeliveryState.SENT and not self.error
 
 
 def record_result(tx: Transaction, result: AttemptResult, *, holder: str) -> bool:
@@ -217,7 +221,7 @@ def give_up(tx: Transaction, message_id: int, *, failure_code: str) -> None:
     tx.connection.execute(
         _set_status(tx.koha, "failed"), {"message_id": message_id, "failure_code": failure_code}
     )
-    tx.connection.execute(_GIVE_UP, {"message_id": message_id, "reason": delivery_reasons.GIVEN_UP})
+    tx.connection.execute(_GIVE_UP, {"message_id": message_id, "reason": _GIVEN_UP_REASON})
 
 
 def set_address(tx: Transaction, message_id: int, address: str) -> None:
@@ -291,12 +295,15 @@ _CLOSE_REMOVED = text(
 
 
 def _close_removed(tx: Transaction, message_ids: Sequence[int]) -> None:
-    tx.connection.execute(_CLOSE_REMOVED, {"message_ids": message_ids, "reason": delivery_reasons.REMOVED})
+    tx.connection.execute(
+        _CLOSE_REMOVED,
+        {"message_ids": message_ids, "reason": to_stored([lazy("It was removed from the queue.")])},
+    )
 
 
 _CLOSE_SUPERSEDED = text(
     "UPDATE ill_sidecar_deliveries d JOIN message_queue m ON m.message_id = d.message_id"
-    " SET d.last_error = IF(m.status = 'sent', NULL, REPLACE(:reason, '%(status)s', m.status)),"
+    " SET d.last_error = IF(m.status = 'sent', NULL, REPLACE(:reason, '{status}', m.status)),"
     " d.state = IF(m.status = 'sent', 'sent', 'failed'), d.settled_at = UTC_TIMESTAMP(6),"
     " d.lease_holder = NULL, d.lease_until = NULL, d.next_attempt_at = NULL"
     " WHERE d.message_id IN :message_ids"
@@ -306,7 +313,11 @@ _CLOSE_SUPERSEDED = text(
 def _close_superseded(tx: Transaction, message_ids: Sequence[int]) -> None:
     if message_ids:
         tx.connection.execute(
-            _CLOSE_SUPERSEDED, {"message_ids": message_ids, "reason": delivery_reasons.SET_IN_KOHA}
+            _CLOSE_SUPERSEDED,
+            {
+                "message_ids": message_ids,
+                "reason": to_stored([lazy("It was set to %(status)s in Koha.", status="{status}")]),
+            },
         )
 
 
@@ -418,11 +429,16 @@ _UPDATE_OURS = {
 }
 
 
+def _shortened(part: LazyMessage | str) -> LazyMessage | str:
+    # A server may say anything; only its text can be long.
+    return part[:_ERROR_LENGTH] if isinstance(part, str) else part
+
+
 def _our_values(settlement: AttemptResult, holder: str) -> dict[str, object]:
     values: dict[str, object] = {
         "message_id": settlement.message_id,
         "holder": holder,
-        "error": settlement.error[:_ERROR_LENGTH] if settlement.error else None,
+        "error": to_stored([_shortened(part) for part in settlement.error]) if settlement.error else None,
     }
     if settlement.state is DeliveryState.WAITING:
         values["reached"] = _reached_text(settlement.reached)
@@ -497,7 +513,7 @@ _REQUEUE = text(
     " ON DUPLICATE KEY UPDATE"
     " mail_message_id = IF(state = 'sent', VALUES(mail_message_id), mail_message_id),"
     " reached = IF(state = 'sent', NULL, reached),"
-    f" last_error = IF(last_error = '{delivery_reasons.GIVEN_UP}', NULL, last_error),"
+    f" last_error = IF(last_error IN {GIVEN_UP_REASONS}, NULL, last_error),"
     " attempts = 0, next_attempt_at = UTC_TIMESTAMP(6), first_attempt_at = UTC_TIMESTAMP(6), settled_at = NULL,"
     " lease_holder = NULL, lease_until = NULL, state = 'waiting'"
 )

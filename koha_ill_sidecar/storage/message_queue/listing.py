@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy import RowMapping, TextClause, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
-from koha_ill_sidecar.domain.delivery_reasons import GIVEN_UP
 from koha_ill_sidecar.errors import MessageNotFound
+from koha_ill_sidecar.messages import MixedText, from_stored
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.message_queue.claim import GIVEN_UP_REASONS
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -56,7 +57,7 @@ class QueueEntry:
     first_attempt_at: datetime | None
     last_attempt_at: datetime | None
     next_attempt_at: datetime | None
-    last_error: str | None
+    last_error: MixedText  # why it was not sent, or which recipients were refused
     lease_holder: str | None
 
 
@@ -89,7 +90,7 @@ def find(tx: Transaction, selection: Selection, *, limit: int) -> list[QueueEntr
     """Find messages, newest first; one query."""
     statement = _find(tx.koha, selection.failed_days is not None)
     rows = tx.connection.execute(statement, _values(selection, limit)).mappings()
-    return [QueueEntry(**row | {"progress": DeliveryProgress(row["progress"])}) for row in map(dict, rows)]
+    return [_entry(row) for row in rows]
 
 
 def count(tx: Transaction, selection: Selection, *, limit: int) -> int:
@@ -102,7 +103,7 @@ def find_by_ids(tx: Transaction, message_ids: Collection[int], *, oldest_seconds
     """Return messages by number, newest first; those that are gone are left out. One query."""
     values = {"message_ids": list(message_ids), "oldest_seconds": round(oldest_seconds)}
     rows = tx.connection.execute(_find_numbered(tx.koha), values).mappings()
-    return [QueueEntry(**row | {"progress": DeliveryProgress(row["progress"])}) for row in map(dict, rows)]
+    return [_entry(row) for row in rows]
 
 
 def get(tx: Transaction, message_id: int, *, oldest_seconds: float, for_update: bool = False) -> QueueEntry:
@@ -111,7 +112,12 @@ def get(tx: Transaction, message_id: int, *, oldest_seconds: float, for_update: 
     row = tx.connection.execute(_get(tx.koha, for_update), values).mappings().one_or_none()
     if row is None:
         raise MessageNotFound(message_id)
-    return QueueEntry(**dict(row) | {"progress": DeliveryProgress(row["progress"])})
+    return _entry(row)
+
+
+def _entry(row: RowMapping) -> QueueEntry:
+    read = {"progress": DeliveryProgress(row["progress"]), "last_error": from_stored(row["last_error"])}
+    return QueueEntry(**{**row, **read})
 
 
 @functools.cache
@@ -129,7 +135,7 @@ def _columns(koha: InstalledKoha) -> str:
         " WHEN m.status = 'pending' AND d.state = 'waiting' AND d.next_attempt_at > UTC_TIMESTAMP(6) THEN 'waiting'"
         " WHEN m.status = 'pending' AND d.message_id IS NULL"
         f"   AND {touched} < NOW() - INTERVAL :oldest_seconds SECOND THEN 'too old'"
-        f" WHEN m.status = 'failed' AND d.state = 'failed' AND d.last_error = '{GIVEN_UP}' THEN 'given up'"
+        f" WHEN m.status = 'failed' AND d.state = 'failed' AND d.last_error IN {GIVEN_UP_REASONS} THEN 'given up'"
         " ELSE m.status END AS progress, m.letter_code, m.message_transport_type, m.borrowernumber,"
         f" m.to_address, m.subject, m.status, {code} AS failure_code, m.time_queued,"
         " COALESCE(d.attempts, 0) AS attempts, d.mail_message_id, d.first_attempt_at, d.last_attempt_at,"

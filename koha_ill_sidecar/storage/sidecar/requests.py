@@ -19,7 +19,7 @@ from koha_ill_sidecar.domain.callbacks import Attempt, Progress
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.domain.statuses import INCOMPLETE_EXCEPT, is_open
-from koha_ill_sidecar.messages import LazyMessage, lazy, literal
+from koha_ill_sidecar.messages import LazyMessage, from_stored, lazy, literal, to_json
 from koha_ill_sidecar.storage.direct import execute, queue
 from koha_ill_sidecar.storage.koha import requests as koha_requests
 from koha_ill_sidecar.storage.request_index import queue as index_queue
@@ -295,7 +295,7 @@ def add_alert(tx: Transaction, ill_request: ILLRequest, messages: Sequence[LazyM
     key = {"b_illrequest_id": ill_request.illrequest_id}
     tx.connection.execute(_LOCK, _seen(ill_request) | {"order_id": ill_request.orderid})
     before = _parse_alerts(tx.connection.scalar(_SELECT_ALERTS, key))
-    after = list(dict.fromkeys([*map(_dump_message, before), *map(_dump_message, messages)]))
+    after = list(dict.fromkeys([*map(to_json, before), *map(to_json, messages)]))
     if len(after) > len(before):
         tx.connection.execute(_SET_ALERTS, key | {"b_attention": _join_messages(after)})
 
@@ -366,41 +366,15 @@ def _seen(ill_request: ILLRequest) -> dict[str, Any]:
     }
 
 
-def _dump_message(message: LazyMessage) -> str:
-    return strict_json.dumps(_as_json(message))
-
-
-def _as_json(message: LazyMessage) -> list[object]:
-    """Return a message as a list of its text and its values; a value that is a list is a message itself."""
-    values = {
-        name: _as_json(value) if isinstance(value, LazyMessage) else str(value)
-        for name, value in message.values.items()
-    }
-    return [message.text, values]
-
-
 def _join_messages(messages: Sequence[str]) -> str:
     """Join messages, each as JSON, and drop the oldest as long as they are too many or too long."""
     document = f"[{', '.join(messages)}]"
     if len(messages) <= MAX_ALERTS and len(document.encode()) <= _MOST_BYTES:
         return document
-    left_out = _dump_message(LEFT_OUT)
+    left_out = to_json(LEFT_OUT)
     return _join_messages([left_out, *[message for message in messages if message != left_out][1:]])
 
 
 def _parse_alerts(stored: str | None) -> tuple[LazyMessage, ...]:
-    if not stored:
-        return ()
-    if not stored.startswith("["):  # an earlier version stored plain English
-        return (literal(stored),)
-    return tuple(_parse_message(*message) for message in json.loads(stored))
-
-
-def _parse_message(text: str, values: Mapping[str, Any]) -> LazyMessage:
-    return LazyMessage(
-        text,
-        {
-            name: _parse_message(*value) if isinstance(value, list) else value
-            for name, value in values.items()
-        },
-    )
+    # An earlier version stored plain English.
+    return tuple(part if isinstance(part, LazyMessage) else literal(part) for part in from_stored(stored))

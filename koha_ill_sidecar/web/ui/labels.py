@@ -6,12 +6,11 @@ from babel import Locale, UnknownLocaleError
 from flask import Flask, g
 from markupsafe import Markup
 
-from koha_ill_sidecar.domain import delivery_reasons
 from koha_ill_sidecar.domain.actors import Interface
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, SMS
 from koha_ill_sidecar.domain.statuses import status_graph
-from koha_ill_sidecar.messages import N_
+from koha_ill_sidecar.messages import N_, LazyMessage, MixedText
 from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import translate
@@ -134,12 +133,17 @@ def spoken(lang: str) -> Markup:
 def why_not_sent(entry: QueueEntry) -> Markup:
     """Return why a message failed or waits: our text translated, a mail server's unchanged."""
     code = entry.failure_code if entry.progress is DeliveryProgress.FAILED else ""
-    return reason_text(code, entry.last_error or "")
+    return reason_text(code, entry.last_error)
 
 
-def reason_text(code: str, stored: str) -> Markup:
-    """Return what a code of Koha's and a reason of ours mean; the code only where the reason is not worded by us."""
-    reason = delivery_reasons.take_apart(stored)
-    said = [translate(one) for one in reason.ours] or ([_(_FAILURES.get(code, code))] if code else [])
-    theirs = [Markup('<span class="soft" lang="en">{}</span>').format(reason.theirs)] if reason.theirs else []
-    return Markup(" ").join([*said, *theirs])
+def reason_text(code: str, reason: MixedText) -> Markup:
+    """Return a reason of ours, and the meaning of Koha's failure code only if we have no message for it."""
+    ours = [translate(part) for part in reason if isinstance(part, LazyMessage)]
+    if not ours and code:
+        ours = [_(_FAILURES.get(code, code))]
+    theirs = [
+        Markup('<span class="soft" lang="en">{}</span>').format(part)
+        for part in reason
+        if not isinstance(part, LazyMessage)
+    ]
+    return Markup(" ").join([*ours, *theirs])

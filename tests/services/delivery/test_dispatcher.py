@@ -161,7 +161,7 @@ def test_message_that_cannot_be_sent_gets_kohas_failure_code(
 
     assert dict(report.counts) == {"failed": 1}
     assert queue.status(number) == ("failed", code)
-    assert queue.delivery(number)["last_error"]
+    assert queue.reason(number)
     assert server.caught == []
 
 
@@ -185,7 +185,7 @@ def test_temporary_failure_waits_and_is_tried_again_with_the_same_message_id(
 
     assert dict(dispatcher.run_once().counts) == {"waiting": 1}
     assert queue.status(number) == ("pending", "")
-    assert answer in queue.delivery(number)["last_error"]
+    assert answer in queue.reason(number)
     first = queue.delivery(number)["mail_message_id"]
     assert dispatcher.run_once().handled == 0, "not before its time"
 
@@ -205,7 +205,7 @@ def test_permanent_refusal_fails_with_the_servers_words(
     dispatcher.run_once()
 
     assert queue.status(number) == ("failed", "SENDMAIL")
-    assert "sam.page@example.org: 550 5.1.1 no such mailbox" in queue.delivery(number)["last_error"]
+    assert "sam.page@example.org: 550 5.1.1 no such mailbox" in queue.reason(number)
 
 
 def test_doubtful_delivery_is_repeated_with_the_same_message_id(
@@ -235,7 +235,7 @@ def test_it_is_given_up_in_the_end(
         dispatcher.run_once()
 
     assert queue.status(number) == ("failed", "SENDMAIL")
-    assert queue.delivery(number)["last_error"].startswith("Given up after 1 attempts")
+    assert queue.reason(number).startswith("Given up after 1 attempts")
 
 
 def test_only_those_who_do_not_have_it_yet_get_it_again(
@@ -253,7 +253,7 @@ def test_only_those_who_do_not_have_it_yet_get_it_again(
 
     assert [caught.recipients for caught in server.caught] == [["a@example.org"], ["b@example.org"]]
     assert queue.status(number) == ("sent", "")
-    assert "c@example.org: 550 unknown" in queue.delivery(number)["last_error"]
+    assert "c@example.org: 550 unknown" in queue.reason(number)
 
 
 def test_refused_blind_copy_does_not_stop_a_notice(
@@ -266,7 +266,7 @@ def test_refused_blind_copy_does_not_stop_a_notice(
     dispatcher.run_once()
 
     assert queue.status(number) == ("sent", "")
-    assert "audit@example.org" in queue.delivery(number)["last_error"]
+    assert "audit@example.org" in queue.reason(number)
 
 
 def preference(queue: Queue, database: Database, **values: str) -> None:

@@ -7,6 +7,7 @@ from flask import Flask, g
 
 from koha_ill_sidecar.domain.actors import Interface
 from koha_ill_sidecar.domain.callbacks import Verdict
+from koha_ill_sidecar.messages import MixedText, lazy
 from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress
 from koha_ill_sidecar.web.ui import labels
 
@@ -55,22 +56,26 @@ def test_the_language_of_a_text_is_told_only_where_it_is_known() -> None:
     assert labels.spoken('"><script>') == ' lang="&#34;&gt;&lt;script&gt;"'
 
 
+OLD_TEXT = '<span class="soft" lang="en">Old &lt;text&gt;</span>'
+
+
 @pytest.mark.parametrize(
-    ("code", "stored", "english", "chinese"),
+    ("code", "reason", "english", "chinese"),
     [
-        ("SENDMAIL", "Given up by hand.", "Given up by hand.", "已由人員放棄。"),
+        ("SENDMAIL", [lazy("Given up by hand.")], "Given up by hand.", "已由人員放棄。"),
         (
             "SENDMAIL",
-            "Given up after 3 attempts. 451 <later>",
+            [lazy("Given up after %(attempts)s attempts.", attempts=3), "451 <later>"],
             'Given up after 3 attempts. <span class="soft" lang="en">451 &lt;later&gt;</span>',
             '嘗試 3 次後放棄。 <span class="soft" lang="en">451 &lt;later&gt;</span>',
         ),
-        ("NO_EMAIL", "", "The patron has no email address.", "讀者沒有電子郵件地址。"),
-        ("NEW_CODE", "", "NEW_CODE", "NEW_CODE"),
-        ("", "", "", ""),
+        ("NO_EMAIL", [], "The patron has no email address.", "讀者沒有電子郵件地址。"),
+        ("NEW_CODE", [], "NEW_CODE", "NEW_CODE"),
+        ("", [], "", ""),
+        ("", ["Old <text>"], OLD_TEXT, OLD_TEXT),
     ],
 )
 def test_why_a_message_failed_is_said_once_and_what_servers_said_is_kept(
-    language: str, code: str, stored: str, english: str, chinese: str
+    language: str, code: str, reason: MixedText, english: str, chinese: str
 ) -> None:
-    assert labels.reason_text(code, stored) == {"en": english, "zh-Hant-TW": chinese}[language]
+    assert labels.reason_text(code, reason) == {"en": english, "zh-Hant-TW": chinese}[language]

@@ -24,8 +24,6 @@ _MADE_OF_PARTS = frozenset(
         "messages.py",
         "errors.py",
         "domain/callbacks.py",
-        "storage/sidecar/requests.py",
-        "domain/delivery_reasons.py",
     }
 )
 """Where a sentence is made of a text that stands elsewhere: given by the caller, a status, or stored."""

@@ -188,7 +188,7 @@ def test_what_cannot_be_done_with_some_does_not_hinder_the_others(clara: Desk, q
     assert f"Not changed, because deleted in Koha: {deleted}." in shown
     assert "Not changed, because no longer in the queue: 4711." in shown
     assert queue.status(pending) == ("failed", "SENDMAIL")
-    assert queue.delivery(pending)["last_error"] == "Given up by hand."
+    assert queue.reason(pending) == "Given up by hand."
 
 
 def test_what_was_sent_goes_out_again_only_if_that_is_meant(clara: Desk, queue: Queue) -> None:
