@@ -1,1 +1,1 @@
-"""Settings: what they are, and how they are read from our own file and from Koha's."""
+"""The settings, and how they are read from our own configuration file and Koha's."""

@@ -7,7 +7,6 @@ Koha/ILL/Request/Config.pm, Koha/BackgroundJob.pm.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -18,11 +17,13 @@ from defusedxml.common import DefusedXmlException
 
 from koha_ill_sidecar.config.settings import (
     DEFAULT_FRAMEWORK,
+    DEFAULT_PARTNER_CATEGORY,
     NO_LIMIT,
     BrokerSettings,
     DatabaseSettings,
     DatabaseTLS,
     IllSite,
+    KohaSettings,
     LimitMethod,
     RequestLimit,
     SmtpSettings,
@@ -32,49 +33,32 @@ from koha_ill_sidecar.config.values import Secret
 from koha_ill_sidecar.errors import ConfigurationError
 
 _LARGEST = 4 * 1024 * 1024
-"""Bytes; a real koha-conf.xml has some 30 thousand."""
+"""Bytes; a real koha-conf.xml has about 30,000."""
 
 _PLACEHOLDER = re.compile(r"__[A-Z0-9_]+__")
-"""What Koha's installer leaves where it was told nothing."""
+"""A placeholder that Koha's installer leaves for a value that was not given."""
 
 _Choice = TypeVar("_Choice")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KohaConf:
-    """
-    What the sidecar takes from koha-conf.xml.
-
-    Attributes:
-        partner_code: As the file says, which is usually nothing.
-        lock_directory: Where Koha's scripts keep their locks.
-        backend_directory: Where Koha looks for ILL backends in Perl.
-    """
-
-    path: Path
-    database: DatabaseSettings
-    site: IllSite
-    partner_code: str | None
-    smtp: SmtpSettings | None
-    lock_directory: Path | None
-    backend_directory: Path | None
-    broker: BrokerSettings
-
-
-def read_koha_conf(path: Path) -> KohaConf:
+def read_koha_conf(path: Path, *, partner_category: str = DEFAULT_PARTNER_CATEGORY) -> KohaSettings:
     """
     Read a koha-conf.xml.
 
+    Args:
+        partner_category: The patron category of partner libraries where the file has none, as is usual.
+
     Raises:
-        ConfigurationError: It cannot be read, or what we need of it makes no sense; names every mistake.
+        ConfigurationError: It cannot be read, or a value that we need is invalid; names every mistake.
     """
     reader = _Reader(path, _config_element(path))
     ill = reader.config.find("interlibrary_loans")
-    conf = KohaConf(
-        path=path,
+    settings = KohaSettings(
+        conf=path,
         database=reader.database(),
-        site=reader.site(ill) if ill is not None else IllSite(),
-        partner_code=reader.text(ill, "partner_code") if ill is not None else None,
+        site=reader.site(ill, partner_category)
+        if ill is not None
+        else IllSite(partner_code=partner_category),
         smtp=reader.smtp(),
         lock_directory=reader.path(reader.config, "lockdir"),
         backend_directory=reader.path(ill, "backend_directory") if ill is not None else None,
@@ -82,7 +66,7 @@ def read_koha_conf(path: Path) -> KohaConf:
     )
     if reader.problems:
         raise ConfigurationError(reader.problems)
-    return conf
+    return settings
 
 
 def _config_element(path: Path) -> Element:
@@ -93,11 +77,11 @@ def _config_element(path: Path) -> Element:
         hint = "; run as a user of the group that owns it" if isinstance(error, PermissionError) else ""
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}{hint}"]) from error
     if len(content) > _LARGEST:
-        raise ConfigurationError([f"{path}: is larger than {_LARGEST} bytes; that is no koha-conf.xml"])
+        raise ConfigurationError([f"{path}: is larger than {_LARGEST} bytes; that is not a koha-conf.xml"])
     root = _parse(path, content)
     config = root if root.tag == "config" else root.find("config")
     if config is None:
-        raise ConfigurationError([f"{path}: has no element `config`; it is no koha-conf.xml"])
+        raise ConfigurationError([f"{path}: has no element `config`; it is not a koha-conf.xml"])
     return config
 
 
@@ -105,14 +89,14 @@ def _parse(path: Path, content: bytes) -> Element:
     try:
         root: Element = defusedxml.ElementTree.fromstring(content)
     except (ParseError, LookupError, ValueError) as error:
-        # LookupError: an encoding that Python does not know. DefusedXmlException is a ValueError.
+        # LookupError: an unknown encoding. DefusedXmlException is a ValueError.
         reason = "declares entities" if isinstance(error, DefusedXmlException) else str(error)
-        raise ConfigurationError([f"{path}: is not XML that can be read: {reason}"]) from error
+        raise ConfigurationError([f"{path}: is not readable XML: {reason}"]) from error
     return root
 
 
 class _Reader:
-    """Takes values out of the tree and gathers what is wrong with them."""
+    """Reads values from the tree and collects mistakes."""
 
     def __init__(self, path: Path, config: Element) -> None:
         self._path = path
@@ -124,9 +108,9 @@ class _Reader:
         return DatabaseSettings(
             host=self.text(config, "hostname") or "localhost",
             port=self.number(config, "port", 3306, 1, 65535),
-            # A developer's Koha works in its test database.
-            database=self.text(config, "database_test") or self._needed("database"),
-            user=self._needed("user"),
+            # A developer's Koha uses its test database.
+            database=self.text(config, "database_test") or self._required("database"),
+            user=self._required("user"),
             password=Secret(self.text(config, "pass", strip=False) or ""),
             tls=self._tls(),
             timezone=self._timezone(),
@@ -171,9 +155,10 @@ class _Reader:
             namespace=namespace,
         )
 
-    def site(self, ill: Element) -> IllSite:
+    def site(self, ill: Element, partner_category: str) -> IllSite:
         return IllSite(
             framework=self.text(ill, "framework") or DEFAULT_FRAMEWORK,
+            partner_code=self.text(ill, "partner_code") or partner_category,
             prefixes={
                 code: prefix
                 for code, entry in self._entries(ill, "branch")
@@ -192,7 +177,7 @@ class _Reader:
         element = parent.find("request_limit")
         if element is None:
             return None
-        # Koha takes a count of 0 for one that is not set.
+        # Koha treats a count of 0 as not set.
         count = self.number(element, "count", 0, -1, 10_000_000)
         method = self._choice(element, "method", LimitMethod, LimitMethod.ACTIVE)
         return RequestLimit(method=method, count=count) if count else None
@@ -203,11 +188,11 @@ class _Reader:
                 yield code, entry
 
     def text(self, parent: Element, name: str, *, strip: bool = True) -> str | None:
-        """Return an element's text; nothing where it is empty or still the installer's placeholder."""
+        """Return an element's text; None if it is empty or still the installer's placeholder."""
         found = [element.text or "" for element in parent.findall(name)]
         texts = {text.strip() for text in found} if strip else set(found)
         if len(texts) > 1:
-            self._problem(name, "stands there more than once with different values; leave one")
+            self._problem(name, "is given more than once with different values; keep one")
         text = min(texts, default="")
         return None if not text or _PLACEHOLDER.fullmatch(text) else text
 
@@ -234,7 +219,7 @@ class _Reader:
             self._problem(name, f"is {text!r}, which Koha does not know")
             return default
 
-    def _needed(self, name: str) -> str:
+    def _required(self, name: str) -> str:
         text = self.text(self.config, name)
         if text is None:
             self._problem(name, "is missing or empty")

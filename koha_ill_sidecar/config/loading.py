@@ -1,7 +1,7 @@
 """
 Read the configuration file into :class:`~koha_ill_sidecar.config.settings.Settings`.
 
-Every mistake is gathered before anything is refused, so that one run shows all that has to be mended.
+All mistakes are collected before the file is rejected, so that one run shows everything that has to be fixed.
 """
 
 import dataclasses
@@ -14,8 +14,9 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from koha_ill_sidecar.config import reader, yaml_file
-from koha_ill_sidecar.config.koha_conf import KohaConf, read_koha_conf
+from koha_ill_sidecar.config.koha_conf import read_koha_conf
 from koha_ill_sidecar.config.settings import (
+    NO_SECRET,
     BackendSettings,
     CallbackSettings,
     DatabaseSettings,
@@ -40,12 +41,12 @@ _SOCKETS = (
     "/var/lib/mysql/mysql.sock",
     "/tmp/mysql.sock",  # noqa: S108 (MariaDB's own default where nothing is configured)
 )
-"""Where MariaDB's client looks for ``localhost``, on Debian, Red Hat and when built by hand."""
+"""Where MariaDB's client looks for ``localhost``, on Debian, on Red Hat and when built from source."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _DatabaseSection:
-    """`koha.database` as written: what is not set comes from koha-conf.xml or is the default."""
+    """`koha.database` as written; missing values come from koha-conf.xml or are the defaults."""
 
     host: str | None = None
     port: int | None = field(default=None, metadata={"minimum": 1, "maximum": 65535})
@@ -87,10 +88,10 @@ def load_settings(path: Path, environment: Mapping[str, str] = os.environ) -> Se
     Read the settings from a YAML file.
 
     Args:
-        environment: Where ``{env: NAME}`` and the default of `koha.conf`, KOHA_CONF, are looked up.
+        environment: For ``{env: NAME}``, and for KOHA_CONF, the default of `koha.conf`.
 
     Raises:
-        ConfigurationError: Something is wrong in it; names every mistake with the path of its key.
+        ConfigurationError: The file is invalid; names every mistake with the path of its key.
     """
     if not path.exists():
         hint = "copy config.example.yaml there and adapt it, or name another file with --config"
@@ -103,10 +104,10 @@ def parse_settings(
     document: object, *, directory: Path = Path(), environment: Mapping[str, str] = os.environ
 ) -> Settings:
     """
-    Make settings of a document that has been read from YAML.
+    Build the settings from a parsed YAML document.
 
     Args:
-        directory: What relative paths in it start from.
+        directory: The base of relative paths.
 
     Raises:
         ConfigurationError: As :func:`load_settings`.
@@ -116,7 +117,7 @@ def parse_settings(
 
 
 def known_keys() -> frozenset[str]:
-    """Return the path of every key that the file may hold, ``*`` standing for a name of your own."""
+    """Return the path of every key that the file may contain; ``*`` stands for a name that the user chooses."""
     return frozenset(reader.keys_below(_Document))
 
 
@@ -130,30 +131,23 @@ def _koha_settings(
     section: _KohaSection, partners: PartnerSettings, environment: Mapping[str, str]
 ) -> KohaSettings:
     path = section.conf or _conf_of_environment(section, environment)
-    conf = read_koha_conf(path) if path else None
-    database = _database_settings(section, conf, environment)
-    return KohaSettings(
-        conf=path,
-        database=database,
-        accept_unsupported_version=section.accept_unsupported_version,
-        site=dataclasses.replace(
-            conf.site if conf else IllSite(), partner_code=(conf and conf.partner_code) or partners.category
-        ),
-        smtp=conf.smtp if conf else None,
-        lock_directory=conf.lock_directory if conf else None,
-        backend_directory=conf.backend_directory if conf else None,
-        broker=conf.broker if conf else None,
-    )
+    koha = read_koha_conf(path, partner_category=partners.category) if path else None
+    database = _database_settings(section, koha.database if koha else None, environment)
+    accept = section.accept_unsupported_version
+    if koha:
+        return dataclasses.replace(koha, database=database, accept_unsupported_version=accept)
+    site = IllSite(partner_code=partners.category)
+    return KohaSettings(database=database, accept_unsupported_version=accept, site=site)
 
 
 def _conf_of_environment(section: _KohaSection, environment: Mapping[str, str]) -> Path | None:
-    """Return the file that Koha's own programs would read, where ours does not say which database."""
+    """Return the file that Koha's own programs read, unless our file names a database."""
     path = environment.get("KOHA_CONF")
     return Path(path) if path and section.database.name is None else None
 
 
 def _database_settings(
-    section: _KohaSection, conf: KohaConf | None, environment: Mapping[str, str]
+    section: _KohaSection, of_koha: DatabaseSettings | None, environment: Mapping[str, str]
 ) -> DatabaseSettings:
     written = section.database
     own = {
@@ -167,14 +161,14 @@ def _database_settings(
         "timezone": section.timezone,
     }
     chosen: dict[str, Any] = {key: value for key, value in own.items() if value is not None}
-    if conf:
-        database = dataclasses.replace(conf.database, **chosen)
+    if of_koha:
+        database = dataclasses.replace(of_koha, **chosen)
     else:
         _require_database(written)
         database = DatabaseSettings(**chosen)
-    if written.user and written.user != (conf and conf.database.user) and written.password is None:
-        # Another user with the password of Koha's own would only puzzle.
-        database = dataclasses.replace(database, password=Secret(""))
+    if written.user and written.user != (of_koha and of_koha.user) and written.password is None:
+        # Koha's password belongs to Koha's user: with another user it would cause a misleading "access denied".
+        database = dataclasses.replace(database, password=NO_SECRET)
     _check_timezone(database.timezone)
     return _with_socket(database, environment)
 
@@ -192,12 +186,14 @@ def _check_timezone(zone: str | None) -> None:
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        problem = f"koha.timezone: {zone!r} is no time zone; write a name such as Europe/Paris or Asia/Taipei"
+        problem = (
+            f"koha.timezone: {zone!r} is not a time zone; write a name such as Europe/Paris or Asia/Taipei"
+        )
         raise ConfigurationError([problem]) from None
 
 
 def _with_socket(database: DatabaseSettings, environment: Mapping[str, str]) -> DatabaseSettings:
-    """Take ``localhost`` for the Unix socket, as MariaDB's client library does for Koha."""
+    """Use the Unix socket for ``localhost``, as MariaDB's client library does for Koha."""
     if database.socket or database.host != "localhost":
         return database
     for candidate in (environment.get("MYSQL_UNIX_PORT", ""), *_SOCKETS):

@@ -1,11 +1,11 @@
 """
-Read plain values into dataclasses, whose fields are the keys and whose type hints say what a value may be.
+Read plain values into dataclasses: the fields are the keys, and their type hints define the valid values.
 
-A section may have a method `mistakes` for what its values must not be together. A field's metadata may hold
+A section may have a method `mistakes` that checks combinations of its values. The metadata of a field may contain
 `minimum` and `maximum`, or `absent_without`: the key without which the whole section counts as not given.
 """
 
-# ruff: noqa: ANN401 (a type hint is data here, and what is read by it can be anything)
+# ruff: noqa: ANN401 (type hints are data here, and the values can be of any type)
 
 import dataclasses
 import difflib
@@ -27,7 +27,7 @@ from koha_ill_sidecar.config.yaml_file import read_text
 from koha_ill_sidecar.errors import ConfigurationError
 
 _WRONG = object()
-"""Stands for a value that was found wrong and reported."""
+"""Stands for an invalid value whose mistake has been reported."""
 
 _NO_METADATA: Mapping[str, Any] = types.MappingProxyType({})
 
@@ -43,9 +43,9 @@ def read(
     Read a document into the dataclass *section*.
 
     Args:
-        given: What YAML made of the file.
-        directory: What relative paths start from.
-        environment: Where ``{env: NAME}`` looks.
+        given: The parsed YAML.
+        directory: The base of relative paths.
+        environment: For ``{env: NAME}``.
 
     Raises:
         ConfigurationError: Names every mistake with the path of its key.
@@ -58,7 +58,7 @@ def read(
 
 
 def keys_below(hint: Any, path: str = "") -> Iterator[str]:
-    """Yield the path of every key that *hint* allows; ``*`` is any name, ``[]`` an item of a list."""
+    """Yield the path of every key that *hint* allows; ``*`` stands for any name, ``[]`` for an item of a list."""
     if _is_optional(hint):
         yield from keys_below(_without_none(hint), path)
     elif _is_choice_of_sections(hint):
@@ -78,7 +78,7 @@ def keys_below(hint: Any, path: str = "") -> Iterator[str]:
 
 
 class _Reader:
-    """Reads values by their type hints and gathers every mistake."""
+    """Reads values by their type hints and collects mistakes."""
 
     def __init__(self, root: type[Any], directory: Path, environment: Mapping[str, str]) -> None:
         self._root = root
@@ -87,7 +87,7 @@ class _Reader:
         self.problems: list[str] = []
 
     def value(self, hint: Any, given: object, path: str, metadata: Mapping[str, Any] = _NO_METADATA) -> Any:
-        """Read one value; gives ``_WRONG`` after reporting a mistake."""
+        """Read one value; return ``_WRONG`` after reporting a mistake."""
         given = self._resolved(given, path)
         if given is _WRONG:
             return _WRONG
@@ -106,7 +106,7 @@ class _Reader:
         return self._scalar(hint, given, path, metadata)
 
     def _resolved(self, given: object, path: str) -> object:
-        """Put in place what ``{file: PATH}`` and ``{env: NAME}`` stand for."""
+        """Replace ``{file: PATH}`` and ``{env: NAME}`` by their values."""
         match given:
             case {"file": str(name), **rest} if not rest:
                 try:
@@ -121,7 +121,7 @@ class _Reader:
 
     def _section(self, section: type[Any], given: object, path: str, ignored: Sequence[str] = ()) -> Any:
         if not isinstance(given, dict):
-            return self._wrong(path, f"must be a group of keys, not {_shown(given)}")
+            return self._wrong(path, f"must be a group of keys, not {_kind(given)}")
         entries = {entry.name: entry for entry in dataclasses.fields(section)}
         before = len(self.problems)
         for key in given:
@@ -159,18 +159,18 @@ class _Reader:
         method = given.get("method") if isinstance(given, dict) else None
         if not isinstance(method, str) or method not in by_method:
             known = ", ".join(by_method)
-            return self._wrong(_join(path, "method"), f"must be one of {known}, not {_shown(method)}")
+            return self._wrong(_join(path, "method"), f"must be one of {known}, not {_kind(method)}")
         return self._section(by_method[method], given, path, ignored=["method"])
 
     def _list(self, hint: Any, given: object, path: str) -> Any:
         if not isinstance(given, list):
-            return self._wrong(path, f"must be a list, not {_shown(given)}")
+            return self._wrong(path, f"must be a list, not {_kind(given)}")
         values = tuple(self.value(hint, item, f"{path}[{position}]") for position, item in enumerate(given))
         return _WRONG if any(value is _WRONG for value in values) else values
 
     def _mapping(self, hint: Any, given: object, path: str) -> Any:
         if not isinstance(given, dict):
-            return self._wrong(path, f"must be a group of keys, not {_shown(given)}")
+            return self._wrong(path, f"must be a group of keys, not {_kind(given)}")
         names = {key: str(key) for key in given}
         values = {name: self.value(hint, given[key], _join(path, name)) for key, name in names.items()}
         return _WRONG if any(value is _WRONG for value in values.values()) else values
@@ -200,8 +200,8 @@ class _Reader:
 
 def _read_text_value(given: object) -> str:
     if not isinstance(given, str):
-        # An unquoted 0123 or `no` has lost its spelling by now: guessing it back could be wrong.
-        raise ValueError(f"must be a text, not {_shown(given)}; put it in quotes")  # noqa: TRY004
+        # YAML has already converted an unquoted 0123 or `no`; the original spelling is lost.
+        raise ValueError(f"must be a text, not {_kind(given)}; put it in quotes")  # noqa: TRY004
     if not given.strip():
         raise ValueError("is empty; give a value, or leave the key out for its default")
     return given
@@ -212,7 +212,7 @@ def _read_flag(given: object) -> bool:
         return given
     if isinstance(given, str) and given.strip().lower() in _FLAGS:
         return _FLAGS[given.strip().lower()]
-    raise ValueError(f"must be true or false, not {_shown(given)}")
+    raise ValueError(f"must be true or false, not {_kind(given)}")
 
 
 def _read_number(given: object) -> int:
@@ -220,7 +220,7 @@ def _read_number(given: object) -> int:
         return given
     if isinstance(given, str) and re.fullmatch(r"\s*-?[0-9]{1,18}\s*", given):
         return int(given)
-    raise ValueError(f"must be a whole number, not {_shown(given)}")
+    raise ValueError(f"must be a whole number, not {_kind(given)}")
 
 
 def _read_path(given: object) -> Path:
@@ -234,7 +234,7 @@ def _read_network(given: object) -> IPNetwork:
     try:
         return ip_network(_read_text_value(given), strict=False)
     except ValueError:
-        raise ValueError(f"must be an address or network such as 10.0.0.0/8, not {_shown(given)}") from None
+        raise ValueError(f"must be an address or network such as 10.0.0.0/8, not {_kind(given)}") from None
 
 
 def _read_schedule(given: object) -> Schedule:
@@ -243,10 +243,10 @@ def _read_schedule(given: object) -> Schedule:
 
 
 def _read_choice(hint: type[StrEnum], given: object) -> StrEnum:
-    # YAML 1.1 reads an unquoted `no` and `off` as false; no list of ours has them.
+    # YAML 1.1 reads an unquoted `no` or `off` as false; none of our choices has such a name.
     if isinstance(given, str) and given in set(hint):
         return hint(given)
-    raise ValueError(f"must be one of {', '.join(hint)}, not {_shown(given)}")
+    raise ValueError(f"must be one of {', '.join(hint)}, not {_kind(given)}")
 
 
 _SCALARS: Mapping[Any, Callable[[object], Any]] = {
@@ -284,8 +284,8 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _shown(given: object) -> str:
-    """Return what kind of value was given; never the value, which may be a secret."""
+def _kind(given: object) -> str:
+    """Return the kind of a value for a message; never the value itself, which may be a secret."""
     match given:
         case None:
             return "nothing"
@@ -311,7 +311,7 @@ def _bound(value: object) -> str:
 
 
 def _nearest(key: str, path: str, siblings: Sequence[str], everywhere: Sequence[str]) -> str:
-    """Name the known key that was probably meant: one that is called so elsewhere, else the likeliest sibling."""
+    """Return the known key that was probably meant: one of the same name elsewhere, otherwise the most similar one."""
     paths = {part for full in everywhere for part in _with_parents(full)}
     elsewhere = {full.rpartition(".")[2].rstrip("[]"): full for full in sorted(paths, reverse=True)}
     if key in elsewhere:

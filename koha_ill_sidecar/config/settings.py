@@ -1,8 +1,8 @@
 """
-The settings as the program uses them: read once, never changed.
+The settings of the program. They are read once and never change.
 
-Every field of a section is a key of the configuration file, unless its comment says that it is derived.
-``config.example.yaml`` documents them for the people who write that file.
+Every field of a section is a key of the configuration file unless it is described as derived. ``config.example.yaml``
+documents the keys for administrators.
 """
 
 import base64
@@ -19,21 +19,20 @@ from koha_ill_sidecar.config.jobs import JobSchedules
 from koha_ill_sidecar.config.values import IPNetwork, ListenAddress, Secret
 
 Mistakes = Iterator[tuple[str, str]]
-"""What a section finds wrong with itself: the key, and what is wrong and how to mend it."""
+"""The mistakes in a section: the key, and what is wrong and how to fix it."""
 
 DEFAULT_FRAMEWORK = "FA"
 """Koha's own framework for brief records (Koha, Koha/ILL/Request/Config.pm)."""
 
 DEFAULT_PARTNER_CATEGORY = "IL"
-"""The category that Koha's sample data gives to partner libraries."""
-
+"""The patron category of partner libraries in Koha's sample data."""
 
 NO_SECRET = Secret("")
-"""The empty password, which MariaDB's socket authentication goes without."""
+"""The empty password, for MariaDB's socket authentication."""
 
 
 def _between(minimum: object, maximum: object) -> dict[str, Any]:
-    """Bounds that the reader holds a number or a duration to, both included."""
+    """Return field metadata: the inclusive limits of a number or a duration, which the reader enforces."""
     return {"minimum": minimum, "maximum": maximum}
 
 
@@ -46,11 +45,11 @@ class DatabaseTLS:
     Encryption of the database connection.
 
     Attributes:
-        enabled: Ask for TLS; the server must offer it.
-        ca: Certificates that the server's must be signed by; without them it is not checked, as in Koha.
-        cert: Our own certificate, where the server asks for one.
+        enabled: Require TLS.
+        ca: CA certificates to verify the server's certificate with; without them it is not verified, as in Koha.
+        cert: Our client certificate, if the server asks for one.
         key: Its key.
-        verify_hostname: Also check that the certificate is meant for this host; needs *ca*.
+        verify_hostname: Also verify that the certificate is valid for this host; needs *ca*.
     """
 
     enabled: bool = False
@@ -60,9 +59,9 @@ class DatabaseTLS:
     verify_hostname: bool = False
 
     def mistakes(self) -> Mistakes:
-        """Find what cannot go together."""
+        """Find inconsistent values."""
         if self.verify_hostname and not self.ca:
-            yield "verify_hostname", "needs `ca`, the certificates to check against"
+            yield "verify_hostname", "needs `ca`, the certificates to verify with"
         if bool(self.cert) != bool(self.key):
             yield "cert", "a client certificate needs both `cert` and `key`"
 
@@ -70,14 +69,13 @@ class DatabaseTLS:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatabaseSettings:
     """
-    How to reach Koha's database.
+    How to connect to Koha's database.
 
     Attributes:
-        socket: Unix socket; where it is set, host and port do not count. Found by ourselves when the host is
+        socket: Unix socket. If it is set, host and port are ignored. It is found automatically if the host is
             ``localhost``, as MariaDB's own client does.
         database: Name of the database; the key in the file is ``name``.
-        timezone: What to set as the session's time zone; nothing leaves the server's own (Koha,
-            Koha/Database.pm).
+        timezone: The time zone to set for each session; None leaves the server's own (Koha, Koha/Database.pm).
     """
 
     host: str = "localhost"
@@ -91,7 +89,7 @@ class DatabaseSettings:
 
 
 class LimitMethod(StrEnum):
-    """How the requests that count towards a limit are chosen."""
+    """Which requests count towards a limit."""
 
     ACTIVE = "active"
     ANNUAL = "annual"
@@ -103,7 +101,7 @@ class RequestLimit:
     A limit on the number of requests.
 
     Attributes:
-        count: The number; -1 is no limit.
+        count: The limit; -1 means none.
     """
 
     method: LimitMethod = LimitMethod.ACTIVE
@@ -116,14 +114,14 @@ NO_LIMIT = RequestLimit()
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IllSite:
     """
-    What ``interlibrary_loans`` in koha-conf.xml says about this Koha.
+    The settings in ``interlibrary_loans`` of koha-conf.xml.
 
     Attributes:
-        framework: MARC framework of the records made for requested books.
-        partner_code: Patron category of the partner libraries, for a Koha without the preference
-            ILLPartnerCode; where koha-conf.xml is silent, `partners.category` of our own file.
-        prefixes: What goes before a request's number when it is shown, by library code.
-        default_limit: Limit where neither library nor category has its own.
+        framework: MARC framework of the records that are created for requested books.
+        partner_code: Patron category of the partner libraries, for a Koha without the preference ILLPartnerCode; if
+            koha-conf.xml has none, `partners.category` of our own file.
+        prefixes: The prefix of displayed request IDs, by library code.
+        default_limit: The limit if neither the library nor the category has its own.
         branch_limits: Limits by library code.
         category_limits: Limits by patron category code.
 
@@ -138,16 +136,16 @@ class IllSite:
     category_limits: Mapping[str, RequestLimit] = field(default_factory=dict)
 
     def id_prefix(self, branchcode: str | None) -> str:
-        """Return what stands before a request's number when people see it: ``CPL-``, or nothing."""
+        """Return the prefix of displayed request IDs, such as ``CPL-``; empty if there is none."""
         prefix = self.prefixes.get(branchcode or "", "")
         return f"{prefix}-" if prefix else ""
 
     def branch_limit(self, branchcode: str | None) -> RequestLimit:
-        """Return the limit that counts for a library's requests."""
+        """Return the limit for a library's requests."""
         return self.branch_limits.get(branchcode or "", self.default_limit)
 
     def category_limit(self, categorycode: str | None) -> RequestLimit:
-        """Return the limit that counts for a patron of this category."""
+        """Return the limit for a patron of this category."""
         return self.category_limits.get(categorycode or "", self.default_limit)
 
 
@@ -165,10 +163,10 @@ class SmtpSettings:
     One SMTP server.
 
     Attributes:
-        user: Login; nothing sends without one.
-        verify: Check the server's certificate and name.
-        ca: Certificates to check against instead of the system's.
-        ehlo_name: How we introduce ourselves; nothing means this host's name.
+        user: User name to log in with; None for no login.
+        verify: Verify the server's certificate and name.
+        ca: CA certificates to verify with instead of the system's.
+        ehlo_name: The name to send with EHLO; None for this host's name.
     """
 
     host: str
@@ -184,7 +182,7 @@ class SmtpSettings:
     ehlo_name: str | None = None
 
     def mistakes(self) -> Mistakes:
-        """Find what cannot go together."""
+        """Find a user name without a password or the reverse."""
         if self.user and not self.password:
             yield "password", "is missing; `user` needs one"
         if self.password and not self.user:
@@ -194,10 +192,10 @@ class SmtpSettings:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BrokerSettings:
     """
-    Koha's message broker, by which its background workers hear of new jobs.
+    Koha's message broker, which notifies its background workers of new jobs.
 
     Attributes:
-        namespace: What Koha's queues begin with: its memcached_namespace.
+        namespace: The prefix of Koha's queues: its memcached_namespace.
 
     Source: Koha, Koha/BackgroundJob.pm connect.
     """
@@ -210,24 +208,24 @@ class BrokerSettings:
     namespace: str
 
     def queue(self, name: str) -> str:
-        """Return the broker's name of one of Koha's queues, such as ``elastic_index``."""
+        """Return the broker's name for a queue of Koha such as ``elastic_index``."""
         return f"{self.namespace}-{name}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KohaSettings:
     """
-    The Koha beside which we live.
+    The Koha that the sidecar works with.
 
     Attributes:
-        conf: The koha-conf.xml that was read, if one was.
-        database: Derived: `koha.database` of the file over what koha-conf.xml says.
-        accept_unsupported_version: Work with a Koha older than 22.11, as far as its columns go.
+        conf: The koha-conf.xml that was read, if any.
+        database: Derived: `koha.database` of our file, which overrides koha-conf.xml.
+        accept_unsupported_version: Try to work with a Koha older than 22.11, as far as its columns allow.
         site: Derived from koha-conf.xml.
         smtp: Derived: the `smtp_server` of koha-conf.xml.
-        lock_directory: Derived: `lockdir` of koha-conf.xml, where Koha's own scripts keep their locks.
+        lock_directory: Derived: `lockdir` of koha-conf.xml, where Koha's own scripts create their locks.
         backend_directory: Derived from koha-conf.xml: where Koha looks for ILL backends in Perl.
-        broker: Derived from koha-conf.xml; nothing where there is none to read.
+        broker: Derived from koha-conf.xml; None without that file.
     """
 
     conf: Path | None = None
@@ -240,8 +238,7 @@ class KohaSettings:
     broker: BrokerSettings | None = None
 
 
-# What we serve
-
+# Web
 
 _PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*[^\s?#/])?")
 
@@ -252,8 +249,8 @@ class WebSettings:
     The web server.
 
     Attributes:
-        public_url: What outsiders call us, without a slash at the end.
-        trusted_proxies: Networks whose forwarding headers are believed.
+        public_url: The URL at which others reach us, without a slash at the end.
+        trusted_proxies: Networks whose forwarding headers are trusted.
     """
 
     listen: ListenAddress = field(default_factory=lambda: ListenAddress.parse("127.0.0.1:8085"))
@@ -261,13 +258,13 @@ class WebSettings:
     trusted_proxies: tuple[IPNetwork, ...] = ()
 
     def mistakes(self) -> Mistakes:
-        """Find an address that no browser could open."""
+        """Find an invalid URL."""
         if self.public_url and not _PUBLIC_URL.fullmatch(self.public_url):
             yield "public_url", "write it as https://ill.example.org, without a slash at the end"
 
 
 class LoginMethod(StrEnum):
-    """How staff sign in."""
+    """How staff can sign in."""
 
     KOHA_SESSION = "koha-session"
     PASSWORD = "password"  # noqa: S105  (the name of a method)
@@ -279,9 +276,9 @@ class StaffSettings:
     The staff interface.
 
     Attributes:
-        enabled: Whether it is there.
-        login: The ways to sign in; with several, the first that lets somebody in counts.
-        login_attempts: So many attempts a minute are taken from one address.
+        enabled: Whether it is served.
+        login: The ways to sign in; with several, the first one that succeeds counts.
+        login_attempts: Attempts to sign in per minute and client address.
     """
 
     enabled: bool = True
@@ -289,13 +286,13 @@ class StaffSettings:
     login_attempts: int = field(default=20, metadata=_between(1, 10_000))
 
     def mistakes(self) -> Mistakes:
-        """Find a house without a door."""
+        """Find an interface that nobody can sign in to."""
         if self.enabled and not self.login:
             yield "login", "names no way to sign in; set `enabled: false` to have no staff interface"
 
 
 class Transport(StrEnum):
-    """A way to reach a patron that the sidecar delivers itself; `message_queue.message_transport_type`."""
+    """A transport that the sidecar can deliver; a value of `message_queue.message_transport_type`."""
 
     EMAIL = "email"
     SMS = "sms"
@@ -304,11 +301,11 @@ class Transport(StrEnum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetrySettings:
     """
-    When a message that failed for the moment is tried again: each pause doubles, up to the longest.
+    When to retry a message that failed temporarily: each pause doubles, up to the longest.
 
     Attributes:
-        first_delay: Pause after the first failure.
-        longest_delay: No pause is longer.
+        first_delay: The pause after the first failure.
+        longest_delay: The limit of the pauses.
     """
 
     first_delay: timedelta = field(
@@ -319,7 +316,7 @@ class RetrySettings:
     )
 
     def mistakes(self) -> Mistakes:
-        """Find delays the wrong way round."""
+        """Find a first delay that is longer than the longest."""
         if self.longest_delay < self.first_delay:
             yield "longest_delay", "must not be shorter than `first_delay`"
 
@@ -331,12 +328,12 @@ class DeliverySettings:
 
     Attributes:
         letter_codes: Codes of the notices to deliver; empty means every notice of Koha's module `ill`.
-        smtp: The server for all mail; nothing leaves the choice to Koha's own tables and koha-conf.xml.
+        smtp: The server for all mail; None for the servers in Koha's tables and koha-conf.xml.
         connections: SMTP connections used at a time.
         batch_size: Messages claimed at a time.
-        lease: How long a claim outlives a worker that died.
-        give_up_after: How long a message that fails for the moment is tried.
-        ignore_older_than: Messages that have waited longer than this are left alone.
+        lease: How long a message stays claimed by a worker that died.
+        give_up_after: How long to retry a message that fails temporarily.
+        ignore_older_than: Messages that are older than this when they are first seen are not sent.
         koha_lock_file: The lock that Koha's process_message_queue.pl takes on this host; the default is the
             one in koha-conf.xml's lockdir.
     """
@@ -360,7 +357,7 @@ class DeliverySettings:
     retry: RetrySettings = field(default_factory=RetrySettings)
 
     def mistakes(self) -> Mistakes:
-        """Find what leaves nothing to do."""
+        """Find a delivery without transports."""
         if self.enabled and not self.transports:
             yield "transports", "names no transport; set `enabled: false` to deliver nothing"
 
@@ -368,11 +365,10 @@ class DeliverySettings:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartnerSettings:
     """
-    The libraries that we ask.
+    The partner libraries.
 
     Attributes:
-        category: Their patron category, where neither Koha's preference ILLPartnerCode nor koha-conf.xml has
-            one.
+        category: Their patron category, if neither Koha's preference ILLPartnerCode nor koha-conf.xml sets one.
     """
 
     category: str = DEFAULT_PARTNER_CATEGORY
@@ -382,21 +378,21 @@ class PartnerSettings:
 
 
 class SignatureAlgorithm(StrEnum):
-    """Hash of an HMAC signature."""
+    """The hash function of an HMAC signature."""
 
     SHA256 = "sha256"
     SHA512 = "sha512"
 
 
 class SignatureEncoding(StrEnum):
-    """How the bytes of a signature are written in its header."""
+    """How a signature is encoded in its header."""
 
     HEX = "hex"
     BASE64 = "base64"
 
 
 def _header_mistake(name: str) -> str | None:
-    return None if re.fullmatch(r"[A-Za-z0-9-]+", name) else "is no name of an HTTP header"
+    return None if re.fullmatch(r"[A-Za-z0-9-]+", name) else "is not a valid name of an HTTP header"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -405,14 +401,14 @@ class StandardWebhooksAuthentication:
     Signatures after Standard Webhooks 1.0.0, symmetric (`v1`).
 
     Attributes:
-        secrets: Each `whsec_` and the base64 of 24 to 64 bytes; several while one replaces another.
+        secrets: Each is `whsec_` and the base64 of 24 to 64 bytes; several while one replaces another.
     """
 
     METHOD: ClassVar[str] = "standard-webhooks"
     secrets: tuple[Secret, ...]
 
     def mistakes(self) -> Mistakes:
-        """Find secrets that cannot be one."""
+        """Find missing and invalid secrets."""
         if not self.secrets:
             yield "secrets", "is empty; give at least one secret"
         for position, secret in enumerate(self.secrets):
@@ -421,7 +417,7 @@ class StandardWebhooksAuthentication:
 
 
 def standard_webhooks_key(secret: Secret) -> bytes | None:
-    """Return the bytes that a `whsec_` secret stands for, or nothing where it is not written so."""
+    """Return the key bytes of a `whsec_` secret, or None if it is not valid base64."""
     try:
         return base64.b64decode(secret.reveal().removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):
@@ -431,12 +427,12 @@ def standard_webhooks_key(secret: Secret) -> bytes | None:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HMACAuthentication:
     """
-    An HMAC of the body in a header of the vendor's choice.
+    An HMAC of the body in a header that the supplier chooses.
 
     Attributes:
         header: Name of the header.
         prefix: Text before the signature, such as `sha256=`.
-        secrets: The shared texts; several while one replaces another.
+        secrets: The shared secrets; several while one replaces another.
     """
 
     METHOD: ClassVar[str] = "hmac"
@@ -447,7 +443,7 @@ class HMACAuthentication:
     secrets: tuple[Secret, ...]
 
     def mistakes(self) -> Mistakes:
-        """Find what could never match."""
+        """Find an invalid header and missing secrets."""
         if problem := _header_mistake(self.header):
             yield "header", problem
         if not self.secrets:
@@ -481,18 +477,18 @@ class BasicAuthentication:
     password: Secret
 
     def mistakes(self) -> Mistakes:
-        """Find a user name that the header cannot carry."""
+        """Find a user name that the header cannot contain."""
         if ":" in self.user:
-            yield "user", "must not hold a colon: basic authentication cannot carry it"
+            yield "user", "must not contain a colon: basic authentication does not allow it"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClientCertificateAuthentication:
     """
-    The fingerprint of the client's certificate, which a trusted proxy has checked and passes on.
+    The fingerprint of the client's certificate, which a trusted proxy has verified and forwards.
 
     Attributes:
-        header: Header in which the proxy passes it.
+        header: Header in which the proxy forwards it.
         fingerprints: SHA-256 in hexadecimal, with or without colons.
     """
 
@@ -501,14 +497,14 @@ class ClientCertificateAuthentication:
     fingerprints: tuple[str, ...]
 
     def mistakes(self) -> Mistakes:
-        """Find what is no fingerprint."""
+        """Find an invalid header, and missing and invalid fingerprints."""
         if problem := _header_mistake(self.header):
             yield "header", problem
         if not self.fingerprints:
             yield "fingerprints", "is empty; give at least one fingerprint"
         for position, text in enumerate(self.fingerprints):
             if not re.fullmatch(r"[0-9a-f]{64}", text.replace(":", "").lower()):
-                yield f"fingerprints[{position}]", "is no SHA-256 fingerprint: 64 hexadecimal digits"
+                yield f"fingerprints[{position}]", "is not a SHA-256 fingerprint: 64 hexadecimal digits"
 
 
 Authentication = (
@@ -523,11 +519,11 @@ Authentication = (
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallbackMapping:
     """
-    How a vendor's own body is read as the canonical one.
+    How to convert a supplier's own format to the canonical one.
 
     Attributes:
         fields: A JMESPath expression for each canonical field.
-        statuses: The canonical status for each of the vendor's; compared without regard to case.
+        statuses: The canonical status for each of the supplier's, compared case-insensitively.
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -540,10 +536,10 @@ class BackendCallbackSettings:
     Callbacks of one backend.
 
     Attributes:
-        authentication: The ways in which the sender may prove itself; one that holds is enough.
-        tolerance_seconds: How far a signature's time may be from ours, either way.
-        accept_any_request: Also change requests that are not known to be this backend's.
-        mapping: Nothing means that the canonical body is sent.
+        authentication: The ways to authenticate; one that succeeds is enough.
+        tolerance_seconds: How far a signature's time may differ from ours, in either direction.
+        accept_any_request: Also change requests whose supplier is unknown.
+        mapping: None if the supplier sends the canonical format.
     """
 
     authentication: tuple[Authentication, ...]
@@ -552,7 +548,7 @@ class BackendCallbackSettings:
     mapping: CallbackMapping | None = None
 
     def mistakes(self) -> Mistakes:
-        """Find a door without a lock."""
+        """Find callbacks that nobody could send."""
         if not self.authentication:
             yield "authentication", "is empty; without one nobody could send a callback"
 
@@ -560,11 +556,11 @@ class BackendCallbackSettings:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BackendSettings:
     """
-    What supplies requests.
+    One backend.
 
     Attributes:
-        enabled: Whether it is there at all.
-        callbacks: Nothing means that it sends none.
+        enabled: If false, the backend is ignored.
+        callbacks: None if it sends no callbacks.
     """
 
     enabled: bool = True
@@ -574,11 +570,11 @@ class BackendSettings:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallbackSettings:
     """
-    What holds for the callbacks of every backend.
+    Settings for the callbacks of all backends.
 
     Attributes:
-        max_body_bytes: A longer body is refused.
-        keep_receipts_for: How long a callback is kept; a repeat that comes later is taken for a new event.
+        max_body_bytes: A longer body is rejected.
+        keep_receipts_for: How long callbacks are stored; after that a repeat counts as a new event.
     """
 
     max_body_bytes: int = field(default=262_144, metadata=_between(1024, 16_777_216))
@@ -587,7 +583,7 @@ class CallbackSettings:
     )
 
 
-# What we do by ourselves
+# Jobs, logs and metrics
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -606,7 +602,7 @@ class SchedulerSettings:
 
 
 class LogLevel(StrEnum):
-    """How much is logged."""
+    """The lowest level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -615,7 +611,7 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How a log line is written."""
+    """The format of log lines."""
 
     LOGFMT = "logfmt"
     JSON = "json"
@@ -623,7 +619,7 @@ class LogFormat(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoggingSettings:
-    """The log, which goes to standard error."""
+    """The log on standard error."""
 
     level: LogLevel = LogLevel.INFO
     format: LogFormat = LogFormat.LOGFMT
@@ -635,7 +631,7 @@ class MetricsSettings:
     The page `/metrics` for Prometheus.
 
     Attributes:
-        enabled: Whether the page is there.
+        enabled: Whether the page is served.
     """
 
     enabled: bool = True
@@ -644,7 +640,7 @@ class MetricsSettings:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """
-    Everything that can be set.
+    All settings.
 
     Attributes:
         source: Derived: the file that was read.

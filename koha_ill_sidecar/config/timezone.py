@@ -1,4 +1,4 @@
-"""The time zone that the library's clock is in."""
+"""The time zone of the library."""
 
 from datetime import tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -9,7 +9,7 @@ from koha_ill_sidecar.config.settings import Settings
 
 
 def library_timezone(settings: Settings) -> tzinfo:
-    """Return the zone that Koha is set to, else this host's."""
+    """Return the time zone that is configured for Koha, otherwise this host's."""
     try:
         return ZoneInfo(settings.koha.database.timezone or "")
     except (ZoneInfoNotFoundError, ValueError):

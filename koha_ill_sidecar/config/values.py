@@ -1,4 +1,4 @@
-"""The kinds of value that a setting may be, each with the text that stands for it in the file."""
+"""The types of settings, and how they are written in the configuration file."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _CRON_PART = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/([1-9]\d*))?")
 
 
 class Secret:
-    """A text that never shows itself in a log, a traceback or a repr; :meth:`reveal` gives it."""
+    """A text that does not appear in a log, a traceback or a repr; :meth:`reveal` returns it."""
 
     __slots__ = ("_text",)
 
@@ -48,7 +48,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """Where the web server listens: a host and port, or the path of a Unix socket."""
+    """The address of the web server: a host and port, or the path of a Unix socket."""
 
     host: str = ""
     port: int = 0
@@ -57,10 +57,10 @@ class ListenAddress:
     @classmethod
     def parse(cls, text: str) -> Self:
         """
-        Read ``HOST:PORT``, ``[IPV6]:PORT`` or ``unix:/PATH``.
+        Parse ``HOST:PORT``, ``[IPV6]:PORT`` or ``unix:/PATH``.
 
         Raises:
-            ValueError: It is none of them.
+            ValueError: The text has another form.
         """
         if text.startswith("unix:"):
             path = Path(text.removeprefix("unix:"))
@@ -81,10 +81,10 @@ class ListenAddress:
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """
-    When a job runs: every so often, or at the times of a crontab line.
+    When a job runs: at a fixed interval, or at the times of a crontab line.
 
     Attributes:
-        every: The pause between two starts.
+        every: The interval between two starts.
         cron: Minute, hour, day of month, month and day of week as crontab(5) writes them (0 and 7 are
             Sunday), in Koha's time zone.
     """
@@ -95,10 +95,10 @@ class Schedule:
     @classmethod
     def parse(cls, text: str) -> Self:
         """
-        Read a duration like ``10s`` or the five fields of a crontab line.
+        Parse a duration like ``10s`` or the five fields of a crontab line.
 
         Raises:
-            ValueError: It is neither.
+            ValueError: The text is neither.
         """
         if len(text.split()) == 5 and not _DURATION.fullmatch(text):
             _check_cron(text)
@@ -114,10 +114,10 @@ class Schedule:
 
 def parse_duration(value: object) -> timedelta:
     """
-    Read ``30s``, ``10m``, ``1h30m`` or ``7d``; a bare number is seconds.
+    Parse ``30s``, ``10m``, ``1h30m`` or ``7d``; a bare number is seconds.
 
     Raises:
-        ValueError: It is no duration.
+        ValueError: It is not a duration.
     """
     if isinstance(value, str) and re.fullmatch(r"\d+(?:\.\d+)?", value.strip()):
         value = float(value)
@@ -128,7 +128,7 @@ def parse_duration(value: object) -> timedelta:
             parts = _DURATION_PART.findall(value)
             return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
     except (OverflowError, ValueError):
-        raise ValueError("is longer than can be reckoned with") from None
+        raise ValueError("is longer than any duration can be") from None
     raise ValueError("write a duration like 30s, 10m, 1h30m or 7d")
 
 
@@ -141,7 +141,7 @@ def _check_cron(text: str) -> None:
 def _check_cron_part(part: str, position: int) -> None:
     found = _CRON_PART.fullmatch(part.lower())
     if not found:
-        raise ValueError(f"{part!r} is no field of a crontab line (minute hour day month weekday)")
+        raise ValueError(f"{part!r} is not a field of a crontab line (minute hour day month weekday)")
     lowest, highest = _CRON_RANGES[position]
     ends = [_cron_number(end, position) for end in found.groups()[:2] if end is not None]
     if any(not lowest <= end <= highest for end in ends) or ends != sorted(ends):

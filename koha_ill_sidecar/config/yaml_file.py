@@ -1,4 +1,4 @@
-"""Read YAML as a configuration wants it: plain, safe, and with a line number for every mistake."""
+"""Read YAML for a configuration: only plain and safe constructs, and a line number for every mistake."""
 
 from pathlib import Path
 from typing import Any, NoReturn
@@ -8,11 +8,11 @@ import yaml
 from koha_ill_sidecar.errors import ConfigurationError
 
 _LARGEST = 1024 * 1024
-"""Bytes of a configuration file, or of a file that holds one value."""
+"""Bytes of a configuration file, or of a file that contains one value."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without what only confuses in a configuration: a key given twice, anchors, dates."""
+    """Loads YAML without duplicate keys, anchors and dates, which only confuse in a configuration."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -24,9 +24,9 @@ class _Loader(yaml.SafeLoader):
         seen: set[object] = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._refuse("a key must be a plain text", key_node)
+                self._refuse("a key must be plain text", key_node)
             if key_node.value in seen:
-                self._refuse(f"the key {key_node.value!r} stands there twice", key_node)
+                self._refuse(f"the key {key_node.value!r} is given twice", key_node)
             seen.add(key_node.value)
         return super().construct_mapping(node, deep=deep)
 
@@ -39,7 +39,7 @@ def _construct_text(loader: _Loader, node: yaml.ScalarNode) -> object:
     return loader.construct_scalar(node)
 
 
-# A date such as 2026-01-01 is nothing that a setting could be: it stays the text that it is.
+# No setting is a date: a value such as 2026-01-01 stays text.
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _construct_text)
 
 
@@ -48,7 +48,7 @@ def read(path: Path) -> object:
     Read a YAML file.
 
     Raises:
-        ConfigurationError: It cannot be read or is not the YAML that we take; names line and column.
+        ConfigurationError: It cannot be read or is not valid YAML; names line and column.
     """
     text = read_text(path)
     try:
@@ -60,24 +60,24 @@ def read(path: Path) -> object:
     except yaml.YAMLError as error:
         raise ConfigurationError([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
     except (RecursionError, ValueError) as error:
-        # ValueError: a scalar that looks like a number or base64 and is none.
+        # ValueError: a scalar that looks like a number or base64 but is invalid.
         problem = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ConfigurationError([f"{path}: {problem}"]) from error
 
 
 def read_text(path: Path) -> str:
     """
-    Read a text file of a bearable size.
+    Read a text file of limited size.
 
     Raises:
-        ConfigurationError: It cannot be read, or is no UTF-8.
+        ConfigurationError: It cannot be read, is too large, or is not UTF-8.
     """
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
     except FileNotFoundError as error:
         raise ConfigurationError([f"{path}: there is no such file"]) from error
-    except (OSError, ValueError) as error:  # ValueError: a path that no file could have
+    except (OSError, ValueError) as error:  # ValueError: an impossible path
         raise ConfigurationError([f"{path}: cannot be read: {getattr(error, 'strerror', error)}"]) from error
     if len(content) > _LARGEST:
         raise ConfigurationError([f"{path}: is larger than {_LARGEST} bytes"])

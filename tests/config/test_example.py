@@ -62,7 +62,7 @@ def test_the_example_shows_the_defaults() -> None:
 
 
 def test_what_the_example_shows_of_a_backend_are_the_defaults_too() -> None:
-    shown = load_settings(EXAMPLE, environment={}).backends["ExampleVendor"].callbacks
+    shown = load_settings(EXAMPLE, environment={}).backends["ExampleSupplier"].callbacks
     assert shown is not None
     plain = parse_settings(
         {

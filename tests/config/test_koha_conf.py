@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from koha_ill_sidecar.config.koha_conf import KohaConf, read_koha_conf
+from koha_ill_sidecar.config.koha_conf import read_koha_conf
 from koha_ill_sidecar.config.loading import parse_settings
 from koha_ill_sidecar.config.settings import (
     BrokerSettings,
     DatabaseSettings,
     DatabaseTLS,
     IllSite,
+    KohaSettings,
     LimitMethod,
     RequestLimit,
     SmtpSettings,
@@ -38,7 +39,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "koha-conf.xml"
 
 
-def read(path: Path, more: str = "", database: str = DATABASE) -> KohaConf:
+def read(path: Path, more: str = "", database: str = DATABASE) -> KohaSettings:
     path.write_text(
         f"<yazgfs>\n<listen id='biblioserver'>unix:/x</listen>\n<config>{database}{more}</config>\n</yazgfs>",
         encoding="utf-8",
@@ -96,6 +97,7 @@ def test_interlibrary_loans(path: Path) -> None:
 
     assert conf.site == IllSite(
         framework="ILL",
+        partner_code="ILLLIBS",
         prefixes={"CPL": "CTR"},
         default_limit=RequestLimit(count=3),
         branch_limits={"CPL": RequestLimit(method=LimitMethod.ANNUAL, count=5)},
@@ -108,7 +110,7 @@ def test_interlibrary_loans(path: Path) -> None:
     )
     assert conf.site.branch_limit("MPL").count == 3
     assert conf.site.category_limit("S").count == 3
-    assert conf.partner_code == "ILLLIBS"
+
     assert conf.lock_directory == Path("/var/lock/koha/library")
     assert conf.backend_directory == Path("/usr/share/koha/lib/Koha/Illbackends")
 
@@ -167,7 +169,7 @@ def test_every_mistake_in_it_is_told(path: Path) -> None:
     assert [problem.removeprefix(f"{path}: element ") for problem in caught.value.problems] == [
         "`port` must be a number from 1 to 65535, not 'x'",
         "`database` is missing or empty",
-        "`user` stands there more than once with different values; leave one",
+        "`user` is given more than once with different values; keep one",
         "`ssl_mode` is 'tls', which Koha does not know",
     ]
 
@@ -175,10 +177,10 @@ def test_every_mistake_in_it_is_told(path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("<yazgfs><config>", "is not XML that can be read"),
+        ("<yazgfs><config>", "is not readable XML"),
         ("<yazgfs/>", "has no element `config`"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>', "declares entities"),
-        ('<?xml version="1.0" encoding="klingon"?><x/>', "is not XML that can be read"),
+        ('<?xml version="1.0" encoding="klingon"?><x/>', "is not readable XML"),
     ],
 )
 def test_what_is_no_koha_conf(path: Path, content: str, problem: str) -> None:
