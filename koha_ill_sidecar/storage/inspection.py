@@ -6,16 +6,12 @@ sidecar's own are missing.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, text
 
 from koha_ill_sidecar.resources import grants_sql
-
-_RECENT_MESSAGES = 20_000
-"""How many of the newest queue rows are looked at: the table has no index on status or time."""
 
 _GRANT = re.compile(
     r"GRANT (?P<privileges>.+?) ON (?P<database>\*|`(?:[^`]|``)+`)\.(?P<table>\*|`(?:[^`]|``)+`) TO ",
@@ -150,77 +146,6 @@ def _privileges(listed: str) -> Iterator[str]:
             yield name
         else:
             yield from (f"{name} ({column.strip(' `')})" for column in found["columns"].split(","))
-
-
-def letters(connection: Connection, codes: Collection[str]) -> frozenset[tuple[str, str]]:
-    """Return code and transport of the letters of module ``ill`` that are there for all libraries."""
-    rows = connection.execute(
-        text(
-            "SELECT DISTINCT code, message_transport_type FROM letter"
-            " WHERE module = 'ill' AND branchcode = '' AND code IN :codes"
-        ).bindparams(bindparam("codes", expanding=True)),
-        {"codes": list(codes)},
-    )
-    return frozenset((row.code, row.message_transport_type) for row in rows)
-
-
-def partners(connection: Connection, category: str) -> list[tuple[int, bool]]:
-    """Return every partner library's borrowernumber, and whether it has an email address."""
-    rows = connection.execute(
-        text(
-            "SELECT borrowernumber, COALESCE(email, '') <> '' AS has_address FROM borrowers"
-            " WHERE categorycode = :category ORDER BY borrowernumber"
-        ),
-        {"category": category},
-    )
-    return [(row.borrowernumber, bool(row.has_address)) for row in rows]
-
-
-def backend_names(connection: Connection) -> dict[str | None, int]:
-    """Count the requests of each backend, those without one too; reads the whole table."""
-    rows = connection.execute(
-        text(
-            "SELECT MIN(backend) AS name, COUNT(*) AS requests FROM illrequests"
-            " WHERE backend IS NOT NULL OR updated < NOW() - INTERVAL 60 SECOND GROUP BY BINARY backend"
-        )
-    )
-    return {row.name: row.requests for row in rows}
-
-
-def backend_plugins(connection: Connection) -> list[str]:
-    """Return the classes of Koha's plugins that bring a backend."""
-    return list(
-        connection.scalars(
-            text("SELECT plugin_class FROM plugin_methods WHERE plugin_method = 'ill_backend' ORDER BY 1")
-        )
-    )
-
-
-def sent_by_others(connection: Connection, codes: Collection[str] | None, since: timedelta) -> int:
-    """
-    Count recent messages that somebody else sent: those that are `sent` without a delivery of ours.
-
-    Only messages that were queued after our first delivery count, and only among the newest 20,000.
-
-    Args:
-        codes: The letter codes that we deliver; nothing means those of module ``ill``.
-    """
-    values: dict[str, object] = {"recent": _RECENT_MESSAGES, "seconds": int(since.total_seconds())}
-    if not codes:
-        return int(connection.scalar(text(_SENT_BY_OTHERS + _OF_MODULE_ILL), values) or 0)
-    query = text(_SENT_BY_OTHERS + _OF_CODES).bindparams(bindparam("codes", expanding=True))
-    return int(connection.scalar(query, values | {"codes": list(codes)}) or 0)
-
-
-_SENT_BY_OTHERS = (
-    "SELECT COUNT(*) FROM message_queue m LEFT JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"
-    " WHERE m.message_id > (SELECT MAX(message_id) FROM message_queue) - :recent"
-    " AND m.message_id > (SELECT MIN(message_id) FROM ill_sidecar_deliveries)"
-    " AND m.status = 'sent' AND m.message_transport_type IN ('email', 'sms')"
-    " AND m.time_queued > NOW() - INTERVAL :seconds SECOND AND d.message_id IS NULL AND m.letter_code IN "
-)
-_OF_CODES = ":codes"
-_OF_MODULE_ILL = "(SELECT code FROM letter WHERE module = 'ill')"
 
 
 def _means(scope: str, database: str, *, is_pattern: bool) -> bool:

@@ -18,7 +18,8 @@ from koha_ill_sidecar.domain.request_index.documents import Column, Document
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
 from koha_ill_sidecar.services.request_index import indexing, search
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.storage.request_index import differences, listing
+from koha_ill_sidecar.storage.koha import requests
+from koha_ill_sidecar.storage.request_index import listing
 from sidecar_process import NAME, PASSWORD, USER, Library, SidecarProcess
 
 pytestmark = pytest.mark.slow
@@ -61,7 +62,7 @@ def _insert(library: Library, count: int) -> None:
 
 def _is_right(database: Database) -> bool:
     """Return whether the index says of every request, and of no other, what Koha's tables say, and is in order."""
-    ids = database.transact(differences.numbers, above=0, up_to=10**9)
+    ids = database.transact(requests.ids, above=0, up_to=10**9)
     indexed: dict[int, Document] = database.transact(listing.find, ids)
     now = {made.illrequest_id: made for made in database.transact(indexing.read_documents, ids)}
     by_title = sorted((made.keys[Column.TITLE], number) for number, made in now.items())

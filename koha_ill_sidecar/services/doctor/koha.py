@@ -8,6 +8,9 @@ from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode
 from koha_ill_sidecar.messages import lazy, literal
 from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok, warn
 from koha_ill_sidecar.storage import inspection
+from koha_ill_sidecar.storage.koha import letters, patrons, plugins, requests
+from koha_ill_sidecar.storage.message_queue import listing
+from koha_ill_sidecar.storage.sidecar import schema
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _OTHER_SENDER_WINDOW = timedelta(days=7)
@@ -69,7 +72,7 @@ def _odd_preferences(settings: Settings, tx: Transaction) -> Iterator[Finding]:
 def check_letters(_settings: Settings, tx: Transaction) -> Iterator[Finding]:
     """Check that each notice of Koha's core has an email letter; SMS is a library's choice."""
     codes = sorted(code.value for code in NoticeCode)
-    there = inspection.letters(tx.connection, codes)
+    there = {(letter.code, letter.transport) for letter in letters.all_of_module(tx) if not letter.branchcode}
     missing = [code for code in codes if (code, EMAIL) not in there]
     if missing:
         yield warn(
@@ -84,8 +87,10 @@ def check_letters(_settings: Settings, tx: Transaction) -> Iterator[Finding]:
 def check_partners(settings: Settings, tx: Transaction) -> Iterator[Finding]:
     """Find partner libraries that cannot be asked."""
     category = tx.preferences.text("ILLPartnerCode") or settings.koha.site.partner_code
-    found = inspection.partners(tx.connection, category)
-    without = [str(borrowernumber) for borrowernumber, has_address in found if not has_address]
+    found = patrons.find_partners(tx, category)
+    without = [
+        str(number) for number in sorted(partner.borrowernumber for partner in found if not partner.email)
+    ]
     if not found:
         yield warn(
             "partners",
@@ -123,21 +128,21 @@ def check_backends(settings: Settings, tx: Transaction) -> Iterator[Finding]:
 
     Source: Koha, Koha/ILL/Backends.pm and Koha/ILL/Request.pm (load_backend).
     """
-    names = inspection.backend_names(tx.connection)
+    names = requests.count_by_backend(tx)
     installed = {tx.koha.generic_backend, *_perl_backends(settings)}
     unknown = {name or _NO_BACKEND: count for name, count in names.items() if name not in installed}
     listed = ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
-    plugins = inspection.backend_plugins(tx.connection)
+    plugin_classes = plugins.backend_plugins(tx)
     if not unknown:
         known = ", ".join(sorted(name for name in names if name))
         yield ok("backends", literal(known) if known else lazy("no requests yet"))
-    elif plugins and _NO_BACKEND not in unknown:
+    elif plugin_classes and _NO_BACKEND not in unknown:
         yield ok(
             "backends",
             lazy(
                 "requests of %(backends)s: taken to belong to %(plugins)s",
                 backends=listed,
-                plugins=", ".join(plugins),
+                plugins=", ".join(plugin_classes),
             ),
         )
     elif settings.koha.backend_directory or _NO_BACKEND in unknown or _is_other_generic(tx, unknown):
@@ -178,11 +183,11 @@ def check_other_sender(settings: Settings, tx: Transaction) -> Iterator[Finding]
     if not settings.delivery.enabled:
         yield ok("other sender", lazy("we deliver nothing (delivery.enabled is false)"))
         return
-    if "ill_sidecar_deliveries" not in inspection.existing_tables(tx.connection):
+    if schema.deliveries.name not in inspection.existing_tables(tx.connection):
         yield ok("other sender", lazy("we have delivered nothing yet"))
         return
     codes = settings.delivery.letter_codes
-    count = inspection.sent_by_others(tx.connection, codes, _OTHER_SENDER_WINDOW)
+    count = listing.count_sent_by_others(tx, codes, within=_OTHER_SENDER_WINDOW)
     if count:
         yield warn(
             "other sender",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from koha_ill_sidecar.domain.figures import MONTHS, Count, Figures
-from koha_ill_sidecar.storage.koha import request_figures, requests
+from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import figures
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -52,7 +52,7 @@ class ComputedFigures:
 
 def span(tx: Transaction) -> Span:
     """Find out which months are looked at: this one and those before it, twelve together."""
-    today = request_figures.today(tx)
+    today = figures.today(tx)
     months = today.year * 12 + today.month - MONTHS  # the first of them, counted from 0
     return Span(today=today, since=date(months // 12, months % 12 + 1, 1))
 
@@ -63,23 +63,23 @@ def count_requests(tx: Transaction, above: int, about: Span) -> Step:
 
     A million requests are fifty steps.
     """
-    up_to = requests.end_of_chunk(tx, above=above, limit=STEP)
+    up_to, _ = requests.chunk(tx, above=above, limit=STEP)
     if up_to is None:
         return Step(counts=(), above=None)
     counts = [
-        *request_figures.count_open(tx, above=above, up_to=up_to, today=about.today),
-        *request_figures.count_outcomes(tx, above=above, up_to=up_to, since=about.since),
-        *request_figures.count_days(tx, above=above, up_to=up_to, since=about.since),
+        *figures.count_open(tx, above=above, up_to=up_to, today=about.today),
+        *figures.count_outcomes(tx, above=above, up_to=up_to, since=about.since),
+        *figures.count_days(tx, above=above, up_to=up_to, since=about.since),
     ]
     return Step(counts=counts, above=up_to)
 
 
 def count_enquiries(tx: Transaction, above: int, about: Span) -> Step:
     """Count the next enquiries at partners; two queries."""
-    up_to = request_figures.end_of_enquiries(tx, above=above, limit=STEP)
+    up_to = figures.end_of_enquiries(tx, above=above, limit=STEP)
     if up_to is None:
         return Step(counts=(), above=None)
-    counts = request_figures.count_enquiries(tx, above=above, up_to=up_to, since=about.since)
+    counts = figures.count_enquiries(tx, above=above, up_to=up_to, since=about.since)
     return Step(counts=list(counts), above=up_to)
 
 

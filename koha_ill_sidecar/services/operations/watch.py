@@ -101,7 +101,7 @@ def sweep(tx: Transaction, *, limit: int) -> SweepResult:
     queries.
     """
     above = checkpoints.get(tx, _SWEEP_CHECKPOINT) or 0
-    up_to = requests.end_of_chunk(tx, above=above, limit=limit)
+    up_to, _ = requests.chunk(tx, above=above, limit=limit)
     is_at_end = up_to is None
     if up_to is None:
         up_to = sidecar_requests.highest_id(tx)  # what was deleted from the end of Koha's table

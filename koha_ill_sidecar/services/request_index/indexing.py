@@ -15,7 +15,7 @@ from pyroaring import BitMap
 from koha_ill_sidecar.domain.request_index.documents import ALL, KEYED_COLUMNS, Document, document
 from koha_ill_sidecar.domain.request_index.terms import PATRON, TEXT, grams, word_terms
 from koha_ill_sidecar.domain.statuses import is_open
-from koha_ill_sidecar.storage.koha import request_documents, requests
+from koha_ill_sidecar.storage.koha import comments, request_documents, requests
 from koha_ill_sidecar.storage.request_index import differences, listing, postings, queue, slices
 from koha_ill_sidecar.storage.request_index.slices import Moves
 from koha_ill_sidecar.storage.request_index.state import COMPLETE_MARK
@@ -109,7 +109,7 @@ def build(tx: Transaction) -> int | None:
     highest = requests.highest_id(tx)
     if above < highest:
         up_to = min((postings.bucket_of(above + 1) + 1) * postings.BUCKET - 1, highest)
-        done = index(tx, differences.numbers(tx, above=above, up_to=up_to), thoroughly=True)
+        done = index(tx, requests.ids(tx, above=above, up_to=up_to), thoroughly=True)
         checkpoints.save(tx, _BUILT_CHECKPOINT, up_to)
         return done
     missing = [column for column in KEYED_COLUMNS if column not in slices.columns_made(tx)]
@@ -137,7 +137,7 @@ def progress(tx: Transaction) -> IndexProgress:
     """Return how far the index is; counts Koha's requests, which takes a moment where there are a million."""
     return IndexProgress(
         indexed=len(postings.find(tx, [ALL]).get(ALL, ())),
-        of=differences.count(tx),
+        of=requests.count(tx),
         waiting=queue.count(tx),
         is_complete=is_complete(tx),
     )
@@ -156,7 +156,7 @@ def follow(tx: Transaction, *, open_limit: int) -> int:
 
 def index_commented(tx: Transaction) -> int:
     """Index the requests that were commented on since the last time; tells how many."""
-    highest = differences.highest_comment(tx)
+    highest = comments.highest_id(tx)
     above = checkpoints.advance(tx, _COMMENTS_CHECKPOINT, highest, lag_seconds=_LAG_SECONDS)
     return index(tx, differences.commented(tx, above=above)) if highest > above else 0
 
@@ -170,7 +170,7 @@ def index_written(tx: Transaction) -> int:
     highest = requests.highest_id(tx)
     above = checkpoints.get(tx, _WRITTEN_CHECKPOINT) or 0
     up_to = above + max(_TIMES_AT_ONCE, highest // _ROUNDS_OF_TIMES)
-    found = differences.lately_written(tx, above=above, up_to=up_to, seconds=_LAG_SECONDS)
+    found = differences.recently_updated(tx, above=above, up_to=up_to, seconds=_LAG_SECONDS)
     _continue_from(tx, _WRITTEN_CHECKPOINT, above, up_to if up_to < highest else None)
     return index(tx, found)
 

@@ -138,4 +138,4 @@ def _insert(koha: InstalledKoha) -> str:
     present = [name for name in names if koha.has("action_logs", name)]
     columns = ", ".join(f"`{name}`" for name in present)
     values = ", ".join(f"%({name})s" for name in present)
-    return f"INSERT INTO action_logs ({columns}) VALUES ({values})"  # noqa: S608  (our own names)
+    return f"INSERT INTO action_logs ({columns}) VALUES ({values})"

@@ -8,6 +8,9 @@ from sqlalchemy import Select, Table, func, insert, select
 
 from koha_ill_sidecar.storage.transaction import Transaction
 
+SOURCE = "illcomments n"
+"""Koha's comments under the name ``n``, for statements that join them with tables of ours."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comment:
@@ -75,6 +78,11 @@ def find_duplicate(
         )
     )
     return found
+
+
+def highest_id(tx: Transaction) -> int:
+    """Return the newest comment's ID, 0 where there is none."""
+    return int(tx.connection.scalar(select(func.max(_table(tx).c.illcomment_id))) or 0)
 
 
 def _table(tx: Transaction) -> Table:

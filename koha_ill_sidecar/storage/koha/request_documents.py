@@ -1,8 +1,8 @@
 """
-What Koha's tables say of requests, for the index: the rows of many at once, and a fingerprint of each.
+Reads what the index stores about requests: the rows of many at once, and a fingerprint of each.
 
-The fingerprint is reckoned by MariaDB from all that a document is made of, by the same expression wherever it is
-asked for, so that a change is found without the rows being carried over.
+MariaDB computes the fingerprint from everything that a document consists of, always by the same expression. So a change
+is found without transferring the rows.
 """
 
 import functools
@@ -16,6 +16,7 @@ from typing import Any
 from koha_ill_sidecar.domain.request_index.documents import RequestRows
 from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.koha.requests import SOURCE
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _COLUMNS = (
@@ -25,8 +26,8 @@ _COLUMNS = (
 )  # fmt: skip
 _PATRON = ("surname", "firstname", "preferred_name", "middle_name", "othernames", "cardnumber", "userid")
 
-# A row's columns come as one list, and attributes behind the rows: to take hundreds of thousands of wide rows apart
-# costs the driver more than all else.
+# The columns of a row come as one JSON list, the attributes as rows of their own: hundreds of thousands of wide rows
+# would cost the driver more than everything else.
 _ATTRIBUTES = (
     "SELECT illrequest_id, NULL, NULL, type, value FROM illrequestattributes WHERE illrequest_id IN %(ids)s"
 )
@@ -35,19 +36,19 @@ _ATTRIBUTES = (
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FingerprintSQL:
     """
-    How a statement asks for fingerprints.
+    How a statement reads fingerprints.
 
     Attributes:
-        joins: What is to stand behind ``illrequests r``, in either sense of the join.
+        source: The requests as ``r``, joined with everything that the expression reads; goes behind FROM or JOIN.
         expression: The fingerprint itself.
     """
 
-    joins: str
+    source: str
     expression: str
 
 
 def read(tx: Transaction, illrequest_ids: Sequence[int]) -> list[RequestRows]:
-    """Return the rows of requests; those that are gone are left out. One query."""
+    """Return the rows of requests, without those that are deleted; one query."""
     if not illrequest_ids:
         return []
     statement, columns, patron = _select(tx.koha)
@@ -86,33 +87,35 @@ def fingerprint(koha: InstalledKoha) -> FingerprintSQL:
     """
     Return the fingerprint of a request ``r`` as SQL.
 
-    It is the checksum of a list of checksums, one for each column: put together, the texts themselves might be longer
-    than a statement may be.
+    It is the checksum of a list of checksums, one for each column: the texts themselves, concatenated, might exceed
+    max_allowed_packet.
     """
     parts = [f"IFNULL(CRC32({column}), -1)" for column in (*_columns(koha), *_patron(koha), *_names(koha))]
     parts += [ATTRIBUTES_FINGERPRINT, f"({_COMMENTS})"]
-    return FingerprintSQL(joins=_joins(koha), expression=f"CRC32(CONCAT_WS(',', {', '.join(parts)}))")
+    return FingerprintSQL(
+        source=f"{SOURCE}{_joins(koha)}", expression=f"CRC32(CONCAT_WS(',', {', '.join(parts)}))"
+    )
 
 
 ATTRIBUTES_FINGERPRINT = (
     "IFNULL((SELECT SUM(CRC32(CONCAT(a.type, '=', CRC32(a.value)))) FROM illrequestattributes a"
     " WHERE a.illrequest_id = r.illrequest_id), 0)"
 )
-"""The same of the attributes of a request ``r`` alone."""
+"""The fingerprint of only the attributes of a request ``r``."""
 
 _COMMENTS = "SELECT COUNT(*) FROM illcomments c WHERE c.illrequest_id = r.illrequest_id"
 
 
 @functools.cache
 def _select(koha: InstalledKoha) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Return the statement, and which columns of the request and of the patron stand at the end of its lists."""
+    """Return the statement, and the columns of the request and of the patron at the end of its lists."""
     sql = fingerprint(koha)
     batch_name = "ib.name" if _has_batches(koha) else "NULL"
     wanted = ", ".join(f"CAST({column} AS CHAR)" for column in (*_columns(koha), *_patron(koha)))
     statement = (
-        f"SELECT r.illrequest_id, {sql.expression}, {ATTRIBUTES_FINGERPRINT}, NULL,"  # noqa: S608
+        f"SELECT r.illrequest_id, {sql.expression}, {ATTRIBUTES_FINGERPRINT}, NULL,"
         f" JSON_ARRAY(b.branchname, {batch_name}, ({_COMMENTS}), {wanted})"
-        f" FROM illrequests r{sql.joins} WHERE r.illrequest_id IN %(ids)s UNION ALL {_ATTRIBUTES}"
+        f" FROM {sql.source} WHERE r.illrequest_id IN %(ids)s UNION ALL {_ATTRIBUTES}"
     )
     columns, patron = (
         tuple(name.partition(".")[2] for name in names) for names in (_columns(koha), _patron(koha))

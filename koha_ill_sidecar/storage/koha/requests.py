@@ -161,15 +161,33 @@ def orderid_length(koha: InstalledKoha) -> int:
     return length or 50
 
 
+def count_by_backend(tx: Transaction) -> dict[str | None, int]:
+    """Count the requests of each backend, and those without one; reads the whole table."""
+    rows = tx.connection.execute(_BY_BACKEND)
+    return {row.name: row.requests for row in rows}
+
+
 def highest_id(tx: Transaction) -> int:
     """Return the newest request's ID, 0 where there is none."""
     return int(tx.connection.scalar(text("SELECT COALESCE(MAX(illrequest_id), 0) FROM illrequests")) or 0)
 
 
-def end_of_chunk(tx: Transaction, *, above: int, limit: int) -> int | None:
-    """Return the ID of the *limit*-th request above an ID, or of the last; None if there is none."""
-    found: int | None = tx.connection.scalar(_END_OF_CHUNK, {"above": above, "limit": limit})
-    return found
+def chunk(tx: Transaction, *, above: int, limit: int) -> tuple[int | None, int]:
+    """Return the last ID of the next *limit* requests above an ID, None if there are none, and how many they are."""
+    edge, number = execute(tx, _CHUNK, {"above": above, "limit": limit}).fetchone() or (None, 0)
+    return edge, number
+
+
+def ids(tx: Transaction, *, above: int, up_to: int) -> list[int]:
+    """Return the IDs of the requests in a range."""
+    return [
+        illrequest_id for (illrequest_id,) in execute(tx, _IDS, {"above": above, "up_to": up_to}).fetchall()
+    ]
+
+
+def count(tx: Transaction) -> int:
+    """Count the requests; reads a whole index of the table."""
+    return int(tx.connection.scalar(text("SELECT COUNT(*) FROM illrequests")) or 0)
 
 
 def _one(tx: Transaction, statement: Select[Any], illrequest_id: int) -> ILLRequest:
@@ -193,7 +211,7 @@ def _select_request(koha: InstalledKoha) -> Select[Any]:
 def _lock_request(koha: InstalledKoha) -> tuple[str, tuple[str, ...]]:
     names = tuple(name for name in COLUMNS if koha.has("illrequests", name))
     columns = ", ".join(names)
-    statement = f"SELECT {columns} FROM illrequests WHERE illrequest_id = %(illrequest_id)s FOR UPDATE"  # noqa: S608  (our own names)
+    statement = f"SELECT {columns} FROM illrequests WHERE illrequest_id = %(illrequest_id)s FOR UPDATE"
     return statement, names
 
 
@@ -201,7 +219,7 @@ def _lock_request(koha: InstalledKoha) -> tuple[str, tuple[str, ...]]:
 def _update_status(columns: tuple[str, ...]) -> str:
     others = "".join(f", {name} = %({name})s" for name in columns)
     return (
-        f"UPDATE illrequests SET status = %(new)s, status_alias = NULL{others}"  # noqa: S608  (our own names)
+        f"UPDATE illrequests SET status = %(new)s, status_alias = NULL{others}"
         " WHERE illrequest_id = %(illrequest_id)s AND status <=> %(expected)s"
     )
 
@@ -211,10 +229,15 @@ _CLEAR_STALE_ALIAS = (
     " WHERE illrequest_id = %(illrequest_id)s AND status = 'RET' AND BINARY status_alias = BINARY %(status_alias)s"
 )
 _BY_ORDERID = "SELECT illrequest_id FROM illrequests WHERE orderid = %(orderid)s LIMIT 5"
-_END_OF_CHUNK = text(
-    "SELECT MAX(illrequest_id) FROM (SELECT illrequest_id FROM illrequests"
-    " WHERE illrequest_id > :above ORDER BY illrequest_id LIMIT :limit) chunk"
+_BY_BACKEND = text(
+    f"SELECT MIN(r.backend) AS name, COUNT(*) AS requests FROM {SOURCE} WHERE {IS_FINISHED}"
+    " GROUP BY BINARY r.backend"
 )
+_CHUNK = (
+    "SELECT MAX(illrequest_id), COUNT(*) FROM (SELECT illrequest_id FROM illrequests"
+    " WHERE illrequest_id > %(above)s ORDER BY illrequest_id LIMIT %(limit)s) chunk"
+)
+_IDS = "SELECT illrequest_id FROM illrequests WHERE illrequest_id > %(above)s AND illrequest_id <= %(up_to)s"
 
 
 @functools.cache

@@ -254,7 +254,7 @@ def _lock(koha: InstalledKoha, skip_locked: bool) -> TextualSelect:  # noqa: FBT
     )
     return (
         text(
-            f"SELECT m.message_id, m.status, m.status = 'failed' AND {mark} AS is_in_flight,"  # noqa: S608  (texts here)
+            f"SELECT m.message_id, m.status, m.status = 'failed' AND {mark} AS is_in_flight,"
             " COALESCE(d.state = 'in_flight' AND d.lease_until >= UTC_TIMESTAMP(6), FALSE) AS is_held,"
             " COALESCE(d.state <> 'waiting' OR d.next_attempt_at <= UTC_TIMESTAMP(6), TRUE) AS may_start,"
             " d.state, d.mail_message_id, d.attempts, d.first_attempt_at, d.reached, UTC_TIMESTAMP(6) AS now"
@@ -323,14 +323,14 @@ def _close_superseded(tx: Transaction, message_ids: Sequence[int]) -> None:
 
 # Nearly every message is new to us: then its ID is all that needs to be sent.
 _BEGIN_NEW = text(
-    "INSERT INTO ill_sidecar_deliveries"  # noqa: S608  (the text above)
+    "INSERT INTO ill_sidecar_deliveries"
     " (message_id, mail_message_id, state, attempts, first_attempt_at, lease_holder, lease_until, last_attempt_at)"
     " SELECT message_id, CONCAT('<', :unique, '.', message_id, '@', :domain, '>'), 'in_flight', 1, :now, :holder,"
     f" {_LEASE_ENDS}, UTC_TIMESTAMP(6) FROM message_queue WHERE message_id IN :message_ids"
 ).bindparams(bindparam("message_ids", expanding=True), bindparam("now", type_=UTCDateTime))
 
 _BEGIN_KNOWN = text(
-    "UPDATE ill_sidecar_deliveries SET mail_message_id = :mail_message_id, state = 'in_flight',"  # noqa: S608
+    "UPDATE ill_sidecar_deliveries SET mail_message_id = :mail_message_id, state = 'in_flight',"
     " attempts = :attempts, first_attempt_at = :first_attempt_at, reached = :reached, lease_holder = :holder,"
     f" lease_until = {_LEASE_ENDS}, last_attempt_at = UTC_TIMESTAMP(6), next_attempt_at = NULL, settled_at = NULL"
     " WHERE message_id = :message_id"
@@ -379,7 +379,7 @@ def _mark_in_flight(koha: InstalledKoha) -> TextClause:
         ["status = 'failed'", *_failure_code(koha, f"'{IN_FLIGHT}'"), *no_copies, *_preserve_time(koha)]
     )
     return text(
-        f"UPDATE message_queue SET {changes} WHERE message_id IN :message_ids AND status = 'pending'"  # noqa: S608
+        f"UPDATE message_queue SET {changes} WHERE message_id IN :message_ids AND status = 'pending'"
     ).bindparams(bindparam("message_ids", expanding=True))
 
 
@@ -395,7 +395,7 @@ def _preserve_time(koha: InstalledKoha) -> Iterator[str]:
 
 
 _RENEW = text(
-    f"UPDATE ill_sidecar_deliveries SET lease_until = {_LEASE_ENDS}"  # noqa: S608  (the text above)
+    f"UPDATE ill_sidecar_deliveries SET lease_until = {_LEASE_ENDS}"
     " WHERE message_id IN :message_ids AND state = 'in_flight' AND lease_holder = :holder"
 ).bindparams(bindparam("message_ids", expanding=True))
 
@@ -411,17 +411,17 @@ _MARK_SENT = text(
 
 _IS_OURS = "message_id = %(message_id)s AND state = 'in_flight' AND lease_holder = %(holder)s"
 
-_OUR_ROW = f"SELECT 1 FROM ill_sidecar_deliveries WHERE {_IS_OURS}"  # noqa: S608  (the text above)
+_OUR_ROW = f"SELECT 1 FROM ill_sidecar_deliveries WHERE {_IS_OURS}"
 
 _RELEASED = "lease_until = NULL, lease_holder = NULL"
 
 _SETTLED = f"last_error = %(error)s, settled_at = UTC_TIMESTAMP(6), {_RELEASED}"
 
 _UPDATE_OURS = {
-    DeliveryState.SENT: f"UPDATE ill_sidecar_deliveries SET state = 'sent', {_SETTLED} WHERE {_IS_OURS}",  # noqa: S608
-    DeliveryState.FAILED: f"UPDATE ill_sidecar_deliveries SET state = 'failed', {_SETTLED} WHERE {_IS_OURS}",  # noqa: S608
+    DeliveryState.SENT: f"UPDATE ill_sidecar_deliveries SET state = 'sent', {_SETTLED} WHERE {_IS_OURS}",
+    DeliveryState.FAILED: f"UPDATE ill_sidecar_deliveries SET state = 'failed', {_SETTLED} WHERE {_IS_OURS}",
     DeliveryState.WAITING: (
-        "UPDATE ill_sidecar_deliveries SET state = 'waiting', last_error = %(error)s, reached = %(reached)s,"  # noqa: S608
+        "UPDATE ill_sidecar_deliveries SET state = 'waiting', last_error = %(error)s, reached = %(reached)s,"
         " attempts = attempts - %(uncounted)s,"
         " next_attempt_at = UTC_TIMESTAMP(6) + INTERVAL %(retry_microseconds)s MICROSECOND,"
         f" {_RELEASED} WHERE {_IS_OURS}"
@@ -482,7 +482,7 @@ def _update_queue(
     # A sent message is sent, whoever holds the lease now: no need to check.
     if_ours = "" if is_plain else f" AND EXISTS ({_OUR_ROW})"
     return (
-        f"UPDATE message_queue SET {', '.join(changes)}"  # noqa: S608  (texts here)
+        f"UPDATE message_queue SET {', '.join(changes)}"
         f" WHERE message_id = %(message_id)s AND status = 'failed' AND {_is_in_flight(koha)}{if_ours}"
     )
 
@@ -502,12 +502,12 @@ def _queue_values(settlement: AttemptResult, addresses: Sequence[str], holder: s
 @functools.cache
 def _set_status(koha: InstalledKoha, status: str) -> TextClause:
     changes = ", ".join([f"status = '{status}'", *_failure_code(koha, ":failure_code")])
-    return text(f"UPDATE message_queue SET {changes} WHERE message_id = :message_id")  # noqa: S608
+    return text(f"UPDATE message_queue SET {changes} WHERE message_id = :message_id")
 
 
 # MariaDB assigns from left to right, so whatever depends on the old state comes before it.
 _REQUEUE = text(
-    "INSERT INTO ill_sidecar_deliveries"  # noqa: S608  (a text of this module)
+    "INSERT INTO ill_sidecar_deliveries"
     " (message_id, mail_message_id, state, attempts, next_attempt_at, first_attempt_at, last_attempt_at)"
     " VALUES (:message_id, :mail_message_id, 'waiting', 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
     " ON DUPLICATE KEY UPDATE"

@@ -171,7 +171,7 @@ _DUE = (
 def _look(koha: InstalledKoha, with_codes: bool) -> TextClause:  # noqa: FBT001  (cached by position)
     eligible = _eligible(koha, with_codes=with_codes)
     return _expanding(
-        f"{_DUE} UNION ALL"  # noqa: S608  (made of the texts above)
+        f"{_DUE} UNION ALL"
         " (SELECT 'new', m.message_id FROM message_queue m FORCE INDEX (PRIMARY)"
         "  LEFT JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"
         f" WHERE m.message_id > :above AND {eligible} ORDER BY m.message_id LIMIT :limit)"
@@ -184,7 +184,7 @@ def _look(koha: InstalledKoha, with_codes: bool) -> TextClause:  # noqa: FBT001 
 def _chunk(koha: InstalledKoha, with_codes: bool) -> TextClause:  # noqa: FBT001  (cached by position)
     eligible = _eligible(koha, with_codes=with_codes)
     return _expanding(
-        "SELECT m.message_id FROM message_queue m FORCE INDEX (PRIMARY)"  # noqa: S608  (made of the texts above)
+        "SELECT m.message_id FROM message_queue m FORCE INDEX (PRIMARY)"
         " LEFT JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"
         f" WHERE m.message_id >= :lowest AND m.message_id < :below AND {eligible}"
         " ORDER BY m.message_id DESC LIMIT :limit",

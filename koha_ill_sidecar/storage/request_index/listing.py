@@ -16,9 +16,9 @@ _NAMES = (
     *(f"{column}_key" for column in KEYED_COLUMNS),
 )
 
-_SELECT = f"SELECT {', '.join(_NAMES)} FROM ill_sidecar_listing WHERE illrequest_id IN %(ids)s"  # noqa: S608
+_SELECT = f"SELECT {', '.join(_NAMES)} FROM ill_sidecar_listing WHERE illrequest_id IN %(ids)s"
 _PUT = (
-    f"INSERT INTO ill_sidecar_listing ({', '.join(_NAMES)}) VALUES ({', '.join(['%s'] * len(_NAMES))})"  # noqa: S608
+    f"INSERT INTO ill_sidecar_listing ({', '.join(_NAMES)}) VALUES ({', '.join(['%s'] * len(_NAMES))})"
     f" ON DUPLICATE KEY UPDATE {', '.join(f'{name} = VALUES({name})' for name in _NAMES[1:])}"
 )
 _REMOVE = "DELETE FROM ill_sidecar_listing WHERE illrequest_id IN %(ids)s"
@@ -70,7 +70,7 @@ def in_order(
         return []
     direction = "DESC" if descending else "ASC"
     statement = (
-        f"SELECT {column}_key, illrequest_id FROM ill_sidecar_listing WHERE illrequest_id IN %(ids)s"  # noqa: S608
+        f"SELECT {column}_key, illrequest_id FROM ill_sidecar_listing WHERE illrequest_id IN %(ids)s"
         f" ORDER BY {column}_key {direction}, illrequest_id {direction}"
     )
     if limit is not None:
@@ -96,7 +96,7 @@ def lacking(
         for number in range(len(patron_words))
     ]
     statement = (
-        f"SELECT GROUP_CONCAT(illrequest_id) FROM ill_sidecar_listing WHERE illrequest_id IN ({numbers})"  # noqa: S608
+        f"SELECT GROUP_CONCAT(illrequest_id) FROM ill_sidecar_listing WHERE illrequest_id IN ({numbers})"
         f" AND ({' OR '.join(conditions)})"
     )
     values = {f"word{number}": word.encode() for number, word in enumerate(words)}

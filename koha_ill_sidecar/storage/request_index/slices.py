@@ -116,7 +116,7 @@ def walk(tx: Transaction, column: Column, *, descending: bool, expecting: int) -
     """
     direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
     statement = (
-        "SELECT lower_key, lower_id, bitmap FROM ill_sidecar_slices WHERE column_name = %(column)s{}"  # noqa: S608
+        "SELECT lower_key, lower_id, bitmap FROM ill_sidecar_slices WHERE column_name = %(column)s{}"
         f" ORDER BY lower_key {direction}, lower_id {direction}"
     )
     first, further = (

@@ -19,7 +19,7 @@ _DIFFERS = (
 )
 
 _LOGGED = text(
-    f"SELECT DISTINCT r.illrequest_id FROM {action_logs.STATUS_CHANGES}"  # noqa: S608  (texts of ours)
+    f"SELECT DISTINCT r.illrequest_id FROM {action_logs.STATUS_CHANGES}"
     f" JOIN {koha_requests.SOURCE} ON r.illrequest_id = l.object"
     " JOIN ill_sidecar_requests o ON o.illrequest_id = r.illrequest_id"
     f" WHERE l.action_id > :above AND {action_logs.IS_STATUS_CHANGE} AND {_DIFFERS}"
@@ -31,14 +31,14 @@ _OPEN_EDGE = text(
 )
 
 _OPEN = text(
-    "SELECT o.illrequest_id FROM ill_sidecar_requests o FORCE INDEX (ill_sidecar_requests_open)"  # noqa: S608
+    "SELECT o.illrequest_id FROM ill_sidecar_requests o FORCE INDEX (ill_sidecar_requests_open)"
     f" LEFT JOIN {koha_requests.SOURCE} ON r.illrequest_id = o.illrequest_id"
     " WHERE o.is_open = 1 AND o.illrequest_id > :above AND o.illrequest_id <= :up_to"
     f" AND (r.illrequest_id IS NULL OR {_DIFFERS})"
 )
 
 _RANGE = text(
-    "SELECT o.illrequest_id FROM ill_sidecar_requests o"  # noqa: S608  (the condition above)
+    "SELECT o.illrequest_id FROM ill_sidecar_requests o"
     f" LEFT JOIN {koha_requests.SOURCE} ON r.illrequest_id = o.illrequest_id"
     " WHERE o.illrequest_id > :above AND o.illrequest_id <= :up_to"
     f" AND (r.illrequest_id IS NULL OR {_DIFFERS})"

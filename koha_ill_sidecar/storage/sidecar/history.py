@@ -30,7 +30,7 @@ _END_OF_CHUNK = text(
 
 # Found first and deleted afterwards: a DELETE with a join could lock Koha's rows.
 _OF_DELETED_REQUESTS = text(
-    "SELECT h.history_id FROM ill_sidecar_history h"  # noqa: S608  (Koha's side of the join)
+    "SELECT h.history_id FROM ill_sidecar_history h"
     f" LEFT JOIN {koha_requests.SOURCE} ON r.illrequest_id = h.illrequest_id"
     " WHERE h.history_id > :above AND h.history_id <= :up_to AND r.illrequest_id IS NULL"
     " AND h.happened_at < UTC_TIMESTAMP(6) - INTERVAL :seconds SECOND"

@@ -100,7 +100,7 @@ _RECORD_SEEN = (
 )
 
 _TRACK = text(
-    "INSERT INTO ill_sidecar_requests"  # noqa: S608  (Koha's side of the join)
+    "INSERT INTO ill_sidecar_requests"
     " (illrequest_id, seen_status, seen_alias, order_id, is_open, seen_at)"
     " SELECT r.illrequest_id, r.status, r.status_alias, r.orderid,"
     " COALESCE(r.status, '') NOT IN :closed, UTC_TIMESTAMP(6)"
@@ -334,14 +334,14 @@ SELECT :status_{{n}} AS status,
   (SELECT o.illrequest_id FROM ill_sidecar_requests o FORCE INDEX (ill_sidecar_requests_status)
     JOIN {koha_requests.SOURCE} ON r.illrequest_id = o.illrequest_id
     WHERE o.is_open = 1 AND o.seen_status = :status_{{n}} ORDER BY o.illrequest_id LIMIT 1) AS oldest
-"""  # noqa: S608  (our own text)
+"""
 
 
 def count_waiting(tx: Transaction, statuses: Sequence[str], *, limit: int) -> list[WaitingRequests]:
     """Count the open requests of each status, at most *limit*, and find the oldest of each; one query."""
     counts = " UNION ALL ".join(_ONE_STATUS.format(n=n) for n in range(len(statuses)))
     statement = text(
-        "SELECT w.status, w.number, w.oldest, r.placed"  # noqa: S608  (our own text)
+        "SELECT w.status, w.number, w.oldest, r.placed"
         f" FROM ({counts}) w LEFT JOIN {koha_requests.SOURCE} ON r.illrequest_id = w.oldest"
     )
     values = {f"status_{n}": str(status) for n, status in enumerate(statuses)}
