@@ -16,6 +16,7 @@ from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.people import sign_in
 from koha_ill_sidecar.services.people.sign_in import SignInRefusal
+from koha_ill_sidecar.translations import LANGUAGES
 from koha_ill_sidecar.web.staff.session import COOKIE, StaffSessions, current
 from koha_ill_sidecar.web.ui import flash, i18n, saved_forms
 from koha_ill_sidecar.web.ui.csrf import StaleForm, accept_stale_csrf, public
@@ -183,7 +184,7 @@ def _target(next_page: str | None) -> str:
 
 def _use_chosen_language() -> None:
     chosen = request.form.get(i18n.FIELD) if request.method == "POST" else None
-    if chosen in i18n.LANGUAGES:
+    if chosen in LANGUAGES:
         g.language = g.chosen_language = chosen
 
 

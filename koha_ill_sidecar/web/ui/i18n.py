@@ -1,24 +1,10 @@
-"""
-The languages of the pages.
+"""The language of a page, and messages in it."""
 
-Catalogues are kept as their translators write them (``translations/*.po``) and compiled when the program starts.
-"""
-
-import functools
-import io
-from pathlib import Path
-
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from babel.support import NullTranslations, Translations
 from flask import g, request
 
+from koha_ill_sidecar import translations
 from koha_ill_sidecar.messages import LazyMessage
-
-DIRECTORY = Path(__file__).parent / "translations"
-
-LANGUAGES = {"en": "English", "zh-Hant-TW": "正體中文"}
-"""Every language of the pages by its code (BCP 47, as Koha's), and what it calls itself."""
+from koha_ill_sidecar.translations import LANGUAGES, catalogue
 
 FIELD = "language"
 """Name of the button that changes the language; it may be part of any form."""
@@ -26,20 +12,6 @@ FIELD = "language"
 COOKIE = "koha_ill_sidecar_language"
 _KOHA_COOKIE = "KohaOpacLanguage"  # Koha's staff interface uses the same (Koha, C4/Languages.pm getlanguage)
 _DEFAULT = "en"
-
-
-@functools.cache
-def catalogue(language: str) -> NullTranslations:
-    """Return what the pages' English words are in another language."""
-    path = DIRECTORY / f"{language}.po"
-    if not path.exists():
-        return NullTranslations()
-    with path.open("rb") as source:
-        messages = read_po(source, locale=language.replace("-", "_"))
-    compiled = io.BytesIO()
-    write_mo(compiled, messages)
-    compiled.seek(0)
-    return Translations(compiled)
 
 
 def choose_language() -> str:
@@ -61,21 +33,17 @@ def _of_browser() -> str:
 
 
 def gettext(message: str, **values: object) -> str:
-    """Say a message in the language of this request; ``%(name)s`` stands for a value."""
-    said = str(catalogue(g.language).ugettext(message)) if message else ""
-    return said % values if values else said
+    """Return a message in the language of this request; ``%(name)s`` stands for a value."""
+    text = str(catalogue(g.language).ugettext(message)) if message else ""
+    return text % values if values else text
 
 
-def translate(sentence: LazyMessage) -> str:
-    """Say a sentence, and those that stand in it, in the language of this request."""
-    values = {
-        name: translate(value) if isinstance(value, LazyMessage) else value
-        for name, value in sentence.values.items()
-    }
-    return str(catalogue(g.language).ugettext(sentence.text)) % values if sentence.text else ""
+def translate(message: LazyMessage) -> str:
+    """Return a message, and those among its values, in the language of this request."""
+    return translations.translate(message, g.language)
 
 
 def ngettext(singular: str, plural: str, number: int, **values: object) -> str:
-    """Say a message about a number of things."""
-    said = str(catalogue(g.language).ungettext(singular, plural, number))
-    return said % {"num": number, **values}
+    """Return a message about a number of things."""
+    text = str(catalogue(g.language).ungettext(singular, plural, number))
+    return text % {"num": number, **values}

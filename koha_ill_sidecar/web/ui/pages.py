@@ -9,6 +9,7 @@ from flask import Flask, Response, g, make_response, render_template, send_from_
 from jinja2 import StrictUndefined
 
 from koha_ill_sidecar.domain.formats import DateStyle, format_price
+from koha_ill_sidecar.translations import LANGUAGES
 from koha_ill_sidecar.web.ui import csrf, flash, i18n, urls
 
 _DIRECTORY = Path(__file__).parent
@@ -45,7 +46,7 @@ def install(app: Flask, timezone: tzinfo) -> None:
     environment.globals["flashed_messages"] = flash.pop_flashed
     environment.globals["here"] = urls.here
     environment.globals["static"] = _static_url
-    environment.globals["languages"] = i18n.LANGUAGES
+    environment.globals["languages"] = LANGUAGES
     app.add_url_rule("/static/<version>/<path:name>", "static", _static_file)
 
 

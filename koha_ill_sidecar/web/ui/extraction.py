@@ -1,7 +1,7 @@
 """
-The catalogues of the pages, and what is to be in them.
+Find every message that the catalogues must have.
 
-``python -m koha_ill_sidecar.web.ui.translations`` brings the catalogues up to date with what the pages say.
+``python -m koha_ill_sidecar.web.ui.extraction`` brings the catalogues up to date.
 """
 
 import ast
@@ -17,9 +17,9 @@ from koha_ill_sidecar.domain import attributes, statuses
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, SMS
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.resources import notice_templates
-from koha_ill_sidecar.web.ui.i18n import DIRECTORY
+from koha_ill_sidecar.translations import DIRECTORY
 
-_PAGES = DIRECTORY.parents[1]
+_PAGES = Path(__file__).parents[1]
 _PACKAGE = _PAGES.parent
 _TEMPLATES = [("**/templates/**.html", "jinja2")]
 _OPTIONS = {
@@ -159,3 +159,8 @@ def _labels() -> Iterator[str]:
     yield attributes.label(attributes.MIGRATED_FROM).replace("_", " ")
     fields = (field.label for form in attributes.FIELDS.values() for field in form)
     yield from dict.fromkeys((*attributes.LABELS.values(), *fields))
+
+
+if __name__ == "__main__":
+    for catalogue_path in sorted(DIRECTORY.glob("*.po")):
+        write(update(catalogue_path), catalogue_path)
