@@ -214,7 +214,7 @@ def test_check_reports_letter_by_letter(config: Path, admin: Engine) -> None:
         "             館員[% borrower.firstnam %]\n"
         "                             ^\n"
         "           -> Write firstname instead of firstnam.\n"
-        "  warning  content, line 3, column 1: <<nosuch>> stands for nothing\n"
+        "  warning  content, line 3, column 1: <<nosuch>> has no meaning\n"
         "             <<nosuch>>\n"
         "             ^\n"
         "           -> See “What a template can name” in the reference of notices (docs/reference/notices.md).\n"

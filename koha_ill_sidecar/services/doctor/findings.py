@@ -71,7 +71,7 @@ def guarded(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Findi
     except SQLAlchemyError as error:
         yield fail(
             name,
-            lazy("could not look: %(error)s", error=server_message(error)),
+            lazy("the check failed: %(error)s", error=server_message(error)),
             lazy("See the checks above."),
         )
 

@@ -55,14 +55,14 @@ def _odd_preferences(settings: Settings, tx: Transaction) -> Iterator[Finding]:
         yield warn(
             "preferences",
             lazy("SendAllEmailsTo is set: no mail goes to patrons or partners"),
-            lazy("Empty SendAllEmailsTo in Koha, unless this is a test system."),
+            lazy("Clear SendAllEmailsTo in Koha, unless this is a test system."),
         )
     driver = preferences.text("SMSSendDriver")
     if driver not in ("", "Email") and Transport.SMS in settings.delivery.transports:
         yield warn(
             "preferences",
             lazy(
-                "SMSSendDriver is %(driver)s, which the sidecar does not speak: it leaves SMS to Koha's cron job",
+                "SMSSendDriver is %(driver)s, which the sidecar does not support: it leaves SMS to Koha's cron job",
                 driver=driver,
             ),
             lazy("Set delivery.transports to [email], or SMSSendDriver to Email."),
@@ -81,7 +81,7 @@ def check_letters(_settings: Settings, tx: Transaction) -> Iterator[Finding]:
             lazy("Run: koha-ill-sidecar notices install --only-missing"),
         )
     else:
-        yield ok("letters", lazy("all %(number)s are there", number=len(codes)))
+        yield ok("letters", lazy("all %(number)s are present", number=len(codes)))
 
 
 def check_partners(settings: Settings, tx: Transaction) -> Iterator[Finding]:
@@ -95,7 +95,9 @@ def check_partners(settings: Settings, tx: Transaction) -> Iterator[Finding]:
         yield warn(
             "partners",
             lazy("no patron is in category %(category)s", category=category),
-            lazy("Make a patron of that category for each partner library, or set ILLPartnerCode to theirs."),
+            lazy(
+                "Create a patron in that category for each partner library, or set ILLPartnerCode to their category."
+            ),
         )
     elif without:
         listed = ", ".join(without[:_SHOWN]) + (", …" if len(without) > _SHOWN else "")
@@ -140,7 +142,7 @@ def check_backends(settings: Settings, tx: Transaction) -> Iterator[Finding]:
         yield ok(
             "backends",
             lazy(
-                "requests of %(backends)s: taken to belong to %(plugins)s",
+                "requests of %(backends)s, which appear to belong to %(plugins)s",
                 backends=listed,
                 plugins=", ".join(plugin_classes),
             ),
@@ -161,7 +163,7 @@ def check_backends(settings: Settings, tx: Transaction) -> Iterator[Finding]:
     else:
         yield warn(
             "backends",
-            lazy("requests of backends that are not known to us: %(backends)s", backends=listed),
+            lazy("requests of unknown backends: %(backends)s", backends=listed),
             lazy("Set koha.conf, so that we can look into Koha's backend_directory."),
         )
 
@@ -181,25 +183,25 @@ def _is_other_generic(tx: Transaction, unknown: dict[str, int]) -> bool:
 def check_other_sender(settings: Settings, tx: Transaction) -> Iterator[Finding]:
     """Find ILL messages that Koha's cron job sent, though the sidecar delivers them."""
     if not settings.delivery.enabled:
-        yield ok("other sender", lazy("we deliver nothing (delivery.enabled is false)"))
+        yield ok("other sender", lazy("the sidecar delivers nothing (delivery.enabled is false)"))
         return
     if schema.deliveries.name not in inspection.existing_tables(tx.connection):
-        yield ok("other sender", lazy("we have delivered nothing yet"))
+        yield ok("other sender", lazy("the sidecar has delivered nothing yet"))
         return
     codes = settings.delivery.letter_codes
     count = listing.count_sent_by_others(tx, codes, within=_OTHER_SENDER_WINDOW)
     if count:
         yield warn(
             "other sender",
-            lazy("1 message of the last 7 days went out by another program")
+            lazy("another program sent 1 message in the last 7 days")
             if count == 1
-            else lazy("%(number)s messages of the last 7 days went out by another program", number=count),
+            else lazy("another program sent %(number)s messages in the last 7 days", number=count),
             lazy(
                 "Leave ILL notices out of Koha's cron job: process_message_queue.pl with -c for each other notice."
             ),
         )
     else:
-        yield ok("other sender", lazy("nobody else sends our messages"))
+        yield ok("other sender", lazy("no other program sends our messages"))
 
 
 CHECKS = {

@@ -53,7 +53,7 @@ def check_mail_for_staff(settings: Settings, mailer: Mailer, servers: MailServer
             yield fail(
                 "mail",
                 lazy("%(server)s does not take our mail: %(error)s", server=where, error=str(error)),
-                lazy("Tell whoever looks after the mail server, or after the sidecar."),
+                lazy("Contact the people who run the mail server or the sidecar."),
             )
         else:
             yield ok("mail", lazy("%(server)s takes our mail", server=where))

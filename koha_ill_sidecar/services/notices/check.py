@@ -1,7 +1,8 @@
 """
-Check the ILL letters without sending one: what Koha or the sidecar would fail on, and what is hardly meant so.
+Check the ILL letters without sending one, for errors that would stop a notice and for likely mistakes.
 
-Names are checked as far as the text of a template tells them; what depends on the request is left to the rendering.
+Names are checked as far as the text of a template shows them; those that depend on the request only show when it is
+rendered.
 """
 
 import dataclasses
@@ -41,8 +42,10 @@ from koha_ill_sidecar.template_toolkit import (
     inspect_template,
 )
 
-_SEE = lazy("See “What a template can name” in the reference of notices (docs/reference/notices.md).")
-_NO_PROGRAMS = lazy("Leave it out: a notice template runs no programs.")
+_SEE_REFERENCE = lazy(
+    "See “What a template can name” in the reference of notices (docs/reference/notices.md)."
+)
+_NO_PROGRAMS = lazy("Remove it: notice templates cannot run programs.")
 _COMMENT = re.compile(r"\[%#.*?%\]", re.DOTALL)
 _PARTS = ("title", "content")
 _PLUGIN_FILTERS = frozenset(name for name, plugin in PLUGINS.items() if plugin.filter is not None)
@@ -50,7 +53,7 @@ _PLUGIN_FILTERS = frozenset(name for name, plugin in PLUGINS.items() if plugin.f
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeCheck:
-    """What came of a check."""
+    """The letters that were checked, and what was found."""
 
     letters: tuple[Letter, ...]
     findings: tuple[Finding, ...]
@@ -62,13 +65,14 @@ class NoticeCheck:
 
 def check(tx: Transaction, *, codes: Collection[str] = (), langs: Collection[str] = ()) -> NoticeCheck:
     """
-    Check all letters of the module, or those of some codes and languages; three queries.
+    Check all letters of the module, or those with some codes and languages; three queries.
 
-    Findings are in the order of code, transport, language and library, within a letter in that of their places.
+    Findings are sorted by code, transport, language and library, and within a letter by position.
     """
     every = letters.all_of_module(tx)
     names = NoticeNames.read(tx)
-    findings = sorted(_findings(every, names), key=_order)
+    # All are checked even if some are wanted: a letter is compared with its default language.
+    findings = sorted(_findings(every, names), key=_sort_key)
     staff_base_url = tx.preferences.text("staffClientBaseURL")
 
     def wanted(found: Letter | Finding) -> bool:
@@ -98,22 +102,22 @@ def _findings(every: Sequence[Letter], names: NoticeNames) -> Iterator[Finding]:
 
 def _differences(found: "_LetterCheck", default: "_LetterCheck") -> Iterator[Finding]:
     if found.is_readable and default.is_readable:
-        yield from languages.other_values(found.letter, found.values(), default.values())
-    yield from languages.other_kind_of_text(found.letter, default.letter)
+        yield from languages.compare_values(found.letter, found.values(), default.values())
+    yield from languages.compare_formats(found.letter, default.letter)
 
 
 def _key(letter: Letter, lang: str) -> tuple[str, str, str, str]:
     return letter.code, letter.transport, letter.branchcode, lang
 
 
-def _order(finding: Finding) -> tuple[object, ...]:
+def _sort_key(finding: Finding) -> tuple[object, ...]:
     part = -1 if finding.part is None else _PARTS.index(finding.part)
     letter = finding.code, finding.transport, finding.lang, finding.branchcode
     return (*letter, part, finding.line or 0, finding.column or 0)
 
 
 class _LetterCheck:
-    """One letter, both of its parts."""
+    """The check of one letter: its title and its content."""
 
     def __init__(self, letter: Letter, names: NoticeNames) -> None:
         self.letter = letter
@@ -124,7 +128,7 @@ class _LetterCheck:
 
     @property
     def is_readable(self) -> bool:
-        """Both parts can be read as templates."""
+        """Whether both parts can be parsed."""
         return all(part.names is not None for part in self._parts)
 
     def findings(self) -> Iterator[Finding]:
@@ -136,7 +140,7 @@ class _LetterCheck:
 
 
 class _PartCheck:
-    """The title or the content of a letter."""
+    """The check of the title or of the content of a letter."""
 
     def __init__(self, letter: Letter, part: str, source: str, known: NoticeNames) -> None:
         self._letter = letter
@@ -163,8 +167,8 @@ class _PartCheck:
     def findings(self) -> Iterator[Finding]:
         if self._error is not None:
             yield self._syntax_error(self._error)
-        elif self._is_template and (unfit := self._unfit()) is not None:
-            yield unfit
+        elif self._is_template and (unusable := self._unusable()) is not None:
+            yield unusable
         names = self.names or TemplateNames(uses=(), own=frozenset())
         for use in names.uses:
             if (finding := self._checks[use.kind](use, names)) is not None:
@@ -172,12 +176,12 @@ class _PartCheck:
         yield from self._tokens()
 
     def values(self) -> Iterator[tuple[str, ...]]:
-        """Yield the values that it shows or asks for, in either syntax."""
+        """Yield the values that it uses, in either syntax."""
         for use in self.names.uses if self.names else ():
-            if use.kind is UseKind.VARIABLE and (value := self._known.value(use.path)) is not None:
+            if use.kind is UseKind.VARIABLE and (value := self._known.value_path(use.path)) is not None:
                 yield value
         for token in self._found_tokens():
-            if (value := self._known.value_of_token(token, self._part)) is not None:
+            if (value := self._known.token_path(token, self._part)) is not None:
                 yield value
 
     # Syntax.
@@ -189,8 +193,8 @@ class _PartCheck:
             lazy("Correct the marked place; until then nothing is sent."),
         )
 
-    def _unfit(self) -> Finding | None:
-        """Find what only what Koha adds to the template makes unreadable, and what is too much for the engine."""
+    def _unusable(self) -> Finding | None:
+        """Find a template that Koha's added filters break, or that is too large for the engine."""
         try:
             ENGINE.compile(with_punctuation_filters(self._source))
         except TemplateError as error:
@@ -198,13 +202,15 @@ class _PartCheck:
                 if not _is_readable(source):
                     return self._finding(
                         self._place(offset),
-                        lazy("the tag cannot be read, for Koha adds a filter to tags that begin with biblio"),
+                        lazy(
+                            "the tag cannot be read, because Koha adds a filter to tags that begin with biblio"
+                        ),
                         lazy("Begin the tag with something else, such as [%%- or GET."),
                     )
             return self._finding(
                 None,
                 lazy("the template cannot be used: %(error)s", error=error.info),
-                lazy("Make it simpler."),
+                lazy("Simplify the template."),
             )
         return None
 
@@ -215,40 +221,46 @@ class _PartCheck:
     # Names.
 
     def _variable(self, use: NameUse, names: TemplateNames) -> Finding | None:
-        unknown = self._known.unknown(use.path, names.own)
+        unknown = self._known.find_unknown(use.path, names.own)
         if unknown is None:
             return None
         name = use.path[unknown.position]
         severity = Severity.ERROR if unknown.fails and not use.is_caught else Severity.WARNING
         return self._finding(
             use.places[unknown.position],
-            _perhaps(_lacks(unknown, name, use), unknown.near),
-            _write(unknown.near, name),
+            _with_suggestion(_unknown_message(unknown, name, use), unknown.suggestion),
+            _replace_advice(unknown.suggestion, name),
             severity,
         )
 
     def _filter(self, use: NameUse, names: TemplateNames) -> Finding | None:
         name = use.path[0]
         if name in REFUSED_FILTERS:
-            return self._of(use, lazy("the filter %(name)s is refused", name=name), _NO_PROGRAMS)
+            return self._use_finding(use, lazy("the filter %(name)s is not allowed", name=name), _NO_PROGRAMS)
         if name in ENGINE.filters or name in ENGINE.filter_factories:
             return None
         plugins = {f"${plugin}" for plugin in _PLUGIN_FILTERS}
         known = ({*ENGINE.filters, *ENGINE.filter_factories} - REFUSED_FILTERS) | names.own | plugins
         near = f"${name}" if f"${name}" in plugins else nearest(name, known)
-        return self._of(use, _perhaps(_no_filter(name), near), _write(near, name))
+        return self._use_finding(use, _with_suggestion(_no_filter(name), near), _replace_advice(near, name))
 
     def _filter_object(self, use: NameUse, names: TemplateNames) -> Finding | None:
         name = use.path[0]
         if name not in PLUGINS:
             near = nearest(name, _PLUGIN_FILTERS)
-            return self._of(use, _perhaps(_no_filter(f"${name}"), near and f"${near}"), _write(near, name))
+            return self._use_finding(
+                use,
+                _with_suggestion(_no_filter(f"${name}"), near and f"${near}"),
+                _replace_advice(near, name),
+            )
         if name not in _PLUGIN_FILTERS:
-            return self._of(use, lazy("the plugin %(name)s is not a filter", name=name), _SEE)
+            return self._use_finding(
+                use, lazy("the plugin %(name)s is not a filter", name=name), _SEE_REFERENCE
+            )
         loaded = {each.path[0] for each in names.uses if each.kind is UseKind.PLUGIN}
         if name in AUTOMATIC or name in loaded:
             return None
-        return self._of(
+        return self._use_finding(
             use,
             lazy("the plugin %(name)s is not loaded", name=name),
             lazy("Write [%% USE %(name)s %%] at the beginning.", name=name),
@@ -261,65 +273,68 @@ class _PartCheck:
             if name in PLUGINS:
                 return None
             near = nearest(name, PLUGINS)
-            lacks = lazy("there is no plugin %(name)s that the sidecar knows", name=name)
-            return self._of(use, _perhaps(lacks, near), _write(near, name))
+            lacks = lazy("the sidecar does not know the plugin %(name)s", name=name)
+            return self._use_finding(use, _with_suggestion(lacks, near), _replace_advice(near, name))
         member = use.path[1]
         if name not in PLUGINS or member in PLUGINS[name].methods:
             return None
         near = nearest(member, PLUGINS[name].methods)
-        return self._of(
+        return self._use_finding(
             use,
-            _perhaps(_lacks_method(name, member), near),
-            _write(near, member),
+            _with_suggestion(_no_method(name, member), near),
+            _replace_advice(near, member),
             use.places[1],
         )
 
     def _block(self, use: NameUse, names: TemplateNames) -> Finding:
         name = use.path[0]
-        return self._of(
+        return self._use_finding(
             use,
-            _perhaps(
+            _with_suggestion(
                 lazy("there is no block %(name)s in this template", name=name), nearest(name, names.own)
             ),
             lazy(
-                "Put it into the template itself ([%% BLOCK %(name)s %%] … [%% END %%]): the sidecar has no files of "
-                "Koha's.",
+                "Define it in the template itself ([%% BLOCK %(name)s %%] … [%% END %%]): the sidecar has none of "
+                "Koha's template files.",
                 name=name,
             ),
         )
 
     def _file(self, use: NameUse, names: TemplateNames) -> Finding:
         del names
-        return self._of(
-            use, lazy("INSERT finds no file here"), lazy("Put the text into the template itself.")
+        return self._use_finding(
+            use, lazy("INSERT has no file to read here"), lazy("Put the text into the template itself.")
         )
 
     def _refused(self, use: NameUse, names: TemplateNames) -> Finding:
         del names
-        return self._of(use, lazy("%(name)s is refused", name=use.path[0]), _NO_PROGRAMS)
+        return self._use_finding(use, lazy("%(name)s is not allowed", name=use.path[0]), _NO_PROGRAMS)
 
     # The older syntax.
 
     def _found_tokens(self) -> Iterator[LetterToken]:
-        """Yield the tokens, but for those in comments and those that the template puts together first."""
+        """Yield the tokens, except those in comments and those whose names the template itself produces."""
+        # Spaces of the same length keep the offsets.
         uncommented = _COMMENT.sub(lambda comment: " " * len(comment.group()), self._source)
         return (token for token in tokens_in(uncommented) if "[%" not in token.name)
 
     def _tokens(self) -> Iterator[Finding]:
         for token in self._found_tokens():
-            if self._known.value_of_token(token, self._part) is not None:
+            if self._known.token_path(token, self._part) is not None:
                 continue
-            near = self._known.near_token(token, self._part)
+            near = self._known.nearest_token(token, self._part)
             yield self._finding(
                 self._place(token.offset),
-                _perhaps(lazy("<<%(token)s>> stands for nothing", token=token.name), near and f"<<{near}>>"),
-                _write(near and f"<<{near}>>", f"<<{token.name}>>"),
+                _with_suggestion(
+                    lazy("<<%(token)s>> has no meaning", token=token.name), near and f"<<{near}>>"
+                ),
+                _replace_advice(near and f"<<{near}>>", f"<<{token.name}>>"),
                 Severity.WARNING,
             )
 
     # Findings.
 
-    def _of(
+    def _use_finding(
         self, use: NameUse, message: LazyMessage, advice: LazyMessage, place: Place | None = None
     ) -> Finding:
         severity = Severity.WARNING if use.is_caught else Severity.ERROR
@@ -347,24 +362,24 @@ def _is_readable(source: str) -> bool:
     return True
 
 
-def _lacks(unknown: UnknownName, name: str, use: NameUse) -> LazyMessage:
+def _unknown_message(unknown: UnknownName, name: str, use: NameUse) -> LazyMessage:
     if unknown.owner is None:
         return lazy("there is no variable %(name)s", name=name)
     before = use.path[: unknown.position]
     owner = ".".join(part for part in before if part != EACH)
     match unknown.owner.shape:
         case Shape.TEXT:
-            return lazy("%(owner)s is a text and has no %(name)s", owner=owner, name=name)
+            return lazy("%(owner)s is text and has no %(name)s", owner=owner, name=name)
         case Shape.LIST:
             return lazy("%(owner)s is a list and has no %(name)s", owner=owner, name=name)
         case Shape.PLUGIN:
-            return _lacks_method(owner, name)
+            return _no_method(owner, name)
         case Shape.RECORD if before[-1] == EACH:
             return lazy("each of %(owner)s has no %(name)s", owner=owner, name=name)
     return lazy("%(owner)s has no %(name)s", owner=owner, name=name)
 
 
-def _lacks_method(plugin: str, name: str) -> LazyMessage:
+def _no_method(plugin: str, name: str) -> LazyMessage:
     if PLUGINS[plugin].methods:
         return lazy("%(plugin)s has no %(name)s here", plugin=plugin, name=name)
     return lazy("%(plugin)s is a filter and has no %(name)s here", plugin=plugin, name=name)
@@ -374,12 +389,12 @@ def _no_filter(name: str) -> LazyMessage:
     return lazy("there is no filter %(name)s", name=name)
 
 
-def _perhaps(lacks: LazyMessage, near: str | None) -> LazyMessage:
-    """Return what is lacking, and what may be meant."""
+def _with_suggestion(lacks: LazyMessage, near: str | None) -> LazyMessage:
+    """Add a suggestion to a message, if there is one."""
     if not near:
         return lacks
     return lazy("%(lacks)s; did you mean %(near)s?", lacks=lacks, near=near)
 
 
-def _write(near: str | None, name: str) -> LazyMessage:
-    return lazy("Write %(near)s instead of %(name)s.", near=near, name=name) if near else _SEE
+def _replace_advice(near: str | None, name: str) -> LazyMessage:
+    return lazy("Write %(near)s instead of %(name)s.", near=near, name=name) if near else _SEE_REFERENCE

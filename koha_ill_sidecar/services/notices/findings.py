@@ -1,4 +1,4 @@
-"""What the check of notices has to say."""
+"""What the check of notices finds."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,8 +10,8 @@ from koha_ill_sidecar.messages import LazyMessage
 class Severity(StrEnum):
     """How bad a finding is."""
 
-    ERROR = "error"  # nothing is sent: Koha or the sidecar fails on it
-    WARNING = "warning"  # what is sent is hardly what was meant
+    ERROR = "error"  # Koha or the sidecar fails on it, so nothing is sent
+    WARNING = "warning"  # a message is sent, but probably not as intended
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,18 +22,18 @@ class Finding:
     transport: str
     lang: str
     branchcode: str  # "": the letter for all libraries
-    part: str | None = None  # title or content; None for the letter as a whole
+    part: str | None = None  # title or content; None for the whole letter
     line: int | None = None
     column: int | None = None
-    source: str | None = None  # the line, as it stands in the letter
+    source: str | None = None  # the line of the letter
     severity: Severity
     message: LazyMessage
-    advice: LazyMessage  # how to mend it
-    address: str | None = None  # of Koha's page where it can be mended
+    advice: LazyMessage  # how to fix it
+    address: str | None = None  # URL of Koha's page where the letter is edited
 
 
 def finding_on(letter: Letter, severity: Severity, message: LazyMessage, advice: LazyMessage) -> Finding:
-    """Make a finding on a letter as a whole."""
+    """Return a finding on a whole letter."""
     return Finding(
         code=letter.code,
         transport=letter.transport,

@@ -1,6 +1,6 @@
 """
-What Koha's objects answer in notice templates beyond their columns, and where that leads: ``borrower``, ``branch``,
-``biblio``, ``illrequest``, and what hangs on them.
+The kinds of record that notice templates can reach, with their methods: ``borrower``, ``branch``, ``biblio``,
+``illrequest`` and what they lead to.
 
 Sources: Koha, Koha/Patron.pm, Koha/Library.pm, Koha/Biblio.pm, Koha/ILL/Request.pm, Koha/ILL/Batch.pm,
 Koha/ILL/Comment.pm, Koha/Patron/Attribute.pm, Koha/AuthorisedValue.pm.
@@ -13,14 +13,14 @@ from datetime import date, timedelta
 from koha_ill_sidecar.domain import attributes as item
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.services.notices.records import (
-    A_TEXT,
     ANYTHING,
+    TEXT,
     Accessor,
-    Kind,
     KohaRecord,
     KohaRecords,
-    Promise,
+    RecordKind,
     Shape,
+    ValueType,
 )
 from koha_ill_sidecar.services.people.addresses import (
     LibraryAddresses,
@@ -30,8 +30,8 @@ from koha_ill_sidecar.services.people.addresses import (
 )
 from koha_ill_sidecar.storage.koha.notice_tables import PatronAttribute
 
-_NO_END = "9999"  # the year that stands for "for ever"
-_LONGEST_NOTICE_DAYS = 36_525  # a century: what a date can bear, whatever somebody typed
+_FOREVER = "9999"  # the year of dates that mean "never"
+_LONGEST_NOTICE_DAYS = 36_525  # a century: a larger number typed into the preference must not overflow a date
 
 
 def _value(find: Callable[[KohaRecord], object]) -> Accessor:
@@ -39,13 +39,13 @@ def _value(find: Callable[[KohaRecord], object]) -> Accessor:
 
 
 def _one(kind: str, find: Callable[[KohaRecord], KohaRecord | None]) -> Accessor:
-    return Accessor(lambda record, _: find(record), Promise(Shape.RECORD, kind))
+    return Accessor(lambda record, _: find(record), ValueType(Shape.RECORD, kind))
 
 
 def _many(kind: str, name: str, find: Callable[[KohaRecord], Sequence[KohaRecord]]) -> Accessor:
     return Accessor(
         lambda record, _: KohaRecords(KINDS[kind], f"{record.kind.name}.{name}", lambda: find(record)),
-        Promise(Shape.SET, kind),
+        ValueType(Shape.SET, kind),
     )
 
 
@@ -79,7 +79,7 @@ def _status_alias(record: KohaRecord) -> KohaRecord | None:
     return record.objects.authorised_value(category, record.column("status_alias"))
 
 
-_REQUEST = Kind(
+_REQUEST = RecordKind(
     name="illrequest",
     key="illrequest_id",
     table="illrequests",
@@ -122,7 +122,7 @@ def _patron_attribute_records(record: KohaRecord) -> list[KohaRecord]:
 
 
 def _extended_attribute(record: KohaRecord, args: Sequence[object]) -> KohaRecord | None:
-    """Answer ``get_extended_attribute(code, value)``, whose value may be left out."""
+    """Implement ``get_extended_attribute(code, value)``, whose value may be left out."""
     code, value, *_ = (*args, None, None)
     wanted = {"code": code} if value is None else {"code": code, "attribute": value}
     attributes = KohaRecords(
@@ -158,7 +158,7 @@ def _stored_attribute(record: KohaRecord) -> PatronAttribute:
 
 def _is_expired(record: KohaRecord, *, days_ahead: int = 0) -> int:
     expiry = record.column("dateexpiry") or ""
-    if not expiry or expiry.startswith(_NO_END):
+    if not expiry or expiry.startswith(_FOREVER):
         return 0
     limit = date.fromisoformat(record.objects.today) + timedelta(days=days_ahead)
     return int(expiry[:10] < limit.isoformat())
@@ -170,9 +170,9 @@ def _is_going_to_expire(record: KohaRecord) -> int:
 
 
 def _is_debarred(record: KohaRecord) -> str | None:
-    """Answer until when the patron is restricted, if they are."""
+    """Return the day until which the patron is restricted; None if they are not."""
     until = record.column("debarred") or ""
-    return until if until.startswith(_NO_END) or until > record.objects.today else None
+    return until if until.startswith(_FOREVER) or until > record.objects.today else None
 
 
 def _age(record: KohaRecord) -> int | None:
@@ -187,7 +187,7 @@ def _category_type(record: KohaRecord) -> str:
     return (category.column("category_type") if category else None) or ""
 
 
-_PATRON = Kind(
+_PATRON = RecordKind(
     name="borrower",
     key="borrowernumber",
     table="borrowers",
@@ -198,7 +198,7 @@ _PATRON = Kind(
             lambda it: first_valid_email_address(it.row(), it.objects.tx.preferences) or ""
         ),
         "get_age": _value(_age),
-        "get_extended_attribute": Accessor(_extended_attribute, Promise(Shape.RECORD, "patron attribute")),
+        "get_extended_attribute": Accessor(_extended_attribute, ValueType(Shape.RECORD, "patron attribute")),
         "is_adult": _value(lambda it: int(_category_type(it) in {"A", "I", "S"})),
         "is_child": _value(lambda it: int(_category_type(it) == "C")),
         "is_debarred": _value(_is_debarred),
@@ -216,7 +216,7 @@ def _addresses(record: KohaRecord) -> LibraryAddresses:
     return addresses_of(record.row(), record.objects.tx.preferences)
 
 
-_LIBRARY = Kind(
+_LIBRARY = RecordKind(
     name="branch",
     key="branchcode",
     table="branches",
@@ -244,13 +244,13 @@ def _item_type(record: KohaRecord) -> str | None:
     return biblioitem.column("itemtype") if biblioitem else None
 
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, RecordKind] = {
     kind.name: kind
     for kind in (
         _REQUEST,
         _PATRON,
         _LIBRARY,
-        Kind(
+        RecordKind(
             name="biblio",
             key="biblionumber",
             table="biblio",
@@ -260,13 +260,13 @@ KINDS: Mapping[str, Kind] = {
                 "itemtype": _value(_item_type),
             },
         ),
-        Kind(
+        RecordKind(
             name="biblioitem",
             key="biblioitemnumber",
             table="biblioitems",
             accessors={"biblio": _one("biblio", _biblio_of)},
         ),
-        Kind(
+        RecordKind(
             name="item",
             key="itemnumber",
             table="items",
@@ -277,14 +277,14 @@ KINDS: Mapping[str, Kind] = {
                 "home_branch": _one("branch", lambda it: it.objects.library(it.column("homebranch"))),
             },
         ),
-        Kind(name="category", key="categorycode", table="categories"),
-        Kind(
+        RecordKind(name="category", key="categorycode", table="categories"),
+        RecordKind(
             name="comment",
             key="illcomment_id",
             table="illcomments",
             accessors={"patron": _one("borrower", lambda it: it.objects.patron(it.column("borrowernumber")))},
         ),
-        Kind(
+        RecordKind(
             name="batch",
             key="ill_batch_id",
             table="illbatches",
@@ -294,19 +294,19 @@ KINDS: Mapping[str, Kind] = {
                 "status": _one("batch status", lambda it: it.objects.batch_status(it.column("status_code"))),
             },
         ),
-        Kind(name="batch status", key="id", table="illbatch_statuses"),
-        Kind(
+        RecordKind(name="batch status", key="id", table="illbatch_statuses"),
+        RecordKind(
             name="authorised value",
             key="id",
             table="authorised_values",
             accessors={"opac_description": _value(lambda it: it.column("lib_opac") or it.column("lib"))},
         ),
-        Kind(
+        RecordKind(
             name="request attribute",
             key="illrequest_id",
             columns=("illrequest_id", "type", "value", "readonly", "backend"),
         ),
-        Kind(
+        RecordKind(
             name="patron attribute",
             key="code",
             columns=("borrowernumber", "code", "attribute", "description"),
@@ -315,25 +315,25 @@ KINDS: Mapping[str, Kind] = {
                 "type": _one("patron attribute type", _attribute_type),
             },
         ),
-        Kind(
+        RecordKind(
             name="patron attribute type",
             key="code",
             columns=("code", "description", "authorised_value_category"),
         ),
     )
 }
-"""Every kind of record that a template can come to, by its name."""
+"""Every kind of record that a template can reach, by name."""
 
 SUBSTITUTES = ("ill_bib_title", "ill_bib_author", "ill_full_metadata", "additional_text")
-"""Texts that the older syntax names like variables."""
+"""Texts that the older syntax names without a table, like variables."""
 
-VARIABLES: Mapping[str, Promise] = {
-    **{name: Promise(Shape.RECORD, name) for name in ("illrequest", "borrower", "biblio", "branch")},
-    **dict.fromkeys(SUBSTITUTES, A_TEXT),
+VARIABLES: Mapping[str, ValueType] = {
+    **{name: ValueType(Shape.RECORD, name) for name in ("illrequest", "borrower", "biblio", "branch")},
+    **dict.fromkeys(SUBSTITUTES, TEXT),
     "illrequestattributes": ANYTHING,
-    "today": A_TEXT,
+    "today": TEXT,
 }
-"""The variables that a notice is given; records in the order in which the older syntax looks for a column in them."""
+"""The variables of a notice; the older syntax looks for a column in the records in this order."""
 
 
 def _number(text: str | None) -> int:

@@ -1,4 +1,4 @@
-"""What differs between the languages of a letter, and which letters there are not."""
+"""Compare a letter's languages, and find missing letters."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -8,29 +8,29 @@ from koha_ill_sidecar.messages import LazyMessage, lazy
 from koha_ill_sidecar.services.notices.findings import Finding, Severity, finding_on
 
 Values = frozenset[tuple[str, ...]]
-"""The values that a letter shows or asks for."""
+"""The values that a letter uses, as paths such as ``("borrower", "surname")``."""
 
 
-def other_values(letter: Letter, values: Values, default_values: Values) -> Iterator[Finding]:
-    """Compare what a letter names with what the default letter of the same library and transport does."""
+def compare_values(letter: Letter, values: Values, default_values: Values) -> Iterator[Finding]:
+    """Compare the values that a letter uses with those of the default letter of its library and transport."""
     if missing := default_values - values:
         yield finding_on(
             letter,
             Severity.WARNING,
-            lazy("it does not name %(values)s, which the default template does", values=_listed(missing)),
-            lazy("Name it in this language, too, if its readers should be told."),
+            lazy("it does not use %(values)s, which the default template does", values=_listed(missing)),
+            lazy("Add it in this language as well, if its readers need it."),
         )
     if additional := values - default_values:
         yield finding_on(
             letter,
             Severity.WARNING,
-            lazy("it names %(values)s, which the default template does not", values=_listed(additional)),
-            lazy("Name it in the default template, too, or leave it out here."),
+            lazy("it uses %(values)s, which the default template does not", values=_listed(additional)),
+            lazy("Add it to the default template as well, or remove it here."),
         )
 
 
-def other_kind_of_text(letter: Letter, default: Letter) -> Iterator[Finding]:
-    """Compare whether a letter and the default one are HTML."""
+def compare_formats(letter: Letter, default: Letter) -> Iterator[Finding]:
+    """Check that a letter and the default one are both HTML or both plain text."""
     if letter.is_html != default.is_html:
         yield finding_on(
             letter,
@@ -38,28 +38,28 @@ def other_kind_of_text(letter: Letter, default: Letter) -> Iterator[Finding]:
             lazy("it is HTML, the default template is plain text")
             if letter.is_html
             else lazy("it is plain text, the default template is HTML"),
-            lazy("Set “HTML message” alike in both languages."),
+            lazy("Set “HTML message” the same in both languages."),
         )
 
 
 def missing_transports(letters: Sequence[Letter]) -> Iterator[Finding]:
-    """Find the languages that lack a transport which another language of the same letter has."""
+    """Find the transports that one language of a letter has and another lacks."""
     by_library: dict[tuple[str, str], dict[str, dict[str, Letter]]] = defaultdict(lambda: defaultdict(dict))
     for letter in letters:
         by_library[letter.code, letter.branchcode][letter.lang][letter.transport] = letter
     for (code, branchcode), by_lang in by_library.items():
         general = by_library.get((code, ""), {}) if branchcode else {}
-        # A library may have its own letter in one language only; the general letters must cover the default.
+        # A library may have its own letter in one language only; the letters for all libraries need a default.
         langs = sorted({*by_lang, *([] if branchcode else [DEFAULT_LANG])})
         for lang in langs:
             found = {*by_lang.get(lang, ()), *general.get(lang, ())}
-            instead = {*by_lang.get(DEFAULT_LANG, ()), *general.get(DEFAULT_LANG, ())}
-            for transport, other in _of_others(by_lang, found).items():
-                yield _missing_transport(other, lang, default_is_sent=transport in instead)
+            defaults = {*by_lang.get(DEFAULT_LANG, ()), *general.get(DEFAULT_LANG, ())}
+            for transport, other in _letters_by_missing_transport(by_lang, found).items():
+                yield _missing_transport(other, lang, default_is_sent=transport in defaults)
 
 
 def missing_notices(letters: Sequence[Letter]) -> Iterator[Finding]:
-    """Find the notices of Koha's core that there is no email letter for."""
+    """Find the notices of Koha's core that have no email letter."""
     found = {letter.code for letter in letters if letter.transport == EMAIL}
     for code in NoticeCode:
         if code not in found:
@@ -74,8 +74,10 @@ def missing_notices(letters: Sequence[Letter]) -> Iterator[Finding]:
             )
 
 
-def _of_others(by_lang: Mapping[str, Mapping[str, Letter]], found: Collection[str]) -> dict[str, Letter]:
-    """Return a letter for each transport that is not among those found."""
+def _letters_by_missing_transport(
+    by_lang: Mapping[str, Mapping[str, Letter]], found: Collection[str]
+) -> dict[str, Letter]:
+    """Return one letter for each transport that is not in *found*."""
     return {
         transport: letter
         for lang in sorted(by_lang, reverse=True)
@@ -93,14 +95,14 @@ def _missing_transport(other: Letter, lang: str, *, default_is_sent: bool) -> Fi
         branchcode=other.branchcode,
         severity=Severity.WARNING,
         message=lazy(
-            "there is no such notice template, while there is one in %(language)s: its readers are sent the "
-            "default one",
+            "there is no such notice template, while there is one in %(language)s: patrons with this language get "
+            "the default one",
             language=language,
         )
         if default_is_sent
         else lazy(
-            "there is no such notice template, while there is one in %(language)s: its readers are sent nothing "
-            "that way",
+            "there is no such notice template, while there is one in %(language)s: patrons with this language get "
+            "no message by this transport",
             language=language,
         ),
         advice=lazy("Add it in Koha, on the tab of the language."),

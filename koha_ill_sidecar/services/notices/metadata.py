@@ -1,4 +1,4 @@
-"""What is known of the wanted item, as notices and pages show it."""
+"""The metadata of the wanted item, as notices and pages show it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metadata:
-    """What notices say of the wanted item."""
+    """The metadata of the wanted item, as a notice uses it."""
 
     title: str
     author: str
-    lines: str  # "- Label: value", one a line
-    attributes: Mapping[str, str]  # value by type, also those that lines leave out
+    lines: str  # "- Label: value", one per line
+    attributes: Mapping[str, str]  # value by type, including those that are not in *lines*
 
 
 def notice_metadata(tx: Transaction, ill_request: ILLRequest) -> Metadata:
     """
-    Return what a notice may say of the wanted item; one query.
+    Return the metadata for a notice; one query.
 
     Source: Koha, Koha/ILL/Request.pm get_notice.
     """
@@ -38,26 +38,26 @@ def notice_metadata(tx: Transaction, ill_request: ILLRequest) -> Metadata:
 
 def metadata(tx: Transaction, illrequest_id: int) -> Mapping[str, str]:
     """
-    Return label and value of all that describes the wanted item, by label; one query.
+    Return values by label, sorted by label; one query.
 
-    Custom keys are shown with spaces for underscores, as on Koha's page.
+    Underscores in custom keys become spaces, as on Koha's page.
     """
     return describe(attributes.find(tx, illrequest_id))
 
 
 def describe(found: Sequence[Attribute]) -> Mapping[str, str]:
-    """Return label and value of those attributes that describe the wanted item, by label."""
+    """Return values by label of those attributes that describe the wanted item, sorted by label."""
     return {label.replace("_", " "): value for label, value in _sorted(item.metadata(found)).items()}
 
 
 def supplier_metadata(tx: Transaction, illrequest_id: int) -> Mapping[str, str]:
-    """Return :func:`metadata` of a request that may be gone; raises RequestNotFound."""
+    """Return :func:`metadata` of a request that may have been deleted; raises RequestNotFound."""
     requests.get(tx, illrequest_id)
     return metadata(tx, illrequest_id)
 
 
 def supplier_metadata_text(tx: Transaction, illrequest_id: int) -> str:
-    """Return what describes the wanted item as plain text, a line each; raises RequestNotFound."""
+    """Return :func:`supplier_metadata` as plain text, one line per value; raises RequestNotFound."""
     return "\n".join(f"{label}: {value}" for label, value in supplier_metadata(tx, illrequest_id).items())
 
 

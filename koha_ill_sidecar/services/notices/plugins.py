@@ -1,8 +1,8 @@
 """
-Koha's Template Toolkit plugins that notices use.
+Koha's Template Toolkit plugins, as far as notices use them.
 
-``PLUGINS`` tells what each is here: a filter, a set of methods, or both. A method that means nothing in a notice is
-an error that names those that do.
+``PLUGINS`` lists each with its filter, its methods or both. Any other method of Koha's is an error that names those
+that exist here.
 
 Source: Koha, Koha/Template/Plugin/, each in the file of its name.
 """
@@ -38,14 +38,14 @@ Options = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class PluginContext:
-    """What the plugins of one notice know: Koha's objects, and who acts."""
+    """What the plugins of one notice work with: Koha's objects, and who acts."""
 
     objects: KohaObjects
     actor: Actor | None
 
     @property
     def tx(self) -> Transaction:
-        """The transaction in which the notice is made."""
+        """The transaction in which the notice is rendered."""
         return self.objects.tx
 
     @property
@@ -60,25 +60,25 @@ Method = Callable[[PluginContext, Sequence[object], Options], object]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PluginKind:
-    """What a plugin can do."""
+    """The filter and the methods of a plugin."""
 
     filter: Filter | None = None
     methods: Mapping[str, Method] = field(default_factory=dict)
 
 
 class Plugin:
-    """A plugin as a template sees it: ``[% value | $Name option => 1 %]``, ``[% Name.Method(…) %]``."""
+    """A plugin in a template: ``[% value | $Name option => 1 %]``, ``[% Name.Method(…) %]``."""
 
-    def __init__(self, name: str, surroundings: PluginContext) -> None:
+    def __init__(self, name: str, context: PluginContext) -> None:
         self._name = name
         self._kind = PLUGINS[name]
-        self._surroundings = surroundings
+        self._context = context
 
     def template_filter(self, value: str, args: Sequence[object], options: Options) -> str:  # noqa: ARG002  (the engine's protocol)
-        """Filter a text; options that nobody knows are passed over, as in Koha."""
+        """Filter a text; unknown options are ignored, as in Koha."""
         if self._kind.filter is None:
             raise TemplateError("filter", f"{self._name} is not a filter")
-        return self._kind.filter(self._surroundings, value, options)
+        return self._kind.filter(self._context, value, options)
 
     def template_get(self, name: str, args: list[object]) -> object:
         """Call a method."""
@@ -87,13 +87,13 @@ class Plugin:
             has = f"it has {known}" if known else "it is a filter"
             raise TemplateError("plugin", f"{self._name} has no {name} here; {has}")
         positional, options = split_arguments(args)
-        return self._kind.methods[name](self._surroundings, positional, options)
+        return self._kind.methods[name](self._context, positional, options)
 
 
 def make_plugins(objects: KohaObjects, actor: Actor | None) -> dict[str, Plugin]:
-    """Make the plugins for one notice; they read the database when they are used."""
-    surroundings = PluginContext(objects, actor)
-    return {name: Plugin(name, surroundings) for name in PLUGINS}
+    """Return the plugins for one notice; they read the database when they are used."""
+    context = PluginContext(objects, actor)
+    return {name: Plugin(name, context) for name in PLUGINS}
 
 
 AUTOMATIC = ("KohaDates", "Remove_MARC_punctuation")
@@ -101,20 +101,20 @@ AUTOMATIC = ("KohaDates", "Remove_MARC_punctuation")
 
 
 def date_style(tx: Transaction) -> DateStyle:
-    """Return the date style of the preferences."""
+    """Return the date and time format of the preferences."""
     return DateStyle(tx.preferences.text("dateformat", "us"), tx.preferences.text("timeformat", "24hr"))
 
 
-def _koha_dates(world: PluginContext, value: str, options: Options) -> str:
+def _koha_dates(context: PluginContext, value: str, options: Options) -> str:
     if not truth(value) or is_null_date(value):
         return ""
     try:
         moment = parse_stored_date(value)
-        for unit, amount in _spans(options):
+        for unit, amount in _intervals(options):
             moment = moved(moment, unit, amount)
     except ValueError as error:
         raise TemplateError("filter", f"KohaDates: {error}") from error
-    style = date_style(world.tx)
+    style = date_style(context.tx)
     if options.get("dateformat") is not None:
         style = DateStyle(text(options["dateformat"]), style.timeformat)
     with_time = truth(options.get("with_hours")) or truth(options.get("as_due_date"))
@@ -127,7 +127,7 @@ def _koha_dates(world: PluginContext, value: str, options: Options) -> str:
     return style.date_and_time(moment) if with_time else style.date(moment)
 
 
-def _spans(options: Options) -> Iterator[tuple[str, int]]:
+def _intervals(options: Options) -> Iterator[tuple[str, int]]:
     for name, value in options.items():
         sign, _, unit = name.partition("_")
         if sign not in _SIGNS or unit not in SPANS:
@@ -140,21 +140,21 @@ def _spans(options: Options) -> Iterator[tuple[str, int]]:
 _SIGNS: Mapping[str, int] = {"add": 1, "subtract": -1}
 
 
-def _price(world: PluginContext, value: str, options: Options) -> str:
+def _price(context: PluginContext, value: str, options: Options) -> str:
     if truth(options.get("on_editing")):
         return price_for_editing(value)
-    currency = _currency(world, options.get("p_cs_precedes")) if truth(options.get("with_symbol")) else None
-    return format_price(value, world.tx.preferences.text("CurrencyFormat", "US"), currency)
+    currency = _currency(context, options.get("p_cs_precedes")) if truth(options.get("with_symbol")) else None
+    return format_price(value, context.tx.preferences.text("CurrencyFormat", "US"), currency)
 
 
-def _currency(world: PluginContext, precedes: object) -> CurrencySymbol | None:
+def _currency(context: PluginContext, precedes: object) -> CurrencySymbol | None:
     """
-    Return the sign of the active currency.
+    Return the symbol of the active currency.
 
-    Where Koha does not say whether it stands before the amount (before bug 37511), it does.
+    Where Koha has no setting for its position (before bug 37511), it comes before the amount.
     """
-    _require(world, "currency", "Price")
-    found = notice_tables.active_currency(world.tx)
+    _require_table(context, "currency", "Price")
+    found = notice_tables.active_currency(context.tx)
     if found is None:
         return None
     return CurrencySymbol(
@@ -164,8 +164,8 @@ def _currency(world: PluginContext, precedes: object) -> CurrencySymbol | None:
     )
 
 
-def _koha_times(world: PluginContext, value: str, _: Options) -> str:
-    return format_time(value, world.tx.preferences.text("timeformat", "24hr")) if truth(value) else ""
+def _koha_times(context: PluginContext, value: str, _: Options) -> str:
+    return format_time(value, context.tx.preferences.text("timeformat", "24hr")) if truth(value) else ""
 
 
 def _html_tags(_: PluginContext, value: str, options: Options) -> str:
@@ -178,7 +178,7 @@ def _html_tags(_: PluginContext, value: str, options: Options) -> str:
 
 
 def _json(value: object) -> str:
-    """Return JSON for the inside of quotes: without those of a text, and its line breaks escaped twice."""
+    """Return JSON to put between quotes: without the quotes of a text, and with line breaks escaped twice."""
     try:
         encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
@@ -187,146 +187,148 @@ def _json(value: object) -> str:
     return encoded.replace(r"\r", r"\\r").replace(r"\n", r"\\n")
 
 
-def _authorised_value(world: PluginContext, args: Sequence[object], _: Options) -> str:
+def _authorised_value(context: PluginContext, args: Sequence[object], _: Options) -> str:
     category, code = _argument(args, 0), _argument(args, 1)
-    row = world.objects.authorised_value_row(category, code)
+    row = context.objects.authorised_value_row(category, code)
     if row is None:
         return code
-    # Koha, Koha/AuthorisedValue.pm opac_description: staff's words where the OPAC has none.
+    # Koha, Koha/AuthorisedValue.pm opac_description: the staff description where the OPAC has none.
     return (row["lib_opac"] if _flag(args, 2) else None) or row["lib"] or ""
 
 
-def _authorised_values(world: PluginContext, args: Sequence[object], _: Options) -> list[object]:
-    """Answer ``Get``, whose second argument asks for the OPAC's words in ``lib``."""
+def _authorised_values(context: PluginContext, args: Sequence[object], _: Options) -> list[object]:
+    """Implement ``Get``, whose second argument asks for the OPAC's descriptions in ``lib``."""
     opac = _flag(args, 1)
-    rows = notice_tables.authorised_values(world.tx, _argument(args, 0), world.branchcode)
+    rows = notice_tables.authorised_values(context.tx, _argument(args, 0), context.branchcode)
     if opac:
         rows = tuple(sorted(rows, key=lambda row: (row["lib_opac"] or "").lower()))
     return [{**row, "lib": (row["lib_opac"] if opac else None) or row["lib"]} for row in rows]
 
 
-def _authorised_value_records(world: PluginContext, args: Sequence[object], _: Options) -> KohaRecords:
+def _authorised_value_records(context: PluginContext, args: Sequence[object], _: Options) -> KohaRecords:
     category = _argument(args, 0)
     return KohaRecords(
         KINDS["authorised value"],
         "AuthorisedValues.GetAuthValueDropbox",
         lambda: [
-            world.objects.record("authorised value", row)
-            for row in notice_tables.authorised_values(world.tx, category, world.branchcode)
+            context.objects.record("authorised value", row)
+            for row in notice_tables.authorised_values(context.tx, category, context.branchcode)
         ],
     )
 
 
-def _authorised_value_categories(world: PluginContext, _: Sequence[object], options: Options) -> list[object]:
+def _authorised_value_categories(
+    context: PluginContext, _: Sequence[object], options: Options
+) -> list[object]:
     return [
-        {"category": name, **_selected(name in _selection(options))}
-        for name in notice_tables.authorised_value_categories(world.tx)
+        {"category": name, **_selected_key(name in _selection(options))}
+        for name in notice_tables.authorised_value_categories(context.tx)
     ]
 
 
-def _library_name(world: PluginContext, args: Sequence[object], _: Options) -> str:
-    return _library_column(world, _argument(args, 0), "branchname")
+def _library_name(context: PluginContext, args: Sequence[object], _: Options) -> str:
+    return _library_column(context, _argument(args, 0), "branchname")
 
 
-def _library_url(world: PluginContext, args: Sequence[object], _: Options) -> str:
-    return _library_column(world, _argument(args, 0), "branchurl")
+def _library_url(context: PluginContext, args: Sequence[object], _: Options) -> str:
+    return _library_column(context, _argument(args, 0), "branchurl")
 
 
-def _library_column(world: PluginContext, branchcode: str, column: str) -> str:
-    return (world.objects.row("branches", branchcode) or {}).get(column) or ""
+def _library_column(context: PluginContext, branchcode: str, column: str) -> str:
+    return (context.objects.row("branches", branchcode) or {}).get(column) or ""
 
 
-def _all_libraries(world: PluginContext, _: Sequence[object], options: Options) -> list[object]:
-    """Answer ``all``: the libraries, or the actor's alone where libraries are independent."""
+def _all_libraries(context: PluginContext, _: Sequence[object], options: Options) -> list[object]:
+    """Implement ``all``: the libraries, or only the actor's where libraries are independent."""
     known = {"selected", "unfiltered", "search_params", "do_not_select_my_library"}
-    _refuse_others("Branches.all", options, known)
-    rows = _libraries_like(world, options)
-    if not truth(options.get("unfiltered")) and _is_bound_to_own_library(world):
-        rows = [row for row in rows if row["branchcode"] == world.branchcode]
+    _reject_unknown_options("Branches.all", options, known)
+    rows = _libraries_like(context, options)
+    if not truth(options.get("unfiltered")) and _is_bound_to_own_library(context):
+        rows = [row for row in rows if row["branchcode"] == context.branchcode]
     chooses_own = not truth(options.get("do_not_select_my_library"))
-    return _with_selection(world, rows, options, chooses_own=chooses_own)
+    return _with_selection(context, rows, options, chooses_own=chooses_own)
 
 
-def _pickup_locations(world: PluginContext, _: Sequence[object], options: Options) -> list[object]:
-    _refuse_others("Branches.pickup_locations", options, {"selected"})
-    rows = [row for row in world.objects.rows("branches") if truth(row["pickup_location"])]
-    return _with_selection(world, rows, options, chooses_own=True)
+def _pickup_locations(context: PluginContext, _: Sequence[object], options: Options) -> list[object]:
+    _reject_unknown_options("Branches.pickup_locations", options, {"selected"})
+    rows = [row for row in context.objects.rows("branches") if truth(row["pickup_location"])]
+    return _with_selection(context, rows, options, chooses_own=True)
 
 
-def _libraries_like(world: PluginContext, options: Options) -> list[TextRow]:
+def _libraries_like(context: PluginContext, options: Options) -> list[TextRow]:
     conditions = options.get("search_params") or {}
     if not isinstance(conditions, Mapping):
         raise TemplateError("plugin", "Branches.all: search_params are { column => value }")
     return [
         row
-        for row in world.objects.rows("branches")
+        for row in context.objects.rows("branches")
         if all(row.get(str(name)) == text(value) for name, value in conditions.items())
     ]
 
 
 def _with_selection(
-    world: PluginContext, rows: Sequence[TextRow], options: Options, *, chooses_own: bool
+    context: PluginContext, rows: Sequence[TextRow], options: Options, *, chooses_own: bool
 ) -> list[object]:
-    selection = _selection(options) or ([world.branchcode] if chooses_own else [])
-    return [{**row, **_selected(row["branchcode"] in selection)} for row in rows]
+    selection = _selection(options) or ([context.branchcode] if chooses_own else [])
+    return [{**row, **_selected_key(row["branchcode"] in selection)} for row in rows]
 
 
-def _may_see_all_libraries(world: PluginContext, _args: Sequence[object], _options: Options) -> int:
-    """Answer ``InIndependentBranchesMode``, which in Koha is true where libraries are *not* independent."""
-    return int(not world.tx.preferences.flag("IndependentBranches") or _is_superlibrarian(world))
+def _may_see_all_libraries(context: PluginContext, _args: Sequence[object], _options: Options) -> int:
+    """Implement ``InIndependentBranchesMode``, which in Koha is true where libraries are *not* independent."""
+    return int(not context.tx.preferences.flag("IndependentBranches") or _is_superlibrarian(context))
 
 
-def _is_bound_to_own_library(world: PluginContext) -> bool:
+def _is_bound_to_own_library(context: PluginContext) -> bool:
     """Source: Koha, C4/Context.pm only_my_library."""
-    independent = world.tx.preferences.flag("IndependentBranches")
-    return bool(independent and world.branchcode and not _is_superlibrarian(world))
+    independent = context.tx.preferences.flag("IndependentBranches")
+    return bool(independent and context.branchcode and not _is_superlibrarian(context))
 
 
-def _is_superlibrarian(world: PluginContext) -> bool:
-    """Whoever is nobody may everything, as in Koha's scripts. Source: Koha, C4/Context.pm IsSuperLibrarian."""
-    number = world.actor.borrowernumber if world.actor else None
-    return not number or world.objects.is_superlibrarian(number)
+def _is_superlibrarian(context: PluginContext) -> bool:
+    """Without a person there are no limits, as in Koha's scripts. Source: Koha, C4/Context.pm IsSuperLibrarian."""
+    number = context.actor.borrowernumber if context.actor else None
+    return not number or context.objects.is_superlibrarian(number)
 
 
-def _category_name(world: PluginContext, args: Sequence[object], _: Options) -> str:
-    row = world.objects.row("categories", _argument(args, 0))
+def _category_name(context: PluginContext, args: Sequence[object], _: Options) -> str:
+    row = context.objects.row("categories", _argument(args, 0))
     if row is None:
         raise TemplateError("plugin", f"Categories.GetName: there is no category {_argument(args, 0)!r}")
     return row["description"] or ""
 
 
-def _all_categories(world: PluginContext, _: Sequence[object], options: Options) -> KohaRecords:
+def _all_categories(context: PluginContext, _: Sequence[object], options: Options) -> KohaRecords:
     categories = KohaRecords(
         KINDS["category"],
         "Categories.all",
-        lambda: [world.objects.record("category", row) for row in world.objects.rows("categories")],
+        lambda: [context.objects.record("category", row) for row in context.objects.rows("categories")],
     )
     return categories.search([options])
 
 
-def _item_type_description(world: PluginContext, args: Sequence[object], _: Options) -> str:
-    """Answer ``GetDescription``, with what it is a kind of before it if asked; not translated."""
-    _require(world, "itemtypes", "ItemTypes")
-    row = world.objects.row("itemtypes", _argument(args, 0))
+def _item_type_description(context: PluginContext, args: Sequence[object], _: Options) -> str:
+    """Implement ``GetDescription``, with the parent type before it on request; not translated."""
+    _require_table(context, "itemtypes", "ItemTypes")
+    row = context.objects.row("itemtypes", _argument(args, 0))
     if row is None:
         return ""
-    parent = world.objects.row("itemtypes", row.get("parent_type")) if _flag(args, 1) else None
+    parent = context.objects.row("itemtypes", row.get("parent_type")) if _flag(args, 1) else None
     before = f"{parent['description'] or ''}->" if parent else ""
     return before + (row["description"] or "")
 
 
-def _multivalue_preference(world: PluginContext, args: Sequence[object], _: Options) -> list[object]:
+def _multivalue_preference(context: PluginContext, args: Sequence[object], _: Options) -> list[object]:
     """Source: Koha, C4/Context.pm multivalue_preference; Perl's split drops empty parts at the end."""
-    value = world.objects.preference(_argument(args, 0)) or ""
+    value = context.objects.preference(_argument(args, 0)) or ""
     parts = value.split("|" if "|" in value else ",")
     while parts and not parts[-1]:
         parts.pop()
     return [*parts]
 
 
-def _version(world: PluginContext, _args: Sequence[object], _options: Options) -> dict[str, object]:
-    """Answer ``Version`` from the database's; Koha asks its program, which is the same after an update."""
-    version = world.tx.koha.version
+def _version(context: PluginContext, _args: Sequence[object], _options: Options) -> dict[str, object]:
+    """Return Koha's version from the database; Koha reads its program's, which is the same after an update."""
+    version = context.tx.koha.version
     maintenance, development = version.rest[:2] or "00", version.rest[2:5]
     return {
         "major": f"{version.major:02d}",
@@ -348,9 +350,9 @@ PLUGINS: Mapping[str, PluginKind] = {
     ),
     "Branches": PluginKind(
         methods={
-            "GetLoggedInBranchcode": lambda world, _args, _options: world.branchcode,
-            "GetLoggedInBranchname": lambda world, _args, _options: _library_column(
-                world, world.branchcode, "branchname"
+            "GetLoggedInBranchcode": lambda context, _args, _options: context.branchcode,
+            "GetLoggedInBranchname": lambda context, _args, _options: _library_column(
+                context, context.branchcode, "branchname"
             ),
             "GetName": _library_name,
             "GetURL": _library_url,
@@ -365,21 +367,21 @@ PLUGINS: Mapping[str, PluginKind] = {
     "Koha": PluginKind(
         methods={
             "MultivaluePreference": _multivalue_preference,
-            "Preference": lambda world, args, _: world.objects.preference(_argument(args, 0)),
+            "Preference": lambda context, args, _: context.objects.preference(_argument(args, 0)),
             "Version": _version,
         }
     ),
     "KohaDates": PluginKind(filter=_koha_dates),
     "KohaTimes": PluginKind(filter=_koha_times),
     "Price": PluginKind(filter=_price),
-    "Remove_MARC_punctuation": PluginKind(filter=lambda _world, value, _: without_final_punctuation(value)),
+    "Remove_MARC_punctuation": PluginKind(filter=lambda _context, value, _: without_final_punctuation(value)),
     "To": PluginKind(
-        filter=lambda _world, value, _: _json(value),
-        methods={"json": lambda _world, args, _: _json(args[0] if args else None)},
+        filter=lambda _context, value, _: _json(value),
+        methods={"json": lambda _context, args, _: _json(args[0] if args else None)},
     ),
-    "raw": PluginKind(filter=lambda _world, value, _: value),
+    "raw": PluginKind(filter=lambda _context, value, _: value),
 }
-"""Every plugin that USE finds, by its name."""
+"""Every plugin that USE finds, by name."""
 
 
 def _argument(args: Sequence[object], position: int) -> str:
@@ -397,18 +399,18 @@ def _selection(options: Options) -> list[str]:
     return [] if chosen is None else [text(chosen)]
 
 
-def _selected(chosen: bool) -> dict[str, object]:  # noqa: FBT001  (the only thing that it says)
+def _selected_key(chosen: bool) -> dict[str, object]:  # noqa: FBT001  (the only argument)
     return {"selected": 1} if chosen else {}
 
 
-def _refuse_others(method: str, options: Options, known: set[str]) -> None:
+def _reject_unknown_options(method: str, options: Options, known: set[str]) -> None:
     for name in options:
         if name not in known:
             raise TemplateError("plugin", f"{method}: {name} is not known here")
 
 
-def _require(world: PluginContext, table: str, plugin: str) -> None:
-    if not world.tx.koha.has(table):
+def _require_table(context: PluginContext, table: str, plugin: str) -> None:
+    if not context.tx.koha.has(table):
         raise TemplateError(
             "plugin",
             f"{plugin}: Koha's table {table} cannot be read; run what `koha-ill-sidecar grants` prints",

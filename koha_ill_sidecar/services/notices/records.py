@@ -1,10 +1,9 @@
 """
 How Koha's objects behave in a notice template: one record, and a set of records.
 
-A row is read when a template first asks for one of its columns, and once in a notice, however often and in whichever
-syntax it is named. What Koha's object would have and ours has not is an error that says so, as Koha's own unknown
-methods are: a notice with a silent gap would be worse. What there is of each kind of record,
-:mod:`koha_ill_sidecar.services.notices.kinds` lists.
+A row is read when a template first uses one of its columns, and once per notice, however often and in whichever syntax
+it is named. A method of Koha's object that ours lacks is an error, as an unknown method is in Koha: a notice with a
+silent gap would be worse. :mod:`koha_ill_sidecar.services.notices.kinds` lists the kinds of record.
 """
 
 import difflib
@@ -23,51 +22,51 @@ from koha_ill_sidecar.template_toolkit import MISSING, TemplateError
 
 
 class Shape(Enum):
-    """What can be told of a value before a letter is filled in."""
+    """What is known of a value before a letter is rendered."""
 
     TEXT = auto()
     RECORD = auto()
-    SET = auto()  # of records, as Koha's objects answer it
-    LIST = auto()  # of records, Template Toolkit's own
+    SET = auto()  # of records, as Koha's objects return it
+    LIST = auto()  # of records, a list of Template Toolkit's
     PLUGIN = auto()
-    ANYTHING = auto()  # a hash with whatever keys the request brings, or what nothing is known of
+    ANYTHING = auto()  # unknown, such as a hash whose keys depend on the request
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
-    """What a name stands for, if for anything; *kind* is that of the record or the records, or the plugin's name."""
+class ValueType:
+    """What a name can stand for; its value may still be empty."""
 
     shape: Shape
-    kind: str = ""
+    kind: str = ""  # of the record or the records; the name of a plugin
 
 
-A_TEXT = Promise(Shape.TEXT)
-ANYTHING = Promise(Shape.ANYTHING)
+TEXT = ValueType(Shape.TEXT)
+ANYTHING = ValueType(Shape.ANYTHING)
 
 
 @dataclass(frozen=True, slots=True)
 class Accessor:
     """
-    What a kind of record answers beyond its columns.
+    A method of a kind of record.
 
     Attributes:
-        answer: Given the record and the arguments in the template, gives what is promised, or None.
+        get: Takes the record and the arguments in the template; returns a value of the type *returns*, or None.
     """
 
-    answer: Callable[["KohaRecord", Sequence[object]], object]
-    gives: Promise = A_TEXT
+    get: Callable[["KohaRecord", Sequence[object]], object]
+    returns: ValueType = TEXT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class RecordKind:
     """
-    A class of Koha's, as far as notices can see it.
+    A class of Koha's, as far as notices use it.
 
     Attributes:
-        name: As error messages call its records.
+        name: The name of its records in error messages.
         key: The column that Koha calls ``id``.
-        table: Where its columns are; None where they are not those of one table.
-        columns: Those of its row, where these are not all that the installed table has.
+        table: The table of its columns; None where they come from several.
+        columns: The columns of its row, where these are not all of the installed table.
     """
 
     name: str
@@ -80,13 +79,13 @@ class Kind:
 class KohaRecord:
     """One object of Koha's: the columns of its row, and accessors that lead on to other objects."""
 
-    def __init__(self, kind: Kind, objects: "KohaObjects", row: Callable[[], TextRow | None]) -> None:
+    def __init__(self, kind: RecordKind, objects: "KohaObjects", row: Callable[[], TextRow | None]) -> None:
         self.kind = kind
         self.objects = objects
         self._row = row
 
     def row(self) -> TextRow:
-        """Return its row; one without columns where the database has none."""
+        """Return its row; an empty one where the database has no row."""
         return self._row() or {}
 
     def column(self, name: str) -> str | None:
@@ -94,21 +93,21 @@ class KohaRecord:
         return self.row().get(name)
 
     def template_get(self, name: str, args: Sequence[object]) -> object:
-        """Return a column or what an accessor leads to."""
+        """Return a column, or the value of an accessor."""
         if name in self.kind.accessors:
-            return self.kind.accessors[name].answer(self, args)
+            return self.kind.accessors[name].get(self, args)
         if name in RECORD_METHODS:
-            return RECORD_METHODS[name].answer(self, args)
-        if name == "as_list":  # asked by FOREACH, which then takes the object for the only one
+            return RECORD_METHODS[name].get(self, args)
+        if name == "as_list":  # FOREACH asks for it, and without it loops over the object alone
             return MISSING
-        return self.visible(name)
+        return self.visible_column(name)
 
-    def visible(self, name: str) -> object:
+    def visible_column(self, name: str) -> object:
         """
-        Return what a template may see of a column; nothing of a secret one, and of a row that does not exist.
+        Return a column for a template; empty if it is secret, None if there is no row.
 
         Raises:
-            TemplateError: No version of Koha has this column, as far as is known.
+            TemplateError: No known version of Koha has this column.
         """
         if name in SECRET_COLUMNS:
             return ""
@@ -130,9 +129,9 @@ class KohaRecord:
 
 
 class KohaRecords:
-    """A set of objects of Koha's, which templates loop over, count and search."""
+    """A set of Koha's objects, which templates loop over, count and search."""
 
-    def __init__(self, kind: Kind, name: str, records: Callable[[], Sequence[KohaRecord]]) -> None:
+    def __init__(self, kind: RecordKind, name: str, records: Callable[[], Sequence[KohaRecord]]) -> None:
         self._kind = kind
         self._name = name
         self._load = records
@@ -140,15 +139,15 @@ class KohaRecords:
         self._position = 0
 
     def template_get(self, name: str, args: Sequence[object]) -> object:
-        """Do what Koha's sets can do."""
+        """Call a method of Koha's sets."""
         if name not in SET_METHODS:
             raise TemplateError(
                 "undef", f"{self._name} has no {name} here; it has {', '.join(sorted(SET_METHODS))}"
             )
-        return SET_METHODS[name].answer(self, args)
+        return SET_METHODS[name].call(self, args)
 
     def all(self) -> Sequence[KohaRecord]:
-        """Return the records, read once."""
+        """Return the records; reads them once."""
         if self._records is None:
             self._records = self._load()
         return self._records
@@ -157,29 +156,29 @@ class KohaRecords:
         """Return one record; None beyond the end."""
         return self.all()[position] if 0 <= position < len(self.all()) else None
 
-    def step(self) -> KohaRecord | None:
-        """Return the next record of a walk; None after the last."""
+    def next(self) -> KohaRecord | None:
+        """Return the next record of the iteration; None after the last."""
         self._position += 1
         return self.at(self._position - 1)
 
     def rewind(self) -> "KohaRecords":
-        """Begin the walk anew."""
+        """Restart the iteration."""
         self._position = 0
         return self
 
     def search(self, args: Sequence[object]) -> "KohaRecords":
-        """Return those that have certain values in their columns."""
+        """Return the records whose columns have certain values."""
         return KohaRecords(self._kind, self._name, lambda: self._matching(args))
 
     def find(self, args: Sequence[object]) -> KohaRecord | None:
-        """Return the first that has certain values in its columns, or the one with an id."""
+        """Return the first record whose columns have certain values, or the record with an ID."""
         if args and not isinstance(args[0], Mapping):
             args = [{self._kind.key: args[0]}]
         return next(iter(self._matching(args)), None)
 
-    def values(self, args: Sequence[object]) -> list[object]:
-        """Return one column of each."""
-        return [record.visible(_name(args)) for record in self.all()]
+    def column_values(self, args: Sequence[object]) -> list[object]:
+        """Return one column of each record."""
+        return [record.visible_column(_name(args)) for record in self.all()]
 
     def _matching(self, args: Sequence[object]) -> list[KohaRecord]:
         wanted = args[0] if args else {}
@@ -191,7 +190,7 @@ class KohaRecords:
         return [
             record
             for record in self.all()
-            if all(_is_one_of(record.visible(name), value) for name, value in conditions.items())
+            if all(_is_one_of(record.visible_column(name), value) for name, value in conditions.items())
         ]
 
 
@@ -200,7 +199,7 @@ class KohaObjects:
     The objects around one request; rows are read once and shared between the syntaxes of a letter.
 
     Args:
-        kinds: Every kind of record that a template can come to, by its name.
+        kinds: Every kind of record that a template can reach, by name.
     """
 
     def __init__(
@@ -208,7 +207,7 @@ class KohaObjects:
         tx: Transaction,
         ill_request: ILLRequest,
         *,
-        kinds: Mapping[str, Kind],
+        kinds: Mapping[str, RecordKind],
         attributes: Callable[[], Sequence[Attribute]],
     ) -> None:
         self.tx = tx
@@ -223,7 +222,7 @@ class KohaObjects:
         self._preferences: dict[str, str | None] = {}
 
     def row(self, table: str, key: str | int | None) -> TextRow | None:
-        """Read a row of a table that notices lead to, once."""
+        """Return a row of a table that notices use; reads it once."""
         if key is None or key == "":
             return None
         if table == "illrequests":
@@ -234,43 +233,43 @@ class KohaObjects:
         return self._rows[known]
 
     def rows(self, table: str) -> Sequence[TextRow]:
-        """Read all of ``branches`` or ``categories`` by name, once."""
+        """Return all rows of ``branches`` or ``categories`` in the order of their names; reads them once."""
         if table not in self._lists:
             self._lists[table] = notice_tables.rows(self.tx, table)
         return self._lists[table]
 
     def authorised_value_row(self, category: str, code: str) -> TextRow | None:
-        """Read an authorised value, once."""
+        """Return the row of an authorised value; reads it once."""
         known = (category, code)
         if known not in self._authorised_values:
             self._authorised_values[known] = notice_tables.authorised_value(self.tx, category, code)
         return self._authorised_values[known]
 
     def patron_attributes(self, borrowernumber: str | int) -> tuple[PatronAttribute, ...]:
-        """Read the extended attributes of a patron, once."""
+        """Return the extended attributes of a patron; reads them once."""
         known = str(borrowernumber)
         if known not in self._patron_attributes:
             self._patron_attributes[known] = notice_tables.patron_attributes(self.tx, int(borrowernumber))
         return self._patron_attributes[known]
 
     def preference(self, name: str) -> str | None:
-        """Read any preference, once."""
+        """Return any preference, also one that the sidecar itself does not use; reads it once."""
         if name not in self._preferences:
             self._preferences[name] = notice_tables.preference(self.tx, name)
         return self._preferences[name]
 
     def is_superlibrarian(self, borrowernumber: int) -> bool:
-        """Return whether a staff member may everything."""
+        """Return whether a patron is a superlibrarian."""
         return int((self.row("borrowers", borrowernumber) or {}).get("flags") or 0) % 2 == 1
 
     @functools.cached_property
     def now(self) -> str:
-        """The present time of the library, as ``YYYY-MM-DD HH:MM:SS``."""
+        """The library's current time, as ``YYYY-MM-DD HH:MM:SS``."""
         return notice_tables.now(self.tx)
 
     @property
     def today(self) -> str:
-        """The present day of the library, as ``YYYY-MM-DD``."""
+        """The library's current day, as ``YYYY-MM-DD``."""
         return self.now[:10]
 
     def request(self) -> KohaRecord:
@@ -286,7 +285,7 @@ class KohaObjects:
         return self._lazy("branch", "branches", branchcode)
 
     def biblio(self, biblionumber: str | int | None) -> KohaRecord | None:
-        """Return ``biblio``; None also where the record is gone (up to 22.11 nothing tells the request so)."""
+        """Return ``biblio``; None also where the record was deleted (up to 22.11 the request keeps its ID)."""
         return self._existing("biblio", "biblio", biblionumber)
 
     def biblioitem(self, biblionumber: str | int | None) -> KohaRecord | None:
@@ -303,11 +302,11 @@ class KohaObjects:
         return self._existing("category", "categories", categorycode)
 
     def batch(self, batch_id: str | None) -> KohaRecord | None:
-        """Return a batch of requests; None also where this Koha has none."""
+        """Return a batch of requests; None also in a Koha without batches."""
         return self._existing("batch", "illbatches", batch_id)
 
     def batch_status(self, code: str | None) -> KohaRecord | None:
-        """Return what a batch's status is called."""
+        """Return a batch's status."""
         return self._existing("batch status", "illbatch_statuses", code)
 
     def authorised_value(self, category: str | None, code: str | None) -> KohaRecord | None:
@@ -320,15 +319,15 @@ class KohaObjects:
         return [self.record("comment", row) for row in notice_tables.comments(self.tx, illrequest_id)]
 
     def attribute_value(self, kind: str) -> str | None:
-        """Return one thing that is known of the wanted item."""
+        """Return one attribute of the wanted item."""
         return next((one.value for one in self.attributes() if one.type == kind), None)
 
     def record(self, kind: str, row: TextRow) -> KohaRecord:
-        """Make a record of a row that was read."""
+        """Return a record for a row that was read."""
         return KohaRecord(self._kinds[kind], self, lambda: row)
 
     def _lazy(self, kind: str, table: str, key: str | int | None) -> KohaRecord | None:
-        """Make a record whose row a foreign key promises, so that it need not be read to know that it is there."""
+        """Return a record whose row a foreign key guarantees, so that it need not be read to know that it exists."""
         if key is None or key == "":
             return None
         return KohaRecord(self._kinds[kind], self, lambda: self.row(table, key))
@@ -340,38 +339,38 @@ class KohaObjects:
 
 @dataclass(frozen=True, slots=True)
 class SetMethod:
-    """What a set answers; a record or records are of its own kind."""
+    """A method of a set; records that it returns are of the set's own kind."""
 
-    answer: Callable[[KohaRecords, Sequence[object]], object]
-    gives: Shape
+    call: Callable[[KohaRecords, Sequence[object]], object]
+    returns: Shape
 
-    def promise(self, kind: str) -> Promise:
-        """Return what it gives for a set of a kind of records."""
-        return Promise(self.gives, kind if self.gives in _OF_RECORDS else "")
+    def value_type(self, kind: str) -> ValueType:
+        """Return the type of its result for a set of a kind of record."""
+        return ValueType(self.returns, kind if self.returns in _RECORD_SHAPES else "")
 
 
-_OF_RECORDS = frozenset({Shape.RECORD, Shape.SET, Shape.LIST})
+_RECORD_SHAPES = frozenset({Shape.RECORD, Shape.SET, Shape.LIST})
 
 
 def _unblessed(record: KohaRecord) -> dict[str, object]:
-    return {name: record.visible(name) for name in record.row()}
+    return {name: record.visible_column(name) for name in record.row()}
 
 
 RECORD_METHODS: Mapping[str, Accessor] = {
-    "get_column": Accessor(lambda record, args: record.visible(_name(args))),
+    "get_column": Accessor(lambda record, args: record.visible_column(_name(args))),
     "id": Accessor(lambda record, _: record.column(record.kind.key)),
     "unblessed": Accessor(lambda record, _: _unblessed(record), ANYTHING),
 }
-"""What every record answers (Koha, Koha/Object.pm)."""
+"""Methods of every record (Koha, Koha/Object.pm)."""
 
 SET_METHODS: Mapping[str, SetMethod] = {
     "as_list": SetMethod(lambda records, _: list(records.all()), Shape.LIST),
     "count": SetMethod(lambda records, _: len(records.all()), Shape.TEXT),
     "find": SetMethod(lambda records, args: records.find(args), Shape.RECORD),
     "first": SetMethod(lambda records, _: records.at(0), Shape.RECORD),
-    "get_column": SetMethod(lambda records, args: records.values(args), Shape.ANYTHING),
+    "get_column": SetMethod(lambda records, args: records.column_values(args), Shape.ANYTHING),
     "last": SetMethod(lambda records, _: records.at(len(records.all()) - 1), Shape.RECORD),
-    "next": SetMethod(lambda records, _: records.step(), Shape.RECORD),
+    "next": SetMethod(lambda records, _: records.next(), Shape.RECORD),
     "reset": SetMethod(lambda records, _: records.rewind(), Shape.SET),
     "search": SetMethod(lambda records, args: records.search(args), Shape.SET),
     "single": SetMethod(lambda records, _: records.at(0), Shape.RECORD),
@@ -380,7 +379,7 @@ SET_METHODS: Mapping[str, SetMethod] = {
         lambda records, _: [_unblessed(record) for record in records.all()], Shape.ANYTHING
     ),
 }
-"""What every set of records answers (Koha, Koha/Objects.pm)."""
+"""Methods of every set of records (Koha, Koha/Objects.pm)."""
 
 
 def _name(args: Sequence[object]) -> str:

@@ -1,4 +1,4 @@
-"""Our wording of the ILL notices against the letters that a Koha has."""
+"""Our templates for the ILL notices, compared with the letters that Koha has, and installed where it has none."""
 
 import difflib
 from collections.abc import Collection
@@ -12,23 +12,23 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 class LetterState(StrEnum):
-    """How an installed letter stands to ours."""
+    """How an installed letter compares with our template."""
 
     MISSING = "missing"
     SAME = "same"
-    CHANGED = "changed"  # worded by Koha or by the library: left as it is
+    CHANGED = "changed"  # Koha's or the library's own text, which is never overwritten
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LetterComparison:
-    """One of our templates, and the library's letter for all libraries in its place."""
+    """One of our templates, and Koha's letter for all libraries with its code, transport and language."""
 
     template: NoticeTemplate
     installed: Letter | None
 
     @property
     def state(self) -> LetterState:
-        """Return whether it is missing, the same, or worded otherwise."""
+        """Whether the letter is missing, the same or different."""
         if self.installed is None:
             return LetterState.MISSING
         ours = (self.template.title, self.template.content.splitlines(), self.template.is_html)
@@ -37,7 +37,7 @@ class LetterComparison:
 
     @property
     def diff(self) -> str:
-        """Return what would have to change in the installed letter to make it ours, as a unified diff."""
+        """The changes that would turn the installed letter into our template, as a unified diff."""
         if self.installed is None:
             return ""
         name = f"{self.template.code} ({self.template.transport}, {self.template.lang})"
@@ -52,7 +52,8 @@ class LetterComparison:
 
 
 def compare(tx: Transaction, *, langs: Collection[str] = ()) -> list[LetterComparison]:
-    """Compare our templates, all or those of some languages, with what is installed. One query."""
+    """Compare our templates, or those in some languages, with the installed letters. One query."""
+    # A library's own letters are its own business: only those for all libraries count.
     installed = {
         (letter.code, letter.transport, letter.lang): letter
         for letter in letters.all_of_module(tx)
@@ -68,7 +69,7 @@ def compare(tx: Transaction, *, langs: Collection[str] = ()) -> list[LetterCompa
 
 
 def install(tx: Transaction, *, langs: Collection[str] = ()) -> list[LetterComparison]:
-    """Add the letters that are missing; those that are there stay as they are. Gives the state before."""
+    """Add the missing letters and leave the others unchanged; return the comparison from before."""
     compared = compare(tx, langs=langs)
     letters.add(tx, [found.template for found in compared if found.state is LetterState.MISSING])
     return compared

@@ -164,8 +164,8 @@ class TestNames:
             ("[% today | htm %]", "there is no filter htm; did you mean html?", (1, 12)),
             ("[% illrequest.cost | $Price %]", "the plugin Price is not loaded", (1, 23)),
             ("[% USE Branches %][% today | $Branches %]", "the plugin Branches is not a filter", (1, 31)),
-            ("[% today | perl %]", "the filter perl is refused", (1, 12)),
-            ("[% USE Branch %]", "there is no plugin Branch that the sidecar knows; did you mean", (1, 8)),
+            ("[% today | perl %]", "the filter perl is not allowed", (1, 12)),
+            ("[% USE Branch %]", "the sidecar does not know the plugin Branch; did you mean", (1, 8)),
             ("[% USE Branches %][% Branches.GetNam('X') %]", "did you mean GetName?", (1, 31)),
             ("[% USE To %][% To.jsn(today) %]", "To has no jsn here; did you mean json?", (1, 19)),
             ("[% USE Price %][% Price.format(1) %]", "Price is a filter and has no format here", (1, 25)),
@@ -179,7 +179,7 @@ class TestNames:
                 (1, 12),
             ),
             ("[% INSERT logo %]", "INSERT finds no file", (1, 11)),
-            ("[% PERL %]print 1;[% END %]", "PERL is refused", (1, 4)),
+            ("[% PERL %]print 1;[% END %]", "PERL is not allowed", (1, 4)),
         ],
     )
     def test_what_fails_is_an_error(
@@ -200,7 +200,7 @@ class TestNames:
             ("[% branchname %]", "there is no variable branchname; did you mean branch", (1, 4)),
             ("[% surname %]", "there is no variable surname; did you mean borrower.surname?", (1, 4)),
             ("[% SET greeting = 'x' %][% greting %]", "did you mean greeting?", (1, 28)),
-            ("[% borrower.surname.uper %]", "borrower.surname is a text and has no uper", (1, 21)),
+            ("[% borrower.surname.uper %]", "borrower.surname is text and has no uper", (1, 21)),
             (
                 "[% illrequest.comments.as_list.siz %]",
                 "is a list and has no siz; did you mean size?",
@@ -248,11 +248,11 @@ class TestTokens:
             ("<<ill_bib_titel>>", "did you mean <<ill_bib_title>>?", (1, 1)),
             ("<<brnchname>>", "did you mean <<branchname>>?", (1, 1)),
             ("<<OPACBaseURl>>", "did you mean <<OPACBaseURL>>?", (1, 1)),
-            ("<<items.barcode>>", "<<items.barcode>> stands for nothing", (1, 1)),
-            ("<<illrequestattributes>>", "<<illrequestattributes>> stands for nothing", (1, 1)),
-            ("<<borrower-attribute:NONE>>", "<<borrower-attribute:NONE>> stands for nothing", (1, 1)),
-            ("<<borrowers.surname | upper>>", "<<borrowers.surname | upper>> stands for nothing", (1, 1)),
-            ("<<ill_bib_title | dateonly>>", "<<ill_bib_title>> stands for nothing", (1, 1)),
+            ("<<items.barcode>>", "<<items.barcode>> has no meaning", (1, 1)),
+            ("<<illrequestattributes>>", "<<illrequestattributes>> has no meaning", (1, 1)),
+            ("<<borrower-attribute:NONE>>", "<<borrower-attribute:NONE>> has no meaning", (1, 1)),
+            ("<<borrowers.surname | upper>>", "<<borrowers.surname | upper>> has no meaning", (1, 1)),
+            ("<<ill_bib_title | dateonly>>", "<<ill_bib_title>> has no meaning", (1, 1)),
         ],
     )
     def test_what_stands_for_nothing_is_a_warning(
@@ -289,8 +289,8 @@ class TestLanguages:
         )
 
         assert (missing.lang, missing.part, missing.severity) == ("fr", None, Severity.WARNING)
-        assert str(missing.message) == "it does not name borrower.firstname, which the default template does"
-        assert str(additional.message) == "it names borrower.surname, which the default template does not"
+        assert str(missing.message) == "it does not use borrower.firstname, which the default template does"
+        assert str(additional.message) == "it uses borrower.surname, which the default template does not"
 
     def test_other_ways_to_the_same_value_are_no_difference(self, tx: Transaction) -> None:
         add_letter(

@@ -15,11 +15,11 @@ from koha_ill_sidecar.services.notices.names import NoticeNames, nearest
 from koha_ill_sidecar.services.notices.records import (
     RECORD_METHODS,
     SET_METHODS,
-    Kind,
     KohaRecord,
     KohaRecords,
-    Promise,
+    RecordKind,
     Shape,
+    ValueType,
 )
 from koha_ill_sidecar.services.notices.rendering import NoticeRenderer
 from koha_ill_sidecar.storage.koha import comments, requests
@@ -139,7 +139,7 @@ def objects(rendering: NoticeRenderer) -> Iterator[tuple[Path, KohaRecord | Koha
         waiting += [((*path, name), asked(found, name)) for name in names]
 
 
-def kind_of(found: KohaRecord | KohaRecords) -> Kind:
+def kind_of(found: KohaRecord | KohaRecords) -> RecordKind:
     return found.kind if isinstance(found, KohaRecord) else found._kind
 
 
@@ -155,26 +155,26 @@ def answers(found: KohaRecord | KohaRecords, name: str) -> bool:
         return False
 
 
-def promises(found: KohaRecord | KohaRecords) -> dict[str, Promise]:
+def promises(found: KohaRecord | KohaRecords) -> dict[str, ValueType]:
     if isinstance(found, KohaRecords):
-        return {name: method.promise(kind_of(found).name) for name, method in SET_METHODS.items()}
-    return {name: accessor.gives for name, accessor in {**RECORD_METHODS, **found.kind.accessors}.items()}
+        return {name: method.value_type(kind_of(found).name) for name, method in SET_METHODS.items()}
+    return {name: accessor.returns for name, accessor in {**RECORD_METHODS, **found.kind.accessors}.items()}
 
 
-def is_kept(promise: Promise, answer: object) -> bool:
+def is_kept(promise: ValueType, answer: object) -> bool:
     match answer:
         case None:
             return promise.shape in {Shape.TEXT, Shape.RECORD}
         case str() | int():
-            return promise == Promise(Shape.TEXT)
+            return promise == ValueType(Shape.TEXT)
         case KohaRecord():
-            return promise == Promise(Shape.RECORD, answer.kind.name)
+            return promise == ValueType(Shape.RECORD, answer.kind.name)
         case KohaRecords():
-            return promise == Promise(Shape.SET, kind_of(answer).name)
+            return promise == ValueType(Shape.SET, kind_of(answer).name)
         case [KohaRecord() as first, *_]:
-            return promise == Promise(Shape.LIST, first.kind.name)
+            return promise == ValueType(Shape.LIST, first.kind.name)
         case _:
-            return promise == Promise(Shape.ANYTHING)
+            return promise == ValueType(Shape.ANYTHING)
 
 
 @pytest.mark.all_versions
@@ -199,7 +199,9 @@ def test_a_name_is_known_where_an_object_answers_to_it_and_nowhere_else(
     every = {name for names in members for name in names} | {"0", "delete", "nosuch", "password"}
 
     for path, found in met:
-        mistaken = {name for name in every if (known.unknown((*path, name)) is None) != answers(found, name)}
+        mistaken = {
+            name for name in every if (known.find_unknown((*path, name)) is None) != answers(found, name)
+        }
         assert mistaken == set(), path
 
 
@@ -208,7 +210,7 @@ def test_every_variable_that_a_notice_is_given_is_known(rendering: NoticeRendere
     known = NoticeNames.read(tx)
     given = variables(rendering)
 
-    assert [name for name in given if known.unknown((name,)) is not None] == []
+    assert [name for name in given if known.find_unknown((name,)) is not None] == []
     for name, promise in VARIABLES.items():
         assert is_kept(promise, given[name]), name
 
@@ -219,7 +221,7 @@ def test_the_tokens_that_stand_for_something_are_known(rendering: NoticeRenderer
     values = rendering._letter_values(rendering._substitutes(LETTER))
 
     def shown(name: str) -> Path | None:
-        return known.value_of_token(LetterToken(name=name, offset=0), "title")
+        return known.token_path(LetterToken(name=name, offset=0), "title")
 
     assert [shown(name) for name in values.substitutes] == [(name,) for name in values.substitutes]
     met: dict[str, Path] = {}
@@ -252,10 +254,10 @@ def test_the_tokens_that_stand_for_something_are_known(rendering: NoticeRenderer
 def test_of_an_unknown_name_the_nearest_is_told(
     tx: Transaction, path: Sequence[str], position: int, near: str | None
 ) -> None:
-    unknown = NoticeNames.read(tx).unknown(tuple(path), own={"greeting"})
+    unknown = NoticeNames.read(tx).find_unknown(tuple(path), own={"greeting"})
 
     assert unknown is not None
-    assert (unknown.position, unknown.near) == (position, near)
+    assert (unknown.position, unknown.suggestion) == (position, near)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,7 @@ def test_of_an_unknown_name_the_nearest_is_told(
     ],
 )
 def test_what_a_letter_can_come_to_is_known(tx: Transaction, path: Sequence[str]) -> None:
-    assert NoticeNames.read(tx).unknown(tuple(path)) is None
+    assert NoticeNames.read(tx).find_unknown(tuple(path)) is None
 
 
 @pytest.mark.all_versions
@@ -288,8 +290,8 @@ def test_the_columns_of_the_installed_version_are_known_and_those_of_others_are_
         with admin.begin() as connection:
             connection.execute(text("ALTER TABLE items DROP COLUMN shelf_colour"))
 
-    assert known.unknown(("biblio", "items", EACH, "shelf_colour")) is None
-    assert known.unknown(("illrequest", "due_date")) is None
+    assert known.find_unknown(("biblio", "items", EACH, "shelf_colour")) is None
+    assert known.find_unknown(("illrequest", "due_date")) is None
 
 
 @pytest.mark.parametrize(
@@ -312,7 +314,7 @@ def test_the_columns_of_the_installed_version_are_known_and_those_of_others_are_
 def test_a_value_has_one_path_whichever_way_leads_to_it(
     tx: Transaction, path: Sequence[str], value: str | None
 ) -> None:
-    found = NoticeNames.read(tx).value(tuple(path))
+    found = NoticeNames.read(tx).value_path(tuple(path))
 
     assert (None if found is None else ".".join(found)) == value
 
