@@ -178,7 +178,7 @@ class TestNames:
                 "there is no block patron-title.inc in this template",
                 (1, 12),
             ),
-            ("[% INSERT logo %]", "INSERT finds no file", (1, 11)),
+            ("[% INSERT logo %]", "INSERT has no file", (1, 11)),
             ("[% PERL %]print 1;[% END %]", "PERL is not allowed", (1, 4)),
         ],
     )
@@ -330,9 +330,7 @@ class TestLanguages:
         finding = only(found(tx, lang="fr"))
 
         assert (finding.transport, finding.lang, finding.severity) == ("sms", "fr", Severity.WARNING)
-        assert str(finding.message).endswith(
-            "one in the default language: its readers are sent the default one"
-        )
+        assert str(finding.message).endswith("patrons with this language get the default one")
 
     def test_a_transport_that_the_default_lacks_is_told(self, tx: Transaction) -> None:
         add_letter(tx, "TRY")
@@ -341,7 +339,7 @@ class TestLanguages:
         finding = only(found(tx, lang="fr", message_transport_type="sms"))
 
         assert (finding.transport, finding.lang) == ("sms", "default")
-        assert str(finding.message).endswith("one in fr: its readers are sent nothing that way")
+        assert str(finding.message).endswith("patrons with this language get no message by this transport")
 
     def test_the_letters_for_all_libraries_stand_in_for_those_of_one(self, tx: Transaction) -> None:
         for lang in ("default", "fr"):
