@@ -27,10 +27,10 @@ def pause_seconds(failures: int, *, first: float, longest: float, jitter: float 
 
 class Backoff:
     """
-    When to try again something that fails, with one log line for each change; thread-safe.
+    When to try again something that fails, with a log line for each reason and for its end; thread-safe.
 
     Args:
-        lost: Event phrase for the log when it begins to fail, and when it fails in another way.
+        lost: Event phrase for the log when it begins to fail, and when it fails for a new reason.
         regained: Event phrase for when it works again.
         details: Added to both lines.
     """
@@ -44,8 +44,9 @@ class Backoff:
         self._clock = clock
         self._lock = threading.Lock()
         self._since: float | None = None
-        self._reason = ""
+        self._reasons: set[str] = set()
         self._failures = 0
+        self._failed_at = 0.0
         self._until = 0.0
 
     def ready(self) -> bool:
@@ -55,25 +56,34 @@ class Backoff:
     def failed(self, reason: str) -> None:
         """Record a failure; the pause doubles with each, up to half a minute."""
         with self._lock:
-            now = self._clock()
+            now = self._failed_at = self._clock()
             if self._since is None:
                 self._since, self._failures = now, 1
+                self._reasons.clear()
             elif now >= self._until:  # failures of several threads at once count as one
                 self._failures += 1
             self._until = now + pause_seconds(
                 self._failures, first=_FIRST_PAUSE_SECONDS, longest=_LONGEST_PAUSE_SECONDS
             )
-            is_news = reason != self._reason
-            self._reason = reason
+            # Several threads may fail for different reasons in turn, for as long as it lasts.
+            is_news = reason not in self._reasons
+            self._reasons.add(reason)
         if is_news:
             logger.warning(self._lost, extra={**self._details, "reason": reason})
 
-    def succeeded(self) -> None:
-        """Record a success."""
+    def succeeded(self, began: float) -> None:
+        """
+        Record a success.
+
+        Args:
+            began: When the attempt began, by the clock. One that began before the last failure proves nothing.
+        """
         if self._since is None:
             return
         with self._lock:
-            since, self._since, self._reason = self._since, None, ""
+            if began < self._failed_at:
+                return
+            since, self._since = self._since, None
         if since is not None:
             seconds = round(self._clock() - since, 1)
             logger.info(self._regained, extra={**self._details, "seconds": seconds})

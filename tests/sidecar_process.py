@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,9 +23,12 @@ USER = "koha_ill_sidecar"
 PASSWORD = "only for tests"
 
 Rows = tuple[tuple[Any, ...], ...]
+Eventually = Callable[[Callable[[], object]], None]
+"""Waits until a condition holds: the fixture of that name."""
 
-_READY_SECONDS = 30
-_STOP_SECONDS = 60
+# Long enough for any machine: only a test that fails waits so long.
+_READY_SECONDS = 120
+_STOP_SECONDS = 120
 
 
 class SidecarProcess:
@@ -99,6 +103,16 @@ class SidecarProcess:
     @property
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
+
+    @property
+    def repeated_away_lines(self) -> list[str]:
+        """Return the log lines that say twice, before the database is back, why it is away."""
+        repeated = []
+        for outage in self.log.split("database back, jobs go on"):
+            lines = [line for line in outage.splitlines() if "database away, jobs wait" in line]
+            reasons = Counter(line.partition(" reason=")[2] for line in lines)
+            repeated += [reason for reason, count in reasons.items() if count > 1]
+        return repeated
 
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None

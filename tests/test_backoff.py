@@ -50,8 +50,8 @@ def test_one_line_when_it_goes_and_one_when_it_comes_back(
     for _ in range(5):
         backoff.failed("away")
         clock.now += 60
-    backoff.succeeded()
-    backoff.succeeded()
+    backoff.succeeded(clock.now)
+    backoff.succeeded(clock.now)
 
     assert [(record.message, vars(record)["job"]) for record in caplog.records] == [
         ("gone", "watch"),
@@ -60,8 +60,26 @@ def test_one_line_when_it_goes_and_one_when_it_comes_back(
     assert backoff.ready()
 
 
-def test_another_reason_is_news(backoff: Backoff, caplog: pytest.LogCaptureFixture) -> None:
-    backoff.failed("refused")
-    backoff.failed("no route")
-
+def test_a_reason_is_news_once(backoff: Backoff, clock: _Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """Until it works again: several threads may fail for different reasons in turn."""
+    for _ in range(3):
+        backoff.failed("refused")
+        backoff.failed("no route")
     assert len(caplog.records) == 2
+
+    backoff.succeeded(clock.now)
+    backoff.failed("refused")
+    assert len(caplog.records) == 3
+
+
+def test_a_success_that_began_before_the_failure_proves_nothing(
+    backoff: Backoff, clock: _Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    began = clock.now
+    clock.now += 1
+    backoff.failed("away")
+    backoff.succeeded(began)
+
+    assert not backoff.ready()
+    assert [record.message for record in caplog.records] == ["gone"]

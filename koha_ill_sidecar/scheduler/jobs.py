@@ -196,8 +196,8 @@ class _Runner:
             self._failed(started, type(error).__name__)
         else:
             if self.job.exclusive or counts:  # otherwise it may not have used the database at all
-                context.database_backoff.succeeded()
-            self._backoff.succeeded()
+                context.database_backoff.succeeded(started)
+            self._backoff.succeeded(started)
             if counts is not None:
                 self._succeeded(started, counts)
 

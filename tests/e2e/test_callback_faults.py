@@ -6,7 +6,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from vendor import TOKEN, report
 
-from sidecar_process import Library, SidecarProcess
+from sidecar_process import Eventually, Library, SidecarProcess
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ class _Connection(http.client.HTTPConnection):
     """HTTP over the Unix socket that the sidecar listens on."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("sidecar", timeout=40)
+        super().__init__("sidecar", timeout=120)
         self._path = path
 
     def connect(self) -> None:
@@ -64,7 +64,7 @@ class Vendor:
             self._connection = None
             raise
 
-    def insist(self, document: dict[str, Any], seconds: float = 60) -> tuple[int, dict[str, Any]]:
+    def insist(self, document: dict[str, Any], seconds: float = 600) -> tuple[int, dict[str, Any]]:
         """Send until it is answered with 2xx."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -197,7 +197,7 @@ def test_a_colleague_who_holds_the_request_for_20_seconds_only_delays_the_callba
     )
 
 
-def test_sigterm_answers_the_callback_in_flight(library: Library, eventually: Callable[..., None]) -> None:
+def test_sigterm_answers_the_callback_in_flight(library: Library, eventually: Eventually) -> None:
     (number,) = make_requests(library, 1)
     config = library.config(backends=BACKENDS)
 

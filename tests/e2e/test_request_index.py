@@ -7,7 +7,7 @@ The real worker runs as a process; what it left is compared with Koha's tables.
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,10 @@ from koha_ill_sidecar.services.request_index import indexing, search
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.request_index import listing
-from sidecar_process import NAME, PASSWORD, USER, Library, SidecarProcess
+from sidecar_process import NAME, PASSWORD, USER, Eventually, Library, SidecarProcess
 
 pytestmark = pytest.mark.slow
 
-Eventually = Callable[..., None]
 
 REQUESTS = 3000
 BUCKETS = 6
@@ -101,7 +100,7 @@ def test_a_worker_that_is_killed_again_and_again_leaves_an_index_that_can_be_men
             worker.kill()
             worker.start()
 
-        eventually(lambda: _is_up_to_date(database), 60)
+        eventually(lambda: _is_up_to_date(database))
 
 
 def test_what_koha_writes_all_the_time_is_followed(
@@ -135,4 +134,4 @@ def test_what_koha_writes_all_the_time_is_followed(
         stopping.set()
         writer.join()
 
-        eventually(lambda: _is_up_to_date(database), 30)
+        eventually(lambda: _is_up_to_date(database))
