@@ -1,4 +1,4 @@
-"""Instants of our own tables as a clock on the library's wall shows them."""
+"""The library's wall-clock time, which only MariaDB knows: the session's time zone is the library's."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -10,6 +10,12 @@ from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
+def today(tx: Transaction) -> date:
+    """Return today's date at the library."""
+    found: date = tx.connection.execute(select(func.curdate())).scalar_one()
+    return found
+
+
 def in_library_time(due: date) -> datetime | ColumnElement[datetime]:
     """Return a due date in the library's wall-clock time, as Koha's column holds it."""
     if not isinstance(due, datetime):
@@ -19,9 +25,7 @@ def in_library_time(due: date) -> datetime | ColumnElement[datetime]:
 
 def library_times(tx: Transaction, instants: Iterable[datetime | None]) -> Mapping[datetime, datetime]:
     """
-    Return the library's wall-clock time of each instant; one query, or none where there is nothing to ask.
-
-    MariaDB knows the library's time zone (the session's) with all its summers, Python does not.
+    Return the library's wall-clock time of each instant; one query, none for no instants.
     """
     wanted = sorted({instant for instant in instants if instant is not None})
     if not wanted:
@@ -30,8 +34,8 @@ def library_times(tx: Transaction, instants: Iterable[datetime | None]) -> Mappi
     row = tx.connection.execute(
         select(
             *(
-                func.convert_tz(literal(instant, UTCDateTime), "+00:00", zone).label(f"t{number}")
-                for number, instant in enumerate(wanted)
+                func.convert_tz(literal(instant, UTCDateTime), "+00:00", zone).label(f"t{position}")
+                for position, instant in enumerate(wanted)
             )
         )
     ).one()

@@ -12,7 +12,7 @@ from koha_ill_sidecar.services.request_index import indexing
 from koha_ill_sidecar.storage import inspection
 from koha_ill_sidecar.storage.database import Database, connection_advice
 from koha_ill_sidecar.storage.koha import schema
-from koha_ill_sidecar.storage.koha.installed import OLDEST_SUPPORTED
+from koha_ill_sidecar.storage.koha.features import OLDEST_SUPPORTED
 from koha_ill_sidecar.storage.sidecar import migrations
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -22,13 +22,6 @@ _CLOCK_FAILURE_SECONDS = 60.0
 
 _CONNECTIONS = 60  # Koha's own processes take some dozens; ours are the pool of each host
 _MANY_WAITING = 5000  # changes; ten steps of the job that indexes them
-_FEATURES = (
-    ("illbatches", None, "batches"),
-    ("message_queue", "failure_code", "reasons of failed messages on Koha's pages"),
-    ("message_queue", "letter_id", "the link from a message to its letter"),
-    ("statistics", "illrequest_id", "statistics of requests"),
-    ("smtp_servers", None, "mail servers set up in Koha"),
-)
 
 
 def cannot_connect(error: SQLAlchemyError) -> Finding:
@@ -115,7 +108,14 @@ def check_privileges(connection: Connection) -> Iterator[Finding]:
 def check_koha(database: Database) -> Iterator[Finding]:
     """Check Koha's version, and name the features that it lacks."""
     koha = database.koha()
-    absent = [feature for table, column, feature in _FEATURES if not koha.has(table, column)]
+    features = (
+        (koha.features.batches, "batches"),
+        (koha.features.failure_codes, "reasons of failed messages on Koha's pages"),
+        (koha.features.letter_links, "the link from a message to its letter"),
+        (koha.features.request_statistics, "statistics of requests"),
+        (koha.features.smtp_servers, "mail servers set up in Koha"),
+    )
+    absent = [name for is_present, name in features if not is_present]
     if koha.version < OLDEST_SUPPORTED:
         yield warn(
             "koha",

@@ -410,7 +410,7 @@ def _reject_unknown_options(method: str, options: Options, known: set[str]) -> N
 
 
 def _require_table(context: PluginContext, table: str, plugin: str) -> None:
-    if not context.tx.koha.has(table):
+    if not notice_tables.can_read(context.tx, table):
         raise TemplateError(
             "plugin",
             f"{plugin}: Koha's table {table} cannot be read; run what `koha-ill-sidecar grants` prints",

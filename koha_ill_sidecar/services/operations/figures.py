@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from koha_ill_sidecar.domain.figures import MONTHS, Count, Figures
+from koha_ill_sidecar.storage import clock
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import figures
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -52,7 +53,7 @@ class ComputedFigures:
 
 def span(tx: Transaction) -> Span:
     """Find out which months are looked at: this one and those before it, twelve together."""
-    today = figures.today(tx)
+    today = clock.today(tx)
     months = today.year * 12 + today.month - MONTHS  # the first of them, counted from 0
     return Span(today=today, since=date(months // 12, months % 12 + 1, 1))
 

@@ -17,20 +17,16 @@ from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import NoticeError, RequestRefused
 from koha_ill_sidecar.services.notices.rendering import render_notice
 from koha_ill_sidecar.services.people.addresses import library_addresses
-from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.header import shown_id
 from koha_ill_sidecar.services.requests.snapshots import Version, lock, snapshot
 from koha_ill_sidecar.services.requests.statuses import require, set_status
 from koha_ill_sidecar.storage.koha import attributes, patrons, requests
-from koha_ill_sidecar.storage.koha.installed import KohaVersion
 from koha_ill_sidecar.storage.message_queue import enqueue
 from koha_ill_sidecar.storage.message_queue.enqueue import QueuedMessage
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
 from koha_ill_sidecar.storage.transaction import Transaction
 
 logger = logging.getLogger(__name__)
-
-_MESSAGE_OF_THE_PARTNER_SINCE = KohaVersion(23, 5)  # bug 28634
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -296,12 +292,12 @@ def _sender(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> tuple[str
 
 def _message_owner(tx: Transaction, partner: Partner, actor: Actor) -> int | None:
     """Whose message it is in Koha: the partner's, before 23.05 that of the person who sent it."""
-    if tx.koha.version >= _MESSAGE_OF_THE_PARTNER_SINCE:
+    if tx.koha.features.partners_own_their_messages:
         return partner.borrowernumber
     return actor.borrowernumber or None
 
 
 def _record_addresses(tx: Transaction, ill_request: ILLRequest, addresses: Sequence[str]) -> None:
-    if not validation.upserts(tx.koha):
+    if not tx.koha.features.updates_single_attributes:
         attributes.remove(tx, ill_request.illrequest_id, [REQUESTED_PARTNERS])
     attributes.put(tx, ill_request, {REQUESTED_PARTNERS: "; ".join(addresses)})

@@ -13,10 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import func, select
-
 from koha_ill_sidecar.domain import passwords
 from koha_ill_sidecar.domain.actors import Actor, Interface, Permission, StaffMember, session_seconds
+from koha_ill_sidecar.storage import clock
 from koha_ill_sidecar.storage.koha import action_logs, libraries, staff_accounts
 from koha_ill_sidecar.storage.koha import sessions as koha_sessions
 from koha_ill_sidecar.storage.koha.staff_accounts import StaffAccount
@@ -166,7 +165,7 @@ def _begin(tx: Transaction, signed_in: SignedIn) -> None:
 
 def _further_conditions(tx: Transaction, account: StaffAccount) -> SignInRefusal | None:
     """Find what keeps out somebody whose password is right."""
-    today = tx.connection.scalars(select(func.curdate())).one()
+    today = clock.today(tx)
     if account.password_expiration_date is not None and account.password_expiration_date < today:
         return SignInRefusal.PASSWORD_EXPIRED
     if str(account.borrowernumber) == tx.preferences.text("AnonymousPatron"):

@@ -26,7 +26,7 @@ from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.records import add_record
 from koha_ill_sidecar.services.requests.snapshots import Version, lock
-from koha_ill_sidecar.services.requests.statuses import UNAUTHENTICATED_SINCE, require, set_status
+from koha_ill_sidecar.services.requests.statuses import require, set_status
 from koha_ill_sidecar.storage.koha import action_logs, attributes, patrons, requests, statistics
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.koha.statistics import StatisticType
@@ -166,7 +166,7 @@ def switch_provider(
 
 
 def _with_openurl(tx: Transaction, new: NewRequest) -> NewRequest:
-    found = from_openurl(new.openurl, splits_ids=validation.upserts(tx.koha))
+    found = from_openurl(new.openurl, splits_ids=tx.koha.features.updates_single_attributes)
     return replace(
         new,
         type=new.type or found.pop("type", ""),
@@ -180,7 +180,6 @@ def _insert(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> ILLReques
     columns = {
         name: getattr(ill_request, name)
         for name in ("borrowernumber", "biblio_id", "branchcode", "status", "backend", "batch_id")
-        if tx.koha.has("illrequests", name)
     }
     added = replace(ill_request, illrequest_id=requests.add(tx, **columns))
     action_logs.add_status_change(tx, added.illrequest_id, before=None, after=added.status, actor=actor)
@@ -218,7 +217,7 @@ def _patron(tx: Transaction, new: NewRequest) -> Patron | None:
 
 
 def _check_visitor(tx: Transaction, visitor: Visitor) -> None:
-    allowed = tx.koha.version >= UNAUTHENTICATED_SINCE and tx.preferences.flag(
+    allowed = tx.koha.features.unauthenticated_requests and tx.preferences.flag(
         "ILLOpacUnauthenticatedRequest"
     )
     if not allowed:
@@ -247,7 +246,11 @@ def _values(tx: Transaction, new: NewRequest) -> dict[str, str]:
             _check_key(key, is_core=is_core)
             if key.casefold() not in {known.casefold() for known in values}:
                 values[key] = value
-    return {key: value for key, value in values.items() if value} if validation.upserts(tx.koha) else values
+    return (
+        {key: value for key, value in values.items() if value}
+        if tx.koha.features.updates_single_attributes
+        else values
+    )
 
 
 def _visitor_values(visitor: Visitor | None) -> dict[str, str]:

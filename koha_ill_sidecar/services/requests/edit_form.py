@@ -130,7 +130,7 @@ def form(
         patron=meant.patron,
         managers=_managers(tx, ill_request),
         aliases=_aliases(tx, ill_request),
-        batches=batches.names(tx) if tx.koha.has("illrequests", "batch_id") else None,
+        batches=batches.names(tx) if tx.koha.features.batches else None,
         visitor=visitor,
         matches=_matches(tx, visitor, member) if visitor else (),
         candidates=meant.candidates,
@@ -222,13 +222,13 @@ def _number(name: str, text: str) -> int | None:
 
 
 def _as_texts(koha: InstalledKoha, ill_request: ILLRequest) -> dict[str, str]:
-    present = [name for name in _COLUMNS if koha.has("illrequests", name)]
+    present = [name for name in _COLUMNS if name in requests.present_columns(koha)]
     values = {name: getattr(ill_request, name) for name in present}
     return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
 def _managers(tx: Transaction, ill_request: ILLRequest) -> dict[int, str] | None:
-    if not tx.koha.has("illrequests", "managedby"):
+    if not tx.koha.features.managers:
         return None
     staff = {patron.borrowernumber: patron.label for patron in patrons.find_ill_staff(tx)}
     present = ill_request.managedby

@@ -10,7 +10,6 @@ from koha_ill_sidecar.domain.item_form import KEPT, ItemEntry, entry_of
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_line_ends
 from koha_ill_sidecar.services.requests import lifecycle as service
-from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.header import shown_id
 from koha_ill_sidecar.services.requests.statuses import require
 from koha_ill_sidecar.storage.koha import attributes, requests
@@ -62,7 +61,7 @@ def form(tx: Transaction, illrequest_id: int) -> ItemForm:
         shown_id=shown_id(tx, ill_request),
         entry=entry_of(values),
         values=values,
-        keeps_emptied=validation.upserts(tx.koha),
+        keeps_emptied=tx.koha.features.updates_single_attributes,
     )
 
 
@@ -86,7 +85,7 @@ def save(
     changed = compare(seen=version, now=now, yours=typed)
     if changed is not None:
         return changed
-    keeps_emptied = validation.upserts(tx.koha)
+    keeps_emptied = tx.koha.features.updates_single_attributes
     of_programs = {} if keeps_emptied else {key: stored[key] for key in stored.keys() & KEPT}
     service.edit_item(tx, illrequest_id, {**of_programs, **typed}, member)
     emptied = [key for key in now if typed.get(key, "") in ("", "0")]

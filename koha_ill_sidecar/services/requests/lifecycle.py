@@ -10,8 +10,6 @@ Source: Koha, ill/ill-requests.pl, Koha/ILL/Request.pm, Koha/ILL/Backend/Standar
 from collections.abc import Mapping
 from typing import TypedDict, Unpack
 
-from sqlalchemy import func
-
 from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.attributes import LABELS
@@ -61,7 +59,7 @@ def edit(tx: Transaction, illrequest_id: int, actor: Actor, **changes: Unpack[Re
     """
     before = requests.get_for_update(tx, illrequest_id)
     alias = changes.pop("status_alias", before.status_alias) or None
-    columns = {name: checked(tx, name, value) for name, value in changes.items() if _exists(tx, name, value)}
+    columns = {name: checked(tx, name, value) for name, value in changes.items()}
     _move_holds(tx, before, columns)
     if columns:
         requests.update(tx, illrequest_id, **columns)
@@ -123,7 +121,7 @@ def edit_item(tx: Transaction, illrequest_id: int, values: Mapping[str, str], ac
         if key not in LABELS:
             validation.attribute_key(key)
     kept = {key: value for key, value in values.items() if value not in ("", "0")}
-    if validation.upserts(tx.koha):
+    if tx.koha.features.updates_single_attributes:
         attributes.put(tx, ill_request, kept, readonly=False)
     else:
         if "type" not in kept:
@@ -132,7 +130,7 @@ def edit_item(tx: Transaction, illrequest_id: int, values: Mapping[str, str], ac
             )
         attributes.remove_all(tx, illrequest_id)
         attributes.add(tx, ill_request, kept, readonly=False)
-    requests.update(tx, illrequest_id, updated=func.now())
+    requests.touch(tx, illrequest_id)
     history.add(tx, illrequest_id, "item_edited", actor=actor, detail={"types": sorted(kept)})
     return requests.get(tx, illrequest_id)
 
@@ -210,7 +208,7 @@ def complete(
     completed = set_status(tx, ill_request, Status.COMP, actor)
     if status_alias is not None:
         completed = set_status_alias(tx, completed, status_alias, actor)
-    requests.update(tx, ill_request.illrequest_id, completed=func.curdate())
+    requests.set_completed_today(tx, ill_request.illrequest_id)
     patron = patrons.find(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
     statistics.add(
         tx,
@@ -314,11 +312,6 @@ def list_comments(tx: Transaction, illrequest_id: int) -> list[Comment]:
     """Return the comments on a request, oldest first; raises RequestNotFound."""
     requests.get(tx, illrequest_id)
     return comments.find(tx, illrequest_id)
-
-
-def _exists(tx: Transaction, name: str, value: object) -> bool:
-    """Return whether a column is there; what it would be emptied of, where it is not, nobody has."""
-    return value is not None or tx.koha.has("illrequests", name)
 
 
 def _move_holds(tx: Transaction, before: ILLRequest, columns: Mapping[str, object]) -> None:

@@ -62,7 +62,7 @@ def load(tx: Transaction, wanted: RequestFilter, sort: Sort, *, page: int, page_
         status_names={
             code: generic_graph(tx.koha).name(code) for code in (*found.statuses, *wanted.statuses)
         },
-        batches=batches.newest_names(tx) if tx.koha.has("illbatches") else None,
+        batches=batches.newest_names(tx) if tx.koha.features.batches else None,
     )
 
 

@@ -12,7 +12,6 @@ from koha_ill_sidecar.domain.brief_record import UNIMARC, BriefRecord, Default, 
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.storage.koha import action_logs, biblios, patrons
 from koha_ill_sidecar.storage.koha.biblios import MappedSubfield
-from koha_ill_sidecar.storage.koha.installed import OLDEST_SUPPORTED
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.sidecar import outbox
 from koha_ill_sidecar.storage.sidecar.outbox import OutboxKind
@@ -90,7 +89,7 @@ def _make_record(tx: Transaction, fields: Mapping[str, str]) -> BriefRecord:
         record.set_unimarc_processing_data(
             today=today, language=tx.preferences.text("UNIMARCField100Language", "fre")
         )
-    if tx.koha.version >= OLDEST_SUPPORTED:
+    if tx.koha.features.control_field_005:
         record.set_control_field("005", moment)
     return record
 

@@ -19,17 +19,12 @@ from koha_ill_sidecar.services.notices.sending import send_staff_notice
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.storage.direct import batch
 from koha_ill_sidecar.storage.koha import action_logs, authorised_values, requests
-from koha_ill_sidecar.storage.koha.installed import InstalledKoha, KohaVersion
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
 
 logger = logging.getLogger(__name__)
-
-UNAUTHENTICATED_SINCE = KohaVersion(25, 5)
-"""From then on people without an account may ask (bug 36197)."""
-
-_REVERT_FROM_PARTNERS_SINCE = KohaVersion(23, 11)  # bug 27542
 
 
 def graph_of(koha: InstalledKoha, ill_request: ILLRequest) -> StatusGraph:
@@ -45,8 +40,8 @@ def generic_graph(koha: InstalledKoha) -> StatusGraph:
 def _graph(koha: InstalledKoha, *, is_generic: bool) -> StatusGraph:
     return status_graph(
         is_generic=is_generic,
-        has_unauthenticated=koha.version >= UNAUTHENTICATED_SINCE,
-        can_revert_from_partners=koha.version >= _REVERT_FROM_PARTNERS_SINCE,
+        has_unauthenticated=koha.features.unauthenticated_requests,
+        can_revert_from_partners=koha.features.revert_from_partners,
     )
 
 

@@ -11,18 +11,9 @@ from koha_ill_sidecar.storage.koha import (
     notice_tables,
     patrons,
 )
-from koha_ill_sidecar.storage.koha.installed import InstalledKoha, overflow_of
+from koha_ill_sidecar.storage.koha.installed import overflow_of
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.transaction import Transaction
-
-
-def upserts(koha: InstalledKoha) -> bool:
-    """
-    Return whether this Koha adds and updates single attributes, as from 25.11 (bug 40850).
-
-    The column of the same release tells, since stable releases get changes backported.
-    """
-    return koha.has("statistics", "illrequest_id")
 
 
 def branch(tx: Transaction, branchcode: str) -> str:
@@ -73,7 +64,7 @@ def manager(tx: Transaction, borrowernumber: int | None) -> None:
     """Make sure that somebody can be in charge of a request; refused: invalid_manager."""
     if borrowernumber is None:
         return
-    if not tx.koha.has("illrequests", "managedby"):
+    if not tx.koha.features.managers:
         raise RequestRefused(
             "invalid_manager",
             "Koha %(release)s keeps nobody in charge of a request (26.05 does).",
@@ -100,7 +91,7 @@ def batch(tx: Transaction, batch_id: int | None) -> None:
     """Make sure that there is such a batch; refused: invalid_batch."""
     if batch_id is None:
         return
-    if not tx.koha.has("illbatches"):
+    if not tx.koha.features.batches:
         raise RequestRefused(
             "invalid_batch", "Koha %(release)s has no batches (23.11 has).", release=tx.koha.version.release
         )
@@ -141,7 +132,7 @@ def status_alias(tx: Transaction, alias: str | None) -> None:
 def price(tx: Transaction, typed: str) -> str:
     """Return an amount as Koha stores it (:func:`read_price`); refused: invalid_price."""
     style = tx.preferences.text("CurrencyFormat", "US")
-    currency = notice_tables.active_currency(tx) if tx.koha.has("currency") else None
+    currency = notice_tables.active_currency(tx)
     try:
         return read_price(typed, style, currency.symbol if currency else "")
     except ValueError as error:

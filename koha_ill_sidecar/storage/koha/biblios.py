@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy import Integer, String, Text, exists, func, insert, literal, select
 
 from koha_ill_sidecar.domain.actors import Actor
-from koha_ill_sidecar.storage.koha.installed import KohaVersion, truncate
+from koha_ill_sidecar.storage.koha.installed import truncate
 from koha_ill_sidecar.storage.transaction import Transaction
-
-_OWN_INDEX_QUEUE_SINCE = KohaVersion(23, 5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,13 +129,13 @@ def queue_for_index(tx: Transaction, biblionumber: int, *, actor: Actor) -> Inde
             list(row), select(*(literal(value) for value in row.values())).where(~waiting)
         )
     )
-    if tx.preferences.text("SearchEngine") == "Elasticsearch" and tx.koha.has("background_jobs"):
+    if tx.preferences.text("SearchEngine") == "Elasticsearch" and tx.koha.features.background_jobs:
         return _add_index_job(tx, biblionumber, actor)
     return None
 
 
 def _add_index_job(tx: Transaction, biblionumber: int, actor: Actor) -> IndexJob:
-    queue = "elastic_index" if tx.koha.version >= _OWN_INDEX_QUEUE_SINCE else "default"
+    queue = tx.koha.features.index_job_queue
     arguments = {"record_server": "biblioserver", "record_ids": [biblionumber]}
     context = {
         "interface": actor.interface.value,

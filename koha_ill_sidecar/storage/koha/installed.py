@@ -1,11 +1,10 @@
 """
 The Koha that is installed: its version and the tables and columns that its database really has.
 
-Read once when the program starts. SQLAlchemy tables are made from what was found, so a statement names only
-columns that exist.
+Read once when the program starts. SQLAlchemy's tables are made from what is found, so that statements name only columns
+that exist.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from sqlalchemy.types import TypeEngine
 
 from koha_ill_sidecar.errors import KohaSchemaUnfit
 from koha_ill_sidecar.storage.koha import schema
+from koha_ill_sidecar.storage.koha.features import OLDEST_SUPPORTED, Features, KohaVersion
 
 _COLUMNS = text(
     "SELECT table_name AS table_name, column_name AS column_name, data_type AS data_type,"
@@ -56,47 +56,11 @@ _TYPES: Mapping[str, type[TypeEngine[Any]]] = {
 }
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class KohaVersion:
-    """
-    A version as ``systempreferences.Version`` holds it: ``24.0504000`` is 24.05.04.000.
-
-    The number is for people and for the few rules that leave no trace in the schema; whether a column or table
-    exists is asked of the database.
-    """
-
-    major: int
-    minor: int
-    rest: str = ""
-
-    @classmethod
-    def parse(cls, value: str) -> "KohaVersion":
-        """Read the preference's text; raises KohaSchemaUnfit for anything else."""
-        match = re.fullmatch(r"(\d{1,2})\.(\d{2})(\d*)", value.strip())
-        if match is None:
-            raise KohaSchemaUnfit(
-                f"The preference Version holds {value!r}, which is no Koha version such as 24.1101000. "
-                "Is the database that of a Koha installation?"
-            )
-        return cls(int(match[1]), int(match[2]), match[3])
-
-    @property
-    def release(self) -> str:
-        """The release as people name it, such as ``24.11``."""
-        return f"{self.major}.{self.minor:02d}"
-
-    def __str__(self) -> str:
-        return f"{self.release}{self.rest}"
-
-
-OLDEST_SUPPORTED = KohaVersion(22, 11)
-_STANDARD_SINCE = KohaVersion(24, 11)
-
-
 class InstalledKoha:
     """
-    What is installed on the other side; never changes, hashable by identity, so that statements can be built
-    once for each (``functools.cache``).
+    Version, tables and features of the installed Koha.
+
+    Never changes and is hashable by identity, so that statements are built once for each (``functools.cache``).
     """
 
     def __init__(
@@ -108,6 +72,8 @@ class InstalledKoha:
     ) -> None:
         self.version = version
         self.status_alias_category = status_alias_category
+        self.features = Features(version, {name: table.c.keys() for name, table in tables.items()})
+        self.generic_backend = self.features.generic_backend
         self._tables = dict(tables)
 
     def table(self, name: str) -> Table:
@@ -115,18 +81,9 @@ class InstalledKoha:
         return self._tables[name]
 
     def has(self, table: str, column: str | None = None) -> bool:
-        """Return whether the installed database has a table, or a column of it."""
+        """Return whether there is a table, or a column of it; for statements in ``storage`` (see ``features``)."""
         found = self._tables.get(table)
         return found is not None and (column is None or column in found.c)
-
-    @property
-    def generic_backend(self) -> str:
-        """
-        Name of the backend that every Koha has.
-
-        Source: Koha bug 35570 (Standard in core from 24.11); FreeForm before.
-        """
-        return "Standard" if self.version >= _STANDARD_SINCE else "FreeForm"
 
 
 def load(connection: Connection, *, accept_unsupported_version: bool = False) -> InstalledKoha:

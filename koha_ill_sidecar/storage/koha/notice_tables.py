@@ -53,6 +53,11 @@ class ActiveCurrency:
     separated_by_space: bool
 
 
+def can_read(tx: Transaction, table: str) -> bool:
+    """Return whether this Koha has a table and our user may read it."""
+    return tx.koha.has(table)
+
+
 def row(tx: Transaction, table: str, key: str | int) -> TextRow | None:
     """
     Read one row with all columns of the installed version, also those that the sidecar knows nothing of.
@@ -63,7 +68,7 @@ def row(tx: Transaction, table: str, key: str | int) -> TextRow | None:
     """
     # The names come from the table above, never from a template.
     statement = text(f"SELECT * FROM {table} WHERE {_KEYS[table]} = :key")
-    if not tx.koha.has(table):
+    if not can_read(tx, table):
         return None
     found = tx.connection.execute(statement, {"key": key}).mappings().first()
     return None if found is None else _as_text(found)
@@ -91,10 +96,12 @@ def items(tx: Transaction, biblionumber: str | int) -> tuple[TextRow, ...]:
 
 def active_currency(tx: Transaction) -> ActiveCurrency | None:
     """
-    Read the active currency; None where no currency is active. KeyError where the table cannot be read.
+    Return the active currency; None if there is none or we may not read the table.
 
     Source: Koha, Koha/Acquisition/Currencies.pm get_active; ``p_cs_precedes`` came with bug 37511.
     """
+    if not can_read(tx, "currency"):
+        return None
     found = tx.connection.execute(_select_active_currency(tx.koha)).mappings().first()
     if found is None:
         return None

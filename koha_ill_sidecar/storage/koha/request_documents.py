@@ -110,7 +110,7 @@ _COMMENTS = "SELECT COUNT(*) FROM illcomments c WHERE c.illrequest_id = r.illreq
 def _select(koha: InstalledKoha) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Return the statement, and the columns of the request and of the patron at the end of its lists."""
     sql = fingerprint(koha)
-    batch_name = "ib.name" if _has_batches(koha) else "NULL"
+    batch_name = "ib.name" if koha.features.batches else "NULL"
     wanted = ", ".join(f"CAST({column} AS CHAR)" for column in (*_columns(koha), *_patron(koha)))
     statement = (
         f"SELECT r.illrequest_id, {sql.expression}, {ATTRIBUTES_FINGERPRINT}, NULL,"
@@ -128,11 +128,9 @@ def _joins(koha: InstalledKoha) -> str:
         " LEFT JOIN borrowers p ON p.borrowernumber = r.borrowernumber"
         " LEFT JOIN branches b ON b.branchcode = r.branchcode"
     )
-    return f"{joins} LEFT JOIN illbatches ib ON ib.ill_batch_id = r.batch_id" if _has_batches(koha) else joins
-
-
-def _has_batches(koha: InstalledKoha) -> bool:
-    return koha.has("illrequests", "batch_id") and koha.has("illbatches")
+    return (
+        f"{joins} LEFT JOIN illbatches ib ON ib.ill_batch_id = r.batch_id" if koha.features.batches else joins
+    )
 
 
 def _columns(koha: InstalledKoha) -> list[str]:
@@ -144,4 +142,4 @@ def _patron(koha: InstalledKoha) -> list[str]:
 
 
 def _names(koha: InstalledKoha) -> list[str]:
-    return ["b.branchname", "ib.name"] if _has_batches(koha) else ["b.branchname"]
+    return ["b.branchname", "ib.name"] if koha.features.batches else ["b.branchname"]

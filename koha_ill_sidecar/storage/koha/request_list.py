@@ -112,7 +112,7 @@ def _comments(koha: InstalledKoha) -> ScalarSelect[Any]:
 
 
 def _batch_name(koha: InstalledKoha) -> Any:  # noqa: ANN401  (a column or a constant)
-    if not koha.has("illbatches") or not koha.has("illrequests", "batch_id"):
+    if not koha.features.batches:
         return func.trim("")
     request, batch = koha.table("illrequests"), koha.table("illbatches")
     return select(batch.c.name).where(batch.c.ill_batch_id == request.c.batch_id).scalar_subquery()

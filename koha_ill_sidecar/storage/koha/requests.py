@@ -30,6 +30,12 @@ IS_FINISHED = "(r.backend IS NOT NULL OR r.updated < NOW() - INTERVAL 60 SECOND)
 """Condition on ``r``: Koha is not just creating the request."""
 
 
+@functools.cache
+def present_columns(koha: InstalledKoha) -> tuple[str, ...]:
+    """Return those of :data:`COLUMNS` that the installed version has."""
+    return tuple(name for name in COLUMNS if koha.has("illrequests", name))
+
+
 def get(tx: Transaction, illrequest_id: int) -> ILLRequest:
     """Return a request; raises RequestNotFound."""
     return _one(tx, _select_request(tx.koha), illrequest_id)
@@ -52,9 +58,14 @@ def get_for_update(tx: Transaction, illrequest_id: int) -> ILLRequest:
 
 
 def add(tx: Transaction, **columns: object) -> int:
-    """Insert a request and give its number; ``placed`` is today, as MariaDB has it."""
-    statement = _insert_request(tx.koha, tuple(sorted(columns)))
-    illrequest_id = int(tx.connection.execute(statement, columns).lastrowid)
+    """
+    Insert a request, placed today by MariaDB's clock, and return its ID.
+
+    Columns that the installed version lacks are left out.
+    """
+    present = {name: value for name, value in columns.items() if tx.koha.has("illrequests", name)}
+    statement = _insert_request(tx.koha, tuple(sorted(present)))
+    illrequest_id = int(tx.connection.execute(statement, present).lastrowid)
     tx.changed.add(illrequest_id)
     return illrequest_id
 
@@ -84,16 +95,29 @@ def update(tx: Transaction, illrequest_id: int, **columns: object) -> None:
     """
     Write these columns of a request and no others; ``status`` goes through :func:`set_status`.
 
-    A value may be an SQL expression, such as ``func.curdate()``.
+    A value may be an SQL expression. None for a column that the installed version lacks is left out.
 
     Raises:
         RequestNotFound: There is no such request.
     """
     table = tx.koha.table("illrequests")
-    statement = update_table(table).where(table.c.illrequest_id == illrequest_id).values(columns)
+    present = {name: value for name, value in columns.items() if value is not None or name in table.c}
+    if not present:
+        return
+    statement = update_table(table).where(table.c.illrequest_id == illrequest_id).values(present)
     if tx.connection.execute(statement).rowcount != 1:
         raise RequestNotFound(illrequest_id)
     tx.changed.add(illrequest_id)
+
+
+def touch(tx: Transaction, illrequest_id: int) -> None:
+    """Set ``updated`` to now, for a change that is in other tables only; raises RequestNotFound."""
+    update(tx, illrequest_id, updated=func.now())
+
+
+def set_completed_today(tx: Transaction, illrequest_id: int) -> None:
+    """Set ``completed`` to today at the library; raises RequestNotFound."""
+    update(tx, illrequest_id, completed=func.curdate())
 
 
 def clear_stale_alias(tx: Transaction, illrequest_id: int, status_alias: str) -> bool:
@@ -209,9 +233,10 @@ def _select_request(koha: InstalledKoha) -> Select[Any]:
 
 @functools.cache
 def _lock_request(koha: InstalledKoha) -> tuple[str, tuple[str, ...]]:
-    names = tuple(name for name in COLUMNS if koha.has("illrequests", name))
-    columns = ", ".join(names)
-    statement = f"SELECT {columns} FROM illrequests WHERE illrequest_id = %(illrequest_id)s FOR UPDATE"
+    names = present_columns(koha)
+    statement = (
+        f"SELECT {', '.join(names)} FROM illrequests WHERE illrequest_id = %(illrequest_id)s FOR UPDATE"
+    )
     return statement, names
 
 

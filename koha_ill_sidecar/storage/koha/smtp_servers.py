@@ -38,7 +38,7 @@ def load(tx: Transaction) -> KohaMailServers:
 
     Source: Koha, Koha/Library.pm smtp_server and Koha/SMTP/Servers.pm get_default.
     """
-    if not tx.koha.has("smtp_servers") or not tx.koha.has("library_smtp_servers"):
+    if not tx.koha.features.smtp_servers:
         return KohaMailServers()
     servers = tx.koha.table("smtp_servers")
     rows = tx.connection.execute(select(servers).order_by(servers.c.id)).mappings().all()

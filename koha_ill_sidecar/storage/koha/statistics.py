@@ -32,7 +32,7 @@ def add(
 
     Source: Koha, Koha/ILL/Request.pm after_created and after_completed, C4/Stats.pm.
     """
-    if not tx.koha.has("statistics", "illrequest_id") or tx.preferences.flag("DisableStatistics"):
+    if not tx.koha.features.request_statistics or tx.preferences.flag("DisableStatistics"):
         return
     values = {
         "datetime": func.now(),

@@ -76,7 +76,7 @@ def load(tx: Transaction, message_ids: Sequence[int]) -> dict[int, OutgoingMessa
     """
     rows = tx.connection.execute(_select(tx.koha), {"message_ids": list(message_ids)}).mappings()
     messages = {row["message_id"]: OutgoingMessage(**row) for row in rows}
-    if not tx.preferences.flag("RedirectGuaranteeEmail") or not tx.koha.has("borrower_relationships"):
+    if not tx.preferences.flag("RedirectGuaranteeEmail") or not tx.koha.features.guarantors:
         return messages
     guarantors = _guarantors(tx, {message.borrowernumber for message in messages.values()})
     return {

@@ -105,11 +105,6 @@ _END_OF_ENQUIRIES = text(
 )
 
 
-def today(tx: Transaction) -> date:
-    """Return today's date at the library."""
-    return tx.connection.execute(text("SELECT CURDATE()")).scalar_one()  # type: ignore[no-any-return]
-
-
 def count_open(tx: Transaction, *, above: int, up_to: int, today: date) -> Iterator[Count]:
     """Count the open requests of a range of IDs, by status and age; one query."""
     values = {"above": above, "up_to": up_to, "today": today, "closed": sorted(INCOMPLETE_EXCEPT)}

@@ -15,7 +15,7 @@ from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused
 from koha_ill_sidecar.services.requests.creation import QUEUED, NewRequest, Visitor, create, switch_provider
 from koha_ill_sidecar.storage.koha import attributes, requests
-from koha_ill_sidecar.storage.koha.installed import KohaVersion
+from koha_ill_sidecar.storage.koha.features import KohaVersion
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction

@@ -18,7 +18,7 @@ from koha_ill_sidecar.services.request_index import indexing
 from koha_ill_sidecar.services.requests import creation, patron_actions
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.storage.koha import attributes, requests
-from koha_ill_sidecar.storage.koha.installed import KohaVersion
+from koha_ill_sidecar.storage.koha.features import KohaVersion
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, receipts
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt

@@ -7,7 +7,7 @@ from conftest import KohaDatabase
 from koha_ill_sidecar.errors import KohaSchemaUnfit
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import installed, schema
-from koha_ill_sidecar.storage.koha.installed import KohaVersion
+from koha_ill_sidecar.storage.koha.features import KohaVersion
 from koha_ill_sidecar.storage.transaction import Transaction
 
 

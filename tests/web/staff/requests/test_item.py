@@ -9,7 +9,6 @@ from web.conftest import Desk
 from web.staff.pages import Form, rows_of, value_of
 
 from cast import SUPER
-from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.storage.database import Database
 
 ITEM = {"type": "article", "title": "Nature", "article_title": "Snow", "colour": "red"}
@@ -47,7 +46,7 @@ def test_what_becomes_of_an_emptied_field_is_said_and_true(
     clara: Desk, admin: Engine, make: Make, database: Database
 ) -> None:
     form = edit(clara, make(attributes=ITEM))
-    keeps = validation.upserts(database.koha())
+    keeps = database.koha().features.updates_single_attributes
     assert ("keeps its old value" in form.page) == keeps
 
     form.send(**{"field.title": "", "custom_key": "", "custom_value": ""})
