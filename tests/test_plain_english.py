@@ -1,0 +1,199 @@
+"""
+The project is written in plain English: words that only its first authors used do not come back.
+
+Identifiers, docstrings, comments and other strings of Python, messages of the catalogue, templates, documents and
+scripts are searched for the words below. Each has what to write instead.
+"""
+
+import ast
+import functools
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[1]
+ROOTS = (
+    "koha_ill_sidecar",
+    "tests",
+    "docs",
+    "benchmarks",
+    "script",
+    ".ci",
+    "sql",
+    "systemd",
+    "koha_templates",
+)
+TEXTS = {".md", ".html", ".css", ".js", ".yaml", ".sql", ".service", ".conf", ".txt", ".toml", ""}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """
+    A word to avoid.
+
+    Attributes:
+        pattern: Regular expression, in which a space stands for any white space; case does not matter.
+        instead: What to write.
+        unless: Around the word: then it is the right one.
+        in_names: Whether identifiers are searched too.
+    """
+
+    pattern: str
+    instead: str
+    unless: str = ""
+    in_names: bool = True
+
+
+RULES = (
+    Rule(r"how-manieth", "attempt number"),
+    Rule(r"farewells?", "deleted request"),
+    Rule(r"housekeeping", "retention"),
+    Rule(r"glances?", "snapshot"),
+    Rule(r"carr(?:y|ies|ied) out", "perform"),
+    Rule(r"heed(?:s|ed)?", "respect, follow"),
+)
+
+ORDERS_OF_A_RESULT = re.compile(r"Give an?\b|Tell whether\b")
+"""A docstring of a function that returns something does not begin so: it returns, renders, formats or finds."""
+
+EXEMPT: frozenset[tuple[str, str]] = frozenset()
+"""File and word: quotations from Koha, Perl and standards, names of columns."""
+
+
+def found_in(text: str, *, names: bool = False) -> Iterator[tuple[int, str, Rule]]:
+    """Return the offset of each word to avoid, with its rule."""
+    if not _ANY.search(text):
+        return
+    for rule, pattern in _COMPILED:
+        if names and not rule.in_names:
+            continue
+        for hit in pattern.finditer(text):
+            around = text[max(0, hit.start() - 30) : hit.end() + 30]
+            if not (rule.unless and re.search(rule.unless, around, re.IGNORECASE)):
+                yield hit.start(), hit[0], rule
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # A line break in a comment is followed by another comment sign.
+    spaced = pattern.replace(" ", r"\s+(?:[#*] )?")
+    return re.compile(rf"(?<![\w-])(?:{spaced})(?!\w)", re.IGNORECASE | re.MULTILINE)
+
+
+_COMPILED = [(rule, _compiled(rule.pattern)) for rule in RULES]
+_ANY = _compiled("|".join(rule.pattern for rule in RULES))
+
+
+def words_of(name: str) -> str:
+    """Return an identifier as words: ``go_on`` and ``GoOn`` are both "go on"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|_+", " ", name).strip()
+
+
+@functools.cache
+def is_complained_of(name: str) -> bool:
+    return any(found_in(words_of(name), names=True))
+
+
+def files(*suffixes: str) -> list[Path]:
+    found = [
+        TOP / name
+        for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config.example.yaml", "pyproject.toml")
+    ]
+    for root in ROOTS:
+        found += (TOP / root).rglob("*")
+    return sorted(
+        path
+        for path in found
+        if path.is_file()
+        and path.suffix in suffixes
+        and "__pycache__" not in path.parts
+        and path != Path(__file__)
+    )
+
+
+def complaints(path: Path, line: int, text: str, *, names: bool = False) -> Iterator[str]:
+    name = path.relative_to(TOP).as_posix()
+    for offset, word, rule in found_in(text, names=names):
+        if (name, " ".join(word.lower().split())) not in EXEMPT:
+            yield f"{name}:{line + text.count(chr(10), 0, offset)}: {' '.join(word.split())!r}: write {rule.instead}"
+
+
+def python_complaints(path: Path) -> Iterator[str]:
+    source = path.read_text(encoding="utf-8")
+    comment, comment_line, last_line = "", 0, 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        line = token.start[0]
+        if token.type == tokenize.COMMENT and line == last_line + 1 and comment:
+            comment += "\n" + token.string
+            last_line = line
+            continue
+        if token.type == tokenize.COMMENT:
+            yield from complaints(path, comment_line, comment)
+            comment, comment_line, last_line = token.string, line, line
+        elif token.type == tokenize.NAME and is_complained_of(token.string):
+            yield from complaints(path, line, words_of(token.string), names=True)
+        elif tokenize.tok_name[token.type] in ("STRING", "FSTRING_MIDDLE"):
+            yield from complaints(path, line, token.string)
+    yield from complaints(path, comment_line, comment)
+    yield from docstring_complaints(path, ast.parse(source))
+
+
+def docstring_complaints(path: Path, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef) or _returns_nothing(node):
+            continue
+        begin = ORDERS_OF_A_RESULT.match(ast.get_docstring(node) or "")
+        if begin:
+            name = path.relative_to(TOP).as_posix()
+            yield f"{name}:{node.lineno}: docstring of {node.name} begins with {begin[0]!r}: write Return …"
+
+
+def _returns_nothing(node: ast.FunctionDef) -> bool:
+    return node.returns is None or (isinstance(node.returns, ast.Constant) and node.returns.value is None)
+
+
+def messages_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Return the English of a catalogue with its lines; the translations are not ours to judge."""
+    text = path.read_text(encoding="utf-8")
+    for hit in re.finditer(r'^msgid(?:_plural)? ((?:"(?:[^"\\]|\\.)*"\n)+)', text, re.MULTILINE):
+        yield text.count("\n", 0, hit.start()) + 1, " ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', hit[1]))
+
+
+def test_python_is_plain_english() -> None:
+    assert [one for path in files(".py") for one in python_complaints(path)] == []
+
+
+def test_messages_are_plain_english() -> None:
+    found = [
+        one
+        for path in files(".po")
+        for line, text in messages_of(path)
+        for one in complaints(path, line, text)
+    ]
+
+    assert found == []
+
+
+def test_documents_and_templates_are_plain_english() -> None:
+    found = [one for path in files(*TEXTS) for one in complaints(path, 1, path.read_text(encoding="utf-8"))]
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "words"),
+    [
+        ("That is housekeeping.", False, ["housekeeping"]),
+        ("householders", False, []),
+        (words_of("glance_total"), True, ["glance"]),
+        (words_of("OneGlanceMore"), True, ["Glance"]),
+        ("carried\n    # out", False, ["carried\n    # out"]),
+        ("Tools → Notices and slips", False, []),
+    ],
+)
+def test_a_word_is_found_where_it_stands(text: str, names: bool, words: list[str]) -> None:  # noqa: FBT001
+    assert [word for _, word, _ in found_in(text, names=names)] == words
