@@ -1,8 +1,8 @@
 """
-Mail addresses: read from what people typed into Koha, checked, and written for the wire.
+Mail addresses: parse what people typed into Koha, validate it, and prepare it for SMTP.
 
-An address that comes out of here holds no control character and no line break, so it can be put into a header or an
-SMTP command as it is.
+An address from this module contains no control character and no line break, so it can be put into a header or an SMTP
+command unchanged.
 """
 
 import re
@@ -20,7 +20,7 @@ LONGEST_LOCAL_PART = 64
 
 _DOT_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-# What nearly every address looks like; everything else takes the slow way through email-validator.
+# The form of nearly every address; all others take the slow path through email-validator.
 _PLAIN = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_DOT_ATOM}@{_LABEL}(?:\.{_LABEL})*\Z")
 _NAMED = re.compile(r"(?P<name>.*?)\s*<(?P<address>[^<>]*)>\s*\Z", re.DOTALL)
 _PART = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|<[^<>]*>|[^,;"<]|["<])+""", re.DOTALL)
@@ -44,8 +44,8 @@ class Address:
     One mailbox.
 
     Attributes:
-        spec: ``local@domain`` as it goes over the wire: the domain in ASCII; the local part may be of any script.
-        name: What stands before the angle brackets, or nothing.
+        spec: ``local@domain`` as sent over SMTP: the domain in ASCII, the local part in any script.
+        name: The display name before the angle brackets; may be empty.
     """
 
     spec: str
@@ -53,25 +53,25 @@ class Address:
 
     @property
     def needs_smtputf8(self) -> bool:
-        """Return whether the local part can only be written with SMTPUTF8 (RFC 6531)."""
+        """Return whether the local part requires SMTPUTF8 (RFC 6531)."""
         return not self.spec.isascii()
 
     def __str__(self) -> str:
-        """Return it as Koha's columns show it."""
+        """Return the address as it is stored in Koha's columns."""
         return f"{self.name} <{self.spec}>" if self.name else self.spec
 
 
 @lru_cache(maxsize=1024)
 def read_addresses(text: str, role: AddressRole) -> tuple[Address, ...]:
     """
-    Read a list of addresses, parted by commas or semicolons.
+    Parse a list of addresses, separated by commas or semicolons.
 
     Args:
         text: ``a@example.org``, ``Ada <a@example.org>, b@example.org`` and so on; domains in any script.
-        role: What they are for; goes into the error.
+        role: What they are for; part of the error.
 
     Raises:
-        InvalidAddress: One of them cannot be, or there is none.
+        InvalidAddress: An address is invalid, or there is none.
     """
     found = tuple(_read_one(part, role) for part in _parts(text))
     if not found:
@@ -80,7 +80,7 @@ def read_addresses(text: str, role: AddressRole) -> tuple[Address, ...]:
 
 
 def read_address(text: str, role: AddressRole) -> Address:
-    """Read exactly one address; raises InvalidAddress."""
+    """Parse exactly one address; raises InvalidAddress."""
     found = read_addresses(text, role)
     if len(found) > 1:
         raise InvalidAddress(role, "there is more than one address")
@@ -88,7 +88,7 @@ def read_address(text: str, role: AddressRole) -> Address:
 
 
 def is_address(text: str) -> bool:
-    """Return whether the text is one address that mail can be sent to."""
+    """Return whether the text is exactly one valid address."""
     try:
         read_address(text, AddressRole.TO)
     except InvalidAddress:
@@ -122,12 +122,12 @@ def _checked(spec: str, role: AddressRole) -> str:
         checked = validate_email(
             spec,
             check_deliverability=False,
-            globally_deliverable=False,  # a library's own mail server may well be called mail.local
+            globally_deliverable=False,  # a library's own mail server may be called mail.local
             allow_quoted_local=True,
             allow_domain_literal=True,
         )
     except EmailNotValidError as error:
         raise InvalidAddress(role, str(error)) from error
     if len(checked.local_part.encode()) > LONGEST_LOCAL_PART:
-        raise InvalidAddress(role, f"what stands before the @ is longer than {LONGEST_LOCAL_PART} octets")
+        raise InvalidAddress(role, f"the part before the @ is longer than {LONGEST_LOCAL_PART} octets")
     return f"{checked.local_part}@{checked.ascii_domain or checked.domain}"

@@ -1,5 +1,5 @@
 """
-Koha's message broker, which tells its background workers that a job waits for them (STOMP 1.2).
+Koha's message broker, which notifies its background workers of new jobs (STOMP 1.2).
 
 Source: Koha, Koha/BackgroundJob.pm connect and enqueue, debian/templates/koha-conf-site.xml.in message_broker.
 """
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 5
 _RECEIPT_SECONDS = 10
-_GOODBYE_SECONDS = 1
+_DISCONNECT_SECONDS = 1
 
 
 class Broker:
-    """An open connection; made by :func:`connected`."""
+    """An open connection; create it with :func:`connected`."""
 
     def __init__(self, connection: "Connection12", listener: "_Listener", where: str) -> None:
         self._connection = connection
@@ -32,10 +32,10 @@ class Broker:
 
     def send(self, queue: str, body: str) -> None:
         """
-        Put a text into a queue, and come back when the broker has it safe.
+        Send a text to a queue, and return when the broker has confirmed it.
 
         Raises:
-            BrokerUnavailable: It was not confirmed; the broker may have it all the same.
+            BrokerUnavailable: The broker did not confirm it, but may have received it.
         """
         self._sent += 1
         receipt = str(self._sent)
@@ -51,12 +51,12 @@ class Broker:
 @contextmanager
 def connected(settings: BrokerSettings) -> Iterator[Broker]:
     """
-    Connect to the broker for a while.
+    Connect to the broker for the duration of the context.
 
     Raises:
-        BrokerUnavailable: It is not there, or does not take us.
+        BrokerUnavailable: It does not answer, or rejects the login.
     """
-    from stomp import Connection12  # noqa: PLC0415  (only where there is a broker, and not quick to import)
+    from stomp import Connection12  # noqa: PLC0415  (slow to import, and needed only where there is a broker)
 
     where = f"{settings.host}:{settings.port}"
     connection = Connection12(
@@ -77,36 +77,36 @@ def connected(settings: BrokerSettings) -> Iterator[Broker]:
 
 def _sign_in(connection: "Connection12", listener: "_Listener", settings: BrokerSettings, where: str) -> None:
     try:
-        # The library's own waiting has no end.
+        # The library itself would wait without a time limit.
         connection.connect(settings.user, settings.password.reveal(), wait=False)
     except _stomp_errors() as error:
         raise _unavailable(where, str(error) or "no connection") from error
-    if problem := listener.wait_for_welcome():
+    if problem := listener.wait_for_connected():
         raise _unavailable(where, problem)
 
 
 def _close(connection: "Connection12") -> None:
-    """Say goodbye; a broker that does not answer that is left without, so that no thread stays with it."""
+    """Disconnect. If the broker does not answer, close the socket, so that the library's reader thread ends."""
     with suppress(*_stomp_errors()):
         connection.disconnect()
     if reader := connection.transport.io_thread:
-        reader.join(_GOODBYE_SECONDS)
+        reader.join(_DISCONNECT_SECONDS)
         if reader.is_alive():
             connection.transport.disconnect_socket()
 
 
 class _Listener:
-    """Hears what the broker says, in the library's own thread."""
+    """Receives the broker's frames in the library's thread."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._is_welcome = False
+        self._is_connected = False
         self._receipt = ""
         self._problem = ""
 
     def on_connected(self, _frame: "Frame") -> None:
         with self._changed:
-            self._is_welcome = True
+            self._is_connected = True
             self._changed.notify_all()
 
     def on_receipt(self, frame: "Frame") -> None:
@@ -120,18 +120,18 @@ class _Listener:
     def on_disconnected(self) -> None:
         self._fail("the connection was closed")
 
-    def wait_for_welcome(self) -> str:
-        """Wait for the answer to our login; gives what went wrong, or nothing."""
-        return self._wait(lambda: self._is_welcome, _CONNECT_SECONDS)
+    def wait_for_connected(self) -> str:
+        """Wait for the answer to our login; return what went wrong, or an empty text."""
+        return self._wait(lambda: self._is_connected, _CONNECT_SECONDS)
 
     def wait_for_receipt(self, receipt: str) -> str:
-        """Wait for a receipt; gives what went wrong, or nothing."""
+        """Wait for a receipt; return what went wrong, or an empty text."""
         return self._wait(lambda: self._receipt == receipt, _RECEIPT_SECONDS)
 
-    def _wait(self, has_come: Callable[[], bool], seconds: float) -> str:
+    def _wait(self, has_arrived: Callable[[], bool], seconds: float) -> str:
         with self._changed:
-            self._changed.wait_for(lambda: has_come() or self._problem, seconds)
-            return "" if has_come() else self._problem or f"no answer within {seconds} seconds"
+            self._changed.wait_for(lambda: has_arrived() or self._problem, seconds)
+            return "" if has_arrived() else self._problem or f"no answer within {seconds} seconds"
 
     def _fail(self, problem: str) -> None:
         with self._changed:

@@ -1,4 +1,4 @@
-"""The text of an HTML notice, for readers of plain text."""
+"""Convert an HTML notice to plain text."""
 
 import re
 from html.parser import HTMLParser
@@ -12,17 +12,17 @@ _BLOCKS = _PARAGRAPHS | {
     "header", "hr", "li", "main", "nav", "section", "tr",
 }
 # fmt: on
-_UNSEEN = frozenset({"head", "script", "style", "template", "title"})
+_HIDDEN = frozenset({"head", "script", "style", "template", "title"})
 
 
 def text_of(html: str) -> str:
-    """Return the words of a page, one line for each block, the addresses of links behind their words."""
+    """Return the text of a page: one line per block, and the URL of each link after its text."""
     reader = _Reader()
     try:
         reader.feed(html)
         reader.close()
     except AssertionError:
-        # How the parser gives up on declarations like "<![x[": better the bare words than no mail.
+        # The parser fails on declarations such as "<![x[". A poor text is better than no mail.
         return re.sub(r"<[^>]*>", " ", html).strip() + "\n"
     return reader.text()
 
@@ -31,13 +31,13 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._pieces: list[str] = []
-        self._unseen = 0
+        self._hidden = 0
         self._preformatted = 0
         self._links: list[tuple[str, int]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _UNSEEN:
-            self._unseen += 1
+        if tag in _HIDDEN:
+            self._hidden += 1
         elif tag == "br":
             self._pieces.append("\n")
         elif tag in _BLOCKS:
@@ -51,8 +51,8 @@ class _Reader(HTMLParser):
             self._links.append((dict(attrs).get("href") or "", len(self._pieces)))
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _UNSEEN:
-            self._unseen = max(0, self._unseen - 1)
+        if tag in _HIDDEN:
+            self._hidden = max(0, self._hidden - 1)
         elif tag in _BLOCKS:
             self._preformatted -= tag == "pre" and self._preformatted > 0
             self._break(tag)
@@ -60,7 +60,7 @@ class _Reader(HTMLParser):
             self._end_link(*self._links.pop())
 
     def handle_data(self, data: str) -> None:
-        if self._unseen:
+        if self._hidden:
             return
         self._pieces.append(data if self._preformatted else re.sub(r"\s+", " ", data))
 
@@ -72,6 +72,6 @@ class _Reader(HTMLParser):
         self._pieces.append("\n\n" if tag in _PARAGRAPHS else "\n")
 
     def _end_link(self, target: str, start: int) -> None:
-        words = "".join(self._pieces[start:]).strip()
-        if target.startswith(("http://", "https://")) and target != words:
+        label = "".join(self._pieces[start:]).strip()
+        if target.startswith(("http://", "https://")) and target != label:
             self._pieces.append(f" <{target}>")

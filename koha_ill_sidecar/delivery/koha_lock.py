@@ -1,8 +1,8 @@
 """
 The lock file of Koha's process_message_queue.pl.
 
-Koha's script holds it for its whole run, and reads at its beginning which messages it will send. Whatever we took from
-the queue during such a run would be sent by both.
+Koha's script holds the lock during its whole run, and reads the list of messages to send when it starts. If we claimed
+messages during such a run, both would send them.
 """
 
 import fcntl
@@ -21,10 +21,10 @@ FILE_NAME = "process_message_queue.pl"
 @contextmanager
 def hold_koha_lock(path: Path | None) -> Iterator[bool]:
     """
-    Hold the lock for a moment; yields whether Koha is kept out.
+    Hold the lock, and yield whether Koha's script cannot run now.
 
-    Where there is no such file, Koha's script has never run on this host, and nothing needs to be kept out. Hold it
-    for milliseconds only: a run of Koha's that begins meanwhile ends at once and comes again at its next time.
+    If the file does not exist, Koha's script has never run on this host, and no lock is needed. Hold the lock only for
+    milliseconds: Koha's script exits if it starts in the meantime, and runs again at its next scheduled time.
     """
     if path is None:
         yield True
@@ -35,9 +35,7 @@ def hold_koha_lock(path: Path | None) -> Iterator[bool]:
         yield True
         return
     except OSError as error:
-        logger.warning(
-            "koha's lock file cannot be opened", extra={"path": str(path), "reason": error.strerror}
-        )
+        logger.warning("cannot open koha's lock file", extra={"path": str(path), "reason": error.strerror})
         yield True
         return
     try:

@@ -1,9 +1,9 @@
 """
-A mail as a value, and the bytes that it is on the wire.
+A mail as a value, and its bytes for SMTP.
 
-The bytes are put together by hand rather than by Python's email package, which takes some forty times as long; the
-tests read them back with that package. Everything but the addresses of SMTPUTF8 mail is 7-bit, so that every server
-takes it, and no line is longer than SMTP allows (RFC 5321 4.5.3.1.6).
+This module builds the bytes itself: Python's email package is about forty times slower. The tests parse them with that
+package. Everything except the addresses of SMTPUTF8 mail is 7-bit, so that every server accepts it, and no line is
+longer than SMTP allows (RFC 5321 4.5.3.1.6).
 """
 
 import binascii
@@ -17,7 +17,6 @@ from email.utils import format_datetime
 from enum import StrEnum
 from functools import lru_cache
 from html import escape
-from typing import TypeAlias
 
 from koha_ill_sidecar.delivery.addresses import Address
 from koha_ill_sidecar.delivery.html_text import text_of
@@ -26,48 +25,42 @@ LONGEST_LINE = 998
 """Octets in a line without its line break (RFC 5322 2.1.1)."""
 
 _FOLD_AT = 78
-# 52 characters of base64, 64 with the frame: behind a field's name still within the 76 of RFC 2047 section 2.
+# 52 characters of base64, 64 as an encoded word: after a field name this still fits the 76 of RFC 2047 section 2.
 _ENCODED_WORD_OCTETS = 39
 _BASE64_COLUMNS = 76
 
 
 class Content(StrEnum):
-    """What the body of a mail is."""
+    """The format of a mail's body."""
 
     TEXT = "text"
     HTML = "html"
-    MIME = "mime"  # header fields and body of a whole MIME entity
+    MIME = "mime"  # a complete MIME entity with its header fields
 
 
-@dataclass(frozen=True, slots=True)
-class StyleLink:
-    """The address of a style sheet."""
-
-    address: str
+def style_link(url: str) -> str:
+    """Return the HTML element that links a style sheet."""
+    return f'<link rel="stylesheet" type="text/css" href="{escape(url)}">'
 
 
-@dataclass(frozen=True, slots=True)
-class StyleText:
-    """A style sheet itself."""
-
-    css: str
-
-
-Style: TypeAlias = StyleLink | StyleText
+def style_element(css: str) -> str:
+    """Return the HTML element that contains a style sheet."""
+    safe = css.replace("</", r"<\/")  # means the same in CSS, and does not end the element
+    return f'<style type="text/css">{safe}</style>'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mail:
     """
-    One mail to one set of recipients.
+    One mail.
 
     Attributes:
-        return_path: Envelope sender; *sender* where there is none.
-        bcc: Recipients that no header names.
-        message_id: With its angle brackets; the same at every attempt.
-        date: Aware; the same at every attempt.
-        styles: Style sheets for HTML, in the order in which they count.
-        headers: More header fields; ASCII names.
+        return_path: Envelope sender; *sender* if there is none.
+        bcc: Recipients that are not in the headers.
+        message_id: With its angle brackets; the same for every attempt.
+        date: Aware; the same for every attempt.
+        styles: HTML elements with style sheets for an HTML body, in order.
+        headers: Further header fields with ASCII names.
     """
 
     sender: Address
@@ -81,28 +74,28 @@ class Mail:
     content: Content = Content.TEXT
     message_id: str
     date: datetime
-    styles: tuple[Style, ...] = ()
+    styles: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def envelope_sender(self) -> Address:
-        """Who hears of it when the mail bounces."""
+        """The address that bounces are sent to."""
         return self.return_path or self.sender
 
     @property
     def recipients(self) -> tuple[Address, ...]:
-        """Everybody who gets it, each address once."""
+        """All recipients, each address once."""
         return tuple({address.spec: address for address in (*self.to, *self.cc, *self.bcc)}.values())
 
     @property
     def needs_smtputf8(self) -> bool:
-        """Return whether only a server with SMTPUTF8 can take it."""
-        everybody = (self.envelope_sender, self.sender, *self.recipients, *self.reply_to)
-        return any(address.needs_smtputf8 for address in everybody)
+        """Return whether the mail requires a server with SMTPUTF8."""
+        addresses = (self.envelope_sender, self.sender, *self.recipients, *self.reply_to)
+        return any(address.needs_smtputf8 for address in addresses)
 
 
 def as_bytes(mail: Mail) -> bytes:
-    """Return the mail as it goes over the wire: CRLF at every line end, dots not yet doubled."""
+    """Return the mail for SMTP: with CRLF line ends, without dot-stuffing."""
     head = "".join(f"{name}: {value}\r\n" for name, value in _header_fields(mail))
     match mail.content:
         case Content.TEXT:
@@ -116,11 +109,11 @@ def as_bytes(mail: Mail) -> bytes:
 
 def unstructured(text: str, *, column: int = 0) -> str:
     """
-    Write free text as the value of a header field, in encoded words (RFC 2047) where needed.
+    Encode free text as the value of a header field, with encoded words (RFC 2047) where needed.
 
     Args:
-        text: Any text; control characters and line breaks become spaces, so nothing can follow the field.
-        column: How much of the first line is taken already.
+        text: Any text. Control characters and line breaks become spaces, so the text cannot add header fields.
+        column: How many characters of the first line are already used.
     """
     text = _one_line(text)
     if text.isascii() and "=?" not in text and column + len(text) <= _FOLD_AT:
@@ -128,7 +121,7 @@ def unstructured(text: str, *, column: int = 0) -> str:
     return "\r\n ".join(_encoded_words(text))
 
 
-_date = lru_cache(maxsize=16)(format_datetime)  # messages claimed together have the same
+_date = lru_cache(maxsize=16)(format_datetime)  # messages that are claimed together have the same date
 
 
 def _header_fields(mail: Mail) -> Iterator[tuple[str, str]]:
@@ -188,7 +181,7 @@ _NUL_OR_SURROGATE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def _text_part(text: str, subtype: str) -> bytes:
-    """Return one text part with its own header fields, in the plainest transfer encoding that carries it."""
+    """Return a text part with its header fields, in the simplest transfer encoding that can represent it."""
     lines = _LINE_BREAK.sub("\r\n", _NUL_OR_SURROGATE.sub("\ufffd", text))
     if not lines.endswith("\r\n"):
         lines += "\r\n"
@@ -196,7 +189,7 @@ def _text_part(text: str, subtype: str) -> bytes:
     if lines.isascii() and not _has_long_line(octets):
         encoding, encoded = "7bit", octets
     elif len(octets) - len(lines) > len(lines) // 4:
-        # Mostly not Latin: base64 is shorter, and quoted-printable no more readable.
+        # Mostly not Latin: base64 is shorter, and quoted-printable would not be more readable.
         encoding, encoded = "base64", _base64(octets)
     else:
         encoding, encoded = "quoted-printable", binascii.b2a_qp(octets, istext=True)
@@ -216,8 +209,8 @@ def _base64(octets: bytes) -> bytes:
 
 
 def _alternatives(mail: Mail) -> bytes:
-    """Return the page and, for those who do not read HTML, its text."""
-    # The Message-ID is unlike any line of the body, and the same at every attempt.
+    """Return the HTML page and a plain text alternative."""
+    # The Message-ID does not occur in the body, and is the same for every attempt.
     boundary = "=_" + re.sub(r"[^A-Za-z0-9]", "", mail.message_id)[:60]
     parts = (_text_part(text_of(mail.body), "plain"), _text_part(_page(mail), "html"))
     head = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'.encode()
@@ -230,28 +223,19 @@ _WHOLE_PAGE = re.compile(r"\s*(?:<!doctype\s|<html[\s>])", re.IGNORECASE)
 
 def _page(mail: Mail) -> str:
     """
-    Wrap a fragment of HTML as Koha does: a page with the subject as its title and the style sheets.
+    Wrap a fragment of HTML in a page with the subject as its title and the style sheets, as Koha does.
 
-    Koha wraps a whole page again; here it stays as it is.
+    Koha also wraps a complete page; here it stays unchanged.
 
     Source: Koha, C4/Letters.pm _wrap_html.
     """
     if _WHOLE_PAGE.match(mail.body):
         return mail.body
-    styles = "".join(f"{_style_element(style)}\n" for style in mail.styles)
+    styles = "".join(f"{style}\n" for style in mail.styles)
     return (
         '<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n'
         f"<title>{escape(_one_line(mail.subject))}</title>\n{styles}</head>\n<body>\n{mail.body}\n</body>\n</html>\n"
     )
-
-
-def _style_element(style: Style) -> str:
-    match style:
-        case StyleLink(address):
-            return f'<link rel="stylesheet" type="text/css" href="{escape(address)}">'
-        case StyleText(css):
-            kept_inside = css.replace("</", r"<\/")  # the same in CSS, and in HTML no end of the element
-            return f'<style type="text/css">{kept_inside}</style>'
 
 
 _ANY_FIELD = re.compile(r"[!-9;-~]+[ \t]*:")
@@ -261,10 +245,10 @@ _BEFORE_FIELD = re.compile(rb"\r\n(?![ \t])")
 
 def _stored_entity(text: str) -> bytes:
     """
-    Return a stored MIME entity as it is, with those of its header fields that describe it.
+    Return a stored MIME entity with only those of its header fields that describe the content.
 
-    Its From, To, Date and so on give way to those of the mail (Koha, C4/Letters.pm: a message of type
-    message/rfc822 is read back and sent with the queue's addresses).
+    From, To, Date and so on are those of the mail (Koha, C4/Letters.pm: a message of the type message/rfc822 is parsed
+    and sent with the addresses of the queue).
     """
     text = text.lstrip()
     if not _ANY_FIELD.match(text):
@@ -273,7 +257,5 @@ def _stored_entity(text: str) -> bytes:
     if not octets.isascii() or _has_long_line(octets):
         octets = message_from_bytes(octets).as_bytes(policy=SMTP.clone(cte_type="7bit"))
     head, _, body = octets.partition(b"\r\n\r\n")
-    kept = [entry for entry in _BEFORE_FIELD.split(head) if _ENTITY_FIELD.match(entry)]
-    return (
-        b"".join(entry.rstrip(b"\r\n") + b"\r\n" for entry in kept) + b"\r\n" + body.rstrip(b"\r\n") + b"\r\n"
-    )
+    fields = [entry.rstrip(b"\r\n") for entry in _BEFORE_FIELD.split(head) if _ENTITY_FIELD.match(entry)]
+    return b"\r\n".join([*fields, b"", body.rstrip(b"\r\n"), b""])

@@ -1,12 +1,12 @@
 """
-Mail servers: connections that stay open, and what servers answer put into two kinds of failure.
+Send mail over SMTP connections that stay open, and classify failures as temporary or permanent.
 
-Temporary is what may go away: no connection, no encryption, no login, a time-out, any 4xx, a connection that drops.
-Permanent is what the server would say of this mail again: a 5xx answer to its sender, recipients or text. What a
-server says before it has seen anything of the mail tells of the connection and is therefore temporary, 5xx or not.
+Temporary failures may disappear: no connection, no encryption, no login, a time-out, any 4xx answer, a lost connection.
+A permanent failure would happen again with this mail: a 5xx answer to its sender, recipients or text. Answers before
+the server has seen anything of the mail concern the connection and are therefore always temporary.
 
-Between the end of the text and the server's answer lies the only doubt: if the connection drops there, the mail may
-have gone. It is then reported as a temporary failure, and sent again with the same Message-ID.
+The result is in doubt only if the connection is lost between the end of the text and the server's answer: the mail may
+have been delivered. This is reported as a temporary failure, and the mail is sent again with the same Message-ID.
 """
 
 import logging
@@ -27,14 +27,14 @@ from koha_ill_sidecar.messages import LazyMessage, MixedText, in_english, lazy
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 60.0
-"""How long a connection is kept that nobody uses; servers hang up after some minutes (RFC 5321 4.5.3.2: five)."""
+"""How long an unused connection stays open; servers close it after some minutes (RFC 5321 4.5.3.2: five)."""
 
 UNREACHABLE_SECONDS = 10.0
-"""How long a server that could not be reached is not tried again, so that its mail does not hold up the others'."""
+"""How long an unreachable server is not tried again, so that its mail does not delay the mail for other servers."""
 
 _READY = 220
 _OK = 250
-_GO_AHEAD = 354
+_START_MAIL_INPUT = 354
 _ACCEPTED = frozenset({250, 251})
 _CLOSING = 421
 _ANSWERS_ABOUT_LOGIN = frozenset({530, 534, 535, 538})
@@ -43,12 +43,12 @@ _ANSWERS_ABOUT_LOGIN = frozenset({530, 534, 535, 538})
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Envelope:
     """
-    Who sends and who gets a mail, apart from its headers.
+    The sender and recipients of a mail for SMTP, independent of its headers.
 
     Attributes:
-        sender: Address for bounces.
+        sender: The address for bounces.
         recipients: At least one; each once.
-        needs_smtputf8: An address or header needs the extension SMTPUTF8.
+        needs_smtputf8: An address or header requires the extension SMTPUTF8.
     """
 
     sender: str
@@ -58,7 +58,7 @@ class Envelope:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refusal:
-    """What a server said to one recipient."""
+    """A server's answer that refuses a recipient."""
 
     recipient: str
     code: int
@@ -66,7 +66,7 @@ class Refusal:
 
     @property
     def is_temporary(self) -> bool:
-        """Return whether it may take the recipient later."""
+        """Return whether the server may accept the recipient later."""
         return _is_temporary(self.code)
 
     def __str__(self) -> str:
@@ -76,11 +76,11 @@ class Refusal:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Receipt:
     """
-    What became of a mail that the server took.
+    The result for a mail that the server accepted.
 
     Attributes:
-        accepted: The recipients that it is for; at least one.
-        refused: The others.
+        accepted: The recipients that the server accepted; at least one.
+        refused: The other recipients.
     """
 
     accepted: tuple[str, ...]
@@ -91,8 +91,8 @@ class Mailer:
     """
     Sends mail through any number of servers over connections that stay open. Thread-safe.
 
-    There are as many connections to a server as threads send through it at a time; a connection serves one mail at
-    a time. Nothing is opened before the first mail.
+    There are as many connections to a server as threads that use it at the same time. The first mail opens the first
+    connection.
     """
 
     def __init__(
@@ -106,39 +106,39 @@ class Mailer:
 
     def send(self, server: SmtpSettings, envelope: Envelope, octets: bytes) -> Receipt:
         """
-        Hand one mail to a server.
+        Send one mail to a server.
 
-        A kept connection that turns out to be closed before the text went out is replaced at once.
+        An idle connection that the server has closed in the meantime is replaced immediately.
 
         Args:
             octets: Header and text with CRLF line ends.
 
         Raises:
-            PermanentDeliveryFailure: The server took it for no recipient and never will.
-            TemporaryDeliveryFailure: It may be taken later, or it is not known whether it was.
+            PermanentDeliveryFailure: The server refused it for all recipients and always will.
+            TemporaryDeliveryFailure: The server may accept it later, or it is unknown whether it did.
         """
-        while (connection := self._take_idle(server)) is not None:
-            with self._kept(connection):
+        while (connection := self._pop_idle(server)) is not None:
+            with self._released(connection):
                 try:
                     return connection.deliver(envelope, octets)
-                except _HungUp:
-                    continue  # the others may be as old: each is thrown away, then a new one is made
+                except _ClosedByServer:
+                    continue  # the others may be closed too: try each of them before opening a new one
         connection = self._connect(server)
-        with self._kept(connection):
+        with self._released(connection):
             try:
                 return connection.deliver(envelope, octets)
-            except _HungUp as error:
+            except _ClosedByServer as error:
                 raise TemporaryDeliveryFailure(*error.reason) from error
 
     def check(self, server: SmtpSettings) -> None:
-        """Connect, encrypt and log in as a mail would, and hang up; raises TemporaryDeliveryFailure."""
+        """Connect, encrypt and log in as for a mail, and disconnect; raises TemporaryDeliveryFailure."""
         _Connection(server).close()
 
     def close_idle(self) -> None:
-        """Close the connections that have not been used for a while; cheap when there are none."""
+        """Close the connections that have been idle for too long; cheap if there are none."""
         oldest = time.monotonic() - self._idle_seconds
         with self._lock:
-            old = [kept for idle in self._idle.values() for kept in idle if kept.used_at < oldest]
+            old = [each for idle in self._idle.values() for each in idle if each.used_at < oldest]
             for connection in old:
                 self._idle[connection.server].remove(connection)
         for connection in old:
@@ -147,12 +147,12 @@ class Mailer:
     def close(self) -> None:
         """Close every idle connection."""
         with self._lock:
-            idle = [connection for kept in self._idle.values() for connection in kept]
+            idle = [connection for pool in self._idle.values() for connection in pool]
             self._idle.clear()
         for connection in idle:
             connection.close()
 
-    def _take_idle(self, server: SmtpSettings) -> "_Connection | None":
+    def _pop_idle(self, server: SmtpSettings) -> "_Connection | None":
         with self._lock:
             idle = self._idle.get(server)
             return idle.pop() if idle else None
@@ -171,7 +171,8 @@ class Mailer:
         return connection
 
     @contextmanager
-    def _kept(self, connection: "_Connection") -> Iterator[None]:
+    def _released(self, connection: "_Connection") -> Iterator[None]:
+        """Return the connection to the pool afterwards, or close it if it cannot be used again."""
         try:
             yield
         finally:
@@ -185,8 +186,8 @@ class Mailer:
 Answers = Iterator[tuple[int, bytes]]
 
 
-class _HungUp(Exception):
-    """The server had closed the connection before it saw any of the text: nothing was delivered."""
+class _ClosedByServer(Exception):
+    """The server closed the connection before any of the text was sent: nothing was delivered."""
 
     def __init__(self, *reason: LazyMessage | str) -> None:
         self.reason = reason
@@ -213,7 +214,7 @@ class _Connection:
         return self._smtp.sock is not None
 
     def close(self) -> None:
-        """Take leave, politely where the server still listens."""
+        """Close the connection, with QUIT if it is still open."""
         try:
             if self._smtp.sock is not None:
                 self._smtp.sock.settimeout(2)
@@ -224,22 +225,22 @@ class _Connection:
             self._smtp.close()
 
     def deliver(self, envelope: Envelope, octets: bytes) -> Receipt:
-        """Run one mail transaction; afterwards the session is ready for the next or closed."""
+        """Run one mail transaction. Afterwards the session is ready for the next one, or closed."""
         self.used_at = time.monotonic()
         answers = self._answers(
             [self._mail_command(envelope, octets), *_recipient_commands(envelope), "DATA"]
         )
-        self._hear_sender(answers)
-        refused = self._hear_recipients(answers, envelope)
+        self._check_sender(answers)
+        refused = self._refused_recipients(answers, envelope)
         if len(refused) == len(envelope.recipients):
             self._abandon(answers)
             raise _all_refused(refused)
-        self._hear_go_ahead(answers)
-        self._say_text(octets)
+        self._check_ready_for_text(answers)
+        self._send_text(octets)
         self.used_at = time.monotonic()
-        nobody = {refusal.recipient for refusal in refused}
+        without_mail = {refusal.recipient for refusal in refused}
         return Receipt(
-            accepted=tuple(recipient for recipient in envelope.recipients if recipient not in nobody),
+            accepted=tuple(recipient for recipient in envelope.recipients if recipient not in without_mail),
             refused=tuple(refused),
         )
 
@@ -275,7 +276,7 @@ class _Connection:
             if not self._smtp.has_extn("smtputf8"):
                 raise PermanentDeliveryFailure(
                     lazy(
-                        "The mail server %(server)s cannot send to or from addresses in other scripts (SMTPUTF8).",
+                        "The mail server %(server)s does not support addresses in other scripts (SMTPUTF8).",
                         server=self._where,
                     ),
                     role="to"
@@ -285,63 +286,63 @@ class _Connection:
             options += " SMTPUTF8 BODY=8BITMIME"
         return f"MAIL FROM:<{envelope.sender}>{options}"
 
-    def _hear_sender(self, answers: Answers) -> None:
+    def _check_sender(self, answers: Answers) -> None:
         code, answer = next(answers)
         if code != _OK:
             self._abandon(answers)
             refusal = lazy("The mail server %(server)s refused the sender:", server=self._where)
             raise _failure(code, answer, refusal)
 
-    def _hear_recipients(self, answers: Answers, envelope: Envelope) -> list[Refusal]:
-        heard = ((recipient, *next(answers)) for recipient in envelope.recipients)
+    def _refused_recipients(self, answers: Answers, envelope: Envelope) -> list[Refusal]:
+        answered = ((recipient, *next(answers)) for recipient in envelope.recipients)
         return [
             Refusal(recipient=recipient, code=code, answer=_readable(answer))
-            for recipient, code, answer in heard
+            for recipient, code, answer in answered
             if code not in _ACCEPTED
         ]
 
-    def _hear_go_ahead(self, answers: Answers) -> None:
+    def _check_ready_for_text(self, answers: Answers) -> None:
         code, answer = next(answers)
-        if code != _GO_AHEAD:
+        if code != _START_MAIL_INPUT:
             self._reset()
             raise self._mail_refused(code, answer)
 
     def _answers(self, commands: Sequence[str]) -> Answers:
         """
-        Return commands, all at once where the server takes that (RFC 2920), and yield the answer to each.
+        Send commands, all at once if the server supports that (RFC 2920), and yield the answer to each.
 
-        A session that breaks here delivered nothing.
+        If the session ends here, nothing was delivered.
         """
         lines = [f"{command}\r\n".encode() for command in commands]
         if self._smtp.has_extn("pipelining"):
             lines = [b"".join(lines), *[b""] * (len(lines) - 1)]
         for line in lines:
-            code, answer = self._ask(line)
+            code, answer = self._exchange(line)
             if code == _CLOSING:
                 self._smtp.close()
-                raise _HungUp(
+                raise _ClosedByServer(
                     lazy("The mail server %(server)s closed the session:", server=self._where),
                     f"{code} {_readable(answer)}",
                 )
             yield code, answer
 
     def _abandon(self, answers: Answers) -> None:
-        """Give the transaction up: hear what answers are still to come, and begin anew."""
+        """Abandon the transaction: read the outstanding answers and reset the session."""
         if not self._smtp.has_extn("pipelining"):
             self._reset()
-        elif any(code == _GO_AHEAD for code, _ in answers):
-            self._smtp.close()  # it waits for a text, and would send whatever came
+        elif any(code == _START_MAIL_INPUT for code, _ in answers):
+            self._smtp.close()  # the server now expects a text and would send anything that follows
         else:
             self._reset()
 
-    def _say_text(self, octets: bytes) -> None:
+    def _send_text(self, octets: bytes) -> None:
         try:
-            self._smtp.send(_dots_doubled(octets) + b".\r\n")
+            self._smtp.send(_dot_stuffed(octets) + b".\r\n")
             code, answer = self._smtp.getreply()
         except OSError as error:
             self._smtp.close()
             raise TemporaryDeliveryFailure(
-                lazy("The mail server %(server)s did not say whether it took the mail:", server=self._where),
+                lazy("The mail server %(server)s did not confirm the mail:", server=self._where),
                 _explained(error),
                 in_doubt=True,
             ) from error
@@ -350,14 +351,14 @@ class _Connection:
                 self._smtp.close()
             raise self._mail_refused(code, answer)
 
-    def _ask(self, line: bytes) -> tuple[int, bytes]:
+    def _exchange(self, line: bytes) -> tuple[int, bytes]:
         try:
             if line:
                 self._smtp.send(line)
             return self._smtp.getreply()
         except OSError as error:
             self._smtp.close()
-            # smtplib wraps a time-out like any other error; then nobody knows whether a new session would fare better.
+            # smtplib wraps a time-out like any other error. A new session would probably wait as long: do not retry.
             if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
                 raise TemporaryDeliveryFailure(
                     lazy(
@@ -366,11 +367,11 @@ class _Connection:
                         seconds=f"{self.server.timeout.total_seconds():g}",
                     )
                 ) from error
-            broken_off = lazy("The mail server %(server)s broke off:", server=self._where)
-            raise _HungUp(broken_off, _explained(error)) from error
+            lost = lazy("The connection to the mail server %(server)s was lost:", server=self._where)
+            raise _ClosedByServer(lost, _explained(error)) from error
 
     def _reset(self) -> None:
-        """Make the session ready for another mail; where that fails it is closed."""
+        """Reset the session for another mail, or close it if that fails."""
         try:
             code, _ = self._smtp.rset()
         except OSError:
@@ -407,12 +408,12 @@ def _failure(
 
 
 def _is_temporary(code: int) -> bool:
-    """Whatever is no clear 5xx may be better next time, and so is a login that somebody has to mend."""
+    """Return whether an answer is not a clear 5xx, or is about the login, which an administrator can fix."""
     return not 500 <= code <= 599 or code in _ANSWERS_ABOUT_LOGIN
 
 
-def _dots_doubled(octets: bytes) -> bytes:
-    """Apply RFC 5321 4.5.2; the text ends with CRLF."""
+def _dot_stuffed(octets: bytes) -> bytes:
+    """Double dots at the start of lines (RFC 5321 4.5.2); the text ends with CRLF."""
     doubled = octets.replace(b"\r\n.", b"\r\n..")
     return b"." + doubled if doubled.startswith(b".") else doubled
 
@@ -443,14 +444,14 @@ def _as_bytes(text: bytes | str) -> bytes:
 
 @cache
 def _own_name() -> str:
-    """Return this host's name for EHLO; asked once, because the resolver may take seconds."""
+    """Return this host's name for EHLO; cached, because the resolver may take seconds."""
     name = socket.getfqdn()
     return name if "." in name else "[127.0.0.1]"
 
 
 @cache
 def _tls(server: SmtpSettings) -> ssl.SSLContext:
-    """Make the context once for each server: reading the system's certificates takes 20 ms."""
+    """Return the TLS context for a server; cached, because reading the system's certificates takes 20 ms."""
     context = ssl.create_default_context(cafile=str(server.ca) if server.ca else None)
     if not server.verify:
         context.check_hostname = False

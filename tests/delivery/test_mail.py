@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koha_ill_sidecar.delivery.addresses import Address, AddressRole, read_address, read_addresses
-from koha_ill_sidecar.delivery.mail import LONGEST_LINE, Content, Mail, StyleLink, StyleText, as_bytes
+from koha_ill_sidecar.delivery.mail import LONGEST_LINE, Content, Mail, as_bytes, style_element, style_link
 
 ADA = Address("desk@ada.example.org", "Ada Lovelace Library")
 SAM = Address("sam.page@example.org")
@@ -155,8 +155,8 @@ def test_html_comes_as_page_with_a_plain_alternative() -> None:
         subject="Cats & <dogs>",
         body='<p>Dear Sam,</p><p>see <a href="https://koha.example.org/x">your account</a>.</p><ul><li>One<li>Two</ul>',
         styles=(
-            StyleText("p { color: red } </style><b>"),
-            StyleLink("https://koha.example.org/notice.css?a=1&b=2"),
+            style_element("p { color: red } </style><b>"),
+            style_link("https://koha.example.org/notice.css?a=1&b=2"),
         ),
     )
 

@@ -199,7 +199,7 @@ def test_drop_before_the_text_is_a_plain_failure(
 def test_drop_after_the_text_is_in_doubt(mailer: Mailer, server: MailServer, settings: SmtpSettings) -> None:
     server.answers["DATA"] = taken_and_dropped(server)
 
-    with pytest.raises(TemporaryDeliveryFailure, match="did not say") as caught:
+    with pytest.raises(TemporaryDeliveryFailure, match="did not confirm") as caught:
         mailer.send(settings, TO_SAM, OCTETS)
 
     assert caught.value.in_doubt

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from koha_ill_sidecar.delivery.addresses import Address, AddressRole, read_address, read_addresses
-from koha_ill_sidecar.delivery.mail import Content, Mail, Style, StyleLink, StyleText
+from koha_ill_sidecar.delivery.mail import Content, Mail, style_element, style_link
 from koha_ill_sidecar.errors import InvalidAddress
 from koha_ill_sidecar.messages import MixedText, lazy
 from koha_ill_sidecar.services.people.addresses import ADDRESS_COLUMNS, notice_email_address
@@ -166,7 +166,7 @@ def _optional(text: str, role: AddressRole) -> tuple[Address, ...]:
     return read_addresses(text, role) if text.strip() else ()
 
 
-def _styles(preferences: Preferences) -> Iterator[Style]:
+def _styles(preferences: Preferences) -> Iterator[str]:
     """
     Yield the style sheets of HTML notices, those for every transport before those for mail.
 
@@ -179,9 +179,9 @@ def _styles(preferences: Preferences) -> Iterator[Style]:
         ("NoticeCSS", ""),
     ):
         if preferences.text(address):
-            yield StyleLink(preferences.text(address))
+            yield style_link(preferences.text(address))
         if css and preferences.text(css):
-            yield StyleText(preferences.text(css))
+            yield style_element(preferences.text(css))
 
 
 def _headers(message: OutgoingMessage) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from koha_ill_sidecar.delivery.mail import Mail, StyleLink, StyleText
+from koha_ill_sidecar.delivery.mail import Mail, style_element, style_link
 from koha_ill_sidecar.services.delivery.compose import compose
 from koha_ill_sidecar.services.people.addresses import first_valid_email_address, notice_email_address
 from koha_ill_sidecar.storage.koha.preferences import Preferences
@@ -47,7 +47,7 @@ def composed(message: OutgoingMessage, **preferences: str) -> Mail:
     ("preferences", "styles"),
     [
         ({}, ()),
-        ({"NoticeCSS": "https://x.example/n.css"}, (StyleLink("https://x.example/n.css"),)),
+        ({"NoticeCSS": "https://x.example/n.css"}, (style_link("https://x.example/n.css"),)),
         (
             {
                 "EmailNoticeCSS": "p { color: blue }",
@@ -56,16 +56,16 @@ def composed(message: OutgoingMessage, **preferences: str) -> Mail:
                 "AllNoticeStylesheet": "https://x.example/all.css",
             },
             (
-                StyleLink("https://x.example/all.css"),
-                StyleText("p { margin: 0 }"),
-                StyleLink("https://x.example/mail.css"),
-                StyleText("p { color: blue }"),
+                style_link("https://x.example/all.css"),
+                style_element("p { margin: 0 }"),
+                style_link("https://x.example/mail.css"),
+                style_element("p { color: blue }"),
             ),
         ),
     ],
 )
 def test_style_sheets_come_in_koha_s_order_under_their_old_and_new_names(
-    preferences: dict[str, str], styles: tuple[StyleLink | StyleText, ...]
+    preferences: dict[str, str], styles: tuple[str, ...]
 ) -> None:
     assert composed(a_message(), **preferences).styles == styles
 
