@@ -1,4 +1,4 @@
-"""``python -m koha_ill_sidecar`` is the command ``koha-ill-sidecar``."""
+"""Run the command ``koha-ill-sidecar`` as ``python -m koha_ill_sidecar``."""
 
 from koha_ill_sidecar.cli import main
 

@@ -1,8 +1,7 @@
 """
 The errors of koha-ill-sidecar.
 
-Every error that a user can meet derives from :class:`SidecarError`; its text says in one line what was wrong and
-how to mend it.
+Every error that users see is a :class:`SidecarError`. Its text says in one line what is wrong and how to fix it.
 
     SidecarError
     ├── CallbackError
@@ -30,9 +29,9 @@ how to mend it.
     │   └── TemplateFailed
     └── RequestError
         ├── ActionNotAllowed
-        ├── RequestChangedMeanwhile
         ├── RequestNotFound
-        └── RequestRefused
+        ├── RequestRefused
+        └── StatusConflict
 """
 
 from collections.abc import Sequence
@@ -41,19 +40,19 @@ from koha_ill_sidecar.messages import LazyMessage, in_english, lazy
 
 
 class SidecarError(Exception):
-    """Something that the caller can mend or wait for; shown without a traceback."""
+    """A problem that the user can fix or wait out; shown without a traceback."""
 
 
 class CallbackError(SidecarError):
-    """A vendor's callback, or the receipt of one, cannot be used."""
+    """A callback, or the receipt of one, cannot be used."""
 
 
 class InvalidReport(CallbackError):
     """
-    A callback's body is JSON, but not a status report.
+    The body of a callback is JSON, but not a valid status report.
 
     Attributes:
-        errors: Every mistake found, as pairs of a JSON pointer (RFC 6901) and what is wrong there.
+        errors: All mistakes, as pairs of a JSON pointer (RFC 6901) and what is wrong there.
     """
 
     def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
@@ -62,7 +61,7 @@ class InvalidReport(CallbackError):
 
 
 class NotStrictJSON(CallbackError):
-    """A body cannot be read as JSON without guessing."""
+    """A body is not valid JSON, or is ambiguous JSON."""
 
 
 class ReceiptNotFound(CallbackError):
@@ -70,7 +69,7 @@ class ReceiptNotFound(CallbackError):
 
     def __init__(self, receipt_id: int) -> None:
         self.receipt_id = receipt_id
-        super().__init__(f"There is no callback {receipt_id}. `callbacks list` shows those that are kept.")
+        super().__init__(f"There is no callback {receipt_id}. `callbacks list` shows those that are stored.")
 
 
 class BackendNotConfigured(CallbackError):
@@ -78,15 +77,15 @@ class BackendNotConfigured(CallbackError):
 
 
 class ReceiptNotReplayable(CallbackError):
-    """The callback was applied already; a replay would do nothing, or do it twice."""
+    """The callback has already been applied; a replay would do nothing, or the same again."""
 
 
 class ConfigurationError(SidecarError):
     """
-    The configuration is not usable.
+    The configuration is invalid.
 
     Attributes:
-        problems: Every mistake found, each as ``path.of.key: what is wrong and how to mend it``.
+        problems: All mistakes, each as ``path.of.key: what is wrong and how to fix it``.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -95,36 +94,36 @@ class ConfigurationError(SidecarError):
 
 
 class DatabaseError(SidecarError):
-    """Koha's database cannot do what was asked."""
+    """Koha's database cannot be used."""
 
 
 class DatabaseBusy(DatabaseError):
-    """Others hold what this needs, and kept holding it through every attempt; nothing was changed."""
+    """Other transactions held a needed lock during every attempt; nothing was changed."""
 
 
 class DatabaseUnavailable(DatabaseError):
-    """The database cannot be reached or refused us; nothing is known to be changed."""
+    """The database cannot be reached or refused the connection; it is unknown whether anything was changed."""
 
 
 class KohaSchemaUnfit(DatabaseError):
-    """The database is not a Koha that the sidecar can work with."""
+    """The database is not one of a Koha that the sidecar supports."""
 
 
 class SidecarSchemaBehind(DatabaseError):
-    """The sidecar's own tables are missing, older or newer than this program."""
+    """The sidecar's own tables are missing, or do not have this program's version."""
 
 
 class DeliveryError(SidecarError):
-    """A message cannot be delivered, or not be dealt with as asked."""
+    """A message cannot be delivered or changed as requested."""
 
 
 class BrokerUnavailable(DeliveryError):
-    """Koha's message broker is away, or did not confirm what it was sent."""
+    """Koha's message broker cannot be reached, or did not confirm a message."""
 
 
 class InvalidAddress(DeliveryError):
     """
-    An address that no mail can be sent to or from.
+    An email address is invalid.
 
     Attributes:
         role: What it is for: to, from, cc, bcc, reply_to or sender.
@@ -141,10 +140,10 @@ class InvalidAddress(DeliveryError):
 
 class MessageNotChangeable(DeliveryError):
     """
-    A message is in a state in which this cannot be done with it.
+    The action is not possible in the message's current state.
 
     Attributes:
-        reason: In one word: in_flight, deleted, given_up, sent, not_email or changed.
+        reason: One of in_flight, deleted, given_up, sent, not_email and changed.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -157,18 +156,16 @@ class MessageNotFound(DeliveryError):
 
     def __init__(self, message_id: int) -> None:
         self.message_id = message_id
-        super().__init__(
-            f"There is no message {message_id} in the queue. It may have been cleaned up by Koha."
-        )
+        super().__init__(f"There is no message {message_id} in the queue. Koha may have removed it.")
 
 
 class PermanentDeliveryFailure(DeliveryError):
     """
-    The mail server refused, and would refuse again.
+    The mail server refused a mail, and would refuse it again.
 
     Attributes:
-        reason: What happened: our message, and what the server said.
-        role: What the refused address is for, where it was an address: to or from.
+        reason: What happened: our message and the server's answer.
+        role: What the refused address is for, if it was an address: to or from.
     """
 
     def __init__(self, *reason: LazyMessage | str, role: str | None = None) -> None:
@@ -179,11 +176,11 @@ class PermanentDeliveryFailure(DeliveryError):
 
 class TemporaryDeliveryFailure(DeliveryError):
     """
-    The mail server could not be reached or asked us to come again later.
+    The mail server could not be reached, or asked us to try again later.
 
     Attributes:
-        reason: What happened: our message, and what the server said.
-        in_doubt: The message was sent whole, but no answer came: it may have been delivered.
+        reason: What happened: our message and the server's answer.
+        in_doubt: The whole mail was sent, but no answer came: it may have been delivered.
     """
 
     def __init__(self, *reason: LazyMessage | str, in_doubt: bool = False) -> None:
@@ -194,10 +191,10 @@ class TemporaryDeliveryFailure(DeliveryError):
 
 class NoticeError(SidecarError):
     """
-    A notice cannot be made.
+    A notice cannot be created.
 
     Attributes:
-        sentence: Why, for the pages.
+        message: The reason, which pages translate.
     """
 
     def __init__(self, why: LazyMessage) -> None:
@@ -206,7 +203,7 @@ class NoticeError(SidecarError):
 
 
 class LetterMissing(NoticeError):
-    """Koha has no notice template for this code and transport."""
+    """Koha has no notice template for a code and transport."""
 
     def __init__(self, code: str, transport: str) -> None:
         self.code = code
@@ -222,7 +219,7 @@ class LetterMissing(NoticeError):
 
 
 class NoticeIsBlank(NoticeError):
-    """A notice has no text."""
+    """The text of a notice is empty."""
 
     def __init__(self, code: str, transport: str) -> None:
         super().__init__(
@@ -236,10 +233,10 @@ class NoticeIsBlank(NoticeError):
 
 class TemplateFailed(NoticeError):
     """
-    A notice template cannot be processed; nothing of it was used.
+    A notice template cannot be rendered; no part of it was used.
 
     Attributes:
-        edit_url: Koha's page on which it can be fixed, where that is known.
+        edit_url: Koha's page for editing the template, where known.
     """
 
     def __init__(self, why: LazyMessage, *, edit_url: str | None = None) -> None:
@@ -248,33 +245,20 @@ class TemplateFailed(NoticeError):
 
 
 class RequestError(SidecarError):
-    """What was asked cannot be done with this request."""
+    """An action on a request is not possible."""
 
 
 class ActionNotAllowed(RequestError):
     """
-    The status graph does not lead from the current status to this action.
+    The status graph does not allow this action in the current status.
 
     Attributes:
-        allowed: The methods that it does lead to now.
+        allowed: The methods that it allows now.
     """
 
     def __init__(self, message: str, *, allowed: Sequence[str]) -> None:
         self.allowed = tuple(allowed)
         super().__init__(message)
-
-
-class RequestChangedMeanwhile(RequestError):
-    """Somebody else changed the request between our reading and our writing; nothing was written."""
-
-    def __init__(self, illrequest_id: int, *, expected: str | None, found: str | None) -> None:
-        self.illrequest_id = illrequest_id
-        self.expected = expected
-        self.found = found
-        super().__init__(
-            f"Request {illrequest_id} was changed by somebody else meanwhile: its status is {found or 'unknown'}, "
-            f"not {expected or 'unknown'}. Look at it again before you go on."
-        )
 
 
 class RequestNotFound(RequestError):
@@ -287,14 +271,27 @@ class RequestNotFound(RequestError):
 
 class RequestRefused(RequestError):
     """
-    What was given for a request does not do; nothing was changed.
+    The input for a request is invalid; nothing was changed.
 
     Attributes:
-        code: The mistake in one word, Koha's own where it has one (``invalid_branch``).
-        sentence: What was wrong and how to mend it, for the pages.
+        code: The kind of mistake, with Koha's own name if it has one (``invalid_branch``).
+        message: What is wrong and how to fix it, which pages translate.
     """
 
     def __init__(self, code: str, text: str, /, **values: object) -> None:
         self.code = code
         self.message = LazyMessage(text, values)
         super().__init__(str(self.message))
+
+
+class StatusConflict(RequestError):
+    """Someone else changed the request between our read and our write; nothing was written."""
+
+    def __init__(self, illrequest_id: int, *, expected: str | None, found: str | None) -> None:
+        self.illrequest_id = illrequest_id
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"Request {illrequest_id} was changed by someone else in the meantime: its status is {found or 'unknown'}, "
+            f"not {expected or 'unknown'}. Check it before you continue."
+        )

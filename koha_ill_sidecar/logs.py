@@ -1,8 +1,8 @@
 """
-One line for each thing that happened: a fixed phrase and what belongs to it as ``key=value`` or JSON.
+Log one line per event: a fixed phrase and its values as ``key=value`` or JSON.
 
 Call sites use the standard library: ``logger.info("callback applied", extra={"illrequest_id": 7})``. Lines go to
-standard error, where systemd's journal takes them with their priority.
+standard error; systemd's journal also reads their priority.
 """
 
 import json
@@ -16,23 +16,23 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-"""What every record has; anything else was given as ``extra``."""
+"""The attributes of every record; all others come from ``extra``."""
 
 _BARE = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-"""A value that logfmt needs no quotes for."""
+"""A value that needs no quotes in logfmt."""
 
 _BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that could end a line or drive a terminal."""
+"""Characters that could end a line or control a terminal."""
 
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-"""Levels of syslog(3) for the journal; what is lower is 7, debug."""
+"""Priorities of syslog(3) for the journal; lower levels have 7, debug."""
 
 _CHATTY = ("apscheduler", "mail.log", "sqlalchemy", "werkzeug")
-"""Libraries whose INFO is about themselves."""
+"""Libraries whose INFO messages are only about themselves."""
 
 
 class LogfmtFormatter(logging.Formatter):
-    """Writes ``at=… level=info event="callback applied" illrequest_id=7``."""
+    """Formats a record as ``at=… level=info event="callback applied" illrequest_id=7``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for a record."""
@@ -40,7 +40,7 @@ class LogfmtFormatter(logging.Formatter):
 
 
 class JSONFormatter(logging.Formatter):
-    """Writes a JSON object a line."""
+    """Formats a record as a JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for a record."""
@@ -48,7 +48,7 @@ class JSONFormatter(logging.Formatter):
 
 
 class JournalFormatter(logging.Formatter):
-    """Puts the priority before another formatter's line, as systemd's journal reads it (sd-daemon(3))."""
+    """Prefixes another formatter's line with the priority for systemd's journal (sd-daemon(3))."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class JournalFormatter(logging.Formatter):
 
 def configure(*, level: str, style: str, stream: TextIO | None = None) -> None:
     """
-    Send every log line of this process to one stream; may be called again to change level or style.
+    Send all log lines of this process to one stream; call it again to change level or style.
 
     Args:
         level: ``debug``, ``info``, ``warning`` or ``error``.
@@ -79,12 +79,12 @@ def configure(*, level: str, style: str, stream: TextIO | None = None) -> None:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.NOTSET)
     logging.captureWarnings(capture=True)
-    # Nothing of ours shows them, and every line would look them up (logging HOWTO, "Optimization").
+    # Our formatters do not use these, and looking them up costs time for each line (logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
-    """Return what a record says, in the order in which it is written."""
+    """Return the fields of a record in their order on the line."""
     found: dict[str, object] = {
         "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": record.levelname.lower(),
@@ -117,7 +117,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Return whether a stream leads to the journal (systemd.exec(5), ``$JOURNAL_STREAM``)."""
+    """Return whether a stream is connected to the journal (systemd.exec(5), ``$JOURNAL_STREAM``)."""
     device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
     try:
         status = os.fstat(stream.fileno())

@@ -1,4 +1,4 @@
-"""Messages that are written where they arise and translated where they are shown."""
+"""Messages: created where something happens, translated where they are shown."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ def N_(text: str) -> str:  # noqa: N802  (gettext's own name for it)
 @dataclass(frozen=True, slots=True)
 class LazyMessage:
     """
-    A message with its values; ``str`` is the English text, pages translate it.
+    A message with its values. ``str`` returns the English text; pages translate it.
 
     Attributes:
         text: The English text as in the catalogues, with ``%(name)s`` for a value and ``%%`` for a percent sign.
-        values: By name; a message among them is translated too.
+        values: The values by name. A value that is a message is translated too.
     """
 
     text: str
@@ -29,53 +29,53 @@ class LazyMessage:
 
 
 MixedText: TypeAlias = Sequence[LazyMessage | str]
-"""Messages of ours, which pages translate, and texts of other programs, which they leave alone."""
+"""Our own messages, which pages translate, and texts of other programs, which they show unchanged."""
 
 
 def lazy(text: str, /, **values: object) -> LazyMessage:
-    """Make a message; the text is written out in the call, so that it is found for the catalogues."""
+    """Create a message. The text must be a literal in the call, so that it is extracted for the catalogues."""
     return LazyMessage(text, values)
 
 
 def literal(text: str) -> LazyMessage:
-    """Make a message of another program's text; pages translate it if the catalogue happens to have it."""
+    """Create a message from the text of another program. Pages translate it only if the catalogue contains it."""
     return LazyMessage(text.replace("%", "%%"), {})
 
 
 def in_english(text: MixedText) -> str:
-    """Return a text in plain English, for the command line and the log."""
+    """Return the English text, for the command line and the log."""
     return " ".join(map(str, text))
 
 
-# How tables store messages: in JSON, so that pages can translate them later.
+# Tables store messages as JSON, so that pages can translate them later.
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 def to_json(part: LazyMessage | str) -> str:
-    """Write a message as a list of its text and its values, another program's text as a string."""
+    """Encode a message as a list of its text and its values, and another program's text as a string."""
     return _ENCODER.encode(_as_json(part))
 
 
 def to_stored(text: MixedText) -> str:
-    """Write a text as a list."""
+    """Encode a text as a JSON list."""
     return f"[{', '.join(map(to_json, text))}]"
 
 
 def from_stored(stored: str | None) -> tuple[LazyMessage | str, ...]:
-    """Read what :func:`to_stored` wrote; the plain text that an earlier version stored comes back as it is."""
+    """Decode the output of :func:`to_stored`. Plain text, which earlier versions stored, is returned unchanged."""
     if not stored:
         return ()
     try:
         return tuple(_from_json(part) for part in json.loads(stored))
-    except (ValueError, TypeError):  # not JSON, or not ours: it may begin with a bracket by chance
+    except (ValueError, TypeError):  # plain text, which may be valid JSON by chance
         return (stored,)
 
 
 def _as_json(value: object) -> object:
     if not isinstance(value, LazyMessage):
         return str(value)
-    return [value.text, {name: _as_json(one) for name, one in value.values.items()}]
+    return [value.text, {name: _as_json(each) for name, each in value.values.items()}]
 
 
 def _from_json(part: Any) -> LazyMessage | str:  # noqa: ANN401  (any JSON value)

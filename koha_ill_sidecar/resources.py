@@ -12,7 +12,7 @@ _LANGUAGES = {"en": "default", "zh-Hant-TW": "zh-Hant-TW"}  # directory: value o
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeTemplate:
-    """A notice in our wording, as a row of Koha's ``letter`` (module ``ill``, all libraries)."""
+    """A notice template that comes with the program, as a row of Koha's ``letter`` (module ``ill``, all libraries)."""
 
     code: str
     name: str
@@ -27,7 +27,7 @@ def data_path(name: str) -> Path:
     """
     Return the path of packaged data, such as ``sql`` or ``koha_templates``.
 
-    An installed wheel carries them under ``_data`` in the package; in a checkout they lie at its top.
+    An installed wheel has them in ``_data`` in the package; a checkout has them at its top level.
 
     Raises:
         FileNotFoundError: The installation is incomplete.
@@ -70,12 +70,12 @@ def _read_template(path: Path, *, lang: str) -> NoticeTemplate:
 
 def grants_sql(*, database: str, user: str, host: str) -> list[str]:
     """
-    Return the statements that grant the sidecar's user its privileges, in order; for one connection.
+    Return the statements that grant the sidecar's user its privileges. Run them in this order on one connection.
 
     Args:
         database: Koha's database.
         user: The user, who must exist.
-        host: Where it connects from, as in MariaDB's account names.
+        host: The host part of MariaDB's account name.
     """
     uncommented = "\n".join(
         line for line in grants_text(database, user, host).splitlines() if not line.startswith("--")
@@ -84,7 +84,7 @@ def grants_sql(*, database: str, user: str, host: str) -> list[str]:
 
 
 def grants_text(database: str, user: str, host: str) -> str:
-    """Return ``sql/grants.sql`` with other names put in, comments and all."""
+    """Return ``sql/grants.sql``, including its comments, with other names."""
     account = f"{_quoted(user)}@{_quoted(host)}"
     names = {
         "`koha_library`": f"`{database.replace('`', '``')}`",
@@ -94,17 +94,17 @@ def grants_text(database: str, user: str, host: str) -> str:
     name = re.compile("|".join(re.escape(name) for name in names))
     text = (sql_directory() / "grants.sql").read_text(encoding="utf-8")
 
-    def put_in(found: re.Match[str]) -> str:
+    def replace(found: re.Match[str]) -> str:
         if literal := found["literal"]:
-            # A statement inside a text: its names are put in, then all of it is written as a text again.
+            # A statement inside an SQL literal: unquote it, replace the names, and quote it again.
             statement = literal[1:-1].replace("''", "'")
             return _quoted(name.sub(lambda inner: names[inner[0]], statement))
         return names[found[0]]
 
-    return re.sub(rf"(?P<literal>'GRANT (?:[^']|'')*')|{name.pattern}", put_in, text)
+    return re.sub(rf"(?P<literal>'GRANT (?:[^']|'')*')|{name.pattern}", replace, text)
 
 
 def _quoted(text: str) -> str:
-    """Write a text as an SQL literal."""
+    """Quote a text as an SQL literal."""
     escaped = text.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"

@@ -1,4 +1,4 @@
-"""The one place where the program's long-lived parts are built and put together."""
+"""Build and connect the long-lived parts of the program."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -10,7 +10,7 @@ from koha_ill_sidecar.storage.database import Database
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runtime:
-    """What lives as long as the process: handed to routes, jobs and commands."""
+    """The objects that live as long as the process; routes, jobs and commands receive them."""
 
     settings: Settings
     database: Database
@@ -18,7 +18,7 @@ class Runtime:
 
     @classmethod
     def build(cls, settings: Settings) -> Self:
-        """Put the parts together; nothing is connected to yet."""
+        """Build the parts; no connection is opened yet."""
         koha = settings.koha
         database = Database(
             koha.database, site=koha.site, accept_unsupported_version=koha.accept_unsupported_version
@@ -26,6 +26,6 @@ class Runtime:
         return cls(settings=settings, database=database)
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close all connections."""
         self.mailer.close()
         self.database.close()

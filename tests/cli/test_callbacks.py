@@ -156,5 +156,5 @@ def test_a_receipt_that_there_is_not_is_one_clear_line(config: Path) -> None:
 
     assert result.returncode == 1
     assert result.stderr.decode().splitlines() == [
-        "koha-ill-sidecar: There is no callback 999999. `callbacks list` shows those that are kept."
+        "koha-ill-sidecar: There is no callback 999999. `callbacks list` shows those that are stored."
     ]

@@ -110,7 +110,7 @@ def set_status(
         The request with its new status; ``updated``, which MariaDB stamped, is as it was before.
 
     Raises:
-        RequestChangedMeanwhile: The row no longer has the status of *ill_request*; nothing was written.
+        StatusConflict: The row no longer has the status of *ill_request*; nothing was written.
         RequestRefused: No such status exists (``unknown_status``).
     """
     if status not in set(Status):

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Insert, Select, Table, bindparam, func, in
 from sqlalchemy import update as update_table
 
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.errors import RequestChangedMeanwhile, RequestNotFound
+from koha_ill_sidecar.errors import RequestNotFound, StatusConflict
 from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -79,7 +79,7 @@ def set_status(
     One statement. MariaDB stamps ``updated`` itself; all other columns stay as others wrote them.
 
     Raises:
-        RequestChangedMeanwhile: The request no longer has *expected*; nothing was written.
+        StatusConflict: The request no longer has *expected*; nothing was written.
         RequestNotFound: It is gone.
 
     Source: Koha, Koha/ILL/Request.pm status.
@@ -88,7 +88,7 @@ def set_status(
     tx.changed.add(illrequest_id)
     if execute(tx, _update_status(tuple(columns)), values).rowcount != 1:
         found = get(tx, illrequest_id)
-        raise RequestChangedMeanwhile(illrequest_id, expected=expected, found=found.status)
+        raise StatusConflict(illrequest_id, expected=expected, found=found.status)
 
 
 def update(tx: Transaction, illrequest_id: int, **columns: object) -> None:

@@ -9,9 +9,9 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.errors import (
     ActionNotAllowed,
     DatabaseError,
-    RequestChangedMeanwhile,
     RequestNotFound,
     RequestRefused,
+    StatusConflict,
 )
 from koha_ill_sidecar.web.ui import csrf
 from koha_ill_sidecar.web.ui.i18n import gettext as _
@@ -26,7 +26,7 @@ def install(blueprint: Blueprint) -> None:
     blueprint.register_error_handler(HTTPException, _http_error)
     blueprint.register_error_handler(RequestNotFound, _not_found)
     blueprint.register_error_handler(ActionNotAllowed, _not_allowed)
-    blueprint.register_error_handler(RequestChangedMeanwhile, _not_allowed)
+    blueprint.register_error_handler(StatusConflict, _not_allowed)
     blueprint.register_error_handler(RequestRefused, _refused)
     blueprint.register_error_handler(DatabaseError, _database_error)
     blueprint.register_error_handler(Exception, _internal_error)

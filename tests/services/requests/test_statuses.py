@@ -12,7 +12,7 @@ from cast import CLARA
 from factories import make_request
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.statuses import Status
-from koha_ill_sidecar.errors import RequestChangedMeanwhile, RequestNotFound, RequestRefused
+from koha_ill_sidecar.errors import RequestNotFound, RequestRefused, StatusConflict
 from koha_ill_sidecar.services.requests.statuses import available_actions, set_status, set_status_alias
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
@@ -101,7 +101,7 @@ def test_who_decided_on_an_old_status_changes_nothing(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="REQ")
     stale = replace(requests.get(tx, number), status="NEW")
 
-    with pytest.raises(RequestChangedMeanwhile, match="its status is REQ, not NEW"):
+    with pytest.raises(StatusConflict, match="its status is REQ, not NEW"):
         set_status(tx, stale, "COMP", STAFF)
 
     assert requests.get(tx, number).status == "REQ"

@@ -13,7 +13,7 @@ from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actions import Action, Choice
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange, RequestChanged
-from koha_ill_sidecar.errors import ActionNotAllowed, RequestChangedMeanwhile, RequestRefused
+from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused, StatusConflict
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests.actions import FUNCTIONS, preview_action
 from koha_ill_sidecar.services.requests.header import load_header
@@ -61,7 +61,7 @@ class _ActionViews:
             )
         except RequestChanged as error:
             return self._form(illrequest_id, action, changed=error.change)
-        except (ActionNotAllowed, RequestChangedMeanwhile):
+        except (ActionNotAllowed, StatusConflict):
             return self._not_possible(illrequest_id)
         except RequestRefused:
             return self._form(illrequest_id, action, problem=_("This status does not exist any more."))
