@@ -14,8 +14,8 @@ Every error that users see is a :class:`SidecarError`. Its text says in one line
     ├── DatabaseError
     │   ├── DatabaseBusy
     │   ├── DatabaseUnavailable
-    │   ├── KohaSchemaUnfit
-    │   └── SidecarSchemaBehind
+    │   ├── KohaSchemaUnsupported
+    │   └── SidecarSchemaMismatch
     ├── DeliveryError
     │   ├── BrokerUnavailable
     │   ├── InvalidAddress
@@ -25,7 +25,7 @@ Every error that users see is a :class:`SidecarError`. Its text says in one line
     │   └── TemporaryDeliveryFailure
     ├── NoticeError
     │   ├── LetterMissing
-    │   ├── NoticeIsBlank
+    │   ├── NoticeEmpty
     │   └── TemplateFailed
     └── RequestError
         ├── ActionNotAllowed
@@ -105,11 +105,11 @@ class DatabaseUnavailable(DatabaseError):
     """The database cannot be reached or refused the connection; it is unknown whether anything was changed."""
 
 
-class KohaSchemaUnfit(DatabaseError):
+class KohaSchemaUnsupported(DatabaseError):
     """The database is not one of a Koha that the sidecar supports."""
 
 
-class SidecarSchemaBehind(DatabaseError):
+class SidecarSchemaMismatch(DatabaseError):
     """The sidecar's own tables are missing, or do not have this program's version."""
 
 
@@ -218,7 +218,7 @@ class LetterMissing(NoticeError):
         )
 
 
-class NoticeIsBlank(NoticeError):
+class NoticeEmpty(NoticeError):
     """The text of a notice is empty."""
 
     def __init__(self, code: str, transport: str) -> None:

@@ -95,7 +95,7 @@ class Database:
             raise _unavailable(error) from error
 
     def koha(self) -> InstalledKoha:
-        """Return what is installed, read once; raises KohaSchemaUnfit and DatabaseUnavailable."""
+        """Return what is installed, read once; raises KohaSchemaUnsupported and DatabaseUnavailable."""
         try:
             with self.engine.connect() as connection:
                 return self._installed(connection)

@@ -90,7 +90,7 @@ def test_not_ready_with_tables_of_another_version(runtime: Runtime, admin: Engin
 
     response = create_app(runtime).test_client().get("/readyz")
 
-    assert (response.status_code, response.get_json()["checks"]["schema"]) == (503, "SidecarSchemaBehind")
+    assert (response.status_code, response.get_json()["checks"]["schema"]) == (503, "SidecarSchemaMismatch")
 
 
 def test_numbers_are_given_to_prometheus_unless_switched_off(runtime: Runtime) -> None:

@@ -28,7 +28,7 @@ from koha_ill_sidecar.domain.notices import (
     letter_edit_url,
 )
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
-from koha_ill_sidecar.errors import LetterMissing, NoticeIsBlank, TemplateFailed
+from koha_ill_sidecar.errors import LetterMissing, NoticeEmpty, TemplateFailed
 from koha_ill_sidecar.messages import LazyMessage, lazy, literal
 from koha_ill_sidecar.services.notices.kinds import KINDS
 from koha_ill_sidecar.services.notices.metadata import Metadata, notice_metadata
@@ -169,7 +169,7 @@ class NoticeRenderer:
             return NotQueued(
                 transport=transport,
                 reason=NotQueuedReason.EMPTY,
-                detail=NoticeIsBlank(code, transport).message,
+                detail=NoticeEmpty(code, transport).message,
                 edit_url=self._edit_url(code, letter.branchcode),
             )
         return notice

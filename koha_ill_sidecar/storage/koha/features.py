@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from koha_ill_sidecar.errors import KohaSchemaUnfit
+from koha_ill_sidecar.errors import KohaSchemaUnsupported
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -26,10 +26,10 @@ class KohaVersion:
 
     @classmethod
     def parse(cls, value: str) -> "KohaVersion":
-        """Read the preference's text; raises KohaSchemaUnfit for anything else."""
+        """Read the preference's text; raises KohaSchemaUnsupported for anything else."""
         match = re.fullmatch(r"(\d{1,2})\.(\d{2})(\d*)", value.strip())
         if match is None:
-            raise KohaSchemaUnfit(
+            raise KohaSchemaUnsupported(
                 f"The preference Version holds {value!r}, which is no Koha version such as 24.1101000. "
                 "Is the database that of a Koha installation?"
             )

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from koha_ill_sidecar.errors import KohaSchemaUnfit
+from koha_ill_sidecar.errors import KohaSchemaUnsupported
 from koha_ill_sidecar.storage.koha import schema
 from koha_ill_sidecar.storage.koha.features import OLDEST_SUPPORTED, Features, KohaVersion
 
@@ -91,13 +91,13 @@ def load(connection: Connection, *, accept_unsupported_version: bool = False) ->
     Read the version and the columns; three queries.
 
     Raises:
-        KohaSchemaUnfit: A table or column that every Koha has is missing, or the version is older than 22.11 and
+        KohaSchemaUnsupported: A table or column that every Koha has is missing, or the version is older than 22.11 and
             *accept_unsupported_version* is off.
     """
     tables = _fit(_columns(connection))
     version = _version(connection)
     if version < OLDEST_SUPPORTED and not accept_unsupported_version:
-        raise KohaSchemaUnfit(
+        raise KohaSchemaUnsupported(
             f"This is Koha {version.release}; the sidecar supports {OLDEST_SUPPORTED.release} and later. "
             "Set koha.accept_unsupported_version: true to try it all the same, as far as its columns go."
         )
@@ -176,7 +176,7 @@ def _fit(found: Mapping[str, list[Column[Any]]]) -> dict[str, Table]:
             name, metadata, *(column for column in columns.values() if column.name in declared)
         )
     if missing:
-        raise KohaSchemaUnfit(
+        raise KohaSchemaUnsupported(
             f"The database lacks what every Koha has: {', '.join(missing[:10])}"
             f"{' and more' if len(missing) > 10 else ''}. "
             "Check that koha.database names Koha's database and that the user may read these tables (doctor tells)."
@@ -187,7 +187,7 @@ def _fit(found: Mapping[str, list[Column[Any]]]) -> dict[str, Table]:
 def _version(connection: Connection) -> KohaVersion:
     value = connection.scalar(text("SELECT value FROM systempreferences WHERE variable = 'Version'"))
     if value is None:
-        raise KohaSchemaUnfit(
+        raise KohaSchemaUnsupported(
             "The preference Version is missing: the database holds Koha's tables, but no installation."
         )
     return KohaVersion.parse(value)

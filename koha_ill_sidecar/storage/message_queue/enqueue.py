@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Insert, func, insert
 
-from koha_ill_sidecar.errors import NoticeIsBlank
+from koha_ill_sidecar.errors import NoticeEmpty
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -33,12 +33,12 @@ def enqueue(tx: Transaction, message: QueuedMessage) -> int:
     Columns that the installed version lacks are left out.
 
     Raises:
-        NoticeIsBlank: There is nothing but white space to send; Koha queues no such message.
+        NoticeEmpty: There is nothing but white space to send; Koha queues no such message.
 
     Source: Koha, C4/Letters.pm EnqueueLetter.
     """
     if not message.content.strip():
-        raise NoticeIsBlank(message.letter_code, message.transport)
+        raise NoticeEmpty(message.letter_code, message.transport)
     values = {
         "letter_id": message.letter_id,
         "borrowernumber": message.borrowernumber,

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import DBAPIError
 
-from koha_ill_sidecar.errors import SidecarSchemaBehind
+from koha_ill_sidecar.errors import SidecarSchemaMismatch
 from koha_ill_sidecar.resources import sql_directory
 from koha_ill_sidecar.storage.sidecar import schema
 
@@ -82,16 +82,16 @@ def pending(connection: Connection) -> list[Migration]:
 
 
 def require_current(connection: Connection) -> None:
-    """Raise SidecarSchemaBehind unless the sidecar's tables are those that this program knows."""
+    """Raise SidecarSchemaMismatch unless the sidecar's tables are those that this program knows."""
     done = applied(connection)
     newest = max(done, default=0)
     if newest > schema.VERSION:
-        raise SidecarSchemaBehind(
+        raise SidecarSchemaMismatch(
             f"The sidecar's tables are of version {newest}, newer than this program knows ({schema.VERSION}). "
             "Install the newer koha-ill-sidecar on this host too."
         )
     if missing := [migration.version for migration in available() if migration.version not in done]:
-        raise SidecarSchemaBehind(
+        raise SidecarSchemaMismatch(
             f"The sidecar's own tables lack migration {', '.join(map(str, missing))}. "
             "Run: koha-ill-sidecar migrate"
         )
@@ -139,6 +139,6 @@ def _hold_lock(connection: Connection) -> None:
             select(schema.migrations).where(schema.migrations.c.version == _LOCK_VERSION).with_for_update()
         )
     except DBAPIError as error:
-        raise SidecarSchemaBehind(
+        raise SidecarSchemaMismatch(
             "Another host is migrating the sidecar's tables right now. Run migrate again in a minute."
         ) from error

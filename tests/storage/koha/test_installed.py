@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from conftest import KohaDatabase
-from koha_ill_sidecar.errors import KohaSchemaUnfit
+from koha_ill_sidecar.errors import KohaSchemaUnsupported
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import installed, schema
 from koha_ill_sidecar.storage.koha.features import KohaVersion
@@ -18,7 +18,7 @@ def test_a_version_reads_back_as_written(major: int, minor: int, rest: str) -> N
 
 @pytest.mark.parametrize("value", ["", "Koha", "24", "24.5", "24.11.00.000"])
 def test_what_is_no_version_is_refused(value: str) -> None:
-    with pytest.raises(KohaSchemaUnfit, match="Version"):
+    with pytest.raises(KohaSchemaUnsupported, match="Version"):
         KohaVersion.parse(value)
 
 
@@ -59,7 +59,7 @@ def test_a_koha_older_than_supported_is_refused_unless_accepted(
         koha_database.settings, site=koha_database.database.site, accept_unsupported_version=True
     )
 
-    with pytest.raises(KohaSchemaUnfit, match="accept_unsupported_version"):
+    with pytest.raises(KohaSchemaUnsupported, match="accept_unsupported_version"):
         careful.koha()
     assert daring.koha().version.release == "19.06"
 
@@ -70,7 +70,7 @@ def test_a_missing_column_is_named(koha_database: KohaDatabase, admin: Engine) -
     try:
         fresh = Database(koha_database.settings, site=koha_database.database.site)
 
-        with pytest.raises(KohaSchemaUnfit, match=r"illcomments\.comment"):
+        with pytest.raises(KohaSchemaUnsupported, match=r"illcomments\.comment"):
             fresh.koha()
     finally:
         with admin.begin() as koha:

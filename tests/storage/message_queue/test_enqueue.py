@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.engine import RowMapping
 
 from cast import SAM
-from koha_ill_sidecar.errors import NoticeIsBlank
+from koha_ill_sidecar.errors import NoticeEmpty
 from koha_ill_sidecar.storage.message_queue import enqueue
 from koha_ill_sidecar.storage.message_queue.enqueue import QueuedMessage
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -71,5 +71,5 @@ def test_addresses_and_content_type_are_kept(tx: Transaction) -> None:
 
 @pytest.mark.parametrize("content", ["", " \n\t"])
 def test_a_blank_message_is_refused(tx: Transaction, content: str) -> None:
-    with pytest.raises(NoticeIsBlank):
+    with pytest.raises(NoticeEmpty):
         enqueue.enqueue(tx, message(content=content))
