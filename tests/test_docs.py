@@ -1,4 +1,4 @@
-"""What the documents name exists: commands, files, settings."""
+"""What the documents name exists: commands, files, settings, labels of pages."""
 
 import re
 from pathlib import Path
@@ -50,3 +50,26 @@ def test_every_yaml_block_is_a_configuration(document: Path) -> None:
         for section, keys in (yaml.safe_load(block) or {}).items():
             for key in keys if isinstance(keys, dict) and section != "backends" else ():
                 assert any(f"{name}.".startswith(f"{section}.{key}.") for name in known), f"{section}.{key}"
+
+
+_LABEL = re.compile(r"(?<![\w*])\*([A-Z][^*\n]+)\*(?!\*)")
+_MESSAGE = re.compile(r'^msgid ((?:"(?:[^"\\]|\\.)*"\n)+)', re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reference/staff-interface",
+        "reference/staff-forms",
+        "reference/requests",
+        "how-to/find-a-stuck-notice",
+    ],
+)
+def test_every_label_of_the_pages_is_quoted_as_it_is(name: str) -> None:
+    """Labels are in italics, and are messages of the catalogue or their beginnings."""
+    catalogue = (TOP / "koha_ill_sidecar/translations/zh-Hant-TW.po").read_text(encoding="utf-8")
+    messages = ["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', lines)) for lines in _MESSAGE.findall(catalogue)]
+    quoted = _LABEL.findall((TOP / f"docs/{name}.md").read_text(encoding="utf-8"))
+
+    assert quoted
+    assert [label for label in quoted if not any(message.startswith(label) for message in messages)] == []
