@@ -248,7 +248,7 @@ def tx(koha_database: KohaDatabase) -> Iterator[Transaction]:
     database = koha_database.database
     with database.engine.connect() as connection:
         database.cache.clear()
-        yield database._transaction(connection)
+        yield database.transaction_on(connection)
         connection.rollback()
     database.cache.clear()
 

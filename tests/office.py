@@ -75,7 +75,7 @@ class Office:
     def writes_letter(self, code: str, **columns: Any) -> None:
         """Write one notice."""
         with self._admin.begin() as connection:
-            add_letter(self._database._transaction(connection), code, **columns)
+            add_letter(self._database.transaction_on(connection), code, **columns)
 
     def wants(self, message_name: str, *transports: str, borrowernumber: int = SAM) -> None:
         """Let a patron choose transports."""

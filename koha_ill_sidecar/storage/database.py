@@ -116,7 +116,7 @@ class Database:
         with connection:
             connection.begin()
             try:
-                tx = self._transaction(connection)
+                tx = self.transaction_on(connection)
                 result = use_case(tx, *args, **kwargs)
                 queue.enqueue(tx)
             except DBAPIError as error:
@@ -132,7 +132,8 @@ class Database:
                 ) from error
         return result
 
-    def _transaction(self, connection: Connection) -> Transaction:
+    def transaction_on(self, connection: Connection) -> Transaction:
+        """Return a transaction on a connection whose owner begins and ends it."""
         return Transaction(
             connection,
             self._installed(connection),

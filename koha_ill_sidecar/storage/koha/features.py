@@ -101,6 +101,11 @@ class Features:
         return self._has("illrequests", "batch_id") and self._has("illbatches")
 
     @property
+    def due_dates(self) -> bool:
+        """A request has a due date of its own (``illrequests.due_date``)."""
+        return self._has("illrequests", "due_date")
+
+    @property
     def request_statistics(self) -> bool:
         """New and completed requests are counted in ``statistics``; from 25.11 (bug 37901)."""
         return self._has("statistics", "illrequest_id")

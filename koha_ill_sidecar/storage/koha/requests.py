@@ -15,6 +15,7 @@ from sqlalchemy import update as update_table
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.errors import RequestNotFound, StatusConflict
 from koha_ill_sidecar.storage.direct import execute
+from koha_ill_sidecar.storage.koha import installed
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -189,6 +190,11 @@ def count_by_backend(tx: Transaction) -> dict[str | None, int]:
     """Count the requests of each backend, and those without one; reads the whole table."""
     rows = tx.connection.execute(_BY_BACKEND)
     return {row.name: row.requests for row in rows}
+
+
+def truncate(tx: Transaction, column: str, value: str) -> str:
+    """Shorten a text that others sent to what its column holds."""
+    return installed.truncate(tx.koha.table("illrequests").c[column], value)
 
 
 def highest_id(tx: Transaction) -> int:
