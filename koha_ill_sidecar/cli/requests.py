@@ -515,7 +515,7 @@ def reindex(context: CommandContext, *, anew: bool) -> None:
         pass
     above: int | None = 0
     while above is not None:
-        found, above = transact(indexing.look_at, above=above, limit=_REINDEX_STEP)
+        found, above = transact(indexing.index_next, above=above, limit=_REINDEX_STEP)
         done += found
     progress = transact(indexing.progress)
     click.echo(f"Indexed anew: {done}. In the index: {progress.indexed} of {progress.of}.")

@@ -119,7 +119,7 @@ class _Index:
 
     def __call__(self, should_continue: ShouldContinue) -> JobCounts:
         counts: Counter[str] = Counter()
-        counts["changes"] = self._transact(indexing.follow, open_limit=_OPEN_REQUESTS_INDEXED)
+        counts["changes"] = self._transact(indexing.catch_up, open_limit=_OPEN_REQUESTS_INDEXED)
         if time.monotonic() >= self._sweep_at:
             self._build(counts, should_continue)
             counts["found"] = self._transact(indexing.sweep, limit=_INDEX_SWEEP_STEP)[0]
@@ -133,7 +133,7 @@ class _Index:
                 return
             counts["built"] += built
             # A first build takes minutes; what changes in that time must be found too.
-            counts["changes"] += self._transact(indexing.follow, open_limit=_OPEN_REQUESTS_INDEXED)
+            counts["changes"] += self._transact(indexing.catch_up, open_limit=_OPEN_REQUESTS_INDEXED)
 
 
 def _compute_figures(runtime: Runtime, should_continue: ShouldContinue) -> JobCounts:

@@ -1,8 +1,8 @@
 """
-What the index knows of a request: its text, its facets, and by what it is sorted.
+What the index holds of a request: its text, its facets and its sort keys.
 
-Everything here follows from the rows that Koha has of it, so that the index and whoever looks at the rows
-themselves come to the same.
+All of it follows from Koha's rows alone, so that a search gives the same result for an indexed request and for one
+whose rows are read live.
 """
 
 import re
@@ -20,25 +20,25 @@ from koha_ill_sidecar.domain.request_index.terms import (
 )
 
 ALL = "fall"
-"""The term that every request has."""
+"""The term of every request."""
 
 LONGEST_KEY = 64
-"""Bytes of a sort key; texts that differ behind that stay in the order of their numbers."""
+"""Bytes of a sort key; texts that differ only after these are sorted by ID."""
 
 _LONGEST_TEXT = 30_000  # characters of a request that are searched; an abstract has two thousand
 _NUMBER_DIGITS = 12
-_LONGEST_KEYED = 200  # characters that a key is made from, before it is cut
+_LONGEST_KEYED = 200  # characters that a key is made from, before it is truncated
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _PRICE = re.compile(r"\s*(\d{1,12})(?:[.,](\d{1,2}))?\s*", re.ASCII)
 
 
 def one_line(text: str) -> str:
-    """Return a text with single blanks for any white space."""
+    """Return a text with single spaces in place of any white space."""
     return " ".join(text.split())
 
 
 class Facet(StrEnum):
-    """What a request has one of, and can be picked by exactly."""
+    """A property that a request has once, and that is matched exactly."""
 
     STATUS = "status"
     ALIAS = "alias"
@@ -63,7 +63,7 @@ class Column(StrEnum):
     Source: Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js.
     """
 
-    NUMBER = "number"
+    ID = "number"
     BATCH = "batch"
     AUTHOR = "author"
     TITLE = "title"
@@ -91,13 +91,13 @@ class Column(StrEnum):
     BACKEND = "backend"
 
 
-KEYED_COLUMNS = tuple(column for column in Column if column is not Column.NUMBER)
-"""Those that need a key: the number is its own."""
+KEYED_COLUMNS = tuple(column for column in Column if column is not Column.ID)
+"""The columns that need a key; an ID is its own key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestRows:
-    """What Koha's tables say of a request; dates and numbers as text, in MariaDB's form."""
+    """Koha's rows of a request; dates and numbers as text, in MariaDB's form."""
 
     illrequest_id: int
     columns: Mapping[str, str | None]  # of illrequests, by Koha's name
@@ -106,7 +106,7 @@ class RequestRows:
     batch_name: str | None
     comments: int
     attributes: Sequence[tuple[str, str]] = ()
-    fingerprint: int = 0  # of all this, reckoned by MariaDB; changes when any of it does
+    fingerprint: int = 0  # of all this, computed by MariaDB; changes when any of it does
     attributes_fingerprint: int = 0
 
 
@@ -115,7 +115,7 @@ class Document:
     """A request as it is searched and sorted."""
 
     illrequest_id: int
-    text: str  # folded words, each once in its line; the first line is of who asks
+    text: str  # folded words, each once per line; the first line describes the patron
     facets: tuple[tuple[Facet, str], ...]
     keys: Mapping[Column, bytes]
     is_open: bool = True
@@ -124,12 +124,12 @@ class Document:
 
     @property
     def patron_text(self) -> str:
-        """The words of who asks."""
+        """The words that describe the patron."""
         return self.text.partition("\n")[0]
 
     @property
     def words(self) -> Sequence[str]:
-        """The words of the whole text."""
+        """The words of the whole text, the patron's included."""
         return self.text.split()
 
     def facet_terms(self) -> set[str]:
@@ -142,7 +142,7 @@ class Document:
         return found
 
     def terms(self) -> set[str]:
-        """Return every term, those included that stand for words."""
+        """Return all terms: of the facets and of the words."""
         return (
             self.facet_terms()
             | gram_terms(self.words, TEXT)
@@ -152,8 +152,8 @@ class Document:
         )
 
 
-def document(rows: RequestRows, *, is_open: bool) -> Document:
-    """Make of the rows of a request what the index holds of it."""
+def build_document(rows: RequestRows, *, is_open: bool) -> Document:
+    """Return the document for the rows of a request."""
     columns, values = rows.columns, _values(rows.attributes)
     return Document(
         illrequest_id=rows.illrequest_id,
@@ -169,7 +169,7 @@ def document(rows: RequestRows, *, is_open: bool) -> Document:
 _PATRON_FIELDS = (
     "surname", "firstname", "preferred_name", "middle_name", "othernames", "cardnumber", "userid",
 )  # fmt: skip
-# Times of day are left out: nobody looks for them, and every two digits would find them.
+# Times of day are left out: nobody searches for them, and any two digits would match them.
 _DATES = ("placed", "replied", "updated", "completed", "due_date")
 _SEARCHED = (
     "biblio_id", "branchcode", "status", "status_alias", "medium", "accessurl", "cost", "price_paid", "notesopac",
@@ -183,10 +183,10 @@ def _values(attributes: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 def _text(rows: RequestRows) -> str:
     """
-    Put together what a keyword is looked for in, the words of who asks in a line of their own.
+    Return the text that a keyword is searched in, with the words of the patron in a line of their own.
 
-    Source: Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js, whose filter looks in these columns, in the
-    patron's and in eight of the attributes; here all attributes count.
+    Source: Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js, whose filter searches these columns, the patron's
+    and eight of the attributes; here all attributes are searched.
     """
     patron = (rows.patron.get(name) or "" for name in _PATRON_FIELDS)
     columns = rows.columns
@@ -198,10 +198,10 @@ def _text(rows: RequestRows) -> str:
         rows.batch_name or "",
         *(value for _, value in rows.attributes),
     ]
-    return f"{_searched(patron)}\n{_searched(others)}"
+    return f"{_searchable(patron)}\n{_searchable(others)}"
 
 
-def _searched(texts: Iterable[str]) -> str:
+def _searchable(texts: Iterable[str]) -> str:
     return " ".join(dict.fromkeys(fold("\n".join(texts)[:_LONGEST_TEXT]).split()))
 
 
@@ -266,12 +266,12 @@ def _text_key(text: str) -> bytes:
 
 
 def _numbers_padded(text: str) -> str:
-    """Make ``vol. 9`` come before ``vol. 10``."""
+    """Pad numbers so that ``vol. 9`` comes before ``vol. 10``."""
     return _NUMBER.sub(lambda number: number[0].zfill(_NUMBER_DIGITS), text[:_LONGEST_KEYED])
 
 
 def _price_key(text: str) -> bytes:
-    """Order prices by amount, whichever the currency; what is no price comes after them."""
+    """Sort prices by amount, whatever the currency; other texts come after them."""
     price = _PRICE.fullmatch(text)
     if price is None:
         return _text_key(f"~{text}" if text else "")

@@ -1,7 +1,7 @@
 """
-Conditions on what terms a request has, which can be asked of one request or of the sets of all.
+Conditions on the terms of a request, which can be evaluated for one request or for sets of all requests.
 
-A set is whatever knows ``&``, ``|`` and ``-``: Python's own, or a bitmap.
+A set is anything with ``&``, ``|`` and ``-``: Python's own, or a bitmap.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,9 +12,9 @@ from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 
 class SetLike(Protocol):
-    """What sets of requests must be able to do."""
+    """The operations on sets of requests."""
 
-    def __and__(self, other: Any, /) -> Self: ...  # noqa: ANN401  (as the sets at hand declare it)
+    def __and__(self, other: Any, /) -> Self: ...  # noqa: ANN401  (as Python's sets and bitmaps declare it)
     def __or__(self, other: Any, /) -> Self: ...  # noqa: ANN401
     def __sub__(self, other: Any, /) -> Self: ...  # noqa: ANN401
 
@@ -24,28 +24,28 @@ S = TypeVar("S", bound=SetLike)
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """The request has a term."""
+    """True if the request has a term."""
 
     term: str
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """At least one holds; without any, nothing does."""
+    """True if at least one part is; false without parts."""
 
     parts: "tuple[Expression, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every one holds; without any, everything does."""
+    """True if every part is; true without parts."""
 
     parts: "tuple[Expression, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """It does not hold."""
+    """True if the part is not."""
 
     part: "Expression"
 
@@ -56,7 +56,7 @@ EVERYTHING = AllOf(())
 
 
 def terms(expression: Expression) -> Iterator[str]:
-    """Name the terms that an expression asks for; some perhaps twice."""
+    """Yield the terms of an expression; some may come twice."""
     match expression:
         case Has(term):
             yield term
@@ -68,7 +68,7 @@ def terms(expression: Expression) -> Iterator[str]:
 
 
 def holds(expression: Expression, has: AbstractSet[str]) -> bool:
-    """Return whether an expression holds for what has these terms."""
+    """Return whether an expression is true for a request with these terms."""
     match expression:
         case Has(term):
             return term in has
@@ -80,20 +80,20 @@ def holds(expression: Expression, has: AbstractSet[str]) -> bool:
             return all(holds(part, has) for part in parts)
 
 
-def matching(expression: Expression, having: Callable[[str], S], everything: S) -> S:
+def matching(expression: Expression, ids_of: Callable[[str], S], everything: S) -> S:
     """
-    Return the members of *everything* for which an expression holds.
+    Return the members of *everything* for which an expression is true.
 
     Args:
-        having: Gives the set of those that have a term.
+        ids_of: Returns the set of those that have a term.
     """
     match expression:
         case Has(term):
-            return everything & having(term)
+            return everything & ids_of(term)
         case Not(part):
-            return everything - matching(part, having, everything)
+            return everything - matching(part, ids_of, everything)
         case AnyOf(parts):
             nothing = everything - everything
-            return reduce(lambda found, part: found | matching(part, having, everything), parts, nothing)
+            return reduce(lambda found, part: found | matching(part, ids_of, everything), parts, nothing)
         case AllOf(parts):
-            return reduce(lambda found, part: matching(part, having, found), parts, everything)
+            return reduce(lambda found, part: matching(part, ids_of, found), parts, everything)

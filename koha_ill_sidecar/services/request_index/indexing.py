@@ -1,9 +1,9 @@
 """
-Keeping the index of requests: building it, and following what changes.
+Maintenance of the index of requests: building it, and keeping up with changes.
 
-Whatever finds that a request looks different only names it; :func:`index` reads its rows again, under a lock that
-one writer of the index has at a time, and writes what differs from how it was indexed. So to index a request once
-too often does no harm, and a step that was cut short has not happened.
+Whatever notices a change only names the request. :func:`index` reads its rows again, under a lock that allows one
+writer of the index at a time, and writes the differences. So indexing a request once too often does no harm, and an
+interrupted step has no effect.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pyroaring import BitMap
 
-from koha_ill_sidecar.domain.request_index.documents import ALL, KEYED_COLUMNS, Document, document
+from koha_ill_sidecar.domain.request_index.documents import ALL, KEYED_COLUMNS, Document, build_document
 from koha_ill_sidecar.domain.request_index.terms import PATRON, TEXT, grams, word_terms
 from koha_ill_sidecar.domain.statuses import is_open
 from koha_ill_sidecar.storage.koha import comments, request_documents, requests
@@ -33,22 +33,24 @@ _SWEEP_CHECKPOINT = "index.sweep"
 
 _QUEUE_STEP = 500  # changes at most; more of them take a second step
 
-_LAG_SECONDS = 600  # longer than any transaction of Koha's that writes a request or a comment
+# IDs are given out before the commit, so new rows may become visible behind higher ones: longer than any such
+# transaction of Koha's.
+_LAG_SECONDS = 600
 
 _TIMES_AT_ONCE = 2_000_000
 _ROUNDS_OF_TIMES = 2
-"""Of how many requests a step reads when they were written, and in how many steps at most it comes round."""
+"""Requests whose time of change one step reads, and the most steps for reading all of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexProgress:
     """
-    How far the index is.
+    The progress of the index.
 
     Attributes:
-        indexed: Requests in it.
+        indexed: Requests in the index.
         of: Requests in Koha.
-        waiting: Changes that are not in it yet.
+        waiting: Changes that are not in the index yet.
     """
 
     indexed: int
@@ -57,39 +59,36 @@ class IndexProgress:
     is_complete: bool
 
 
-def index(tx: Transaction, illrequest_ids: Collection[int], *, thoroughly: bool = False) -> int:
+def index(tx: Transaction, illrequest_ids: Collection[int], *, rewrite: bool = False) -> int:
     """
-    Index requests as they stand now, or take them out if they are gone; tells how many that were.
+    Index requests as they are now, and remove those that are gone; return how many changed.
 
-    Four queries, and for each bucket of numbers and each column of which something changed a few more.
+    Four queries, and a few more for each bucket of IDs and each column in which something changed.
 
     Args:
-        thoroughly: Write anew what should be there already; else requests that did not change are passed over.
+        rewrite: Write even what should be in the index already; else unchanged requests are skipped.
     """
     if not illrequest_ids:
         return 0
     checkpoints.lock(tx, _WRITER_LOCK)
     before = listing.find(tx, illrequest_ids)
-    now = {made.illrequest_id: made for made in read_documents(tx, illrequest_ids)}
-    if not thoroughly:
-        same = {number for number, made in now.items() if before.get(number) == made}
-        before, now = _without(before, same), _without(now, same)
-    _write(tx, before, now, thoroughly=thoroughly)
+    now = {document.illrequest_id: document for document in read_documents(tx, illrequest_ids)}
+    if not rewrite:
+        same = {key for key, document in now.items() if before.get(key) == document}
+        before = {key: document for key, document in before.items() if key not in same}
+        now = {key: document for key, document in now.items() if key not in same}
+    _write(tx, before, now, rewrite=rewrite)
     return len(before.keys() | now.keys())
 
 
-def _without(documents: Mapping[int, Document], numbers: Collection[int]) -> dict[int, Document]:
-    return {number: made for number, made in documents.items() if number not in numbers}
-
-
 def read_documents(tx: Transaction, illrequest_ids: Collection[int]) -> list[Document]:
-    """Return requests as they are searched and sorted, by their rows as they stand; one query."""
+    """Return the documents of requests, made from their current rows; one query."""
     found = request_documents.read(tx, list(illrequest_ids))
-    return [document(rows, is_open=is_open(rows.columns["status"])) for rows in found]
+    return [build_document(rows, is_open=is_open(rows.columns["status"])) for rows in found]
 
 
 def index_queue(tx: Transaction, *, limit: int) -> int:
-    """Index the requests that have waited longest and tell how many changes that were."""
+    """Index the requests that have waited longest; return how many changes that were."""
     changes = queue.first(tx, limit=limit)
     index(tx, {illrequest_id for _, illrequest_id in changes})
     queue.remove(tx, [change_id for change_id, _ in changes])
@@ -98,9 +97,9 @@ def index_queue(tx: Transaction, *, limit: int) -> int:
 
 def build(tx: Transaction) -> int | None:
     """
-    Take the next step of the first building, and tell how many requests it indexed; None when all is built.
+    Do the next step of building the index; return how many requests it indexed, None when the index is complete.
 
-    A step is a bucket of numbers or the order of a column, and takes some seconds.
+    A step is a bucket of IDs or the order of a column, and takes some seconds.
     """
     if is_complete(tx):
         return None
@@ -109,7 +108,7 @@ def build(tx: Transaction) -> int | None:
     highest = requests.highest_id(tx)
     if above < highest:
         up_to = min((postings.bucket_of(above + 1) + 1) * postings.BUCKET - 1, highest)
-        done = index(tx, requests.ids(tx, above=above, up_to=up_to), thoroughly=True)
+        done = index(tx, requests.ids(tx, above=above, up_to=up_to), rewrite=True)
         checkpoints.save(tx, _BUILT_CHECKPOINT, up_to)
         return done
     missing = [column for column in KEYED_COLUMNS if column not in slices.columns_made(tx)]
@@ -121,7 +120,7 @@ def build(tx: Transaction) -> int | None:
 
 
 def rebuild(tx: Transaction) -> None:
-    """Let :func:`build` go through all requests and orders once more; what is there stays in use until then."""
+    """Make :func:`build` start again; the present index stays in use in the meantime."""
     checkpoints.lock(tx, _WRITER_LOCK)
     checkpoints.save(tx, _BUILT_CHECKPOINT, 0)
     checkpoints.save(tx, COMPLETE_MARK, 0)
@@ -129,12 +128,12 @@ def rebuild(tx: Transaction) -> None:
 
 
 def is_complete(tx: Transaction) -> bool:
-    """Return whether the first building is done."""
+    """Return whether all requests are indexed and all orders are built."""
     return checkpoints.get(tx, COMPLETE_MARK) == 1
 
 
 def progress(tx: Transaction) -> IndexProgress:
-    """Return how far the index is; counts Koha's requests, which takes a moment where there are a million."""
+    """Return the progress of the index; counting Koha's requests takes a moment where there are a million."""
     return IndexProgress(
         indexed=len(postings.find(tx, [ALL]).get(ALL, ())),
         of=requests.count(tx),
@@ -143,19 +142,19 @@ def progress(tx: Transaction) -> IndexProgress:
     )
 
 
-def follow(tx: Transaction, *, open_limit: int) -> int:
+def catch_up(tx: Transaction, *, open_limit: int) -> int:
     """
-    Index what waits, and what the quick looks find of what Koha wrote; tells how many requests that were.
+    Index what waits, and changes by Koha that quick checks find; return how many requests changed.
 
-    New comments at once; new requests and what wrote a request's own row too, in a million of them. Of the next
-    *open_limit* open requests the attributes are compared. Ten queries where nothing changed.
+    New comments are found at once, and so are new requests and changes to a request's own row among a million. The
+    attributes of the next *open_limit* open requests are compared. Ten queries where nothing changed.
     """
     waiting = index_queue(tx, limit=_QUEUE_STEP)
     return waiting + index_commented(tx) + index_written(tx) + index_open(tx, limit=open_limit)
 
 
 def index_commented(tx: Transaction) -> int:
-    """Index the requests that were commented on since the last time; tells how many."""
+    """Index the requests with new comments since the last call; return how many."""
     highest = comments.highest_id(tx)
     above = checkpoints.advance(tx, _COMMENTS_CHECKPOINT, highest, lag_seconds=_LAG_SECONDS)
     return index(tx, differences.commented(tx, above=above)) if highest > above else 0
@@ -163,9 +162,9 @@ def index_commented(tx: Transaction) -> int:
 
 def index_written(tx: Transaction) -> int:
     """
-    Index the requests of the next part of the table whose rows were made or written lately; tells how many.
+    Index the requests of the next part of the table whose rows were added or changed lately; return how many.
 
-    Koha's table has no index on when that was, but to read it of every row is quick.
+    Koha's table has no key on the time of change, but reading it for every row is quick.
     """
     highest = requests.highest_id(tx)
     above = checkpoints.get(tx, _WRITTEN_CHECKPOINT) or 0
@@ -177,9 +176,9 @@ def index_written(tx: Transaction) -> int:
 
 def index_open(tx: Transaction, *, limit: int) -> int:
     """
-    Index those of the next *limit* open requests whose attributes are different; tells how many.
+    Index those of the next *limit* open requests whose attributes changed; return how many.
 
-    The next call goes on behind them, and begins anew at the end.
+    The next call continues after them, and starts again after the last.
     """
     above = checkpoints.get(tx, _OPEN_CHECKPOINT) or 0
     found, following = differences.among_open(tx, above=above, limit=limit)
@@ -189,71 +188,73 @@ def index_open(tx: Transaction, *, limit: int) -> int:
 
 def sweep(tx: Transaction, *, limit: int) -> tuple[int, bool]:
     """
-    Look at the next *limit* requests of all (:func:`look_at`), where the last call left off.
+    Continue :func:`index_next` with the next *limit* requests; return how many changed, and whether all are done.
 
-    Tells how many were indexed, and whether that was the end. The safety net under the quicker ways.
+    The safety net for changes that the quicker checks miss.
     """
     above = checkpoints.get(tx, _SWEEP_CHECKPOINT) or 0
-    found, following = look_at(tx, above=above, limit=limit)
+    found, following = index_next(tx, above=above, limit=limit)
     _continue_from(tx, _SWEEP_CHECKPOINT, above, following)
     return found, following is None
 
 
-def look_at(tx: Transaction, *, above: int, limit: int) -> tuple[int, int | None]:
+def index_next(tx: Transaction, *, above: int, limit: int) -> tuple[int, int | None]:
     """
-    Index those of the next *limit* requests above a number that look different, are new or gone; tells how many.
+    Index those of the next *limit* requests above an ID that changed, are new or are gone; return how many.
 
-    The second value is where to go on, nothing at the end.
+    The second value is the ID to continue above; None at the end.
     """
     found, following = differences.among_all(tx, above=above, limit=limit)
     return index(tx, found), following
 
 
-def _continue_from(tx: Transaction, mark: str, above: int, following: int | None) -> None:
+def _continue_from(tx: Transaction, checkpoint: str, above: int, following: int | None) -> None:
     if (following or 0) != above:
-        checkpoints.save(tx, mark, following or 0)
+        checkpoints.save(tx, checkpoint, following or 0)
 
 
 def _write(
-    tx: Transaction, before: Mapping[int, Document], now: Mapping[int, Document], *, thoroughly: bool
+    tx: Transaction, before: Mapping[int, Document], now: Mapping[int, Document], *, rewrite: bool
 ) -> None:
     listing.remove(tx, before.keys() - now.keys())
     listing.put(tx, now.values())
     for bucket in sorted({postings.bucket_of(number) for number in before.keys() | now.keys()}):
-        had, has = (
-            _who_has(made for number, made in documents.items() if postings.bucket_of(number) == bucket)
+        before_ids, now_ids = (
+            _ids_by_term(
+                document for number, document in documents.items() if postings.bucket_of(number) == bucket
+            )
             for documents in (before, now)
         )
-        lost = _less(had, has)
-        postings.change(tx, bucket, has if thoroughly else _less(has, had), lost)
+        added = now_ids if rewrite else _minus(now_ids, before_ids)
+        postings.change(tx, bucket, added, _minus(before_ids, now_ids))
     _write_order(tx, before, now)
 
 
-def _less(having: Mapping[str, BitMap], others: Mapping[str, BitMap]) -> dict[str, BitMap]:
-    """Return who has a term here and not there."""
-    left = {term: numbers - others[term] if term in others else numbers for term, numbers in having.items()}
-    return {term: numbers for term, numbers in left.items() if numbers}
+def _minus(these: Mapping[str, BitMap], those: Mapping[str, BitMap]) -> dict[str, BitMap]:
+    """Return the IDs that have a term in one mapping and not in the other."""
+    left = {term: ids - those[term] if term in those else ids for term, ids in these.items()}
+    return {term: ids for term, ids in left.items() if ids}
 
 
-def _who_has(documents: Iterable[Document]) -> dict[str, BitMap]:
-    """Return every term with the requests that have it; word by word, for many requests share their words."""
-    texts, patrons, having = (defaultdict[str, list[int]](list) for _ in range(3))
-    for made in documents:
-        for words, who in ((made.words, texts), (made.patron_text.split(), patrons)):
+def _ids_by_term(documents: Iterable[Document]) -> dict[str, BitMap]:
+    """Return the request IDs of every term; word by word, because many requests share words."""
+    texts, patrons, found = (defaultdict[str, list[int]](list) for _ in range(3))
+    for document in documents:
+        for words, ids_by_word in ((document.words, texts), (document.patron_text.split(), patrons)):
             for word in words:
-                who[word].append(made.illrequest_id)
-        for term in made.facet_terms():
-            having[term].append(made.illrequest_id)
-    for of, who in ((TEXT, texts), (PATRON, patrons)):
-        for word, numbers in who.items():
+                ids_by_word[word].append(document.illrequest_id)
+        for term in document.facet_terms():
+            found[term].append(document.illrequest_id)
+    for of, ids_by_word in ((TEXT, texts), (PATRON, patrons)):
+        for word, ids in ids_by_word.items():
             for term in (*(of + gram for gram in grams(word)), *word_terms([word], of)):
-                having[term].extend(numbers)
-    return {term: BitMap(numbers) for term, numbers in having.items()}
+                found[term].extend(ids)
+    return {term: BitMap(ids) for term, ids in found.items()}
 
 
 def _write_order(tx: Transaction, before: Mapping[int, Document], now: Mapping[int, Document]) -> None:
     for column in slices.columns_made(tx):
-        left = {(was.keys[column], number) for number, was in before.items()}
-        taken = {(made.keys[column], number) for number, made in now.items()}
+        left = {(document.keys[column], number) for number, document in before.items()}
+        taken = {(document.keys[column], number) for number, document in now.items()}
         if left != taken:
             slices.change(tx, column, Moves(left=sorted(left - taken), taken=sorted(taken - left)))

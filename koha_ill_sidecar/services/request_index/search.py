@@ -1,8 +1,8 @@
 """
-Finding requests by the index: which, how many, and in what order.
+Search of requests by the index: which match, how many, and in what order.
 
-What waits to be indexed is read from Koha's tables and judged by the same rules, so that everybody sees their own
-change at once.
+Requests that wait to be indexed are read from Koha's tables and filtered by the same rules, so that people see their
+own changes at once. Such documents are called live here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,13 +14,13 @@ from koha_ill_sidecar.domain.request_index.documents import ALL, Column, Documen
 from koha_ill_sidecar.domain.request_index.expressions import matching, terms
 from koha_ill_sidecar.domain.request_index.filters import (
     RequestFilter,
+    SearchWord,
     Sort,
-    TypedWord,
     has_status,
-    matches_apart_from_status,
+    matches_except_status,
     other_expression,
+    search_words,
     status_expression,
-    typed_words,
 )
 from koha_ill_sidecar.domain.request_index.terms import PATRON, TEXT
 from koha_ill_sidecar.services.request_index import indexing
@@ -29,12 +29,13 @@ from koha_ill_sidecar.storage.request_index.slices import Place
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _MOST_WAITING = 500
-"""So many of the changes that wait are read live at most; a longer queue is caught up with by the job."""
+"""Changes that a search reads live at most; with a longer queue, a search lags behind until the job has run."""
 
 _NEWEST_FIRST = Sort()
+_NONE = BitMap()
 
-_FEW = 1000  # requests that are put in order by their own keys, without looking at slices
-_QUICKLY_COMPARED = 2000  # texts that are compared before asking which words are known to occur
+_FEW = 1000  # requests that are sorted by their own keys, without reading slices
+_QUICKLY_COMPARED = 2000  # texts that are read before asking which words are known to occur
 _MOST_COMPARED = 20_000
 
 
@@ -46,14 +47,13 @@ class FoundRequests:
     Attributes:
         illrequest_ids: The requests of the page, in order.
         total: How many there are on all pages.
-        is_exact: Whether all of them are known to have what was typed; else some of *total* may not, and those of
-            the page that do not are left out of it.
-        of_any_status: How many there would be, were there no condition on the status.
-        statuses: The same with each status.
-        aliases: The same of status aliases.
-        backends: Of all requests, whatever was picked.
-        is_complete: Whether all requests are indexed; else (``request_index.progress`` tells how many) the others
-            are missing here, and the order may be by number.
+        is_exact: Whether all of them are known to match the words; else *total* may be too high, and a page may be
+            short of those that turn out not to match.
+        of_any_status: How many there would be without a condition on the status.
+        statuses: The same for each status.
+        aliases: The same for each status alias.
+        backends: Of all requests, whatever the filter.
+        is_complete: Whether all requests are indexed; else the others are missing here, and the order may be by ID.
     """
 
     illrequest_ids: Sequence[int]
@@ -70,150 +70,148 @@ def find(
     tx: Transaction, wanted: RequestFilter, sort: Sort = _NEWEST_FIRST, *, page: int = 1, page_size: int = 20
 ) -> FoundRequests:
     """
-    Return a page of the requests that a filter picks; the first page is 1.
+    Return a page of the requests that match a filter; the first page is 1.
 
     Eight queries at most, seldom more than five.
     """
     index = state.read(tx, limit=_MOST_WAITING)
     live = [
-        made for made in indexing.read_documents(tx, index.waiting) if matches_apart_from_status(wanted, made)
+        document
+        for document in indexing.read_documents(tx, index.waiting)
+        if matches_except_status(wanted, document)
     ]
-    of_any_status, has = _picked(tx, wanted, BitMap(index.waiting))
-    compared = _compare(tx, of_any_status, typed_words(wanted))
-    hits = matching(status_expression(wanted), lambda term: has.get(term, _NOBODY), compared.numbers)
-    picked = _Picked(hits, [made for made in live if has_status(wanted, made)], of=len(has.get(ALL, _NOBODY)))
-    if not index.is_complete and len(hits) > _FEW:
-        sort = Sort(Column.NUMBER, sort.descending)  # the order by other columns is made at the end
+    of_any_status, ids_by_term = _matching_ids(tx, wanted, BitMap(index.waiting))
+    matches = _compare(tx, of_any_status, search_words(wanted))
+    indexed = matching(status_expression(wanted), lambda term: ids_by_term.get(term, _NONE), matches.ids)
+    hits = _Hits(
+        indexed,
+        [document for document in live if has_status(wanted, document)],
+        in_index=len(ids_by_term.get(ALL, _NONE)),
+    )
+    if not index.is_complete and len(indexed) > _FEW:
+        sort = Sort(Column.ID, sort.descending)  # orders by other columns are built last
     start = (page - 1) * page_size
-    found = _page(tx, picked, sort, start, min(start + page_size, len(picked)))
+    found = _page(tx, hits, sort, start, min(start + page_size, len(hits)))
     return FoundRequests(
-        illrequest_ids=_without_false(tx, found, compared, live),
-        total=len(picked),
-        is_exact=compared.is_exact,
-        of_any_status=len(compared.numbers) + len(live),
-        statuses=_counts(Facet.STATUS, has, compared.numbers, live),
-        aliases=_counts(Facet.ALIAS, has, compared.numbers, live),
-        backends=_values(Facet.BACKEND, has),
+        illrequest_ids=_without_false_hits(tx, found, matches, live),
+        total=len(hits),
+        is_exact=matches.is_exact,
+        of_any_status=len(matches.ids) + len(live),
+        statuses=_counts(Facet.STATUS, ids_by_term, matches.ids, live),
+        aliases=_counts(Facet.ALIAS, ids_by_term, matches.ids, live),
+        backends=_values(Facet.BACKEND, ids_by_term),
         is_complete=index.is_complete,
     )
 
 
-_NOBODY = BitMap()
-
-
 @dataclass(frozen=True, slots=True)
-class _Picked:
-    """The requests that are looked for, as indexed and those whose rows were read; and of how many indexed ones."""
+class _Hits:
+    """The requests that match: indexed and live ones, and how many requests the index holds."""
 
     indexed: BitMap
     live: Sequence[Document]
-    of: int
+    in_index: int
 
     def __len__(self) -> int:
         return len(self.indexed) + len(self.live)
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
-    """Requests that have the terms for what was typed, and whether that was found to be all of it."""
+class _Matches:
+    """Requests that have the terms of the words, and those of them in which the words may not occur after all."""
 
-    numbers: BitMap
+    ids: BitMap
     is_exact: bool = True
     unproven: BitMap = field(default_factory=BitMap)
-    words: Sequence[TypedWord] = ()
+    words: Sequence[SearchWord] = ()
 
 
-def _picked(tx: Transaction, wanted: RequestFilter, waiting: BitMap) -> tuple[BitMap, dict[str, BitMap]]:
-    """Return the indexed requests that terms speak for, whatever their status, and who has which term."""
+def _matching_ids(
+    tx: Transaction, wanted: RequestFilter, waiting: BitMap
+) -> tuple[BitMap, dict[str, BitMap]]:
+    """Return the indexed requests that match by their terms, whatever their status, and the IDs by term."""
     others = other_expression(wanted)
     asked = {*terms(others), *terms(status_expression(wanted))}
-    has = postings.find(tx, asked, every_value_of=(Facet.STATUS, Facet.ALIAS, Facet.BACKEND))
-    everything = has.get(ALL, _NOBODY) - waiting
-    return matching(others, lambda term: has.get(term, _NOBODY), everything), has
+    ids_by_term = postings.find(tx, asked, every_value_of=(Facet.STATUS, Facet.ALIAS, Facet.BACKEND))
+    everything = ids_by_term.get(ALL, _NONE) - waiting
+    return matching(others, lambda term: ids_by_term.get(term, _NONE), everything), ids_by_term
 
 
-def _compare(tx: Transaction, numbers: BitMap, words: Sequence[TypedWord]) -> _Compared:
-    """Leave out the requests that have the pieces of a word, but not the word."""
+def _compare(tx: Transaction, ids: BitMap, words: Sequence[SearchWord]) -> _Matches:
+    """Leave out the requests that have the pieces of a word, but not the word itself."""
     long_words = [word for word in words if not word.is_proven_by_terms]
-    if not long_words or not numbers:
-        return _Compared(numbers)
-    unproven = numbers
-    # Identifiers are hardly ever shared: it would be in vain to ask.
-    if len(unproven) > (
-        _MOST_COMPARED if all(word.is_identifier for word in long_words) else _QUICKLY_COMPARED
-    ):
-        unproven = numbers - _proven(tx, long_words)
+    if not long_words or not ids:
+        return _Matches(ids)
+    # Few requests share an identifier, so the index hardly ever has a term for the whole of it.
+    are_identifiers = all(word.is_identifier for word in long_words)
+    unproven = ids
+    if len(ids) > (_MOST_COMPARED if are_identifiers else _QUICKLY_COMPARED):
+        unproven = ids - BitMap.intersection(*postings.with_shared_words(tx, long_words))
     if len(unproven) > _MOST_COMPARED:
-        return _Compared(numbers, is_exact=False, unproven=unproven, words=long_words)
-    return _Compared(numbers - BitMap(_lacking(tx, unproven, long_words)))
+        return _Matches(ids, is_exact=False, unproven=unproven, words=long_words)
+    return _Matches(ids - BitMap(_ids_without_words(tx, unproven, long_words)))
 
 
-def _proven(tx: Transaction, words: Sequence[TypedWord]) -> BitMap:
-    """Return those in which every word is known to occur, because it occurs in words that many requests have."""
-    return BitMap.intersection(*postings.with_shared_words(tx, words))
-
-
-def _lacking(tx: Transaction, numbers: Iterable[int], words: Sequence[TypedWord]) -> list[int]:
+def _ids_without_words(tx: Transaction, ids: Iterable[int], words: Sequence[SearchWord]) -> list[int]:
     return listing.lacking(
         tx,
-        numbers,
+        ids,
         words=[word.word for word in words if word.of == TEXT],
         patron_words=[word.word for word in words if word.of == PATRON],
     )
 
 
-def _without_false(
-    tx: Transaction, found: Sequence[int], compared: _Compared, live: Sequence[Document]
+def _without_false_hits(
+    tx: Transaction, found: Sequence[int], matches: _Matches, live: Sequence[Document]
 ) -> Sequence[int]:
-    read = {made.illrequest_id for made in live}
-    doubtful = [number for number in found if number in compared.unproven and number not in read]
-    if not doubtful:
-        return found
-    false = set(_lacking(tx, doubtful, compared.words))
-    return [number for number in found if number not in false]
+    read = {document.illrequest_id for document in live}
+    doubtful = [hit for hit in found if hit in matches.unproven and hit not in read]
+    false_hits = set(_ids_without_words(tx, doubtful, matches.words))
+    return [hit for hit in found if hit not in false_hits]
 
 
-def _values(facet: Facet, has: Mapping[str, BitMap]) -> list[str]:
+def _values(facet: Facet, ids_by_term: Mapping[str, BitMap]) -> list[str]:
     prefix = facet.term("")
-    return sorted(term.removeprefix(prefix) for term in has if term.startswith(prefix))
+    return sorted(term.removeprefix(prefix) for term in ids_by_term if term.startswith(prefix))
 
 
 def _counts(
-    facet: Facet, has: Mapping[str, BitMap], numbers: BitMap, live: Sequence[Document]
+    facet: Facet, ids_by_term: Mapping[str, BitMap], ids: BitMap, live: Sequence[Document]
 ) -> dict[str, int]:
     counts = {
-        value: numbers.intersection_cardinality(has[facet.term(value)]) for value in _values(facet, has)
+        value: ids.intersection_cardinality(ids_by_term[facet.term(value)])
+        for value in _values(facet, ids_by_term)
     }
-    for made in live:
-        for name, value in made.facets:
+    for document in live:
+        for name, value in document.facets:
             if name is facet:
                 counts[value] = counts.get(value, 0) + 1
     return {value: count for value, count in sorted(counts.items()) if count}
 
 
-def _page(tx: Transaction, picked: _Picked, sort: Sort, start: int, end: int) -> list[int]:
-    """Return the numbers from place *start* up to before *end*."""
+def _page(tx: Transaction, hits: _Hits, sort: Sort, start: int, end: int) -> list[int]:
+    """Return the IDs from position *start* up to, not including, *end*."""
     if start >= end:
         return []
-    if sort.column is Column.NUMBER:
-        return _by_number(picked, sort, start, end)
-    if start > len(picked) - end:  # nearer to the other end
-        turned = Sort(sort.column, not sort.descending)
-        return _in_order(tx, picked, turned, len(picked) - end, len(picked) - start)[::-1]
-    return _in_order(tx, picked, sort, start, end)
+    if sort.column is Column.ID:
+        return _by_id(hits, sort, start, end)
+    if start > len(hits) - end:  # nearer to the end: count from there
+        reversed_sort = Sort(sort.column, not sort.descending)
+        return _in_order(tx, hits, reversed_sort, len(hits) - end, len(hits) - start)[::-1]
+    return _in_order(tx, hits, sort, start, end)
 
 
-def _by_number(picked: _Picked, sort: Sort, start: int, end: int) -> list[int]:
-    numbers = picked.indexed | BitMap(made.illrequest_id for made in picked.live)
+def _by_id(hits: _Hits, sort: Sort, start: int, end: int) -> list[int]:
+    ids = hits.indexed | BitMap(document.illrequest_id for document in hits.live)
     if sort.descending:
-        return list(numbers[len(numbers) - end : len(numbers) - start])[::-1]
-    return list(numbers[start:end])
+        return list(ids[len(ids) - end : len(ids) - start])[::-1]
+    return list(ids[start:end])
 
 
-def _in_order(tx: Transaction, picked: _Picked, sort: Sort, start: int, end: int) -> list[int]:
-    """Find the parts that the page lies in, and put them in order."""
+def _in_order(tx: Transaction, hits: _Hits, sort: Sort, start: int, end: int) -> list[int]:
+    """Return the IDs in a range of positions: find the slices that cover it, and sort those alone."""
     indexed, live = BitMap(), list[Place]()
-    for part, places in _parts(tx, picked, sort, end):
+    for part, places in _parts(tx, hits, sort, end):
         size = len(part) + len(places)
         if not indexed and not live and start >= size:
             start, end = start - size, end - size
@@ -222,30 +220,27 @@ def _in_order(tx: Transaction, picked: _Picked, sort: Sort, start: int, end: int
         live += places
         if end <= len(indexed) + len(live):
             break
-    return [number for _, number in _ordered(tx, sort, indexed, live, start, end)]
+    return [illrequest_id for _, illrequest_id in _ordered(tx, sort, indexed, live, start, end)]
 
 
-def _parts(
-    tx: Transaction, picked: _Picked, sort: Sort, end: int
-) -> Iterator[tuple[BitMap, Sequence[Place]]]:
-    """Yield those that were picked in parts, one behind the other in the order: as indexed, and as read."""
-    live = [(made.keys[sort.column], made.illrequest_id) for made in picked.live]
-    if len(picked.indexed) <= _FEW:
-        yield picked.indexed, live
+def _parts(tx: Transaction, hits: _Hits, sort: Sort, end: int) -> Iterator[tuple[BitMap, Sequence[Place]]]:
+    """Yield the hits slice by slice in the sort order: the indexed and the live ones of each slice."""
+    live = [(document.keys[sort.column], document.illrequest_id) for document in hits.live]
+    if len(hits.indexed) <= _FEW:
+        yield hits.indexed, live
         return
-    expecting = 4 + 2 * end * picked.of // (slices.SIZE * len(picked.indexed))
+    expecting = 4 + 2 * end * hits.in_index // (slices.SIZE * len(hits.indexed))
     for part in slices.walk(tx, sort.column, descending=sort.descending, expecting=expecting):
         here = [place for place in live if part.lower <= place and (part.upper is None or place < part.upper)]
-        yield picked.indexed & part.numbers, here
+        yield hits.indexed & part.numbers, here
 
 
 def _ordered(
     tx: Transaction, sort: Sort, part: BitMap, live: Sequence[Place], start: int, end: int
 ) -> Sequence[Place]:
-    numbers, descending = list(part), sort.descending
+    ids, descending = list(part), sort.descending
     if not live:
-        return listing.in_order(
-            tx, sort.column, numbers, descending=descending, offset=start, limit=end - start
-        )
-    both = [*listing.in_order(tx, sort.column, numbers), *live]
+        return listing.in_order(tx, sort.column, ids, descending=descending, offset=start, limit=end - start)
+    # Live requests are not in the table, so MariaDB cannot sort them among the others.
+    both = [*listing.in_order(tx, sort.column, ids), *live]
     return sorted(both, reverse=descending)[start:end]

@@ -7,7 +7,7 @@ from itertools import chain
 from pyroaring import BitMap
 
 from koha_ill_sidecar.domain.request_index.documents import ALL, Facet
-from koha_ill_sidecar.domain.request_index.filters import TypedWord
+from koha_ill_sidecar.domain.request_index.filters import SearchWord
 from koha_ill_sidecar.domain.request_index.terms import WORD_OF, is_word_term
 from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.request_index.bitmaps import pack, union, unpack
@@ -65,7 +65,7 @@ def find(
     return {term.decode(): union(found) for term, found in columns.items()}
 
 
-def with_shared_words(tx: Transaction, typed: Sequence[TypedWord]) -> list[BitMap]:
+def with_shared_words(tx: Transaction, typed: Sequence[SearchWord]) -> list[BitMap]:
     """Give, for each typed word, who has it inside one of the words that many requests have; one query."""
     statements, values = [], list[object]()
     for of, first in ((of, WORD_OF[of].encode()) for of in dict.fromkeys(word.of for word in typed)):

@@ -6,7 +6,7 @@ from koha_ill_sidecar.domain.request_index.documents import (
     LONGEST_KEY,
     Column,
     RequestRows,
-    document,
+    build_document,
 )
 from koha_ill_sidecar.domain.request_index.terms import LONGEST_TERM
 from request_rows import request_rows
@@ -25,7 +25,7 @@ def _keys(column: str, values: list[str], *, of_request: bool = True) -> list[by
         )
         for value in values
     ]
-    return [document(one, is_open=True).keys[Column(column)] for one in rows]
+    return [build_document(one, is_open=True).keys[Column(column)] for one in rows]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_prices_are_sorted_by_amount_and_what_is_none_comes_last() -> None:
 
 @given(request_rows())
 def test_every_column_has_a_key_that_fits(rows: RequestRows) -> None:
-    made = document(rows, is_open=True)
+    made = build_document(rows, is_open=True)
 
     assert set(made.keys) == set(KEYED_COLUMNS)
     assert all(len(key) <= LONGEST_KEY for key in made.keys.values())
@@ -68,4 +68,4 @@ def test_an_abstract_of_any_length_is_taken_in() -> None:
         comments=0,
     )
 
-    assert document(rows, is_open=True).text == "\n1 wort"
+    assert build_document(rows, is_open=True).text == "\n1 wort"

@@ -3,12 +3,12 @@ from datetime import date
 import pytest
 from hypothesis import given
 
-from koha_ill_sidecar.domain.request_index.documents import Facet, RequestRows, document
+from koha_ill_sidecar.domain.request_index.documents import Facet, RequestRows, build_document
 from koha_ill_sidecar.domain.request_index.expressions import terms
 from koha_ill_sidecar.domain.request_index.filters import (
     RequestFilter,
     has_status,
-    matches_apart_from_status,
+    matches_except_status,
     other_expression,
 )
 from request_rows import filters, is_found, request_rows
@@ -18,10 +18,10 @@ from request_rows import filters, is_found, request_rows
 def test_a_request_matches_when_every_condition_holds_of_its_rows(
     wanted: RequestFilter, rows: RequestRows
 ) -> None:
-    found = document(rows, is_open=True)
+    found = build_document(rows, is_open=True)
 
-    assert matches_apart_from_status(wanted, found) == is_found(wanted, rows, whatever_status=True)
-    assert (matches_apart_from_status(wanted, found) and has_status(wanted, found)) == is_found(wanted, rows)
+    assert matches_except_status(wanted, found) == is_found(wanted, rows, whatever_status=True)
+    assert (matches_except_status(wanted, found) and has_status(wanted, found)) == is_found(wanted, rows)
 
 
 @pytest.mark.parametrize(

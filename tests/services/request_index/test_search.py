@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import request_rows
 from cast import SAM, WEN
 from factories import make_request
-from koha_ill_sidecar.domain.request_index.documents import Column, RequestRows, document
+from koha_ill_sidecar.domain.request_index.documents import Column, RequestRows, build_document
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
 from koha_ill_sidecar.services.request_index import indexing, search
 from koha_ill_sidecar.services.request_index.search import FoundRequests
@@ -58,10 +58,9 @@ def _insert(tx: Transaction, rows: RequestRows) -> int:
 
 
 def _expected(rows: Sequence[RequestRows], wanted: RequestFilter, sort: Sort) -> list[int]:
-    found = [document(one, is_open=True) for one in rows if request_rows.is_found(wanted, one)]
+    found = [build_document(one, is_open=True) for one in rows if request_rows.is_found(wanted, one)]
     places = [
-        (b"" if sort.column is Column.NUMBER else made.keys[sort.column], made.illrequest_id)
-        for made in found
+        (b"" if sort.column is Column.ID else made.keys[sort.column], made.illrequest_id) for made in found
     ]
     return [number for _, number in sorted(places, reverse=sort.descending)]
 
@@ -215,7 +214,7 @@ def test_a_page_takes_few_queries(
 ) -> None:
     _set_limits(monkeypatch, (3, 0, 4, 4))
     shared = [make(notesstaff=f"journals {number}") for number in range(40)]
-    indexing.index(tx, shared, thoroughly=True)
+    indexing.index(tx, shared, rewrite=True)
     make(notesstaff="newjournals")
     for number in range(60):
         make(notesstaff=f"before all of them in the order {number}")

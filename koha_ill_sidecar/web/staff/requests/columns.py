@@ -60,7 +60,7 @@ def _library(one: ListedRequest) -> str:
 COLUMNS: Mapping[Column, ListColumn] = {
     each.column: each
     for each in (
-        ListColumn(column=Column.NUMBER, label=N_("Request ID"), value=lambda one: one.shown_id),
+        ListColumn(column=Column.ID, label=N_("Request ID"), value=lambda one: one.shown_id),
         ListColumn(
             column=Column.STATUS,
             label=N_("Status"),
@@ -136,7 +136,7 @@ COLUMNS: Mapping[Column, ListColumn] = {
 """Every column of Koha's list; from left to right as there, but for the status, which people look for first."""
 
 _AT_FIRST = (
-    Column.NUMBER,
+    Column.ID,
     Column.AUTHOR,
     Column.TITLE,
     Column.ARTICLE_TITLE,
@@ -155,7 +155,7 @@ def chosen(setting: object, *, has_batches: bool) -> list[ListColumn]:
     names = (
         [name for name in setting if name in set(Column)] if isinstance(setting, list) else list(_AT_FIRST)
     )
-    visible = {Column.NUMBER, *(Column(name) for name in names)}
+    visible = {Column.ID, *(Column(name) for name in names)}
     return [COLUMNS[column] for column in available(has_batches=has_batches) if column in visible]
 
 

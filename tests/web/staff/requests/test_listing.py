@@ -431,7 +431,7 @@ def test_the_dearest_page_costs_no_more(
     monkeypatch.setattr(slices, "SIZE", 2)
     monkeypatch.setattr(postings, "_SHARED_BY", 4)
     shared = [make(notesstaff=f"journals {number}") for number in range(30)]
-    database.transact(indexing.index, shared, thoroughly=True)
+    database.transact(indexing.index, shared, rewrite=True)
     make(notesstaff="newjournals")
     for number in range(60):
         make(notesstaff=f"before all of them in the order {number}")
