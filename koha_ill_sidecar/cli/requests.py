@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import click
 
+from koha_ill_sidecar.backends.registry import installed_backends
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing, print_table
 from koha_ill_sidecar.cli.program import NAME
@@ -569,10 +570,11 @@ def _edit(
 
 
 def _known_supplier(context: CommandContext, supplier_backend: str | None) -> None:
-    known = context.settings.backends
+    known = {*context.settings.backends, *installed_backends()}
     if supplier_backend is not None and supplier_backend not in known:
         raise click.UsageError(
-            f"There is no backend {supplier_backend!r} in the configuration. There are {', '.join(known) or 'none'}."
+            f"There is no backend {supplier_backend!r} in the configuration."
+            f" There are {', '.join(sorted(known)) or 'none'}."
         )
 
 

@@ -149,7 +149,7 @@ def _setting(
         addresses={str(library["branchcode"]): _address(library) for library in sample_people.libraries()},
         letters=_letters_of(connection, writer),
         materials=(*_MATERIALS, "dvd") if version >= _DVD_SINCE else _MATERIALS,
-        has_unauthenticated=version >= _UNAUTHENTICATED_SINCE,
+        unauthenticated_requests=version >= _UNAUTHENTICATED_SINCE,
         has_ill_statistics=writer.has("statistics", "illrequest_id"),
         has_batches=writer.has("illbatches"),
         patron_messages=_patron_messages(connection),

@@ -114,7 +114,7 @@ class Setting:
     addresses: Mapping[str, Address]
     letters: Mapping[tuple[str, str, str], Letter]  # code, transport, language
     materials: Sequence[str]
-    has_unauthenticated: bool
+    unauthenticated_requests: bool
     has_ill_statistics: bool
     has_batches: bool
     patron_messages: frozenset[str]  # codes of notices that patrons choose transports for
@@ -170,7 +170,7 @@ class SampleRequests:
 
     def _every_kind(self) -> Iterator[tuple[str, str]]:
         for status in PATHS:
-            if status == "UNAUTH" and not self._setting.has_unauthenticated:
+            if status == "UNAUTH" and not self._setting.unauthenticated_requests:
                 continue
             for material in ("book",) if status in NEEDS_A_RECORD else self._setting.materials:
                 yield status, material

@@ -4,18 +4,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from koha_ill_sidecar.domain.attributes import (
-    FIELDS,
     LABELS,
     MAX_TYPE_LENGTH,
     MIGRATED_FROM,
     NOT_METADATA,
     Field,
-    MaterialType,
     Reference,
 )
+from koha_ill_sidecar.errors import RequestRefused
 
-KEPT = (NOT_METADATA | {MIGRATED_FROM}) - {"type"}
+NOT_SHOWN = (NOT_METADATA | {MIGRATED_FROM}) - {"type"}
 """Attributes that programs write, and no form shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSet:
+    """The form of one type of material."""
+
+    label: str  # of the type
+    fields: Sequence[Field]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +45,39 @@ class ItemEntry:
     An item as it was typed.
 
     Attributes:
-        type: Kind of material, usually a :class:`MaterialType`; empty while nobody has chosen one.
+        type: Type of material; empty until one is chosen.
         values: By key of a field; empty texts are possible.
         custom: Keys and values of the other fields.
+        field_sets: The backend's form of each type.
     """
 
     type: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     custom: Sequence[tuple[str, str]] = ()
+    field_sets: Mapping[str, FieldSet] = field(default_factory=dict)
 
     @property
     def fields(self) -> Sequence[Field]:
-        """The fields that this type has."""
-        return fields_of(self.type)
+        """The fields of this type; none where the backend has no form for it."""
+        form = self.field_sets.get(self.type)
+        return form.fields if form else ()
 
     @property
     def stored(self) -> dict[str, str]:
-        """The attributes to store, with what was left empty; the type is not among them."""
+        """The attributes to store, empty ones included; the type is not among them."""
         return {**self.values, **{key: value for key, value in self.custom if value}}
 
     def arranged(self) -> "ItemEntry":
         """
-        Return every value its place: in a field of the type, or else among the custom ones.
+        Return the entry with every value in its place: in a field of the type, or else among the custom fields.
 
         So nothing that was typed is lost when the type changes, and it comes back with the type.
         """
         own = {one.key for one in self.fields}
         values = {one.key: self.values.get(one.key, "") for one in self.fields}
-        strangers = [(key, value) for key, value in self.values.items() if key not in own and value]
+        others = [(key, value) for key, value in self.values.items() if key not in own and value]
         custom = []
-        for key, value in [*self.custom, *strangers]:
+        for key, value in [*self.custom, *others]:
             if key in own and not values[key]:
                 values[key] = value
             elif key or value:
@@ -75,16 +85,17 @@ class ItemEntry:
         return replace(self, values=values, custom=tuple(custom))
 
     def filled_in(self, reference: Reference) -> "ItemEntry":
-        """Return the entry with what a reference says; what it is silent about stays."""
-        kept = [(key, value) for key, value in self.custom if key not in reference.custom]
-        return ItemEntry(
+        """Return the entry with the values of a reference; values that it does not have stay."""
+        custom = [(key, value) for key, value in self.custom if key not in reference.custom]
+        return replace(
+            self,
             type=reference.type or self.type,
             values={**self.values, **reference.fields},
-            custom=(*kept, *reference.custom.items()),
+            custom=(*custom, *reference.custom.items()),
         ).arranged()
 
     def mistakes(self) -> Iterator[RowMistake]:
-        """Find the custom fields that cannot be stored; a row without a value is none."""
+        """Find the custom fields that cannot be stored; a row without a value is no field."""
         seen = {key.casefold() for key, value in self.values.items() if value}
         for row, (key, value) in enumerate(self.custom):
             if not value:
@@ -94,20 +105,32 @@ class ItemEntry:
             seen.add(key.casefold())
 
 
-def fields_of(kind: str) -> Sequence[Field]:
-    """Return the fields of a type; one that no form is made for has custom fields only."""
-    return FIELDS[MaterialType(kind)] if kind in set(MaterialType) else ()
-
-
-def entry_of(stored: Mapping[str, str]) -> ItemEntry:
-    """Return the entry that shows what is stored of an item; what :data:`KEPT` names is left out."""
-    shown = {key: value for key, value in stored.items() if key not in KEPT}
+def entry_of(stored: Mapping[str, str], field_sets: Mapping[str, FieldSet]) -> ItemEntry:
+    """Return the entry that shows what is stored of an item, without :data:`NOT_SHOWN`."""
+    shown = {key: value for key, value in stored.items() if key not in NOT_SHOWN}
     kind = shown.pop("type", "")
     return ItemEntry(
         type=kind,
+        field_sets=field_sets,
         values={key: value for key, value in shown.items() if key in LABELS},
         custom=tuple((key, value) for key, value in shown.items() if key not in LABELS),
     ).arranged()
+
+
+def check_key(key: str) -> None:
+    """Make sure that a key can be stored; refused: invalid_field."""
+    if not key.strip() or key != key.strip():
+        raise RequestRefused(
+            "invalid_field", "“%(key)s” is not a key: it is empty, or has spaces around it.", key=key
+        )
+    if len(key) > MAX_TYPE_LENGTH:
+        raise RequestRefused(
+            "invalid_field",
+            "The key %(beginning)s… has %(length)s characters; %(most)s are the most.",
+            beginning=key[:30],
+            length=len(key),
+            most=MAX_TYPE_LENGTH,
+        )
 
 
 def _mistake(key: str, seen: set[str]) -> str:
@@ -115,6 +138,6 @@ def _mistake(key: str, seen: set[str]) -> str:
         return "no_key"
     if len(key) > MAX_TYPE_LENGTH:
         return "too_long"
-    if key.casefold() in {*KEPT, "type"}:
+    if key.casefold() in {*NOT_SHOWN, "type"}:
         return "reserved"
     return "repeated" if key.casefold() in seen else ""

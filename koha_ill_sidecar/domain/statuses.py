@@ -12,7 +12,6 @@ status_graph.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
 from types import MappingProxyType
 
 
@@ -75,17 +74,6 @@ _CORE = (
     StatusNode(id="RET", name="Returned to library", prev_actions=("CHK",), next_actions=("COMP",)),
 )
 
-_GENERIC = (
-    StatusNode(
-        id="MIG",
-        name="Switched provider",
-        prev_actions=("NEW", "REQ", "GENREQ", "REQREV", "QUEUED", "CANCREQ"),
-    ),
-    StatusNode(id="EDITITEM", name="Edited item metadata", prev_actions=("NEW",)),
-)
-
-_UNAUTHENTICATED = StatusNode(id="UNAUTH", name="Unauthenticated", next_actions=("REQ", "GENREQ", "KILL"))
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StatusGraph:
@@ -136,25 +124,15 @@ class StatusGraph:
         return node.name if node is not None and node.name else status or ""
 
 
-@cache
-def status_graph(
-    *, is_generic: bool, has_unauthenticated: bool, can_revert_from_partners: bool
-) -> StatusGraph:
+def core_graph(*, can_revert_from_partners: bool) -> StatusGraph:
     """
-    Return the graph that Koha uses for a request.
+    Return the graph of Koha's core, which every backend's requests have.
 
     Args:
-        is_generic: The request belongs to the backend that comes with Koha (Standard, before 24.11 FreeForm).
-            For any other the core's graph holds: what a foreign backend adds, only Koha knows.
-        has_unauthenticated: From 25.05 (bug 36197).
         can_revert_from_partners: From 23.11 (bug 27542).
     """
     graph = StatusGraph.of(_CORE)
-    if can_revert_from_partners:
-        graph = graph.linked("GENREQ", "REQREV")
-    if not is_generic:
-        return graph
-    return graph.union((*_GENERIC, _UNAUTHENTICATED) if has_unauthenticated else _GENERIC)
+    return graph.linked("GENREQ", "REQREV") if can_revert_from_partners else graph
 
 
 def is_open(status: str | None) -> bool:

@@ -13,11 +13,13 @@ from sqlalchemy import Engine, text
 from cast import ADA, NORTH, RIVERSIDE, WEN
 from conftest import PASSWORD, USER, KohaDatabase
 from factories import make_request
+from koha_ill_sidecar.backends.base import KohaFeatures, status_graph
+from koha_ill_sidecar.backends.registry import STANDARD
 from koha_ill_sidecar.cli import main
 from koha_ill_sidecar.cli.requests import requests as requests_group
 from koha_ill_sidecar.domain.actions import ACTIONS
 from koha_ill_sidecar.domain.attributes import LABELS, MaterialType
-from koha_ill_sidecar.domain.statuses import Status, status_graph
+from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.storage.database import Database
 
 
@@ -363,7 +365,7 @@ def test_every_command_and_field_is_documented() -> None:
 
 def test_the_documented_status_table_is_the_graph() -> None:
     page = REFERENCE.read_text(encoding="utf-8")
-    graph = status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
+    graph = status_graph(STANDARD, KohaFeatures())
     table = re.findall(r"^\| `([A-Z]+)` \| ([^|]+) \|([^|]*)\|$", page, re.MULTILINE)
 
     documented = {

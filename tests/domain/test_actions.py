@@ -2,6 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koha_ill_sidecar.backends import registry
+from koha_ill_sidecar.backends.base import KohaFeatures, status_graph
 from koha_ill_sidecar.domain.actions import (
     ACTIONS,
     CHECK_OUT,
@@ -11,13 +13,15 @@ from koha_ill_sidecar.domain.actions import (
     require_action,
 )
 from koha_ill_sidecar.domain.actors import Permission
-from koha_ill_sidecar.domain.statuses import Status, StatusGraph, status_graph
+from koha_ill_sidecar.domain.statuses import Status, StatusGraph
 from koha_ill_sidecar.errors import ActionNotAllowed
 
-STANDARD = status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
-FREEFORM = status_graph(is_generic=True, has_unauthenticated=False, can_revert_from_partners=True)
-FOREIGN = status_graph(is_generic=False, has_unauthenticated=True, can_revert_from_partners=True)
-OLD = status_graph(is_generic=True, has_unauthenticated=False, can_revert_from_partners=False)
+STANDARD = status_graph(registry.STANDARD, KohaFeatures())
+FREEFORM = status_graph(registry.STANDARD, KohaFeatures(unauthenticated_requests=False))
+FOREIGN = status_graph(registry.FOREIGN, KohaFeatures())
+OLD = status_graph(
+    registry.STANDARD, KohaFeatures(unauthenticated_requests=False, revert_from_partners=False)
+)
 GRAPHS = (STANDARD, FREEFORM, FOREIGN, OLD)
 
 

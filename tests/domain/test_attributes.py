@@ -1,30 +1,11 @@
 import pytest
 
 from koha_ill_sidecar.domain.attributes import (
-    FIELDS,
-    LABELS,
-    MaterialType,
     from_openurl,
     label,
     metadata,
 )
 from koha_ill_sidecar.domain.requests import Attribute, values_by_type
-
-
-def test_every_type_has_a_form_and_every_field_a_label() -> None:
-    assert set(FIELDS) == set(MaterialType)
-    assert all(field.key in LABELS for fields in FIELDS.values() for field in fields)
-    assert [kind.label for kind in MaterialType] == [
-        "Book", "Chapter", "Journal", "Journal article", "Thesis", "Conference", "DVD", "Other", "Generic resource",
-    ]  # fmt: skip
-
-
-def test_a_conference_calls_its_title_that_of_the_conference() -> None:
-    labels = {field.key: field.label for field in FIELDS[MaterialType.CONFERENCE]}
-
-    assert labels["title"] == "Conference title"
-    assert labels["part_edition"] == "Part"
-    assert labels["venue"] == "Venue"
 
 
 def test_a_custom_key_gets_a_capital() -> None:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koha_ill_sidecar.backends.base import KohaFeatures, status_graph
+from koha_ill_sidecar.backends.registry import STANDARD
 from koha_ill_sidecar.domain.callbacks import (
     RULES,
     TARGETS,
@@ -21,9 +23,9 @@ from koha_ill_sidecar.domain.callbacks import (
 )
 from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.domain.status_reports import Cost, ReportedStatus, StatusReport
-from koha_ill_sidecar.domain.statuses import Status, status_graph
+from koha_ill_sidecar.domain.statuses import Status
 
-GRAPH = status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
+GRAPH = status_graph(STANDARD, KohaFeatures())
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -115,7 +117,7 @@ def test_an_edge_that_koha_lacks_is_never_forced(status: str | None, reported: s
 
 
 def test_partners_cannot_be_reverted_where_this_koha_lacks_the_edge() -> None:
-    graph = status_graph(is_generic=True, has_unauthenticated=False, can_revert_from_partners=False)
+    graph = status_graph(STANDARD, KohaFeatures(unauthenticated_requests=False, revert_from_partners=False))
 
     assert decide(situation("GENREQ"), report("unfilled"), graph).verdict is Verdict.ATTENTION
 

@@ -2,12 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koha_ill_sidecar.domain.statuses import StatusGraph, StatusNode, is_open, status_graph
+from koha_ill_sidecar.backends import registry
+from koha_ill_sidecar.backends.base import KohaFeatures, status_graph
+from koha_ill_sidecar.domain.statuses import StatusGraph, StatusNode, is_open
 
-STANDARD = status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
-FREEFORM = status_graph(is_generic=True, has_unauthenticated=False, can_revert_from_partners=True)
-FOREIGN = status_graph(is_generic=False, has_unauthenticated=True, can_revert_from_partners=True)
-OLD = status_graph(is_generic=True, has_unauthenticated=False, can_revert_from_partners=False)
+STANDARD = status_graph(registry.STANDARD, KohaFeatures())
+FREEFORM = status_graph(registry.STANDARD, KohaFeatures(unauthenticated_requests=False))
+FOREIGN = status_graph(registry.FOREIGN, KohaFeatures())
+OLD = status_graph(
+    registry.STANDARD, KohaFeatures(unauthenticated_requests=False, revert_from_partners=False)
+)
 GRAPHS = (STANDARD, FREEFORM, FOREIGN, OLD)
 
 

@@ -274,7 +274,7 @@ def _decide(tx: Transaction, target: _Target, report: StatusReport) -> Decision:
         progress=kept.progress,
         other_partners_open=_asks_other_partners(tx, ill_request, report),
     )
-    return decide(situation, report, statuses.graph_of(tx.koha, ill_request))
+    return decide(situation, report, statuses.graph_of(tx, ill_request))
 
 
 def _whole(kept: str | None, in_koha: str | None) -> str | None:

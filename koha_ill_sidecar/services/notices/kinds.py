@@ -12,6 +12,7 @@ from datetime import date, timedelta
 
 from koha_ill_sidecar.domain import attributes as item
 from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.services.backends import supplying_backend
 from koha_ill_sidecar.services.notices.records import (
     ANYTHING,
     TEXT,
@@ -74,6 +75,11 @@ def _request_batch(record: KohaRecord) -> KohaRecord | None:
     return record.objects.batch(record.column("batch_id"))
 
 
+def _request_metadata(record: KohaRecord, _args: Sequence[object]) -> dict[str, str]:
+    illrequest_id = int(record.column("illrequest_id") or 0)
+    return supplying_backend(record.objects.tx, illrequest_id).metadata(record.objects.attributes())
+
+
 def _status_alias(record: KohaRecord) -> KohaRecord | None:
     category = record.objects.tx.koha.status_alias_category
     return record.objects.authorised_value(category, record.column("status_alias"))
@@ -96,7 +102,7 @@ _REQUEST = RecordKind(
         "illcomments": _many("comment", "illcomments", _request_comments),
         "illrequestattributes": _many("request attribute", "illrequestattributes", _request_attributes),
         "library": _one("branch", lambda it: it.objects.library(it.column("branchcode"))),
-        "metadata": Accessor(lambda it, _: dict(item.metadata(it.objects.attributes())), ANYTHING),
+        "metadata": Accessor(_request_metadata, ANYTHING),
         "patron": _one("borrower", lambda it: it.objects.patron(it.column("borrowernumber"))),
         "requested_partners": _value(lambda it: it.objects.attribute_value(item.REQUESTED_PARTNERS)),
         "statusalias": _one("authorised value", _status_alias),

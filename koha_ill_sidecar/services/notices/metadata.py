@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from koha_ill_sidecar.domain import attributes as item
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_type
+from koha_ill_sidecar.services.backends import supplying_backend
 from koha_ill_sidecar.storage.koha import attributes, requests
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -27,7 +27,7 @@ def notice_metadata(tx: Transaction, ill_request: ILLRequest) -> Metadata:
     """
     found = attributes.find(tx, ill_request.illrequest_id)
     values = values_by_type(found)
-    described = _sorted(item.metadata(found))
+    described = _sorted(supplying_backend(tx, ill_request.illrequest_id).metadata(found))
     return Metadata(
         title=values.get("title", ""),
         author=values.get("author", ""),
@@ -42,12 +42,13 @@ def metadata(tx: Transaction, illrequest_id: int) -> Mapping[str, str]:
 
     Underscores in custom keys become spaces, as on Koha's page.
     """
-    return describe(attributes.find(tx, illrequest_id))
+    return describe(tx, illrequest_id, attributes.find(tx, illrequest_id))
 
 
-def describe(found: Sequence[Attribute]) -> Mapping[str, str]:
-    """Return values by label of those attributes that describe the wanted item, sorted by label."""
-    return {label.replace("_", " "): value for label, value in _sorted(item.metadata(found)).items()}
+def describe(tx: Transaction, illrequest_id: int, found: Sequence[Attribute]) -> Mapping[str, str]:
+    """Return label and value of those attributes that describe the wanted item, by label."""
+    described = _sorted(supplying_backend(tx, illrequest_id).metadata(found))
+    return {label.replace("_", " "): value for label, value in described.items()}
 
 
 def supplier_metadata(tx: Transaction, illrequest_id: int) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """What each action does, and what it would do now."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,11 @@ The function of each action that needs no page of its own, by method.
 All are called alike: ``(tx, illrequest_id, actor, *, version=None)``, and with what the action asks for
 (:class:`Choice`) as a keyword. They return the request to go on with.
 """
+
+
+def function_of(action: Action) -> Callable[..., ILLRequest]:
+    """Return the function that does an action: its own, or for a backend's own action the one that asks the backend."""
+    return FUNCTIONS.get(action.method) or functools.partial(lifecycle.perform, action=action)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +86,7 @@ def preview_action(
         header=header,
         action=action,
         title=values.get("article_title") or values.get("title", ""),
-        after=graph_of(tx.koha, ill_request).name(action.status),
+        after=graph_of(tx, ill_request).name(action.status),
         is_logged=action.status is not None and tx.preferences.flag("IllLog"),
         version=version,
         open_enquiries=sum(enquiry.closed_at is None for enquiry in enquiries),

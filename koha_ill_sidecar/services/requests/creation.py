@@ -8,6 +8,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from koha_ill_sidecar.backends.base import WantedItem
+from koha_ill_sidecar.backends.registry import backend_for
 from koha_ill_sidecar.config.settings import LimitMethod, RequestLimit
 from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actors import Actor
@@ -16,13 +18,13 @@ from koha_ill_sidecar.domain.attributes import (
     MIGRATED,
     MIGRATED_FROM,
     UNAUTHENTICATED,
-    MaterialType,
     from_openurl,
 )
 from koha_ill_sidecar.domain.limits import LimitOf, ReachedLimit, is_exceeded
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.services.backends import features_of
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.records import add_record
 from koha_ill_sidecar.services.requests.snapshots import Version, lock
@@ -68,26 +70,26 @@ class NewRequest:
 
 def create(tx: Transaction, new: NewRequest, actor: Actor) -> ILLRequest:
     """
-    Make a request, as the backend that comes with Koha does; a book gets a brief record.
+    Create a request, as its backend wants it: with Koha's own a book gets a brief record.
 
-    A patron who has reached a limit of koha-conf.xml gets the request QUEUED. Nobody is told.
+    A patron who has reached a limit of koha-conf.xml gets the request QUEUED. No notice is sent.
 
     Raises:
-        RequestRefused: Something given does not do; its ``code`` is Koha's own (missing_type, missing_branch,
+        RequestRefused: Something is wrong with *new*; the error's ``code`` is Koha's own (missing_type, missing_branch,
             invalid_branch, invalid_borrower, missing_unauth_data) or unknown_backend, ambiguous_borrower,
             unauthenticated_not_allowed, invalid_batch, invalid_field.
     """
     new = _with_openurl(tx, new)
     branchcode = validation.branch(tx, new.branchcode)
-    if not new.type.strip():
-        raise RequestRefused(
-            "missing_type", "The type is missing: say what is wanted, such as book or article."
-        )
+    backend = backend_for(new.supplier_backend)
+    item = WantedItem(type=new.type, fields=new.fields, custom=new.custom)
+    backend.validate(item)
     _check_backend(tx, new.backend)
     patron = _patron(tx, new)
     validation.batch(tx, new.batch_id)
-    values = _values(tx, new)
-    biblio_id = add_record(tx, values, actor) if new.type == MaterialType.BOOK else None
+    stored = backend.create(item, features_of(tx.koha))
+    values = _with_visitor(stored.attributes, new.visitor)
+    biblio_id = add_record(tx, values, actor) if stored.needs_record else None
     ill_request = _insert(
         tx,
         ILLRequest(
@@ -233,42 +235,13 @@ def _check_visitor(tx: Transaction, visitor: Visitor) -> None:
         )
 
 
-def _values(tx: Transaction, new: NewRequest) -> dict[str, str]:
-    """
-    Put together the attributes to store.
-
-    Core fields win over custom ones of the same key; keys that differ in letter case only are the same key to
-    MariaDB. Up to 25.05 a field that was sent empty leaves an empty row; from 25.11 (bug 40850) it leaves none.
-    """
-    values = {"type": new.type, **_visitor_values(new.visitor)}
-    for given, is_core in ((new.fields, True), (new.custom, False)):
-        for key, value in given.items():
-            _check_key(key, is_core=is_core)
-            if key.casefold() not in {known.casefold() for known in values}:
-                values[key] = value
-    return (
-        {key: value for key, value in values.items() if value}
-        if tx.koha.features.updates_single_attributes
-        else values
-    )
-
-
-def _visitor_values(visitor: Visitor | None) -> dict[str, str]:
+def _with_visitor(attributes_: Mapping[str, str], visitor: Visitor | None) -> dict[str, str]:
+    """Return the attributes with the names and address of a visitor, which no field may overwrite."""
     if visitor is None:
-        return {}
-    given = (visitor.first_name, visitor.last_name, visitor.email)
-    return dict(zip(UNAUTHENTICATED, given, strict=True))
-
-
-def _check_key(key: str, *, is_core: bool) -> None:
-    if is_core and key not in LABELS:
-        raise RequestRefused(
-            "invalid_field",
-            "“%(key)s” is not a field of a request. Give it as a custom field, or use one of %(fields)s.",
-            key=key,
-            fields=", ".join(LABELS),
-        )
-    validation.attribute_key(key)
+        return dict(attributes_)
+    own = dict(zip(UNAUTHENTICATED, (visitor.first_name, visitor.last_name, visitor.email), strict=True))
+    others = {key: value for key, value in attributes_.items() if key.casefold() not in own}
+    return {"type": others.pop("type"), **own, **others}
 
 
 def _reached_limit(tx: Transaction, patron: Patron) -> ReachedLimit | None:

@@ -124,7 +124,7 @@ def form(
     return RequestForm(
         ill_request=ill_request,
         shown_id=shown_id(tx, ill_request),
-        status=graph_of(tx.koha, ill_request).name(ill_request.status),
+        status=graph_of(tx, ill_request).name(ill_request.status),
         type=known.get("type", ""),
         values=values,
         patron=meant.patron,

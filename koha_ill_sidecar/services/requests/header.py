@@ -88,7 +88,7 @@ def header_of(tx: Transaction, ill_request: ILLRequest, context: StaffContext) -
         ill_request=ill_request,
         shown_id=shown_id(tx, ill_request),
         status=status_of(tx, ill_request),
-        core_status=graph_of(tx.koha, ill_request).name(ill_request.status),
+        core_status=graph_of(tx, ill_request).name(ill_request.status),
         actions=tuple(
             action
             for action in available_actions(tx, ill_request, context.actor)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.domain.attributes import label
-from koha_ill_sidecar.domain.item_form import KEPT, ItemEntry, entry_of
+from koha_ill_sidecar.domain.item_form import NOT_SHOWN, ItemEntry, entry_of
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_line_ends
+from koha_ill_sidecar.services.backends import backend_of
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.header import shown_id
 from koha_ill_sidecar.services.requests.statuses import require
@@ -59,7 +60,7 @@ def form(tx: Transaction, illrequest_id: int) -> ItemForm:
     return ItemForm(
         ill_request=ill_request,
         shown_id=shown_id(tx, ill_request),
-        entry=entry_of(values),
+        entry=entry_of(values, backend_of(tx, ill_request).field_sets),
         values=values,
         keeps_emptied=tx.koha.features.updates_single_attributes,
     )
@@ -80,13 +81,13 @@ def save(
     """
     require(tx, requests.get_for_update(tx, illrequest_id), actions.EDIT_ITEM)
     stored = values_by_type(attributes.find(tx, illrequest_id))
-    now = {key: value for key, value in stored.items() if key not in KEPT}
+    now = {key: value for key, value in stored.items() if key not in NOT_SHOWN}
     typed = {key: one_line_ends(value) for key, value in {"type": entry.type, **entry.stored}.items()}
     changed = compare(seen=version, now=now, yours=typed)
     if changed is not None:
         return changed
     keeps_emptied = tx.koha.features.updates_single_attributes
-    of_programs = {} if keeps_emptied else {key: stored[key] for key in stored.keys() & KEPT}
+    of_programs = {} if keeps_emptied else {key: stored[key] for key in stored.keys() & NOT_SHOWN}
     service.edit_item(tx, illrequest_id, {**of_programs, **typed}, member)
     emptied = [key for key in now if typed.get(key, "") in ("", "0")]
     return SavedItem(emptied=tuple(label(key) for key in emptied) if keeps_emptied else ())
@@ -94,4 +95,4 @@ def save(
 
 def _shown(tx: Transaction, illrequest_id: int) -> dict[str, str]:
     stored = values_by_type(attributes.find(tx, illrequest_id))
-    return {key: value for key, value in stored.items() if key not in KEPT}
+    return {key: value for key, value in stored.items() if key not in NOT_SHOWN}

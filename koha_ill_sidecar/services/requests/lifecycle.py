@@ -10,13 +10,16 @@ Source: Koha, ill/ill-requests.pl, Koha/ILL/Request.pm, Koha/ILL/Backend/Standar
 from collections.abc import Mapping
 from typing import TypedDict, Unpack
 
+from koha_ill_sidecar.backends.base import Change
 from koha_ill_sidecar.domain import actions
+from koha_ill_sidecar.domain.actions import Action
 from koha_ill_sidecar.domain.actors import Actor
-from koha_ill_sidecar.domain.attributes import LABELS
+from koha_ill_sidecar.domain.item_form import check_key
 from koha_ill_sidecar.domain.notices import NoticeOutcome
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.services.backends import backend_of
 from koha_ill_sidecar.services.notices.sending import send_patron_notice
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.snapshots import Version, lock
@@ -118,8 +121,7 @@ def edit_item(tx: Transaction, illrequest_id: int, values: Mapping[str, str], ac
     ill_request = requests.get_for_update(tx, illrequest_id)
     require(tx, ill_request, actions.EDIT_ITEM)
     for key in values:
-        if key not in LABELS:
-            validation.attribute_key(key)
+        check_key(key)
     kept = {key: value for key, value in values.items() if value not in ("", "0")}
     if tx.koha.features.updates_single_attributes:
         attributes.put(tx, ill_request, kept, readonly=False)
@@ -139,7 +141,7 @@ def confirm(
     tx: Transaction, illrequest_id: int, actor: Actor, *, version: Version | None = None
 ) -> ILLRequest:
     """
-    Confirm a request: it is REQ, and its own ID is its order ID.
+    Confirm a request; what becomes of it, its backend decides: with Koha's own it is REQ, its ID being its order ID.
 
     Returns:
         The request as it is now, but for ``updated``: MariaDB has stamped it.
@@ -153,14 +155,14 @@ def confirm(
     """
     ill_request = lock(tx, illrequest_id, version)
     require(tx, ill_request, actions.CONFIRM)
-    return set_status(tx, ill_request, Status.REQ, actor, orderid=str(illrequest_id))
+    return _apply(tx, ill_request, backend_of(tx, ill_request).confirm(ill_request), actor)
 
 
 def revert(
     tx: Transaction, illrequest_id: int, actor: Actor, *, version: Version | None = None
 ) -> ILLRequest:
     """
-    Revert a request: it is REQREV and has no order ID any more.
+    Revert a request; with Koha's own backend it is REQREV and has no order ID any more.
 
     Returns and raises as :func:`confirm`.
 
@@ -168,7 +170,20 @@ def revert(
     """
     ill_request = lock(tx, illrequest_id, version)
     require(tx, ill_request, actions.REVERT)
-    return set_status(tx, ill_request, Status.REQREV, actor, orderid=None)
+    return _apply(tx, ill_request, backend_of(tx, ill_request).cancel(ill_request), actor)
+
+
+def perform(
+    tx: Transaction, illrequest_id: int, actor: Actor, *, action: Action, version: Version | None = None
+) -> ILLRequest:
+    """
+    Do one of the actions that only the request's backend has.
+
+    Returns and raises as :func:`confirm`.
+    """
+    ill_request = lock(tx, illrequest_id, version)
+    require(tx, ill_request, action)
+    return _apply(tx, ill_request, backend_of(tx, ill_request).perform(action, ill_request), actor)
 
 
 def mark_completed(
@@ -312,6 +327,11 @@ def list_comments(tx: Transaction, illrequest_id: int) -> list[Comment]:
     """Return the comments on a request, oldest first; raises RequestNotFound."""
     requests.get(tx, illrequest_id)
     return comments.find(tx, illrequest_id)
+
+
+def _apply(tx: Transaction, ill_request: ILLRequest, change: Change, actor: Actor) -> ILLRequest:
+    """Write what a backend made of a request: status and order ID in one UPDATE."""
+    return set_status(tx, ill_request, change.status, actor, orderid=change.orderid)
 
 
 def _move_holds(tx: Transaction, before: ILLRequest, columns: Mapping[str, object]) -> None:

@@ -8,12 +8,13 @@ Source: Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js (what is shown),
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from koha_ill_sidecar.backends.registry import graph_of_all
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
+from koha_ill_sidecar.services.backends import features_of
 from koha_ill_sidecar.services.request_index import search
 from koha_ill_sidecar.services.request_index.search import FoundRequests
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.header import shown_id
-from koha_ill_sidecar.services.requests.statuses import generic_graph, graph_of
 from koha_ill_sidecar.storage.koha import authorised_values, batches, request_list
 from koha_ill_sidecar.storage.koha.request_list import ListedRow
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -55,13 +56,12 @@ class RequestPage:
 def load(tx: Transaction, wanted: RequestFilter, sort: Sort, *, page: int, page_size: int) -> RequestPage:
     """Return a page of the requests that a filter picks; one query more than finding them."""
     found = search.find(tx, _visible(tx, wanted), sort, page=page, page_size=page_size)
+    graph = graph_of_all(features_of(tx.koha))
     return RequestPage(
         requests=_listed(tx, request_list.find(tx, found.illrequest_ids)),
         found=found,
         aliases=authorised_values.names(tx, tx.koha.status_alias_category),
-        status_names={
-            code: generic_graph(tx.koha).name(code) for code in (*found.statuses, *wanted.statuses)
-        },
+        status_names={code: graph.name(code) for code in (*found.statuses, *wanted.statuses)},
         batches=batches.newest_names(tx) if tx.koha.features.batches else None,
     )
 
@@ -97,11 +97,12 @@ def _visible(tx: Transaction, wanted: RequestFilter) -> RequestFilter:
 
 
 def _listed(tx: Transaction, rows: Sequence[ListedRow]) -> list[ListedRequest]:
+    graph = graph_of_all(features_of(tx.koha))
     return [
         ListedRequest(
             row=row,
             shown_id=shown_id(tx, row.ill_request),
-            status=graph_of(tx.koha, row.ill_request).name(row.ill_request.status),
+            status=graph.name(row.ill_request.status),
         )
         for row in rows
     ]

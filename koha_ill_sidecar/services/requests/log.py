@@ -167,7 +167,7 @@ class _Words:
         rows: Sequence[LogRow],
         ours: Sequence[HistoryEntry],
     ) -> None:
-        self._graph = graph_of(tx.koha, ill_request)
+        self._graph = graph_of(tx, ill_request)
         self._people = patrons.find_many(tx, {*_users(rows, ours), *_partners(ours)})
         aliases = authorised_values.find(tx, tx.koha.status_alias_category)
         self._aliases = {alias.authorised_value: alias.lib for alias in aliases}

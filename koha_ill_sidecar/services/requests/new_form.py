@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from koha_ill_sidecar.backends.registry import graph_of_all
 from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.domain.duplicates import asks_for_the_same
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.statuses import Status
+from koha_ill_sidecar.services.backends import features_of
 from koha_ill_sidecar.services.people import patron_search
 from koha_ill_sidecar.services.people.patron_search import PatronMatch
 from koha_ill_sidecar.services.requests import creation
 from koha_ill_sidecar.services.requests.creation import NewRequest
 from koha_ill_sidecar.services.requests.header import shown_id
-from koha_ill_sidecar.services.requests.statuses import graph_of
 from koha_ill_sidecar.storage.koha import attributes, earlier_requests, patrons
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.sidecar import history
@@ -107,6 +108,7 @@ def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> 
     """
     recent = earlier_requests.find(tx, patron.borrowernumber)
     known = attributes.find_for_all(tx, [one.illrequest_id for one in recent]) if recent else {}
+    graph = graph_of_all(features_of(tx.koha))
     found = []
     for one in recent:
         values = values_by_type(known.get(one.illrequest_id, ()))
@@ -116,7 +118,7 @@ def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> 
                     ill_request=one,
                     shown_id=shown_id(tx, one),
                     title=values.get("article_title") or values.get("title", ""),
-                    status=graph_of(tx.koha, one).name(one.status),
+                    status=graph.name(one.status),
                 )
             )
     return found

@@ -148,7 +148,7 @@ def load_page(
         managed_by=names.get(ill_request.managedby or 0, ""),
         batch=_batch(tx, ill_request),
         requested_partners=values.get(REQUESTED_PARTNERS, ""),
-        metadata=metadata.describe(known),
+        metadata=metadata.describe(tx, illrequest_id, known),
         asked=shown_partners,
         asked_count=len(asked),
         status_names=_status_names(tx, ill_request, enquiries),
@@ -167,7 +167,7 @@ def load_page(
 def _status_names(
     tx: Transaction, ill_request: ILLRequest, enquiries: Sequence[PartnerEnquiry]
 ) -> dict[str, str]:
-    graph = graph_of(tx.koha, ill_request)
+    graph = graph_of(tx, ill_request)
     codes = {enquiry.closed_by_status for enquiry in enquiries if enquiry.closed_by_status}
     return {code: graph.name(code) for code in codes}
 

@@ -8,18 +8,19 @@ import logging
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
+from koha_ill_sidecar.backends.base import status_graph
 from koha_ill_sidecar.domain import actions
-from koha_ill_sidecar.domain.actions import Action
+from koha_ill_sidecar.domain.actions import ACTIONS, Action
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.statuses import Status, StatusGraph, status_graph
+from koha_ill_sidecar.domain.statuses import Status, StatusGraph
 from koha_ill_sidecar.errors import RequestRefused
+from koha_ill_sidecar.services.backends import backend_of, features_of
 from koha_ill_sidecar.services.notices.sending import send_staff_notice
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.storage.direct import batch
 from koha_ill_sidecar.storage.koha import action_logs, authorised_values, requests
-from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -27,22 +28,9 @@ from koha_ill_sidecar.storage.transaction import Transaction
 logger = logging.getLogger(__name__)
 
 
-def graph_of(koha: InstalledKoha, ill_request: ILLRequest) -> StatusGraph:
-    """Return the status graph that this Koha uses for a request; the core's for a backend that only Koha knows."""
-    return _graph(koha, is_generic=ill_request.backend == koha.generic_backend)
-
-
-def generic_graph(koha: InstalledKoha) -> StatusGraph:
-    """Return the status graph of the backend that comes with this Koha."""
-    return _graph(koha, is_generic=True)
-
-
-def _graph(koha: InstalledKoha, *, is_generic: bool) -> StatusGraph:
-    return status_graph(
-        is_generic=is_generic,
-        has_unauthenticated=koha.features.unauthenticated_requests,
-        can_revert_from_partners=koha.features.revert_from_partners,
-    )
+def graph_of(tx: Transaction, ill_request: ILLRequest) -> StatusGraph:
+    """Return the status graph of a request, its backend's nodes included; a query as :func:`backend_of`."""
+    return status_graph(backend_of(tx, ill_request), features_of(tx.koha))
 
 
 def status_of(tx: Transaction, ill_request: ILLRequest) -> str:
@@ -56,16 +44,18 @@ def status_of(tx: Transaction, ill_request: ILLRequest) -> str:
         for alias in visible:
             if alias.authorised_value == ill_request.status_alias:
                 return alias.lib
-    return graph_of(tx.koha, ill_request).name(ill_request.status)
+    return graph_of(tx, ill_request).name(ill_request.status)
 
 
 def available_actions(
     tx: Transaction, ill_request: ILLRequest, actor: Actor | None = None
 ) -> tuple[Action, ...]:
     """Return the actions that Koha would offer for a request now; without an actor, those that need no permission."""
+    backend = backend_of(tx, ill_request)
     return actions.available_actions(
-        graph_of(tx.koha, ill_request),
+        status_graph(backend, features_of(tx.koha)),
         ill_request.status,
+        actions=(*ACTIONS.values(), *backend.actions),
         preferences=[name for name in actions.PREFERENCES if tx.preferences.flag(name)],
         permissions=actor.permissions if actor else (),
         has_record=ill_request.biblio_id is not None,
@@ -113,7 +103,7 @@ def set_status(
         StatusConflict: The row no longer has the status of *ill_request*; nothing was written.
         RequestRefused: No such status exists (``unknown_status``).
     """
-    if status not in set(Status):
+    if status not in set(Status) and status not in graph_of(tx, ill_request).nodes:
         raise RequestRefused(
             "unknown_status",
             "“%(status)s” is not a status. There are %(known)s; sites' own are aliases.",

@@ -1,6 +1,5 @@
 """What people give for a request, checked before anything is written."""
 
-from koha_ill_sidecar.domain.attributes import MAX_TYPE_LENGTH
 from koha_ill_sidecar.domain.formats import format_price, read_price
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.storage.koha import (
@@ -98,22 +97,6 @@ def batch(tx: Transaction, batch_id: int | None) -> None:
     if not batches.is_known(tx, batch_id):
         raise RequestRefused(
             "invalid_batch", "There is no batch with the number %(number)s.", number=batch_id
-        )
-
-
-def attribute_key(key: str) -> None:
-    """Make sure that a key can be stored; refused: invalid_field."""
-    if not key.strip() or key != key.strip():
-        raise RequestRefused(
-            "invalid_field", "“%(key)s” is not a key: it is empty, or has spaces around it.", key=key
-        )
-    if len(key) > MAX_TYPE_LENGTH:
-        raise RequestRefused(
-            "invalid_field",
-            "The key %(beginning)s… has %(length)s characters; %(most)s are the most.",
-            beginning=key[:30],
-            length=len(key),
-            most=MAX_TYPE_LENGTH,
         )
 
 

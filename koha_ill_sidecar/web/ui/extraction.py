@@ -13,7 +13,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from koha_ill_sidecar.domain import attributes, statuses
+from koha_ill_sidecar.backends.base import KohaFeatures, status_graph
+from koha_ill_sidecar.backends.registry import STANDARD
+from koha_ill_sidecar.domain import attributes
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, SMS
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.resources import notice_templates
@@ -150,14 +152,14 @@ def write(catalogue: Catalog, path: Path) -> None:
 
 def _labels() -> Iterator[str]:
     """Yield what statuses, actions, fields and types are called: the pages say it as the domain has it."""
-    graph = statuses.status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
+    graph = status_graph(STANDARD, KohaFeatures())
     yield from (node.name for node in graph.nodes.values() if node.name)
     yield from (kind.label for kind in attributes.MaterialType)
     yield from (status.label for status in ReportedStatus)
     yield from (template.name for template in notice_templates() if template.lang == DEFAULT_LANG)
     yield from _TRANSPORTS
     yield attributes.label(attributes.MIGRATED_FROM).replace("_", " ")
-    fields = (field.label for form in attributes.FIELDS.values() for field in form)
+    fields = (field.label for form in STANDARD.field_sets.values() for field in form.fields)
     yield from dict.fromkeys((*attributes.LABELS.values(), *fields))
 
 

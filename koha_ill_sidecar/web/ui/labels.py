@@ -6,10 +6,11 @@ from babel import Locale, UnknownLocaleError
 from flask import Flask, g
 from markupsafe import Markup
 
+from koha_ill_sidecar.backends.base import KohaFeatures
+from koha_ill_sidecar.backends.registry import graph_of_all
 from koha_ill_sidecar.domain.actors import Interface
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, SMS
-from koha_ill_sidecar.domain.statuses import status_graph
 from koha_ill_sidecar.messages import N_, LazyMessage, MixedText
 from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.web.ui.i18n import gettext as _
@@ -38,7 +39,7 @@ MESSAGE_STATES: Mapping[DeliveryProgress, str] = {
     DeliveryProgress.DELETED: N_("Deleted"),
 }
 
-_STATUSES = status_graph(is_generic=True, has_unauthenticated=True, can_revert_from_partners=True)
+_STATUSES = graph_of_all(KohaFeatures())
 
 _TRANSPORTS: Mapping[str, str] = {
     EMAIL: N_("Email"),

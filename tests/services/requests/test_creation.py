@@ -8,9 +8,10 @@ from sqlalchemy import text
 
 from cast import ADA, CLARA, EAST_WITHOUT_EMAIL, RIVERSIDE, SAM, WEN
 from factories import make_request
+from koha_ill_sidecar.backends.standard.forms import FIELD_SETS
 from koha_ill_sidecar.config.settings import IllSite, LimitMethod, RequestLimit
 from koha_ill_sidecar.domain.actors import Actor, Interface
-from koha_ill_sidecar.domain.attributes import FIELDS, MaterialType
+from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused
 from koha_ill_sidecar.services.requests.creation import QUEUED, NewRequest, Visitor, create, switch_provider
@@ -83,7 +84,7 @@ def test_a_new_request_is_as_koha_makes_it(tx: Transaction) -> None:
 
 @pytest.mark.parametrize("kind", MaterialType)
 def test_every_type_keeps_every_field_of_its_form(tx: Transaction, kind: MaterialType) -> None:
-    fields = {field.key: f"{field.label} 値" for field in FIELDS[kind]}
+    fields = {field.key: f"{field.label} 値" for field in FIELD_SETS[kind].fields}
 
     made = ask(tx, type=kind.value, fields=fields)
 

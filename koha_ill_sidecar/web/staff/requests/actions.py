@@ -9,13 +9,14 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
+from koha_ill_sidecar.backends.registry import find_action
 from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actions import Action, Choice
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange, RequestChanged
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused, StatusConflict
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.requests.actions import FUNCTIONS, preview_action
+from koha_ill_sidecar.services.requests.actions import function_of, preview_action
 from koha_ill_sidecar.services.requests.header import load_header
 from koha_ill_sidecar.services.requests.statuses import status_of
 from koha_ill_sidecar.web.staff.requests.workplace import staff_context
@@ -53,7 +54,7 @@ class _ActionViews:
             return self._form(illrequest_id, action, problem=_("Choose another provider."))
         try:
             after = self._database.transact(
-                FUNCTIONS[method],
+                function_of(action),
                 illrequest_id,
                 current().member,
                 version=forms.posted_version(),
@@ -131,7 +132,7 @@ class _ActionViews:
 
 
 def _action(method: str) -> Action:
-    action = actions.ACTIONS.get(method)
+    action = find_action(method)
     if action is None or not action.has_question:
         raise NotFound
     return action

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.attributes import LABELS, MaterialType, label
+from koha_ill_sidecar.backends.registry import backend_for, supplier_names
+from koha_ill_sidecar.domain.attributes import LABELS, label
 from koha_ill_sidecar.domain.identifiers import WrongCheckDigit
 from koha_ill_sidecar.domain.item_form import ItemEntry
 from koha_ill_sidecar.errors import RequestRefused
@@ -63,14 +64,14 @@ class _FormData:
 
     @classmethod
     def read(cls) -> "_FormData":
-        patron = forms.text("patron")
+        patron, supplier = forms.text("patron"), forms.text("supplier")
         return cls(
-            entry=item_fields.read_entry(),
+            entry=item_fields.read_entry(backend_for(supplier).field_sets),
             branchcode=forms.text("branchcode"),
             default_branchcode=forms.text("default_branchcode"),
             patron=patron,
             chosen=forms.number("borrowernumber") if patron else None,
-            supplier=forms.text("supplier"),
+            supplier=supplier,
             reference=forms.text("reference"),
             blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.pressed_button()[0] == "add_row"),
         )
@@ -98,12 +99,15 @@ class _CreateErrors(FormErrors):
 class _CreateViews:
     def __init__(self, runtime: Runtime) -> None:
         self._database = runtime.database
-        self._suppliers = [name for name, one in runtime.settings.backends.items() if one.enabled]
+        self._suppliers = supplier_names(
+            {name: one.enabled for name, one in runtime.settings.backends.items()}
+        )
 
     def get(self) -> Response:
         """Show the empty form, for a patron whose number is in the address."""
         works_at = current().member.branchcode
-        typed = _FormData(entry=ItemEntry(), branchcode=works_at, default_branchcode=works_at)
+        entry = ItemEntry(field_sets=backend_for(None).field_sets)
+        typed = _FormData(entry=entry, branchcode=works_at, default_branchcode=works_at)
         typed.chosen = forms.number("borrowernumber", request.args)
         return self._form(typed, _CreateErrors())
 
@@ -182,7 +186,7 @@ class _CreateViews:
             typed=typed,
             errors=errors,
             meant=known.patron_match,
-            types=list(MaterialType),
+            types=typed.entry.field_sets,
             libraries=current().libraries,
             suppliers=self._suppliers,
             koha_backend=known.koha_backend,
@@ -191,7 +195,7 @@ class _CreateViews:
 
 def _mistakes(typed: _FormData) -> dict[str, str]:
     errors = {}
-    if typed.entry.type not in set(MaterialType):
+    if typed.entry.type not in typed.entry.field_sets:
         errors["type"] = _("Choose what is wanted.")
     if not typed.patron:
         errors["patron"] = _("Say who the request is for.")

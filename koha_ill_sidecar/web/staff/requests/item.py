@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.attributes import MaterialType, label
+from koha_ill_sidecar.domain.attributes import label
 from koha_ill_sidecar.domain.item_form import ItemEntry, entry_of
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused
@@ -52,25 +52,24 @@ class _ItemViews:
             return self._not_possible(illrequest_id)
 
     def _save(self, illrequest_id: int) -> Response:
-        entry, (wanted, _about) = item_fields.read_entry(), forms.pressed_button()
-        if wanted != "save":
-            return self._form(illrequest_id, entry, forms.posted_version(), FormErrors())
+        known = self._database.transact(item_form.form, illrequest_id)
+        entry = item_fields.read_entry(known.entry.field_sets)
+        if forms.pressed_button()[0] != "save":
+            return _page(known, entry, forms.posted_version(), FormErrors())
         errors = FormErrors(by_row=item_fields.row_errors(entry))
         if not entry.type:
             errors.by_field["type"] = _("Choose what is wanted.")
         if errors.status != 200:
-            return self._form(illrequest_id, entry, forms.posted_version(), errors)
+            return _page(known, entry, forms.posted_version(), errors)
         try:
             outcome = self._database.transact(
                 item_form.save, illrequest_id, current().member, entry=entry, version=forms.posted_version()
             )
         except RequestRefused as error:
-            return self._form(
-                illrequest_id, entry, forms.posted_version(), FormErrors(problem=translate(error.message))
-            )
+            return _page(known, entry, forms.posted_version(), FormErrors(problem=translate(error.message)))
         if isinstance(outcome, ConcurrentChange):
-            merged = entry_of({"type": entry.type, **entry.stored, **outcome.taken})
-            return self._form(illrequest_id, merged, outcome.now, FormErrors(changed=outcome))
+            merged = entry_of({"type": entry.type, **entry.stored, **outcome.taken}, known.entry.field_sets)
+            return _page(known, merged, outcome.now, FormErrors(changed=outcome))
         if outcome.emptied:
             names = ", ".join(_(name) for name in outcome.emptied)
             said = _(
@@ -81,12 +80,6 @@ class _ItemViews:
         else:
             flash.flash("done", _("The item metadata was saved."))
         return redirect(forms.endpoint_url(illrequest_id), 303)
-
-    def _form(
-        self, illrequest_id: int, entry: ItemEntry, seen: Mapping[str, str], errors: FormErrors
-    ) -> Response:
-        known = self._database.transact(item_form.form, illrequest_id)
-        return _page(known, entry, seen, errors)
 
     def _not_possible(self, illrequest_id: int) -> Response:
         header = self._database.transact(load_header, illrequest_id, staff_context(self._runtime))
@@ -104,5 +97,5 @@ def _page(known: ItemForm, entry: ItemEntry, seen: Mapping[str, str], errors: Fo
         seen=forms.version_fields(seen),
         errors=errors,
         labels={one.name: label(one.name) for one in changed},
-        types=list(MaterialType),
+        types=entry.field_sets,
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask import request
 
 from koha_ill_sidecar.domain.attributes import LABELS
-from koha_ill_sidecar.domain.item_form import ItemEntry
+from koha_ill_sidecar.domain.item_form import FieldSet, ItemEntry
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 
@@ -24,14 +24,17 @@ _MISTAKES: Mapping[str, str] = {
 }
 
 
-def read_entry() -> ItemEntry:
-    """Return what was typed, each value in its place."""
+def read_entry(field_sets: Mapping[str, FieldSet]) -> ItemEntry:
+    """Return what was typed into a backend's form, with each value in its place."""
     form = request.form
+    # in this order, so that values of another type become custom fields in the same order each time
+    names = dict.fromkeys((*LABELS, *(field.key for one in field_sets.values() for field in one.fields)))
     pairs = zip(form.getlist("custom_key"), form.getlist("custom_value"), strict=False)
     return ItemEntry(
         type=form.get("type", "").strip(),
-        values={key: form[_PREFIX + key].strip() for key in LABELS if _PREFIX + key in form},
+        values={key: form[_PREFIX + key].strip() for key in names if _PREFIX + key in form},
         custom=tuple((key.strip(), value.strip()) for key, value in pairs),
+        field_sets=field_sets,
     ).arranged()
 
 

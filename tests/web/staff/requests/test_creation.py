@@ -15,8 +15,9 @@ from werkzeug.test import TestResponse
 from cast import ADA, CLARA, RIVERSIDE, SAM, SUPER, WEN
 from conftest import KohaDatabase
 from factories import make_request
+from koha_ill_sidecar.backends.standard.forms import FIELD_SETS
 from koha_ill_sidecar.config.settings import BackendSettings, IllSite, KohaSettings, RequestLimit, Settings
-from koha_ill_sidecar.domain.attributes import FIELDS, MaterialType
+from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import references
 from koha_ill_sidecar.storage.database import Database
@@ -88,7 +89,7 @@ def test_every_type_has_its_own_fields_in_kohas_order(clara: Desk) -> None:
 
     for kind in MaterialType:
         page = send(clara, "type", type=kind.value).text
-        assert re.findall(r'name="field\.(\w+)"', page) == [field.key for field in FIELDS[kind]]
+        assert re.findall(r'name="field\.(\w+)"', page) == [field.key for field in FIELD_SETS[kind].fields]
 
 
 def test_changing_the_type_keeps_all_that_was_typed(clara: Desk, admin: Engine) -> None:
