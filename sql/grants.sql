@@ -1,30 +1,30 @@
--- The least privileges with which koha-ill-sidecar does its work. Run as an administrator of the database.
+-- The privileges that koha-ill-sidecar needs, and no others. Run this as an administrator of the database.
 --
--- `koha-ill-sidecar grants` prints this with the names of your own database, user and host. Make the user first:
+-- `koha-ill-sidecar grants` prints this with the names of your database, user and host. Create the user first:
 --
 --   CREATE USER 'koha_ill_sidecar'@'localhost' IDENTIFIED BY 'a long password of your own';
 --
--- Run it again after an upgrade of Koha or of the sidecar: tables may have come.
+-- Run it again after an upgrade of Koha or of the sidecar, which may add tables.
 
--- Requests and what becomes of them.
+-- Requests, their comments, log and statistics.
 GRANT SELECT, INSERT, UPDATE, DELETE ON `koha_library`.`illrequests` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `koha_library`.`illrequestattributes` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT ON `koha_library`.`illcomments` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT ON `koha_library`.`action_logs` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT ON `koha_library`.`statistics` TO 'koha_ill_sidecar'@'localhost';
 
--- Notices: the letters that are missing, and the queue.
+-- Notices: missing templates, and the queue.
 GRANT SELECT, INSERT ON `koha_library`.`letter` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON `koha_library`.`message_queue` TO 'koha_ill_sidecar'@'localhost';
 
--- Brief records of requested books, their place in the index, and holds that move to another patron.
+-- Brief records of requested books, the queue of the search index, and holds that move to another patron.
 GRANT SELECT, INSERT ON `koha_library`.`biblio` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT ON `koha_library`.`biblioitems` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT ON `koha_library`.`biblio_metadata` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT ON `koha_library`.`zebraqueue` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, UPDATE ON `koha_library`.`reserves` TO 'koha_ill_sidecar'@'localhost';
 
--- Read only, but for the count of wrong passwords and the moment at which a session was used.
+-- Read only, except for the count of failed logins and the last use of a session.
 GRANT SELECT ON `koha_library`.`authorised_values` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`authorised_values_branches` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`biblio_framework` TO 'koha_ill_sidecar'@'localhost';
@@ -47,7 +47,7 @@ GRANT SELECT ON `koha_library`.`systempreferences` TO 'koha_ill_sidecar'@'localh
 GRANT SELECT ON `koha_library`.`user_permissions` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT ON `koha_library`.`userflags` TO 'koha_ill_sidecar'@'localhost';
 
--- Tables that only some versions of Koha have: granted where they exist, for a grant on a missing table is an error.
+-- Tables that only some versions of Koha have. They are granted only if they exist: a grant on a missing table is an error.
 SET @grant_statement = IF(EXISTS(SELECT 1 FROM information_schema.tables
   WHERE table_schema = 'koha_library' AND table_name = 'background_jobs'),
   'GRANT SELECT, INSERT ON `koha_library`.`background_jobs` TO ''koha_ill_sidecar''@''localhost''', 'DO 0');
@@ -85,7 +85,7 @@ PREPARE grant_statement FROM @grant_statement;
 EXECUTE grant_statement;
 DEALLOCATE PREPARE grant_statement;
 
--- The sidecar's own tables, which `koha-ill-sidecar migrate` makes. They need not exist yet.
+-- The sidecar's own tables, which `koha-ill-sidecar migrate` creates. They need not exist yet.
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_deliveries` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_figures` TO 'koha_ill_sidecar'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX ON `koha_library`.`ill_sidecar_history` TO 'koha_ill_sidecar'@'localhost';

@@ -1,4 +1,4 @@
-"""Takes the screenshots beside this file: the main pages of the staff interface, of a sample library."""
+"""Take the screenshots in this directory: the main pages of the staff interface, with a sample library."""
 
 import tempfile
 import time
@@ -24,7 +24,7 @@ _SECONDS_TO_INDEX = 20
 
 
 def main() -> None:
-    """Make a demo, walk through it and take the pictures."""
+    """Start a demo, visit the pages and take the screenshots."""
     with (
         tempfile.TemporaryDirectory(prefix="koha-ill-screenshots-") as directory,
         Neighbourhood(Path(directory), told=lambda _path, _mail: None) as neighbourhood,
