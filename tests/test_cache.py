@@ -3,21 +3,24 @@
 import itertools
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from koha_ill_sidecar.cache import Cache
 
 
-def test_a_value_is_loaded_once_until_it_is_too_old() -> None:
+def test_a_value_is_loaded_once_until_it_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("koha_ill_sidecar.cache.time", SimpleNamespace(monotonic=lambda: now))
     loads = itertools.count(1)
-    cache = Cache(0.1)
+    cache = Cache(10)
 
     def get(name: str) -> int:
         return cache.get(name, lambda: next(loads)).value
 
     assert [get("a"), get("a"), get("b")] == [1, 1, 2]
-    time.sleep(0.11)
+    now += 11
     assert get("a") == 3
 
 

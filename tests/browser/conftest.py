@@ -110,7 +110,7 @@ def seat(chromium: Browser, site: str, database: Database) -> Iterator[Seat]:
             viewport={"width": size[0], "height": size[1]}, java_script_enabled=javascript
         )
         contexts.append(context)
-        context.set_default_timeout(timedelta(seconds=10).total_seconds() * 1000)
+        context.set_default_timeout(timedelta(minutes=1).total_seconds() * 1000)
         context.add_cookies(
             [
                 {"name": "koha_ill_sidecar_session", "value": token, "url": site},

@@ -59,7 +59,7 @@ def send(koha_database: KohaDatabase, database: Database) -> Callable[..., dict[
 
 def run(config: Path, *words: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     command = [sys.executable, "-m", "koha_ill_sidecar", "--config", str(config), "callbacks", *words]
-    return subprocess.run(command, input=given, capture_output=True, check=False, timeout=60)
+    return subprocess.run(command, input=given, capture_output=True, check=False, timeout=300)
 
 
 def listed(config: Path, *words: str) -> Any:

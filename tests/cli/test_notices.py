@@ -31,7 +31,7 @@ def config(koha_database: KohaDatabase, admin: Engine, tmp_path: Path) -> Path: 
 
 def run(config: Path, *words: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     command = [sys.executable, "-m", "koha_ill_sidecar", "--config", str(config), "notices", *words]
-    return subprocess.run(command, input=given, capture_output=True, check=False, timeout=60)
+    return subprocess.run(command, input=given, capture_output=True, check=False, timeout=300)
 
 
 def installed(admin: Engine) -> Mapping[tuple[str, str, str], str]:

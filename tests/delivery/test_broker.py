@@ -36,7 +36,7 @@ def test_what_is_sent_reaches_a_worker_in_order(message_broker: BrokerSettings) 
     connection.set_listener("worker", worker)
     connection.connect("guest", "guest", wait=True)
     connection.subscribe("/queue/koha_test-elastic_index", id="1")
-    assert worker.enough.wait(10)
+    assert worker.enough.wait(60)
     connection.disconnect()
 
     assert worker.heard == ['{"job_id": 1}', '{"job_id": 2, "title": "圖書館"}']
@@ -95,5 +95,5 @@ def test_a_broker_that_never_confirms_is_given_up(monkeypatch: pytest.MonkeyPatc
             connected(silent) as sender,
         ):
             sender.send("koha_test-default", "{}")
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive(), "the connection was left open"

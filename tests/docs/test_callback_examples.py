@@ -92,7 +92,7 @@ def test_every_example_is_applied(
         number = make_request(connection, database.koha(), status="REQ")
     environment = os.environ | SECRETS | {"URL": url, "REQUEST": str(number)}
 
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
     assert json.loads(result.stdout)["outcome"] == "applied", result
 

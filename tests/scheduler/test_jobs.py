@@ -5,14 +5,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, timedelta
+from typing import NoReturn
 
+import pymysql
 import pytest
 from sqlalchemy import Engine, text
 
 from koha_ill_sidecar.config.jobs import JOBS, ShouldContinue
 from koha_ill_sidecar.config.loading import parse_settings
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
-from koha_ill_sidecar.config.values import Schedule, Secret
+from koha_ill_sidecar.config.values import Schedule
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.errors import DatabaseBusy
 from koha_ill_sidecar.runtime import Runtime
@@ -82,8 +84,8 @@ def start(database: Database, observed: list[tuple[str, str]]) -> Iterator[Start
             scheduler.stop()
 
 
-def _wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
+def _wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
@@ -108,20 +110,22 @@ def test_a_job_that_takes_longer_than_its_pause_is_not_run_twice_at_once(start: 
 def test_two_hosts_share_a_job(start: Start, database: Database) -> None:
     one, other = _Work(), _Work()
     every = Schedule.parse("300ms")
+    began = time.monotonic()
     start(one, every)
     start(other, every)
-    time.sleep(1.5)
+    _wait_until(lambda: one.runs + other.runs >= 5)
 
-    assert 3 <= one.runs + other.runs <= 6
+    # Two that did not share would have run twice in each pause; the least rest between two starts is 180 ms.
+    assert one.runs + other.runs <= 1 + (time.monotonic() - began) / 0.18
     # Each is counted when it has ended, so there is a moment between two runs when the sums agree.
     _wait_until(lambda: database.transact(leases.find_all)[0].runs == one.runs + other.runs)
 
 
 def test_a_job_whose_holder_died_is_taken_over(start: Start, database: Database, admin: Engine) -> None:
+    began = time.monotonic()
     database.transact(leases.acquire, "watch", holder="dead", lease_seconds=0.5)
     with admin.begin() as connection:
         connection.execute(text("UPDATE ill_sidecar_leases SET last_started_at = NULL"))
-    began = time.monotonic()
     work = _Work()
     start(work)
     _wait_until(lambda: work.runs >= 1)
@@ -182,17 +186,20 @@ def test_a_fault_of_ours_is_logged_with_its_place_and_stops_nothing(
 
 
 def test_a_database_that_is_away_is_one_line_and_not_a_flood(
-    start: Start, koha_database: object, caplog: pytest.LogCaptureFixture
+    start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    del koha_database
     caplog.set_level(logging.INFO)
-    nowhere = Database(
-        DatabaseSettings(host="127.0.0.1", port=9, user="x", password=Secret("x"), database="x"),
-        site=IllSite(),
-    )
+    attempts = []
+
+    def refuse(_settings: DatabaseSettings) -> NoReturn:
+        attempts.append(time.monotonic())
+        raise pymysql.OperationalError(2003, "Can't connect")
+
+    monkeypatch.setattr("koha_ill_sidecar.storage.database.connect", refuse)
+    nowhere = Database(DatabaseSettings(user="x", database="x"), site=IllSite())
     work = _Work()
     start(work, on=nowhere)
-    time.sleep(2.5)
+    _wait_until(lambda: len(attempts) > 3)  # the scheduler asks for the last runs before jobs start
 
     assert [record.message for record in caplog.records].count("database away, jobs wait") == 1
     assert work.runs == 0
@@ -210,7 +217,7 @@ def test_stopping_waits_for_the_step_in_hand(start: Start) -> None:
         return {}
 
     scheduler = start(_Work(long_work))
-    begun.wait(5)
+    assert begun.wait(60)
     scheduler.stop()
 
     assert finished.is_set()
@@ -225,8 +232,16 @@ def test_a_long_job_keeps_its_lease(start: Start, database: Database) -> None:
             time.sleep(0.01)
         return {}
 
-    start(_Work(long_work), lease=0.6)
-    time.sleep(1.5)
+    def has_outlived_its_first_lease() -> bool:
+        return any(
+            lease.lease_until is not None
+            and lease.last_started_at is not None
+            and lease.lease_until > lease.last_started_at + 2 * timedelta(seconds=3)
+            for lease in database.transact(leases.find_all)
+        )
+
+    start(_Work(long_work), lease=3)
+    _wait_until(has_outlived_its_first_lease)
 
     assert not database.transact(leases.acquire, "watch", holder="another", lease_seconds=60)
     release.set()
@@ -246,7 +261,7 @@ def test_a_job_that_lost_its_lease_stops(start: Start, database: Database, admin
     with admin.begin() as connection:
         connection.execute(text("UPDATE ill_sidecar_leases SET holder = 'another'"))
 
-    assert stopped.wait(5)
+    assert stopped.wait(60)
 
 
 def test_after_the_clock_was_set_back_jobs_start_at_once(start: Start) -> None:

@@ -63,7 +63,7 @@ def test_an_update_that_changes_nothing_counts_its_row(tx: Transaction) -> None:
 def test_a_deadlock_makes_the_whole_use_case_run_again(database: Database) -> None:
     database.transact(_note, "a")
     database.transact(_note, "b")
-    both_hold_one = threading.Barrier(2, timeout=10)
+    both_hold_one = threading.Barrier(2, timeout=60)
     runs: list[str] = []
 
     def lock(tx: Transaction, first: str, second: str) -> None:

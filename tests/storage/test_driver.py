@@ -54,9 +54,9 @@ def test_a_server_that_falls_silent_is_told_as_away(
     began = time.monotonic()
 
     with pytest.raises(DatabaseUnavailable, match="timed out"):
-        database.transact(lambda tx: tx.connection.exec_driver_sql("SELECT SLEEP(5)"))
+        database.transact(lambda tx: tx.connection.exec_driver_sql("SELECT SLEEP(30)"))
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     database.close()
 
 
@@ -111,4 +111,4 @@ def test_a_server_that_falls_silent_under_tls_is_given_up(
 
     assert "TLS" in str(cursor.fetchone())
     with pytest.raises(pymysql.OperationalError, match="timed out"):
-        cursor.execute("SELECT SLEEP(5)")
+        cursor.execute("SELECT SLEEP(30)")

@@ -53,6 +53,7 @@ def _any_bytes(random: Random) -> str:
     return f"[% {octets.decode(errors='surrogateescape')} %]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_mutated_template, _any_text, _any_bytes])
 def test_the_engine_survives(make: Callable[[Random], str]) -> None:
     first = SystemRandom().randrange(2**60) if _NIGHTLY else 0
@@ -68,7 +69,7 @@ def test_unfinished_tags(source: str) -> None:
 
 
 def _survives(source: str) -> None:
-    begun = time.monotonic()
+    begun = time.thread_time()  # unlike the clock it stands still while other programs run
     try:
         output = Engine(limits=_LIMITS).render(source, copy.deepcopy(VARIABLES))
     except TemplateError:
@@ -76,4 +77,4 @@ def _survives(source: str) -> None:
     except Exception as error:
         raise AssertionError(f"the engine raised {error!r} on {source!r}") from error
     assert len(output) <= _LIMITS.output, source
-    assert time.monotonic() - begun < _SECONDS_AT_MOST, source
+    assert time.thread_time() - begun < _SECONDS_AT_MOST, source

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from mail_servers import MailServer, drop, running, taken_and_dropped
 from queued import Queue, dispatching
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from cast import ADA, CLARA, PAT_WITHOUT_EMAIL, SAM, WEN
 from conftest import USER
@@ -490,21 +490,18 @@ def test_lease_is_kept_alive_while_a_server_is_slow(
     queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
 ) -> None:
     number = queue.add()
-    slept = threading.Event()
-
-    def doze(*_: object) -> None:
-        time.sleep(1.6)
-        slept.set()
-
-    server.answers["MAIL"] = doze
-    with (
-        dispatching(database, smtp=smtp, lease=timedelta(seconds=1)) as slow,
-        dispatching(database, smtp=smtp) as other,
-    ):
+    has_waited = threading.Event()
+    server.answers["MAIL"] = lambda *_: None if has_waited.wait(60) else "451 waited in vain"
+    lease = timedelta(seconds=3)
+    with dispatching(database, smtp=smtp, lease=lease) as slow, dispatching(database, smtp=smtp) as other:
         thread = threading.Thread(target=slow.run_once)
         thread.start()
-        while not slept.wait(0.1):
+        while not (claimed := queue.delivery(number)):
+            time.sleep(0.01)
+        while queue.delivery(number)["lease_until"] < claimed["lease_until"] + lease:
             assert other.run_once().handled == 0
+            time.sleep(0.05)
+        has_waited.set()
         thread.join()
 
     assert queue.status(number) == ("sent", "")
@@ -675,17 +672,22 @@ def test_row_that_becomes_visible_late_is_found(
     assert [headers(server, position)["Subject"] for position in (0, 1)] == ["Early", "Late"]
 
 
+def _lock_waits(connection: Connection) -> str:
+    row = connection.execute(text("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'")).one()
+    return str(row[1])
+
+
 def test_row_that_another_holds_does_not_stop_those_behind_it(
     queue: Queue, dispatcher: Dispatcher, admin: Engine
 ) -> None:
     held, free = queue.add(), queue.add()
     with admin.begin() as other:
         other.execute(text("SELECT * FROM message_queue WHERE message_id = :n FOR UPDATE"), {"n": held})
-        started = time.monotonic()
+        waits = _lock_waits(other)
         dispatcher.run_once()
 
         assert queue.status(free) == ("sent", "")
-        assert time.monotonic() - started < 3
+        assert _lock_waits(other) == waits
     dispatcher.run_once()
     assert queue.status(held) == ("sent", "")
 
@@ -783,11 +785,9 @@ def test_dropped_connections_delay_but_lose_nothing(
     )
     retry = RetrySettings(first_delay=timedelta(milliseconds=10), longest_delay=timedelta(milliseconds=20))
     with dispatching(database, smtp=smtp, retry=retry) as dispatcher:
-        for _ in range(20):
+        while {queue.status(number) for number in numbers} != {("sent", "")}:
             dispatcher.run_once()
-            time.sleep(0.03)
 
-    assert {queue.status(number) for number in numbers} == {("sent", "")}
     assert len(server.caught) == 30
 
 

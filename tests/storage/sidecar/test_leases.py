@@ -77,7 +77,7 @@ def test_the_last_start_is_told_in_seconds(tx: Transaction) -> None:
         text("UPDATE ill_sidecar_leases SET last_started_at = UTC_TIMESTAMP(6) - INTERVAL 90 SECOND")
     )
 
-    assert 90 <= leases.seconds_since_last_start(tx)["watch"] < 95
+    assert 90 <= leases.seconds_since_last_start(tx)["watch"] < 150
 
 
 def test_of_many_who_ask_at_once_one_gets_it(database: Database, admin: Engine) -> None:  # noqa: ARG001
