@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from koha_ill_sidecar.demo.neighbourhood import Neighbourhood
+from koha_ill_sidecar.demo.environment import DemoEnvironment
 from koha_ill_sidecar.demo.sample_people import STAFF_PASSWORD
 
 _HERE = Path(__file__).parent
@@ -27,22 +27,22 @@ def main() -> None:
     """Start a demo, visit the pages and take the screenshots."""
     with (
         tempfile.TemporaryDirectory(prefix="koha-ill-screenshots-") as directory,
-        Neighbourhood(Path(directory), told=lambda _path, _mail: None) as neighbourhood,
+        DemoEnvironment(Path(directory), on_mail=lambda _path, _mail: None) as environment,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=_ARGUMENTS)
         page = browser.new_page(viewport=_WIDE)
-        _sign_in(page, neighbourhood.url)
-        _wait_for_the_index(page, neighbourhood.url)
+        _sign_in(page, environment.url)
+        _wait_for_the_index(page, environment.url)
         for name, path in _PAGES.items():
-            page.goto(neighbourhood.url + path)
+            page.goto(environment.url + path)
             page.screenshot(path=_HERE / f"{name}.png")
         page.set_viewport_size(_PHONE)
-        page.goto(f"{neighbourhood.url}/requests/200")
+        page.goto(f"{environment.url}/requests/200")
         page.screenshot(path=_HERE / "request-phone.png")
         page.set_viewport_size(_WIDE)
         page.get_by_role("button", name="正體中文").click()
-        page.goto(f"{neighbourhood.url}/requests/200")
+        page.goto(f"{environment.url}/requests/200")
         page.screenshot(path=_HERE / "request-zh.png")
         browser.close()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from koha_ill_sidecar.demo import smoke
-from koha_ill_sidecar.demo.neighbourhood import SUPPLIER, Neighbourhood
+from koha_ill_sidecar.demo.environment import SUPPLIER, DemoEnvironment
 from koha_ill_sidecar.demo.sample_library import LOGINS, STAFF_PASSWORD
 from koha_ill_sidecar.errors import SidecarError
 
@@ -17,10 +17,12 @@ _VAR = Path("var")
 
 
 @click.command()
-@click.option("--reset", is_flag=True, help="Start afresh: forget what an earlier demo left.")
-@click.option("--smoke", "only_smoke", is_flag=True, help="Run the main job once from end to end and exit.")
+@click.option("--reset", is_flag=True, help="Remove the data of an earlier demo first.")
+@click.option(
+    "--smoke", "only_smoke", is_flag=True, help="Run the main workflow once from end to end and exit."
+)
 def main(*, reset: bool, only_smoke: bool) -> None:
-    """Run the sidecar beside a sample Koha library, with everything private to this directory."""
+    """Run the sidecar with a sample Koha library; all files are in this directory."""
     try:
         if only_smoke:
             sys.exit(0 if smoke.run(_VAR / "smoke") else 1)
@@ -32,19 +34,19 @@ def main(*, reset: bool, only_smoke: bool) -> None:
 
 def _run(directory: Path, *, reset: bool) -> None:
     if reset:
-        Neighbourhood.forget(directory)
+        DemoEnvironment.remove(directory)
     click.echo("Starting a private MariaDB, a mail catcher and the sidecar ...")
-    with Neighbourhood(directory, told=_tell) as place:
-        # Before the invitation: who reads it may press Ctrl-C at once.
+    with DemoEnvironment(directory, on_mail=_print_mail) as demo:
+        # Before the welcome text, because a reader may press Ctrl-C immediately.
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
-        click.echo(_welcome(place))
+        click.echo(_welcome(demo))
         stopped.wait()
         click.echo("\nStopping ...")
 
 
-def _tell(path: Path, mail: EmailMessage) -> None:
+def _print_mail(path: Path, mail: EmailMessage) -> None:
     body = mail.get_body(("plain", "html"))
     text = body.get_content() if body is not None else ""
     click.echo(
@@ -52,21 +54,21 @@ def _tell(path: Path, mail: EmailMessage) -> None:
     )
 
 
-def _welcome(place: Neighbourhood) -> str:
-    people = "\n".join(f"  {userid:<13} {who}" for userid, who in LOGINS.items())
+def _welcome(demo: DemoEnvironment) -> str:
+    people = "\n".join(f"  {userid:<13} {description}" for userid, description in LOGINS.items())
     return f"""
-Staff interface {place.url}/
-Callbacks       POST {place.url}/callbacks/{SUPPLIER}, signed with {place.directory}/supplier.secret
-Command line    .venv/bin/koha-ill-sidecar --config {place.config} requests list
-Koha database   mariadb --no-defaults --socket={place.server.socket} --user=root koha_demo
-Mails           {place.catcher.directory}/, each is printed here as well
-Health          {place.url}/healthz, /readyz, /metrics
-Log             {place.log}
+Staff interface {demo.url}/
+Callbacks       POST {demo.url}/callbacks/{SUPPLIER}, signed with {demo.directory}/supplier.secret
+Command line    .venv/bin/koha-ill-sidecar --config {demo.config} requests list
+Koha database   mariadb --no-defaults --socket={demo.server.socket} --user=root koha_demo
+Mails           {demo.catcher.directory}/; each one is also printed here
+Health          {demo.url}/healthz, /readyz, /metrics
+Log             {demo.log}
 
-Everybody's password is {STAFF_PASSWORD}:
+The password of every account is {STAFF_PASSWORD}:
 {people}
 
-Ctrl-C stops it all."""
+Press Ctrl-C to stop everything."""
 
 
 if __name__ == "__main__":

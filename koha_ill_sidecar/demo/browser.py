@@ -1,4 +1,4 @@
-"""A member of staff at the sidecar's pages: reads them, fills in their forms and presses their buttons."""
+"""A browser for the smoke run: opens pages, fills in forms and presses buttons."""
 
 from collections.abc import Sequence
 
@@ -12,35 +12,35 @@ _TIMEOUT_SECONDS = 10
 
 
 class PageUnexpected(SidecarError):
-    """A page is not there, refuses what was sent, or lacks what was looked for."""
+    """A page is missing, rejects a form, or lacks an element."""
 
 
 class StaffBrowser:
-    """A browser with cookies and without scripts."""
+    """A browser with cookies and without JavaScript."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._browser = mechanicalsoup.StatefulBrowser()
 
     def sign_in(self, userid: str, password: str) -> None:
-        """Come in by the front door."""
+        """Sign in on the home page."""
         self.open("/")
         self.send("/sign-in", userid=userid, password=password)
 
     def open(self, path: str) -> None:
-        """Go to a page."""
+        """Open a page."""
         self._check(self._browser.open(self._url + path, timeout=_TIMEOUT_SECONDS))
 
     def send(self, action: str, *, press: str | None = None, **values: str | Sequence[str]) -> None:
         """
-        Fill in the form of the open page that goes to *action*, and send it.
+        Fill in and submit the form with the URL *action* on the open page.
 
         Args:
-            press: The value of the button; None for a form with one button.
-            values: What to type or choose, by the names of the fields.
+            press: The value of the button to press; None for a form with one button.
+            values: The values to enter or choose, by field name.
 
         Raises:
-            PageUnexpected: The form lacks a field or a button, or what was sent is refused.
+            PageUnexpected: The form lacks a field or a button, or the server rejects the form.
         """
         try:
             form = self._browser.select_form(f'main form[action="{action}"]')
@@ -59,11 +59,11 @@ class StaffBrowser:
 
     @property
     def path(self) -> str:
-        """The address of the open page, without the host."""
+        """The URL of the open page without the host."""
         return str(self._browser.url).removeprefix(self._url)
 
     def text(self, selector: str) -> str:
-        """Return the text of the first element that a CSS selector finds on the open page."""
+        """Return the text of the first element on the open page that matches a CSS selector."""
         return " ".join(self._found(selector).get_text().split())
 
     def _found(self, selector: str) -> Tag:
@@ -74,4 +74,4 @@ class StaffBrowser:
 
     def _check(self, answer: Response) -> None:
         if not answer.ok:
-            raise PageUnexpected(f"{answer.url} is answered {answer.status_code}")
+            raise PageUnexpected(f"{answer.url} returned the status {answer.status_code}")

@@ -1,16 +1,15 @@
 """
-Many requests and messages for the benchmarks, made inside MariaDB from its sequence tables.
+Create many requests and messages for the benchmarks, inside MariaDB from its sequence tables.
 
-What a request is like follows from its number alone, so that a statement over a range of numbers can say it, and the
-same call gives the same rows.
+The values of a row depend only on its number. So one statement can create a range of rows, and the same call creates
+the same rows.
 """
 
-# ruff: noqa: S608 - the statements hold our own words, and what _text escapes
+# ruff: noqa: S608 - the statements contain only constants and literals that _text escapes
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from pymysql.connections import Connection
@@ -22,24 +21,24 @@ from koha_ill_sidecar.demo.sample_requests import marcxml
 from koha_ill_sidecar.demo.seed import FRAMEWORK
 from koha_ill_sidecar.demo.titles import AUTHORS, JOURNALS, PLACES, SUBJECTS
 
-# Requests or messages in one statement and transaction: some seconds, and little undo.
+# Requests or messages per statement and transaction: these take some seconds and little undo log.
 _AT_ONCE = 100_000
-# The rows spread evenly over this many days up to today; of a million requests 548 are placed in a day.
+# The rows are spread evenly over this many days up to today; with a million requests these are 548 a day.
 _DAYS = 1826
-_RECENT_DAYS = 30  # younger requests are mostly open, older ones mostly done
+_RECENT_DAYS = 30  # most younger requests are open, most older ones completed
 _DAYS_PER_STEP = 3
 _REQUESTS_PER_PATRON = 20
 _MESSAGES_PER_PATRON = 100
 _STANDARD_SINCE = "24.11"
 
-_BOOK_EVERY = 4  # every fourth request is for a book, and has a record
+_BOOK_EVERY = 4  # every fourth request is for a book and has a record
 _ATTRIBUTES: Mapping[str, Sequence[str]] = {
     "book": ("author", "isbn", "title", "type", "year"),
     "article": ("article_author", "article_title", "title", "type", "volume", "year"),
     "thesis": ("author", "institution", "title", "type"),
 }
 
-# Which status, cumulative per thousand. Only books can be checked out.
+# The statuses, cumulative per thousand. Only books can be checked out.
 _RECENT = ((250, "NEW"), (500, "REQ"), (650, "GENREQ"), (680, "CANCREQ"), (710, "QUEUED"), (1000, "COMP"))
 _OLD = ((60, "REQREV"), (70, "REQ"), (1000, "COMP"))
 _BOOKS_CHECKED_OUT = 200  # per thousand
@@ -56,7 +55,7 @@ _PATHS: Mapping[str, Sequence[str]] = {
     "RET": ("NEW", "REQ", "CHK", "RET"),
 }
 
-# Code and transport of messages, as often as they stand here.
+# Code and transport of messages; repeated entries are more frequent.
 _MESSAGES = (
     ("ILL_PICKUP_READY", "email"),
     ("ILL_PICKUP_READY", "email"),
@@ -78,22 +77,21 @@ def load_bulk(connection: "Connection[Cursor]", requests: int, messages: int, *,
     """
     Add *requests* requests and *messages* rows of message_queue to a database that has libraries and categories.
 
-    A request gets five attributes on average (four to six) and its log rows, three of ten a comment, every book (a
-    quarter of all) a record and some a loan. A patron per twenty requests comes with them. Of the messages 2 % are
-    failed and 0.5 % deleted, the others sent. What was there before stays. Commits as it goes.
+    A request has four to six attributes and its log rows; three of ten have a comment, every book (a quarter) has a
+    record, and some have a loan. There is one patron per twenty requests. Of the messages, 2 % are failed, 0.5 % are
+    deleted and the others sent. Existing rows stay. It commits after each step.
 
     A million requests took four minutes on two busy cores, five million messages five minutes.
 
     Args:
-        pending: How many of the messages, the newest ones, wait to be sent.
+        pending: How many of the newest messages are pending.
 
     Raises:
         ValueError: There is no library, or no category of adults.
     """
     writer = RowWriter(connection)
     with connection.cursor() as cursor, _without_checks(cursor):
-        bulk = _measure(cursor, requests, messages)
-        loader = _Loader(cursor, writer, bulk)
+        loader = _Loader(cursor, writer, requests, messages)
         loader.add_patrons()
         with _without_keys(cursor, "action_logs"):
             for low, high in _ranges(requests):
@@ -115,7 +113,7 @@ def _ranges(count: int) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def _without_checks(cursor: Cursor) -> Iterator[None]:
-    """Leave out the checks of foreign and unique keys: every number is new, and refers to one that we make."""
+    """Disable the checks of foreign and unique keys: all IDs are new and refer to rows that this module creates."""
     cursor.execute("SET foreign_key_checks = 0, unique_checks = 0")
     try:
         yield
@@ -125,7 +123,7 @@ def _without_checks(cursor: Cursor) -> Iterator[None]:
 
 @contextmanager
 def _without_keys(cursor: Cursor, table: str) -> Iterator[None]:
-    """Take the secondary keys off *table*, and build them from the sorted whole afterwards, which is far quicker."""
+    """Drop the secondary keys of *table* and create them afterwards, which is far faster than updating them."""
     keys = _all(
         cursor,
         "SELECT index_name, GROUP_CONCAT(CONCAT('`', column_name, '`', COALESCE(CONCAT('(', sub_part, ')'), ''))"
@@ -141,54 +139,14 @@ def _without_keys(cursor: Cursor, table: str) -> Iterator[None]:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Bulk:
-    """Where the new numbers begin, and what the new rows may refer to."""
-
-    requests: int
-    messages: int
-    patrons: int
-    first_request: int
-    first_patron: int
-    first_biblio: int
-    first_item: int
-    libraries: tuple[str, ...]
-    category: str
-    staff: int
-    backend: str
-    letters: Mapping[tuple[str, str], int]
-
-
-def _measure(cursor: Cursor, requests: int, messages: int) -> _Bulk:
-    libraries = tuple(row[0] for row in _all(cursor, "SELECT branchcode FROM branches ORDER BY branchcode"))
-    category = _one(cursor, "SELECT MIN(categorycode) FROM categories WHERE category_type = 'A'")
-    if not libraries or category is None:
-        raise ValueError("There is no library or no category of adults; load_sample_library brings both.")
-    version = _one(cursor, "SELECT value FROM systempreferences WHERE variable = 'Version'")
-    return _Bulk(
-        requests=requests,
-        messages=messages,
-        patrons=max(1, requests // _REQUESTS_PER_PATRON, messages // _MESSAGES_PER_PATRON),
-        first_request=_next(cursor, "illrequests.illrequest_id"),
-        first_patron=_next(cursor, "borrowers.borrowernumber"),
-        first_biblio=_next(cursor, "biblio.biblionumber", "biblioitems.biblioitemnumber"),
-        first_item=_next(cursor, "items.itemnumber", "issues.issue_id", "old_issues.issue_id"),
-        libraries=libraries,
-        category=category,
-        staff=_one(cursor, "SELECT COALESCE(MIN(borrowernumber), 0) FROM borrowers WHERE flags IS NOT NULL"),
-        backend="Standard" if str(version) >= _STANDARD_SINCE else "FreeForm",
-        letters=_letters(cursor),
-    )
-
-
 def _next(cursor: Cursor, *columns: str) -> int:
-    """Return the first number that is free in all of *columns*, each named with its table."""
+    """Return the first ID that is free in all of *columns*, each given with its table."""
     queries = (f"SELECT COALESCE(MAX({column}), 0) + 1 FROM {column.partition('.')[0]}" for column in columns)
     return max(int(_one(cursor, query)) for query in queries)
 
 
 def _letters(cursor: Cursor) -> dict[tuple[str, str], int]:
-    """Number the general notices, where letters have numbers (from 22.11 on)."""
+    """Return the IDs of the notices for all libraries, if letters have IDs (from 22.11 on)."""
     if not cursor.execute("SHOW COLUMNS FROM letter LIKE 'id'"):
         return {}
     query = "SELECT code, message_transport_type, id FROM letter WHERE branchcode = '' AND lang = 'default'"
@@ -197,23 +155,42 @@ def _letters(cursor: Cursor) -> dict[tuple[str, str], int]:
 
 class _Loader:
     """
-    The statements. In each, `n` counts the new rows from 1, and `_draw` gives what chance would.
+    Runs the statements. In each, `n` counts the new rows from 1, and `_draw` is a pseudo-random number.
 
-    A statement is text throughout: its literals are our own words or come escaped from `_text`.
+    Raises:
+        ValueError: There is no library, or no category of adults.
     """
 
-    def __init__(self, cursor: Cursor, writer: RowWriter, bulk: _Bulk) -> None:
+    def __init__(self, cursor: Cursor, writer: RowWriter, requests: int, messages: int) -> None:
         self._cursor = cursor
         self._writer = writer
-        self._bulk = bulk
+        self._requests, self._messages = requests, messages
+        self._patrons = max(1, requests // _REQUESTS_PER_PATRON, messages // _MESSAGES_PER_PATRON)
         self._has_ill_statistics = writer.has("statistics", "illrequest_id")
+        self._first_request = _next(cursor, "illrequests.illrequest_id")
+        self._first_patron = _next(cursor, "borrowers.borrowernumber")
+        self._first_biblio = _next(cursor, "biblio.biblionumber", "biblioitems.biblioitemnumber")
+        self._first_item = _next(cursor, "items.itemnumber", "issues.issue_id", "old_issues.issue_id")
+        self._libraries = [
+            row[0] for row in _all(cursor, "SELECT branchcode FROM branches ORDER BY branchcode")
+        ]
+        self._category = _one(cursor, "SELECT MIN(categorycode) FROM categories WHERE category_type = 'A'")
+        if not self._libraries or self._category is None:
+            raise ValueError(
+                "There is no library or no category of adults; load_sample_library creates both."
+            )
+        staff = "SELECT COALESCE(MIN(borrowernumber), 0) FROM borrowers WHERE flags IS NOT NULL"
+        self._staff: int = _one(cursor, staff)
+        version = _one(cursor, "SELECT value FROM systempreferences WHERE variable = 'Version'")
+        self._backend = "Standard" if str(version) >= _STANDARD_SINCE else "FreeForm"
+        self._letters = _letters(cursor)
 
     def add_patrons(self) -> None:
-        """Add the patrons, all with an address."""
-        first = self._bulk.first_patron
+        """Add the patrons, all with an email address."""
+        first = self._first_patron
         self._insert(
             "borrowers",
-            f"(SELECT seq AS n FROM seq_1_to_{self._bulk.patrons}) AS s",
+            f"(SELECT seq AS n FROM seq_1_to_{self._patrons}) AS s",
             borrowernumber=f"{first - 1} + n",
             cardnumber=f"CONCAT('B', LPAD({first - 1} + n, 9, '0'))",
             surname=_choose("surname", [author.partition(",")[0] for author in AUTHORS]),
@@ -221,18 +198,18 @@ class _Loader:
             address="CONCAT(n, ' Bulk Street')",
             city="'Oxbow'",
             email=f"CONCAT('reader', {first - 1} + n, '@bulk.example.org')",
-            branchcode=f"ELT(1 + n % {len(self._bulk.libraries)}, {_texts(self._bulk.libraries)})",
-            categorycode=_text(self._bulk.category),
+            branchcode=f"ELT(1 + n % {len(self._libraries)}, {_texts(self._libraries)})",
+            categorycode=_text(self._category),
             dateenrolled="CURDATE() - INTERVAL 6 YEAR",
             dateexpiry="CURDATE() + INTERVAL 2 YEAR",
             lang="'default'",
         )
 
     def add_requests(self, low: int, high: int) -> None:
-        """Add the requests *low* to *high* with all that belongs to them."""
+        """Add the requests *low* to *high* with the rows that belong to them."""
         self._add_records(low, high)
         self._add_request_rows(low, high)
-        first = self._bulk.first_request - 1
+        first = self._first_request - 1
         source = (
             f"(SELECT illrequest_id - {first} AS n, illrequest_id, borrowernumber, biblio_id, branchcode, status,"
             f" placed, completed FROM illrequests WHERE illrequest_id BETWEEN {first + low} AND {first + high}) AS r"
@@ -245,9 +222,9 @@ class _Loader:
             self._add_statistics(source)
 
     def _add_records(self, low: int, high: int) -> None:
-        # biblio.timestamp is left to the server.
+        # The server sets biblio.timestamp.
         source = (
-            f"(SELECT seq AS n, {self._bulk.first_biblio} + seq DIV {_BOOK_EVERY} AS number"
+            f"(SELECT seq AS n, {self._first_biblio} + seq DIV {_BOOK_EVERY} AS number"
             f" FROM seq_{low}_to_{high} WHERE seq % {_BOOK_EVERY} = 0) AS s"
         )
         self._insert(
@@ -257,7 +234,7 @@ class _Loader:
             frameworkcode=_text(FRAMEWORK),
             author=_AUTHOR,
             title=_TITLE,
-            datecreated=_day(self._bulk.requests),
+            datecreated=_day(self._requests),
             opac_suppressed="1",
         )
         self._insert("biblioitems", source, biblioitemnumber="number", biblionumber="number", isbn=_ISBN)
@@ -274,10 +251,9 @@ class _Loader:
         )
 
     def _add_request_rows(self, low: int, high: int) -> None:
-        bulk = self._bulk
         source = (
             f"(SELECT n, placed, patron, {_status('placed')} AS status FROM (SELECT seq AS n,"
-            f" {_day(bulk.requests, n='seq')} AS placed, {_draw('patron', bulk.patrons, n='seq')} AS patron"
+            f" {_day(self._requests, n='seq')} AS placed, {_draw('patron', self._patrons, n='seq')} AS patron"
             f" FROM seq_{low}_to_{high}) AS numbers) AS s"
         )
         last_step = (
@@ -286,18 +262,18 @@ class _Loader:
         self._insert(
             "illrequests",
             source,
-            illrequest_id=f"{bulk.first_request - 1} + n",
-            borrowernumber=f"{bulk.first_patron} + patron",
-            biblio_id=f"IF(n % {_BOOK_EVERY} = 0, {bulk.first_biblio} + n DIV {_BOOK_EVERY}, NULL)",
-            branchcode=f"ELT(1 + (patron + 1) % {len(bulk.libraries)}, {_texts(bulk.libraries)})",
+            illrequest_id=f"{self._first_request - 1} + n",
+            borrowernumber=f"{self._first_patron} + patron",
+            biblio_id=f"IF(n % {_BOOK_EVERY} = 0, {self._first_biblio} + n DIV {_BOOK_EVERY}, NULL)",
+            branchcode=f"ELT(1 + (patron + 1) % {len(self._libraries)}, {_texts(self._libraries)})",
             status="status",
             placed="placed",
             updated=_moment(f"({last_step})"),
             completed=f"IF(status = 'COMP', DATE({_moment('2')}), NULL)",
             cost="IF(status = 'COMP' AND n % 5 = 0, CONCAT(4 + n % 27, '.50'), NULL)",
             notesstaff="IF(n % 9 = 0, CONCAT('Seen by the desk, slip ', n), NULL)",
-            orderid=f"IF(status IN ('REQ', 'COMP', 'CHK', 'RET'), {bulk.first_request - 1} + n, NULL)",
-            backend=_text(bulk.backend),
+            orderid=f"IF(status IN ('REQ', 'COMP', 'CHK', 'RET'), {self._first_request - 1} + n, NULL)",
+            backend=_text(self._backend),
         )
 
     def _add_attributes(self, source: str) -> None:
@@ -306,25 +282,25 @@ class _Loader:
             for material, kinds in _ATTRIBUTES.items()
             for kind in kinds
         )
-        # The requests lead the join, so that rows come in the order of the primary key.
+        # STRAIGHT_JOIN reads the requests first, so that rows are inserted in the order of the primary key.
         self._insert(
             "illrequestattributes",
             f"{source} STRAIGHT_JOIN ({kinds}) AS kinds ON kinds.material = {_MATERIAL}",
             illrequest_id="illrequest_id",
-            backend=_text(self._bulk.backend),
+            backend=_text(self._backend),
             type="type",
             value=f"CASE type {' '.join(f'WHEN {_text(kind)} THEN {value}' for kind, value in _VALUES.items())} END",
             readonly="1",
         )
 
     def _add_comments(self, source: str) -> None:
-        if not self._bulk.staff:
+        if not self._staff:
             return
         self._insert(
             "illcomments",
             f"{source} WHERE n % 10 IN (1, 4, 7)",
             illrequest_id="illrequest_id",
-            borrowernumber=str(self._bulk.staff),
+            borrowernumber=str(self._staff),
             comment="CONCAT('Looked at it, shelf ', n % 97)",
             timestamp=_moment("1"),
         )
@@ -338,7 +314,7 @@ class _Loader:
             "action_logs",
             f"{source} STRAIGHT_JOIN ({steps}) AS steps ON steps.final = r.status",
             timestamp=_moment("step"),
-            user=f"IF(step = 0, borrowernumber, {self._bulk.staff})",
+            user=f"IF(step = 0, borrowernumber, {self._staff})",
             module="'ILL'",
             action="action",
             object="illrequest_id",
@@ -347,7 +323,7 @@ class _Loader:
         )
 
     def _add_loans(self, source: str) -> None:
-        number = f"{self._bulk.first_item} + n DIV {_BOOK_EVERY}"
+        number = f"{self._first_item} + n DIV {_BOOK_EVERY}"
         out = f"{source} WHERE status IN ('CHK', 'RET')"
         self._insert(
             "items",
@@ -385,20 +361,19 @@ class _Loader:
                 type=_text(kind),
                 illrequest_id="illrequest_id",
                 borrowernumber="borrowernumber",
-                categorycode=_text(self._bulk.category),
+                categorycode=_text(self._category),
                 interface="'opac'",
             )
 
     def add_messages(self, low: int, high: int, *, pending_from: int) -> None:
-        """Add the messages *low* to *high*; those from number *pending_from* on wait to be sent."""
-        bulk = self._bulk
+        """Add the messages *low* to *high*; those from number *pending_from* on are pending."""
         codes = [code for code, _ in _MESSAGES]
         transports = [transport for _, transport in _MESSAGES]
-        letters = [str(bulk.letters.get(message, "NULL")) for message in _MESSAGES]
-        patron = f"{bulk.first_patron} + {_draw('patron', bulk.patrons)}"
+        letters = [str(self._letters.get(message, "NULL")) for message in _MESSAGES]
+        patron = f"{self._first_patron} + {_draw('patron', self._patrons)}"
         self._insert(
             "message_queue",
-            f"(SELECT seq AS n, {_draw('fate', 1000, n='seq')} AS fate, {_day(bulk.messages, n='seq')} AS placed"
+            f"(SELECT seq AS n, {_draw('fate', 1000, n='seq')} AS fate, {_day(self._messages, n='seq')} AS placed"
             f" FROM seq_{low}_to_{high}) AS s",
             letter_id=f"ELT(1 + {_draw('code', len(_MESSAGES))}, {', '.join(letters)})",
             borrowernumber=patron,
@@ -428,7 +403,7 @@ class _Loader:
 
 
 def _log_steps() -> Iterator[tuple[str, int, str, str]]:
-    """Yield the log rows of a request by its status: which status, number of the step, action, info."""
+    """Yield the log rows of requests: final status, number of the step, action, info."""
     for final, path in _PATHS.items():
         before = None
         for step, after in enumerate(path):
@@ -438,7 +413,7 @@ def _log_steps() -> Iterator[tuple[str, int, str, str]]:
     yield "COMP", 2, "PATRON_NOTICE", json.dumps({"log_origin": "core", "notice_code": "ILL_PICKUP_READY"})
 
 
-# SQL expressions over `n`, and over `placed` where that is said
+# SQL expressions of `n`, and of `placed` where noted
 
 
 def _text(value: str) -> str:
@@ -450,7 +425,7 @@ def _texts(values: Sequence[str]) -> str:
 
 
 def _draw(salt: str, sides: int, *, n: str = "n") -> str:
-    """Throw a die whose sides are 0 to *sides* - 1; a *salt* and `n` always throw the same."""
+    """Return a pseudo-random number from 0 to *sides* - 1 that depends only on *salt* and `n`."""
     return f"CRC32(CONCAT('{salt}', {n})) % {sides}"
 
 
@@ -459,12 +434,12 @@ def _choose(salt: str, values: Sequence[str]) -> str:
 
 
 def _day(count: int, *, n: str = "n") -> str:
-    """Return the day of row `n` of *count*: they spread evenly, the last one is of today."""
+    """Return the day of row `n` of *count*: the rows are spread evenly, and the last one is of today."""
     return f"CURDATE() - INTERVAL FLOOR(({count} - {n}) * {_DAYS} / {count}) DAY"
 
 
 def _moment(step: str) -> str:
-    """Return the time of a step: three days each after `placed`, by daylight, and never after now."""
+    """Return the time of a step: three days per step after `placed`, in the daytime, and not in the future."""
     hour = f"INTERVAL 9 + {_draw('hour', 9)} HOUR"
     return (
         f"LEAST(NOW(), placed + INTERVAL {step} * {_DAYS_PER_STEP} DAY + {hour} + INTERVAL n % 3600 SECOND)"
@@ -492,7 +467,7 @@ _PLACE = _choose("place", PLACES)
 _YEAR = f"1931 + {_draw('year', 95)}"
 _AUTHOR = _choose("author", AUTHORS)
 _TITLE = f"CONCAT('A history of ', {_SUBJECT}, ' in ', {_PLACE}, ', ', {_YEAR})"
-_ISBN = f"CONCAT('978', LPAD({_draw('isbn', 10**10)}, 10, '0'))"  # the check digit is a matter of luck
+_ISBN = f"CONCAT('978', LPAD({_draw('isbn', 10**10)}, 10, '0'))"  # most check digits are wrong
 _VALUES: Mapping[str, str] = {
     "article_author": _AUTHOR,
     "article_title": f"CONCAT('On ', {_SUBJECT}, ' in ', {_PLACE}, ', part ', {_draw('part', 900)})",

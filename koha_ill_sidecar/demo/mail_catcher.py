@@ -1,4 +1,4 @@
-"""An SMTP server that keeps every mail as a file, for the demo."""
+"""An SMTP server for the demo that stores every mail as a file."""
 
 import itertools
 from collections.abc import Callable
@@ -16,16 +16,16 @@ HOST = "127.0.0.1"
 
 class MailCatcher:
     """
-    Catches what is sent to ``127.0.0.1:port`` as numbered ``.eml`` files in *directory*.
+    Stores the mails that are sent to ``127.0.0.1:port`` as numbered ``.eml`` files in *directory*.
 
     Args:
-        told: Called with each mail's file and content, from the server's own thread.
+        on_mail: Called with the file and content of each mail, in the server's thread.
     """
 
-    def __init__(self, directory: Path, *, port: int, told: Callable[[Path, EmailMessage], None]) -> None:
+    def __init__(self, directory: Path, *, port: int, on_mail: Callable[[Path, EmailMessage], None]) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        self._controller = Controller(_Keeper(directory, told), hostname=HOST, port=port)
+        self._controller = Controller(_Handler(directory, on_mail), hostname=HOST, port=port)
 
     def __enter__(self) -> Self:
         self._controller.start()
@@ -37,19 +37,19 @@ class MailCatcher:
         self._controller.stop()
 
     def mails(self) -> list[EmailMessage]:
-        """Read what was caught, oldest first."""
+        """Read all stored mails, oldest first."""
         return [read_mail(path.read_bytes()) for path in sorted(self.directory.glob("*.eml"))]
 
 
 def read_mail(data: bytes) -> EmailMessage:
-    """Read a mail with its headers and body decoded."""
+    """Parse a mail and decode its headers and body."""
     return message_from_bytes(data, policy=policy.default)
 
 
-class _Keeper:
-    def __init__(self, directory: Path, told: Callable[[Path, EmailMessage], None]) -> None:
+class _Handler:
+    def __init__(self, directory: Path, on_mail: Callable[[Path, EmailMessage], None]) -> None:
         self._directory = directory
-        self._told = told
+        self._on_mail = on_mail
         self._numbers = itertools.count(len(list(directory.glob("*.eml"))) + 1)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
@@ -57,5 +57,5 @@ class _Keeper:
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         path = self._directory / f"{next(self._numbers):04d}.eml"
         path.write_bytes(content)
-        self._told(path, read_mail(content))
+        self._on_mail(path, read_mail(content))
         return "250 Caught"

@@ -1,7 +1,7 @@
 """
 A private MariaDB: its own data directory, a Unix socket and no TCP port.
 
-For the demo, the tests and the benchmarks; a MariaDB that runs on the host for others is never touched.
+The demo, the tests and the benchmarks use it. It does not affect other MariaDB servers on the host.
 """
 
 import os
@@ -26,15 +26,15 @@ _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes
 
 
 class MariaDBNotStarted(SidecarError):
-    """The private MariaDB did not start; the end of its own log says why."""
+    """The private MariaDB did not start; the message contains the end of its log."""
 
 
 class PrivateMariaDB:
     """
-    A server on *data_directory*, which is made and initialised when it is not there yet.
+    A server on *data_directory*, which is created and initialised if it does not exist.
 
-    Use as a context manager, or call :meth:`start` and :meth:`stop`. The account ``root`` has no password; only
-    who may open the socket reaches it.
+    Use it as a context manager, or call :meth:`start` and :meth:`stop`. The account ``root`` has no password; the file
+    permissions of the socket protect it.
     """
 
     def __init__(self, data_directory: Path, *, options: Sequence[str] = ()) -> None:
@@ -84,12 +84,12 @@ class PrivateMariaDB:
                 stdout=log,
                 stderr=log,
                 env=self._environment,
-                start_new_session=True,  # Ctrl-C is for the demo, which then stops the server in order
+                start_new_session=True,  # Ctrl-C must reach only the demo, which then stops the server properly
             )
-        self._wait_until_it_answers()
+        self._wait_until_ready()
 
     def stop(self) -> None:
-        """Stop the server in order; kill it when it does not go."""
+        """Stop the server properly, or kill it if that takes too long."""
         if self._process is None:
             return
         self._process.terminate()
@@ -100,14 +100,14 @@ class PrivateMariaDB:
         self._process = None
 
     def kill(self) -> None:
-        """Kill the server at once, as a power cut would."""
+        """Kill the server immediately, as in a power failure."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def connect(self, database: str | None = None) -> pymysql.connections.Connection:
-        """Open a connection as root, committing each statement."""
+        """Open an autocommit connection as root."""
         return pymysql.connect(
             unix_socket=str(self.socket),
             user="root",
@@ -118,8 +118,8 @@ class PrivateMariaDB:
 
     @property
     def _environment(self) -> dict[str, str]:
-        # A server that starts removes what it takes for its own leftovers from its directory for temporary tables:
-        # in a shared one, those of every other server on the host.
+        # At start, MariaDB removes old temporary tables from its temporary directory. In a shared directory these could
+        # belong to another running server.
         return os.environ | {"TMPDIR": str(self.data_directory)}
 
     @property
@@ -149,7 +149,7 @@ class PrivateMariaDB:
                 f"mariadb-install-db could not prepare {self.data_directory}: {result.stdout.strip()[:500]}"
             )
 
-    def _wait_until_it_answers(self) -> None:
+    def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
@@ -169,17 +169,17 @@ class PrivateMariaDB:
 
 
 def _accepts(path: Path) -> bool:
-    """Knock without PyMySQL, which leaves its socket open when nobody listens."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+    """Probe the socket without PyMySQL, which leaks its socket if nothing listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
-            knock.connect(str(path))
+            probe.connect(str(path))
         except OSError:
             return False
     return True
 
 
 def _program(name: str) -> str:
-    """Find a program of the server, which Debian puts where users' PATH does not look."""
+    """Return the path of a server program; on Debian these are not on the PATH of users."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
     if found is None:
         raise MariaDBNotStarted(

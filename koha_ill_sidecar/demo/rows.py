@@ -1,4 +1,4 @@
-"""Writing rows into whichever version of Koha's tables a database has."""
+"""Insert rows into the tables of any supported Koha version."""
 
 import functools
 import re
@@ -9,21 +9,21 @@ from pymysql.cursors import Cursor
 
 from koha_ill_sidecar.resources import sql_directory
 
-# Oldest to newest; 19.06 stands for the development state between 19.05 and 19.11.
+# Oldest to newest; 19.06 is the development version between 19.05 and 19.11.
 VERSIONS: tuple[str, ...] = ("19.06", "22.11", "23.11", "24.05", "24.11", "25.05", "25.11", "26.05")
 
 Row = Mapping[str, object]
 
-# Rows in one INSERT; PyMySQL splits them further where they would exceed its one megabyte.
+# Rows in one INSERT; PyMySQL splits them further at one megabyte.
 _ROWS_AT_ONCE = 2_000
 
 
 class RowWriter:
     """
-    Insert rows of the newest shape into an older Koha as well.
+    Inserts rows for the newest Koha into an older one as well.
 
-    A column that the installed version lacks is left out, a table that it lacks is skipped. A name that the
-    newest version does not know either is a mistake and raises `ValueError`.
+    Columns and tables that the installed version lacks are skipped. A name that the newest version lacks too is a
+    mistake and raises `ValueError`.
     """
 
     def __init__(self, connection: "Connection[Cursor]") -> None:
@@ -31,7 +31,7 @@ class RowWriter:
         self._installed = installed_columns(connection)
 
     def has(self, table: str, column: str | None = None) -> bool:
-        """Return whether the database has *table*, and in it *column*."""
+        """Return whether the database has *table* with *column*."""
         return table in self._installed and (column is None or column in self._installed[table])
 
     def insert(self, table: str, rows: Iterable[Row]) -> None:
@@ -50,7 +50,7 @@ class RowWriter:
                 )
 
     def present(self, table: str, names: Iterable[str]) -> list[str]:
-        """Return those of *names* that are columns of the installed *table*; none if there is no such table."""
+        """Return those of *names* that are columns of the installed *table*; none if the table does not exist."""
         return [name for name in names if self._is_installed(table, name)]
 
     def _is_installed(self, table: str, column: str) -> bool:
@@ -63,7 +63,7 @@ class RowWriter:
 
 
 def installed_columns(connection: "Connection[Cursor]") -> dict[str, frozenset[str]]:
-    """Read the columns of every table of the database that *connection* uses, in one query."""
+    """Return the columns of every table in the database of *connection*, with one query."""
     columns: dict[str, set[str]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -75,10 +75,10 @@ def installed_columns(connection: "Connection[Cursor]") -> dict[str, frozenset[s
 
 
 def insert_statement(table: str, names: Sequence[str]) -> str:
-    """Spell the INSERT of one row, with a placeholder for each of *names*."""
+    """Return the INSERT statement for one row, with a placeholder for each of *names*."""
     columns = ", ".join(f"`{name}`" for name in names)
     places = ", ".join(["%s"] * len(names))
-    return f"INSERT INTO `{table}` ({columns}) VALUES ({places})"  # noqa: S608 - names are this package's own words
+    return f"INSERT INTO `{table}` ({columns}) VALUES ({places})"  # noqa: S608 - the names are constants of this package
 
 
 @functools.cache

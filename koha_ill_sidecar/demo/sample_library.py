@@ -1,4 +1,4 @@
-"""A sample library in an empty Koha database: people, rules, notices, and two years of interlibrary loans."""
+"""Fill an empty Koha database with a sample library: people, rules, notices, and two years of ILL requests."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from koha_ill_sidecar.resources import notice_templates
 
 __all__ = ["LOGINS", "STAFF_PASSWORD", "load_sample_library"]
 
-# User names for the demo, each with `STAFF_PASSWORD`, and who they are.
+# User names for the demo with a description. The password of each is `STAFF_PASSWORD`.
 LOGINS: Mapping[str, str] = {
     "super": "superlibrarian",
     "clara": "staff with the permission ill",
@@ -56,16 +56,15 @@ _SEED = 1815  # the year in which Ada Lovelace was born
 
 def load_sample_library(connection: "Connection[Cursor]", *, requests: int = 200, seed: int = _SEED) -> None:
     """
-    Fill the database of *connection*, fresh from `create_koha_schema`, with a sample library.
+    Fill the database of *connection*, as `create_koha_schema` leaves it, with a sample library, and commit.
 
-    The same *seed* gives the same library, but that its dates count back from MariaDB's NOW(). Every message is
-    settled: nothing waits to be sent. Ends with a commit.
+    The same *seed* creates the same library, except that dates are relative to MariaDB's NOW(). No message is pending.
 
     Args:
-        requests: How many. The first eighty or so make sure that each status has a request of each material.
+        requests: The number of requests. About eighty are needed for a request of each status and material.
 
     Raises:
-        pymysql.err.IntegrityError: The database has a library already.
+        pymysql.err.IntegrityError: The database already has a library.
     """
     connection.begin()
     try:
@@ -157,7 +156,7 @@ def _setting(
 
 
 def _address(library: Row) -> Address:
-    """Find a library's addresses; Source: Koha, Koha/Library.pm from_email_address, inbound_ill_address."""
+    """Return a library's addresses; Source: Koha, Koha/Library.pm from_email_address, inbound_ill_address."""
     return Address(
         mail=str(library["branchemail"] or ADMIN_ADDRESS),
         ill=str(library["branchillemail"] or _PREFERENCES["ILLDefaultStaffEmail"]),

@@ -1,4 +1,4 @@
-"""The sample's libraries, staff, patrons and partner libraries, and the rules that hold for them."""
+"""The libraries, staff, patrons, partner libraries and circulation rules of the sample library."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from random import Random
 
 from koha_ill_sidecar.demo.rows import Row
 
-# The password of every account that can log in, as Koha stores it: bcrypt, cost 8.
+# The password of every account that can log in, and its hash as Koha stores it: bcrypt, cost 8.
 STAFF_PASSWORD = "koha-demo"  # noqa: S105 - the demo prints it
 _PASSWORD_HASH = "$2a$08$CwTycUXWue0Thq9StjUM0u1VNJWi8QVJ/LtFgsUFfsIjb5E9DXjnO"  # noqa: S105
 
@@ -19,7 +19,7 @@ _ILL = 1 << 22
 
 
 def libraries() -> Iterator[Row]:
-    """Yield five libraries; one has no address for ILL, one none at all, one is no pickup place."""
+    """Yield five libraries: one has no email address for ILL; one has no address at all and is no pickup location."""
     for code, name, street, city, phone, email, ill_email, pickup in (
         ("CPL", "Ada Lovelace Library", "1 Analytical Way", "Marylebone", "555-0101", "desk", "ill", 1),
         ("MPL", "Riverside", "22 Ferry Lane", "Oxbow", "555-0122", "desk", None, 1),
@@ -42,7 +42,7 @@ def libraries() -> Iterator[Row]:
 
 
 def categories() -> Iterator[Row]:
-    """Yield the patron categories; children may not place requests in the OPAC."""
+    """Yield the patron categories; juveniles may not place requests in the OPAC."""
     for code, description, category_type, may_place in (
         ("PT", "Patron", "A", 1),
         ("ST", "Student", "A", 1),
@@ -61,7 +61,7 @@ def categories() -> Iterator[Row]:
 
 
 def item_types() -> Iterator[Row]:
-    """Yield the item types; interlibrary loans are lent as ILL."""
+    """Yield the item types; interlibrary loans have the type ILL."""
     for code, description, not_for_loan in (
         ("BK", "Books", 0),
         ("ILL", "Interlibrary loan", 0),
@@ -72,7 +72,7 @@ def item_types() -> Iterator[Row]:
 
 
 def circulation_rules() -> Iterator[Row]:
-    """Yield rules for all, with shorter loans of ILL items and for students."""
+    """Yield circulation rules, with shorter loan periods for ILL items and for students."""
     for category, item_type, name, value in (
         (None, None, "maxissueqty", "10"),
         (None, None, "issuelength", "28"),
@@ -97,7 +97,7 @@ def circulation_rules() -> Iterator[Row]:
 
 
 def weekly_closings() -> Iterator[Row]:
-    """Close every library on Sundays (weekday 0)."""
+    """Yield the weekly closing day of every library: Sunday (weekday 0)."""
     for library in libraries():
         yield {
             "branchcode": library["branchcode"],
@@ -111,7 +111,7 @@ def weekly_closings() -> Iterator[Row]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Person:
-    """A row of borrowers, with what the sample's stories ask about it."""
+    """A row of borrowers, with the properties that the sample requests need."""
 
     borrowernumber: int
     surname: str
@@ -211,7 +211,7 @@ _FIRST_OF_THE_MORE = 19
 
 
 def people(random: Random) -> tuple[Person, ...]:
-    """Return everybody: staff, the patrons with a name of their own in tests, partners, and some more patrons."""
+    """Return all people: staff, the patrons that tests and the demo name, partners, and more patrons."""
     more = (
         _patron(_FIRST_OF_THE_MORE + position, firstname, surname, random)
         for position, (firstname, surname) in enumerate(_MORE_NAMES)
@@ -239,7 +239,7 @@ def _patron(number: int, firstname: str, surname: str, random: Random) -> Person
 
 
 def borrower_rows(everybody: tuple[Person, ...], today: dt.date) -> Iterator[Row]:
-    """Yield the rows of borrowers; who is expired or debarred is so on *today*."""
+    """Yield the rows of borrowers; expired and debarred patrons are so on *today*."""
     for person in everybody:
         yield {
             "borrowernumber": person.borrowernumber,
@@ -267,7 +267,7 @@ def borrower_rows(everybody: tuple[Person, ...], today: dt.date) -> Iterator[Row
 
 
 def debarment_rows(everybody: tuple[Person, ...], today: dt.date) -> Iterator[Row]:
-    """Yield the restrictions that stand behind borrowers.debarred."""
+    """Yield the restrictions that borrowers.debarred is derived from."""
     for person in everybody:
         if person.debarred:
             yield {
@@ -282,7 +282,7 @@ SMS_PROVIDER = 1
 
 
 def sms_providers() -> Iterator[Row]:
-    """Yield a gateway that takes text messages as mail to NUMBER@sms.example.org."""
+    """Yield a gateway that receives text messages by mail to NUMBER@sms.example.org."""
     yield {"id": SMS_PROVIDER, "name": "Example Mobile", "domain": "sms.example.org"}
 
 
@@ -293,10 +293,10 @@ def messaging_preferences(
     everybody: tuple[Person, ...], attributes: frozenset[int]
 ) -> tuple[list[Row], list[Row]]:
     """
-    Return the choices of each patron, and of two categories, for the ILL messages, and the transports of each choice.
+    Return the messaging preferences of patrons and of two categories for ILL messages, and their transports.
 
     Args:
-        attributes: The numbers of the messages that the installed version knows.
+        attributes: The IDs of the message types that the installed version has.
     """
     choices: list[Row] = []
     transports: list[Row] = []

@@ -1,5 +1,5 @@
 """
-The sample's requests: each lives through a path of the status graph, and leaves the rows that Koha would have left.
+The requests of the sample library: each follows a path in the status graph and has the rows that Koha would write.
 
 Source: Koha, Koha/ILL/Request.pm and Koha/ILL/Backend/Standard.pm (rows of each action), Koha/ILL/Request/Logger.pm
 (log rows), C4/Circulation.pm (loans), C4/Biblio.pm AddBiblio (records of requested books).
@@ -18,13 +18,13 @@ from koha_ill_sidecar.demo.sample_people import IN_HOUSE, Person
 from koha_ill_sidecar.demo.seed import FRAMEWORK
 from koha_ill_sidecar.demo.titles import Titles
 
-# Tables in the order that foreign keys ask for.
+# Tables in the order that foreign keys require.
 TABLES = (
     "biblio", "biblioitems", "biblio_metadata", "illbatches", "illrequests", "illrequestattributes", "illcomments",
     "items", "issues", "old_issues", "statistics", "action_logs", "message_queue",
 )  # fmt: skip
 
-# How a request may have come to its status. QUEUED follows NEW at once: the limit was reached.
+# The paths on which a request may have reached its status. QUEUED follows NEW immediately: the limit was reached.
 PATHS: Mapping[str, Sequence[tuple[str, ...]]] = {
     "NEW": (("NEW",),),
     "UNAUTH": (("UNAUTH",),),
@@ -37,26 +37,18 @@ PATHS: Mapping[str, Sequence[tuple[str, ...]]] = {
     "CHK": (("NEW", "REQ", "CHK"), ("NEW", "GENREQ", "CHK"), ("NEW", "GENREQ", "COMP", "CHK")),
     "RET": (("NEW", "REQ", "CHK", "RET"), ("NEW", "GENREQ", "COMP", "CHK", "RET")),
 }
-NEEDS_A_RECORD = frozenset({"CHK", "RET"})  # only books get one
+NEEDS_A_RECORD = frozenset({"CHK", "RET"})  # only books have one
 
-# Days between a request's placing and today, by the status that it is in now.
+# The age of requests in days (youngest, oldest), by their current status.
 _AGES: Mapping[str, tuple[int, int]] = {
     "NEW": (0, 12), "UNAUTH": (0, 20), "QUEUED": (1, 60), "CANCREQ": (2, 25), "REQ": (2, 60), "GENREQ": (2, 50),
     "REQREV": (10, 400), "COMP": (20, 730), "CHK": (8, 25), "RET": (45, 730),
 }  # fmt: skip
-_LONGEST_STORY = dt.timedelta(days=30)
-_MORNING = 6
+_LONGEST_PATH = dt.timedelta(days=30)
+_MORNING = 6  # o'clock
 _SHARES = {
-    "NEW": 10,
-    "REQ": 10,
-    "GENREQ": 8,
-    "REQREV": 6,
-    "QUEUED": 2,
-    "CANCREQ": 3,
-    "COMP": 45,
-    "CHK": 6,
-    "RET": 10,
-}
+    "NEW": 10, "REQ": 10, "GENREQ": 8, "REQREV": 6, "QUEUED": 2, "CANCREQ": 3, "COMP": 45, "CHK": 6, "RET": 10,
+}  # fmt: skip
 
 ALIASES: Mapping[str, tuple[str, str]] = {
     "SHIPPED": ("Shipped by supplier", "On its way"),
@@ -89,7 +81,7 @@ _TEXTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
-    """Where a library writes from (`mail`) and gets its ILL mail (`ill`)."""
+    """The address from which a library sends mail (`mail`), and the one at which it receives ILL mail (`ill`)."""
 
     mail: str
     ill: str
@@ -97,7 +89,7 @@ class Address:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Letter:
-    """What message_queue takes from a notice: its number, where letters have one, and its title."""
+    """The ID of a notice, if letters have IDs, and its title."""
 
     letter_id: int | None
     title: str
@@ -105,9 +97,9 @@ class Letter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """What the stories take place in."""
+    """The library that the requests belong to."""
 
-    now: dt.datetime  # MariaDB's NOW(), in the time zone that its columns are in
+    now: dt.datetime  # MariaDB's NOW(), in the time zone of its columns
     backend: str
     people: Sequence[Person]
     pickup_places: Sequence[str]
@@ -137,20 +129,20 @@ _NOBODY = _Actor(0, "opac")
 
 
 class SampleRequests:
-    """Write the stories of *count* requests into `rows`, a list for each of `TABLES`."""
+    """Generates *count* requests; `rows` has a list of rows for each of `TABLES`."""
 
     def __init__(self, setting: Setting, random: Random, count: int) -> None:
         self.rows: dict[str, list[Row]] = defaultdict(list)
-        self._setting = setting
-        self._random = random
-        self._titles = Titles(random)
+        self.setting = setting
+        self.random = random
+        self.titles = Titles(random)
         self._patrons = [person for person in setting.people if person.userid and person.flags is None]
         self._partners = [person for person in setting.people if person.is_partner and person.email]
         self._batches: dict[int, int] = {}
         if setting.has_batches:
             self._add_batches()
         for number, plan in enumerate(self._plans(count), start=1):
-            _Story(self, number, plan).tell()
+            _Story(self, number, plan).add_rows()
         for table, column in (
             ("action_logs", "timestamp"),
             ("message_queue", "time_queued"),
@@ -159,31 +151,31 @@ class SampleRequests:
             self.rows[table].sort(key=lambda row: str(row[column]))
 
     def _plans(self, count: int) -> list[_Plan]:
-        """Plan every status with every material first, then what libraries mostly see; oldest first."""
+        """Plan a request of every status and material first, then requests with realistic shares; oldest first."""
         wanted = list(self._every_kind())
         statuses = list(_SHARES)
         while len(wanted) < count:
-            status = self._random.choices(statuses, weights=list(_SHARES.values()))[0]
+            status = self.random.choices(statuses, weights=list(_SHARES.values()))[0]
             wanted.append((status, self._material_for(status)))
         plans = [_Plan(self._placed(status), material, status) for status, material in wanted[:count]]
         return sorted(plans, key=lambda plan: plan.placed)
 
     def _every_kind(self) -> Iterator[tuple[str, str]]:
         for status in PATHS:
-            if status == "UNAUTH" and not self._setting.unauthenticated_requests:
+            if status == "UNAUTH" and not self.setting.unauthenticated_requests:
                 continue
-            for material in ("book",) if status in NEEDS_A_RECORD else self._setting.materials:
+            for material in ("book",) if status in NEEDS_A_RECORD else self.setting.materials:
                 yield status, material
 
     def _material_for(self, status: str) -> str:
         if status in NEEDS_A_RECORD:
             return "book"
-        return self._random.choice(("book", "article", *self._setting.materials))
+        return self.random.choice(("book", "article", *self.setting.materials))
 
     def _placed(self, status: str) -> dt.datetime:
         youngest, oldest = _AGES[status]
-        seconds = self._random.randint(youngest * 86_400 + 3_600, oldest * 86_400)
-        return self._setting.now - dt.timedelta(seconds=seconds)
+        seconds = self.random.randint(youngest * 86_400 + 3_600, oldest * 86_400)
+        return self.setting.now - dt.timedelta(seconds=seconds)
 
     def _add_batches(self) -> None:
         for number, (patron, name, status) in enumerate(
@@ -195,56 +187,42 @@ class SampleRequests:
                 {
                     "ill_batch_id": number,
                     "name": name,
-                    "backend": self._setting.backend,
+                    "backend": self.setting.backend,
                     "patron_id": person.borrowernumber,
                     "library_id": person.branchcode,
                     "status_code": status,
                 }
             )
 
-    # What the stories ask for
+    # For _Story
 
-    @property
-    def setting(self) -> Setting:
-        """What the stories take place in."""
-        return self._setting
+    def choose_patron(self) -> Person:
+        """Choose a patron; the first four have more requests than others."""
+        return self.random.choice((*self._patrons[:4], *self._patrons))
 
-    @property
-    def random(self) -> Random:
-        """The one source of chance."""
-        return self._random
-
-    def attributes(self, material: str) -> dict[str, str]:
-        """Return something new to borrow."""
-        return self._titles.attributes(material)
-
-    def a_patron(self) -> Person:
-        """Choose who asks; some ask more often than others."""
-        return self._random.choice((*self._patrons[:4], *self._patrons))
-
-    def partners(self) -> list[Person]:
-        """Choose up to three partners with an address."""
-        return self._random.sample(self._partners, k=self._random.randint(1, 3))
+    def choose_partners(self) -> list[Person]:
+        """Choose up to three partners with an email address."""
+        return self.random.sample(self._partners, k=self.random.randint(1, 3))
 
     def batch_of(self, patron: Person | None, branchcode: str) -> int | None:
-        """Return the batch of *patron* for half of what they ask for at their library."""
-        if patron is None or branchcode != patron.branchcode or self._random.random() < 0.5:
+        """Return the batch of *patron* for half of the requests at their own library."""
+        if patron is None or branchcode != patron.branchcode or self.random.random() < 0.5:
             return None
         return self._batches.get(patron.borrowernumber)
 
 
 class _Story:
-    """One request: `tell` adds its rows in the order in which they came about."""
+    """The history of one request."""
 
     def __init__(self, sample: SampleRequests, number: int, plan: _Plan) -> None:
         self._sample = sample
         self._setting = sample.setting
         self._random = sample.random
-        self._number = number
+        self._number = number  # also the illrequest_id
         self._plan = plan
         self._path = self._random.choice(PATHS[plan.status])
-        self._attributes = sample.attributes(plan.material)
-        self._patron = None if plan.status == "UNAUTH" else sample.a_patron()
+        self._attributes = sample.titles.attributes(plan.material)
+        self._patron = None if plan.status == "UNAUTH" else sample.choose_patron()
         self._branch = self._choose_branch()
         self._staff = _Actor(4 if self._branch == "TPL" else 2, "intranet")
         self._times = self._choose_times()
@@ -252,19 +230,19 @@ class _Story:
         self._columns: dict[str, object] = {"orderid": None, "completed": None, "accessurl": None}
         self._item: int | None = None
 
-    def tell(self) -> None:
-        """Add the rows of the whole life."""
+    def add_rows(self) -> None:
+        """Add the rows of the whole history in chronological order."""
         if self._plan.material == "book":
-            self._catalogue()
+            self._add_record()
         before: str | None = None
         for status, at in zip(self._path, self._times, strict=True):
             self._log_change(before, status, at, self._actor_of(status))
-            self._happen(status, at)
+            self._apply(status, at)
             before = status
         alias = self._choose_alias()
         if alias is not None:
             self._log_change(self._plan.status, alias, self._times[-1], self._staff)
-        self._remark()
+        self._add_comments()
         self._add_request(alias)
         self._add_attributes()
 
@@ -276,8 +254,8 @@ class _Story:
         return self._random.choice(self._setting.pickup_places)
 
     def _choose_times(self) -> list[dt.datetime]:
-        """Spread the steps over the time from the placing up to now, or to the longest that such things take."""
-        span = min(self._setting.now - self._plan.placed, _LONGEST_STORY)
+        """Spread the steps over the time from the placement until now, but at most over `_LONGEST_PATH`."""
+        span = min(self._setting.now - self._plan.placed, _LONGEST_PATH)
         parts = sorted(self._random.uniform(0.02, 0.98) for _ in self._path[1:])
         times = [self._plan.placed, *(self._plan.placed + span * part for part in parts)]
         if self._path[1:2] == ("QUEUED",):
@@ -295,7 +273,7 @@ class _Story:
 
     @property
     def _creator(self) -> _Actor:
-        # Two of three place in the OPAC; juveniles may not.
+        # Patrons place two thirds of the requests in the OPAC; juveniles may not.
         if self._patron is None or self._patron.categorycode == "J" or self._number % 3 == 0:
             return self._staff
         return _Actor(self._patron.borrowernumber, "opac")
@@ -305,9 +283,9 @@ class _Story:
             return None
         return self._random.choice(tuple(ALIASES))
 
-    # What each status brings with it
+    # The effects of each status
 
-    def _happen(self, status: str, at: dt.datetime) -> None:
+    def _apply(self, status: str, at: dt.datetime) -> None:
         match status:
             case "NEW" | "UNAUTH":
                 self._count("illreq_created", at)
@@ -341,8 +319,8 @@ class _Story:
                 kind, at, interface=self._actor_of(self._path[0]).interface, illrequest_id=self._number
             )
 
-    def _catalogue(self) -> None:
-        """Add the record of a book, hidden in the OPAC, as AddBiblio and the Standard backend do."""
+    def _add_record(self) -> None:
+        """Add the record of a book, suppressed in the OPAC, as AddBiblio and the Standard backend do."""
         at = self._times[0]
         self._biblio = number = len(self._sample.rows["biblio"]) + 1
         title, author, isbn = (self._attributes.get(key) for key in ("title", "author", "isbn"))
@@ -368,7 +346,7 @@ class _Story:
         self._log("CATALOGUING", "ADD", number, "biblio", at, self._actor_of(self._path[0]))
 
     def _ask_partners(self, at: dt.datetime) -> None:
-        partners = self._sample.partners()
+        partners = self._sample.choose_partners()
         self._attributes["requested_partners"] = "; ".join(str(partner.email) for partner in partners)
         address = self._setting.addresses[self._branch]
         for partner in partners:
@@ -387,7 +365,7 @@ class _Story:
             dateaccessioned=at.date(),
             homebranch=self._branch,
             holdingbranch=self._branch,
-            location=self._branch,  # Koha writes the library into the shelving location, too
+            location=self._branch,  # Koha also stores the library as shelving location
             itype="ILL",
             issues=1,
             datelastborrowed=at.date(),
@@ -490,7 +468,7 @@ class _Story:
             diff=None,
         )
 
-    def _remark(self) -> None:
+    def _add_comments(self) -> None:
         for _ in range(self._random.choice((0, 0, 0, 1, 1, 2, 3))):
             at = self._random.choice(self._times) + dt.timedelta(minutes=self._random.randint(1, 50))
             self._add(
@@ -571,21 +549,21 @@ class _Story:
 
     @property
     def _borrowernumber(self) -> int:
-        """Who has the loan: the patron, or the reading room."""
+        """The borrower: the patron, or the reading room."""
         return (self._patron or IN_HOUSE).borrowernumber
 
 
 def _by_day(at: dt.datetime) -> dt.datetime:
     """
-    Move what would happen at night to the evening before.
+    Move a time at night to the evening before.
 
-    People sleep then, and it is when clocks are put forward: MariaDB refuses a timestamp of the hour that is left out.
+    It is more realistic, and MariaDB rejects a timestamp in the hour that daylight saving time skips.
     """
     return (at - dt.timedelta(hours=_MORNING) if at.hour < _MORNING else at).replace(microsecond=0)
 
 
 def marcxml(biblionumber: int | str, *, title: str, author: str | None, isbn: str | None) -> str:
-    """Write the MARC21 record that the Standard backend makes of a book; no items are in it."""
+    """Return the MARC21 record that the Standard backend creates for a book, without items."""
     fields = []
     if isbn:
         fields.append(_field("020", "  ", a=isbn))

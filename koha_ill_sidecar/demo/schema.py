@@ -1,4 +1,4 @@
-"""An empty Koha database: the tables of one version, and the rows that Koha's installer puts into them."""
+"""An empty Koha database: the tables of one version, and the rows that Koha's installer inserts."""
 
 from collections.abc import Iterator
 
@@ -16,16 +16,16 @@ def create_koha_schema(
     connection: "Connection[Cursor]", version: str, *, marc_flavour: str = "MARC21"
 ) -> None:
     """
-    Create the tables of Koha *version* in the empty database of *connection*, and Koha's own seed rows.
+    Create the tables of Koha *version* with Koha's own seed rows in the empty database of *connection*, and commit.
 
-    No library, patron, notice or request is made. Ends with a commit.
+    The database has no libraries, patrons, notices or requests afterwards.
 
     Args:
         version: One of `VERSIONS`.
-        marc_flavour: MARC21 or UNIMARC; decides the preference `marcflavour` and the cataloguing frameworks.
+        marc_flavour: MARC21 or UNIMARC, for the preference `marcflavour` and the cataloguing frameworks.
 
     Raises:
-        ValueError: *version* or *marc_flavour* is none that we know.
+        ValueError: *version* or *marc_flavour* is unknown.
         pymysql.err.OperationalError: The database already has one of the tables.
     """
     if version not in VERSIONS:
@@ -45,7 +45,7 @@ def _create_tables(connection: "Connection[Cursor]", version: str) -> None:
             for statement in _statements(version):
                 cursor.execute(statement)
         finally:
-            # A file that fails half-way must not leave the caller's session without checks.
+            # The schema file disables the checks; if it fails, the caller's session needs them back.
             cursor.execute("SET FOREIGN_KEY_CHECKS = 1")
 
 

@@ -1,5 +1,5 @@
 """
-The rows that Koha's installer puts into every database, as far as interlibrary loans meet them.
+The rows that Koha's installer inserts into every database, as far as they matter for interlibrary loans.
 
 Source: Koha, installer/data/mysql/mandatory/ and installer/data/mysql/en/mandatory/, 22.11 to main.
 """
@@ -24,9 +24,9 @@ _FREE = "Free"
 _MULTIPLE = "multiple"
 _TEXT = "Textarea"
 
-# `since` is the first of our versions that has it, `until` the last.
+# `since` is the first of our versions that has the preference, `until` the last.
 _PREFERENCES = (
-    # The preferences of the tab "Interlibrary loans"
+    # The preferences on the tab "Interlibrary loans"
     _Preference("AutoILLBackendPriority", "", "ill-backends", since="25.05"),
     _Preference("CirculateILL", "0", _YES_NO, since="22.11"),
     _Preference("IllLog", "0", _YES_NO),
@@ -43,7 +43,7 @@ _PREFERENCES = (
     _Preference("ILLPartnerCode", "IL", _FREE, since="23.11"),
     _Preference("ILLRequestsTabs", "", _TEXT, since="25.05"),
     _Preference("ILLSendStaffNotices", None, _MULTIPLE, since="22.11"),
-    # Those that change what happens to a request
+    # Other preferences that affect requests
     _Preference("ActionLogsTraceDepth", "0", "Integer", since="23.11"),
     _Preference("AllFinesNeedOverride", "1", _YES_NO),
     _Preference("AllowFineOverride", "0", _YES_NO),
@@ -117,7 +117,7 @@ _VALUE_NEVER_NULL_SINCE = "25.11"
 
 
 def preferences(version: str, marc_flavour: str) -> Iterator[Row]:
-    """Yield every preference that *version* has, with its default, and the row `Version`."""
+    """Yield the preferences of *version* with their defaults, and the row `Version`."""
     unset = "" if version >= _VALUE_NEVER_NULL_SINCE else None
     for preference in _PREFERENCES:
         if preference.since <= version <= preference.until:
@@ -135,15 +135,15 @@ def preferences(version: str, marc_flavour: str) -> Iterator[Row]:
 
 def version_number(version: str) -> str:
     """
-    Spell *version* as the row `Version` of systempreferences does: 26.05 becomes 26.0500000.
+    Format *version* as in the row `Version` of systempreferences: 26.05 becomes 26.0500000.
 
     The digits after the point are the minor version, the maintenance release and the database revision.
     """
-    # Our tables of 19.06 are those of the development state 19.06.00.020.
+    # Our tables of 19.06 are those of the development version 19.06.00.020.
     return f"{version}{'00020' if version == '19.06' else '00000'}"
 
 
-# userflags: bit, flag, description. Bit n of borrowers.flags grants the whole of it.
+# userflags: bit, flag, description. Bit n of borrowers.flags grants all permissions of the module.
 _USER_FLAGS = (
     (0, "superlibrarian", "Access to all librarian functions"),
     (1, "circulate", "Check out and check in items"),
@@ -158,7 +158,7 @@ _USER_FLAGS = (
 
 
 def user_flags() -> Iterator[Row]:
-    """Yield the permissions of the first level; none is granted to everybody."""
+    """Yield the module permissions; none is granted by default."""
     for bit, flag, description in _USER_FLAGS:
         yield {"bit": bit, "flag": flag, "flagdesc": description, "defaulton": 0}
 
@@ -172,13 +172,13 @@ _PERMISSIONS = (
 
 
 def permissions() -> Iterator[Row]:
-    """Yield the permissions of the second level that the sidecar asks for or the sample grants."""
+    """Yield the granular permissions that the sidecar checks or the sample library grants."""
     for module_bit, code, description in _PERMISSIONS:
         yield {"module_bit": module_bit, "code": code, "description": description}
 
 
 def message_transport_types() -> Iterator[Row]:
-    """Yield the transports that message_queue may name."""
+    """Yield the transports of message_queue."""
     for name in ("email", "feed", "itiva", "phone", "print", "sms"):
         yield {"message_transport_type": name}
 
@@ -206,7 +206,7 @@ _MESSAGES = (
 
 
 def message_attributes(version: str) -> Iterator[Row]:
-    """Yield the kinds of messages that patrons choose transports for."""
+    """Yield the message types that patrons choose transports for."""
     for message in _MESSAGES:
         if message.since <= version:
             yield {
@@ -217,7 +217,7 @@ def message_attributes(version: str) -> Iterator[Row]:
 
 
 def message_transports(version: str) -> Iterator[Row]:
-    """Yield the transports and notice codes of each kind of message; none is a digest."""
+    """Yield the transports and notice codes of each message type; none is a digest."""
     for message in _MESSAGES:
         if message.since <= version:
             for transport in message.transports:
@@ -247,12 +247,12 @@ _ALIAS_CATEGORY_RENAMED_IN = "22.11"
 
 
 def status_alias_category(version: str) -> str:
-    """Name the category of authorised values that *version* keeps status aliases in."""
+    """Return the category of authorised values for status aliases in *version*."""
     return "ILL_STATUS_ALIAS" if version >= _ALIAS_CATEGORY_RENAMED_IN else "ILLSTATUS"
 
 
 def authorised_value_categories(version: str) -> Iterator[Row]:
-    """Yield some of the system's categories and that of status aliases; no values."""
+    """Yield some system categories of authorised values, and that of status aliases."""
     for name in (*_AUTHORISED_VALUE_CATEGORIES, status_alias_category(version)):
         yield {
             "category_name": name,
@@ -262,7 +262,7 @@ def authorised_value_categories(version: str) -> Iterator[Row]:
 
 
 def batch_statuses() -> Iterator[Row]:
-    """Yield the four states of a batch that staff cannot delete."""
+    """Yield the four batch statuses that staff cannot delete."""
     for name, code in (
         ("New", "NEW"),
         ("In progress", "IN_PROGRESS"),
@@ -276,7 +276,7 @@ FRAMEWORK = "FA"
 
 
 def frameworks() -> Iterator[Row]:
-    """Yield the framework of interlibrary loan records; the default framework ('') has no row in Koha."""
+    """Yield the framework of ILL records; the default framework ('') has no row in Koha."""
     yield {"frameworkcode": FRAMEWORK, "frameworktext": "Fast Add Framework"}
 
 
@@ -327,9 +327,9 @@ def marc_tags(marc_flavour: str) -> Iterator[Row]:
 
 def marc_subfields(marc_flavour: str, *, has_suppression: bool) -> Iterator[Row]:
     """
-    Yield the subfields of both frameworks, with the columns that Koha copies them to.
+    Yield the subfields of both frameworks with the columns that they are mapped to.
 
-    942 $n is a subfield of every version, but mapped to a column only where biblio has it (from 25.11 on).
+    Every version has 942 $n, but only from 25.11 on does biblio have a column for it.
     """
     for frameworkcode in _FRAMEWORK_CODES:
         for tag, subfield, label, kohafield in MARC_SUBFIELDS[marc_flavour]:

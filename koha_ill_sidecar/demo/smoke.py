@@ -1,4 +1,4 @@
-"""The main job once, from end to end, through the doors that people and suppliers use."""
+"""Run the main workflow once from end to end, through the interfaces that staff and suppliers use."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import click
 
 from koha_ill_sidecar.demo.browser import StaffBrowser
-from koha_ill_sidecar.demo.neighbourhood import DATABASE, SUPPLIER, Neighbourhood
+from koha_ill_sidecar.demo.environment import DATABASE, SUPPLIER, DemoEnvironment
 from koha_ill_sidecar.demo.sample_people import STAFF_PASSWORD
 from koha_ill_sidecar.errors import SidecarError
 
@@ -33,141 +33,139 @@ _REFERENCE = "https://resolver.example.org/?" + urlencode(
         "rft.date": "1843",
     }
 )
-_PATIENCE_SECONDS = 10.0
+_WAIT_SECONDS = 10.0
 
 
 class SmokeFailed(SidecarError):
-    """A step did not show what it should."""
+    """A step did not have the expected result."""
 
 
 def run(directory: Path) -> bool:
-    """Run all steps in a neighbourhood of their own, printing each; tells whether every one held."""
+    """Run all steps in a private environment, print each, and return whether all of them succeeded."""
     started = time.monotonic()
-    Neighbourhood.forget(directory)
+    DemoEnvironment.remove(directory)
     try:
-        _say("Start a private MariaDB with a Koha library, a mail catcher and the sidecar")
-        with Neighbourhood(directory, told=_note_nothing) as place:
-            _saw(f"{place.url}/readyz answers 200")
-            _tell_the_story(place)
+        _announce("Start a private MariaDB with a Koha library, a mail catcher and the sidecar")
+        with DemoEnvironment(directory, on_mail=lambda _path, _mail: None) as demo:
+            _report(f"{demo.url}/readyz answers 200")
+            _run_steps(demo)
     except SidecarError as error:
         click.echo(f"\nFAILED: {error}", err=True)
         return False
-    click.echo(f"\nOK: the main job ran from end to end in {time.monotonic() - started:.1f} s")
+    click.echo(f"\nOK: the main workflow ran from end to end in {time.monotonic() - started:.1f} s")
     return True
 
 
-def _tell_the_story(place: Neighbourhood) -> None:
-    desk = StaffBrowser(place.url)
-    desk.sign_in(_STAFF, STAFF_PASSWORD)
-    number = _create_request(place, desk)
-    _place_with_partners(place, desk, number)
-    _deliver_to_partners(place)
-    _receive_callback(place, number)
-    _notify_patron(place)
-    _show_log(place, number)
+def _run_steps(demo: DemoEnvironment) -> None:
+    browser = StaffBrowser(demo.url)
+    browser.sign_in(_STAFF, STAFF_PASSWORD)
+    illrequest_id = _create_request(demo, browser)
+    _place_with_partners(demo, browser, illrequest_id)
+    _deliver_to_partners(demo)
+    _receive_callback(demo, illrequest_id)
+    _notify_patron(demo)
+    _show_log(demo, illrequest_id)
 
 
-def _create_request(place: Neighbourhood, desk: StaffBrowser) -> int:
-    _say(
+def _create_request(demo: DemoEnvironment, browser: StaffBrowser) -> int:
+    _announce(
         f"Staff member {_STAFF} pastes a reference and requests the book for patron {_PATRON}, on the sidecar's pages"
     )
-    desk.open("/requests/new")
-    desk.send("/requests/new", press="fill_in", reference=_REFERENCE)
-    desk.send("/requests/new", press="create", patron=_PATRON, supplier=SUPPLIER)
-    _saw(f"{desk.path}: {desk.text('main .message')}")
-    number = int(desk.path.rpartition("/")[2])
+    browser.open("/requests/new")
+    browser.send("/requests/new", press="fill_in", reference=_REFERENCE)
+    browser.send("/requests/new", press="create", patron=_PATRON, supplier=SUPPLIER)
+    _report(f"{browser.path}: {browser.text('main .message')}")
+    illrequest_id = int(browser.path.rpartition("/")[2])
     status, biblio_id = _rows(
-        place, "SELECT status, biblio_id FROM illrequests WHERE illrequest_id = %s", number
+        demo, "SELECT status, biblio_id FROM illrequests WHERE illrequest_id = %s", illrequest_id
     )[0]
     _expect(status, "NEW", "status of the new request")
-    title = _one_value(place, "SELECT title FROM biblio WHERE biblionumber = %s", biblio_id)
+    title = _one_value(demo, "SELECT title FROM biblio WHERE biblionumber = %s", biblio_id)
     _expect(title, _TITLE, "title of the brief record")
-    _saw(f"status NEW, with the brief record {biblio_id}: {title}")
-    return number
+    _report(f"status NEW, with the brief record {biblio_id}: {title}")
+    return illrequest_id
 
 
-def _place_with_partners(place: Neighbourhood, desk: StaffBrowser, number: int) -> None:
-    _say("She places it with two partner libraries")
+def _place_with_partners(demo: DemoEnvironment, browser: StaffBrowser, illrequest_id: int) -> None:
+    _announce("She places it with two partner libraries")
     partners = _rows(
-        place,
+        demo,
         "SELECT borrowernumber, surname, email FROM borrowers"
         " WHERE categorycode = 'IL' AND email LIKE '%%@%%' ORDER BY borrowernumber LIMIT 2",
     )
-    action = f"/requests/{number}/partners"
-    desk.open(action)
-    desk.send(action, press="preview", partners=[str(partner[0]) for partner in partners])
-    desk.send(action, press="send")
-    _saw(desk.text("main .message"))
-    status = _one_value(place, "SELECT status FROM illrequests WHERE illrequest_id = %s", number)
+    action = f"/requests/{illrequest_id}/partners"
+    browser.open(action)
+    browser.send(action, press="preview", partners=[str(partner[0]) for partner in partners])
+    browser.send(action, press="send")
+    _report(browser.text("main .message"))
+    status = _one_value(demo, "SELECT status FROM illrequests WHERE illrequest_id = %s", illrequest_id)
     _expect(status, "GENREQ", "status after placing")
     asked = _one_value(
-        place,
+        demo,
         "SELECT value FROM illrequestattributes WHERE illrequest_id = %s AND type = 'requested_partners'",
-        number,
+        illrequest_id,
     )
     _expect(asked, "; ".join(str(partner[2]) for partner in partners), "attribute requested_partners")
-    _saw(f"status GENREQ, requested_partners is {asked}")
+    _report(f"status GENREQ, requested_partners is {asked}")
 
 
-def _deliver_to_partners(place: Neighbourhood) -> None:
-    _say("The mails to the partners go out over SMTP by themselves")
-    for mail in _mails(place, 2):
-        _hold(_TITLE in _text(mail), "the partner's mail names the title")
-        _saw(f"to {mail['To']}, from {mail['From']}: {mail['Subject']}")
-    _wait_until_sent(place)
+def _deliver_to_partners(demo: DemoEnvironment) -> None:
+    _announce("The sidecar delivers the mails to the partners over SMTP")
+    for mail in _mails(demo, 2):
+        _require(_TITLE in _text(mail), "the partner's mail names the title")
+        _report(f"to {mail['To']}, from {mail['From']}: {mail['Subject']}")
+    _wait_until_sent(demo)
 
 
-def _receive_callback(place: Neighbourhood, number: int) -> None:
-    _say("The supplier reports over a signed callback that it was delivered, twice")
+def _receive_callback(demo: DemoEnvironment, illrequest_id: int) -> None:
+    _announce("The supplier reports the delivery in a signed callback, twice")
     event = {
         "event_id": "smoke-1",
         "occurred_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "request": {"ill_request_id": number, "order_id": "DS-1843-7"},
+        "request": {"ill_request_id": illrequest_id, "order_id": "DS-1843-7"},
         "status": "delivered",
         "cost": {"amount": "12.50", "currency": "EUR"},
     }
-    first, repeat = _post(place, event), _post(place, event)
+    first, repeat = _post(demo, event), _post(demo, event)
     _expect(first.get("outcome"), "applied", "outcome of the callback")
-    _hold(repeat.get("duplicate") is True, "the repeat is known as one")
+    _require(repeat.get("duplicate") is True, "the repeat is recognised")
     row = _rows(
-        place,
+        demo,
         "SELECT status, orderid, cost, completed = CURDATE() FROM illrequests WHERE illrequest_id = %s",
-        number,
+        illrequest_id,
     )[0]
     _expect(row, ("COMP", "DS-1843-7", "12.50", 1), "Koha's row of the request")
-    _saw(f"first: {first['outcome']}; again: duplicate; Koha's row: status COMP, order DS-1843-7, cost 12.50")
+    _report(
+        f"first: {first['outcome']}; second: duplicate; Koha's row: status COMP, order DS-1843-7, cost 12.50"
+    )
 
 
-def _notify_patron(place: Neighbourhood) -> None:
-    _say("The patron is told by email and, through the gateway of the phone company, by SMS")
-    for mail in _mails(place, 4)[2:]:
-        _hold("Sam" in _text(mail) or mail["To"] != _PATRON_EMAIL, "the email greets the patron")
-        _saw(f"to {mail['To']}: {mail['Subject']}")
-    _wait_until_sent(place)
+def _notify_patron(demo: DemoEnvironment) -> None:
+    _announce("The patron is notified by email and, through the provider's email gateway, by SMS")
+    for mail in _mails(demo, 4)[2:]:
+        _require("Sam" in _text(mail) or mail["To"] != _PATRON_EMAIL, "the email names the patron")
+        _report(f"to {mail['To']}: {mail['Subject']}")
+    _wait_until_sent(demo)
 
 
-def _show_log(place: Neighbourhood, number: int) -> None:
-    _say("Koha's log of the request shows all of it")
-    printed = place.command("requests", "log", str(number))
+def _show_log(demo: DemoEnvironment, illrequest_id: int) -> None:
+    _announce("Koha's log of the request has all steps")
+    printed = demo.command("requests", "log", str(illrequest_id))
     for phrase in ("New request", "Requested from partners", "Completed"):
-        _hold(phrase in printed, f"the log names {phrase}")
+        _require(phrase in printed, f"the log contains {phrase}")
     for line in printed.splitlines():
-        _saw(line)
+        _report(line)
 
 
-def _note_nothing(_path: Path, _mail: EmailMessage) -> None:
-    """The mails are read from their files."""
-
-
-def _post(place: Neighbourhood, event: Mapping[str, object]) -> Mapping[str, object]:
-    """Post a callback as a supplier does, signed after Standard Webhooks."""
+def _post(demo: DemoEnvironment, event: Mapping[str, object]) -> Mapping[str, object]:
+    """Post a callback as a supplier does, signed according to Standard Webhooks."""
     body = json.dumps(event).encode()
     timestamp = str(int(time.time()))
-    key = base64.b64decode(place.secret.removeprefix("whsec_"))
+    key = base64.b64decode(demo.secret.removeprefix("whsec_"))
     signed = b".".join([str(event["event_id"]).encode(), timestamp.encode(), body])
     signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     request = urllib.request.Request(  # noqa: S310  (our own http address)
-        f"{place.url}/callbacks/{SUPPLIER}",
+        f"{demo.url}/callbacks/{SUPPLIER}",
         data=body,
         headers={
             "Content-Type": "application/json",
@@ -181,30 +179,28 @@ def _post(place: Neighbourhood, event: Mapping[str, object]) -> Mapping[str, obj
             document: Mapping[str, object] = json.load(answer)
             return document
     except urllib.error.HTTPError as error:
-        raise SmokeFailed(f"the callback was answered {error.code}: {error.read().decode()}") from error
+        raise SmokeFailed(f"the callback returned {error.code}: {error.read().decode()}") from error
 
 
-def _mails(place: Neighbourhood, count: int) -> list[EmailMessage]:
-    """Wait until so many mails were caught, and give all."""
-    for _ in _patience():
-        if len(found := place.catcher.mails()) >= count:
+def _mails(demo: DemoEnvironment, count: int) -> list[EmailMessage]:
+    """Wait for *count* mails and return all."""
+    for _ in _polling():
+        if len(found := demo.catcher.mails()) >= count:
             return found
-    raise SmokeFailed(
-        f"{len(place.catcher.mails())} mails were caught in {_PATIENCE_SECONDS:g} s, not {count}"
-    )
+    raise SmokeFailed(f"{len(demo.catcher.mails())} mails arrived in {_WAIT_SECONDS:g} s, not {count}")
 
 
-def _wait_until_sent(place: Neighbourhood) -> None:
-    for _ in _patience():
-        if _one_value(place, "SELECT COUNT(*) FROM message_queue WHERE status = 'pending'") == 0:
+def _wait_until_sent(demo: DemoEnvironment) -> None:
+    for _ in _polling():
+        if _one_value(demo, "SELECT COUNT(*) FROM message_queue WHERE status = 'pending'") == 0:
             break
-    states = _rows(place, "SELECT status, failure_code FROM message_queue ORDER BY message_id DESC LIMIT 2")
+    states = _rows(demo, "SELECT status, failure_code FROM message_queue ORDER BY message_id DESC LIMIT 2")
     for status, failure in states:
         _expect((status, failure or ""), ("sent", ""), "Koha's message queue")
 
 
-def _patience() -> Iterator[None]:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _polling() -> Iterator[None]:
+    deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline:
         yield
         time.sleep(0.1)
@@ -215,15 +211,15 @@ def _text(mail: EmailMessage) -> str:
     return str(body.get_content()) if body is not None else ""
 
 
-def _rows(place: Neighbourhood, statement: str, *values: object) -> list[tuple[object, ...]]:
-    """Look into the database as Koha would."""
-    with place.server.connect(DATABASE) as connection, connection.cursor() as cursor:
+def _rows(demo: DemoEnvironment, statement: str, *values: object) -> list[tuple[object, ...]]:
+    """Query Koha's database directly."""
+    with demo.server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())
 
 
-def _one_value(place: Neighbourhood, statement: str, *values: object) -> object:
-    rows = _rows(place, statement, *values)
+def _one_value(demo: DemoEnvironment, statement: str, *values: object) -> object:
+    rows = _rows(demo, statement, *values)
     return rows[0][0] if rows else None
 
 
@@ -232,14 +228,14 @@ def _expect(found: object, wanted: object, what: str) -> None:
         raise SmokeFailed(f"{what}: {found!r} instead of {wanted!r}")
 
 
-def _hold(condition: object, what: str) -> None:
+def _require(condition: object, what: str) -> None:
     if not condition:
         raise SmokeFailed(f"{what}: no")
 
 
-def _say(step: str) -> None:
+def _announce(step: str) -> None:
     click.echo(f"* {step}")
 
 
-def _saw(what: str) -> None:
+def _report(what: str) -> None:
     click.echo(f"    {what}")

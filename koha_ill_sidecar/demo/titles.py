@@ -1,8 +1,8 @@
 """
-Invented things to borrow: what patrons type into the request form, for every material type.
+Invented titles for requests of every material type.
 
-The attribute keys are those of Koha's form for the type. Titles, people and numbers are made up; the numbers have valid
-check digits, and DOIs the prefix that is reserved for examples.
+The attributes are the fields of Koha's form for the type. Titles, people and numbers are invented. The numbers have
+valid check digits, and DOIs have the prefix that is reserved for examples.
 
 Source: Koha, Koha/ILL/Backend/Standard.pm _get_core_fields and the form of each type.
 """
@@ -85,7 +85,7 @@ _LAST_YEAR = 2025
 
 
 class Titles:
-    """Things to borrow, the same ones for the same *random*."""
+    """Generates the attributes of requests; the same *random* generates the same ones."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -102,7 +102,7 @@ class Titles:
         }
 
     def attributes(self, material: str) -> dict[str, str]:
-        """Return the attributes of a new request for *material*, beginning with `type`; none is empty."""
+        """Return the attributes of a new request for *material*, starting with `type`; none is empty."""
         return {"type": material, **self._makers[material]()}
 
     def _book(self) -> dict[str, str]:
@@ -174,7 +174,7 @@ class Titles:
         }
 
     def _other(self) -> dict[str, str]:
-        """Koha has no fields for this type: patrons name their own."""
+        """Koha has no fields for this type; patrons add their own."""
         return {
             "title": f"Map of {self._one(PLACES)}",
             "scale": f"1:{self._number(1, 50)}0000",

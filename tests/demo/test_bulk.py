@@ -174,5 +174,5 @@ def test_database_without_libraries_is_refused(empty_database: Callable[[], "Con
     connection = empty_database()
     create_koha_schema(connection, NEWEST)
 
-    with pytest.raises(ValueError, match="load_sample_library brings both"):
+    with pytest.raises(ValueError, match="load_sample_library creates both"):
         load_bulk(connection, 10, 10)

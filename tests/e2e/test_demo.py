@@ -24,7 +24,7 @@ def test_the_main_job_runs_from_end_to_end(tmp_path: Path) -> None:
         printed, _ = demo.communicate(timeout=600)
 
     assert demo.returncode == 0, printed
-    assert printed.splitlines()[-1].startswith("OK: the main job ran from end to end")
+    assert printed.splitlines()[-1].startswith("OK: the main workflow ran from end to end")
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from koha_ill_sidecar.demo.sample_enquiries import note_enquiries
+from koha_ill_sidecar.demo.koha_database import add_partner_enquiries
 from koha_ill_sidecar.demo.sample_library import load_sample_library
 from koha_ill_sidecar.demo.schema import create_koha_schema
 from koha_ill_sidecar.storage.sidecar import migrations
@@ -20,7 +20,7 @@ def test_every_partner_that_was_asked_has_an_enquiry_open_or_closed(
             for statement in migration.statements:
                 cursor.execute(statement)
 
-        note_enquiries(connection)
+        add_partner_enquiries(connection)
 
         cursor.execute(
             "SELECT SUM(closed_at IS NULL), SUM(closed_at >= asked_at) FROM ill_sidecar_partner_enquiries"

@@ -1,4 +1,4 @@
-"""What surrounds a sidecar in a library: Koha's database, a mail server, a supplier. All private, all local."""
+"""A private environment for the sidecar: Koha's database, a mail server and the configuration of a supplier."""
 
 import base64
 import contextlib
@@ -21,7 +21,6 @@ from typing import Self
 from koha_ill_sidecar.demo import koha_database
 from koha_ill_sidecar.demo.mail_catcher import HOST, MailCatcher
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
-from koha_ill_sidecar.demo.sample_enquiries import note_enquiries
 from koha_ill_sidecar.errors import SidecarError
 
 SUPPLIER = "DemoSupplier"
@@ -77,20 +76,20 @@ _KOHA_CONF = """\
 
 
 class SidecarNotReady(SidecarError):
-    """The sidecar did not become ready; the end of its log says why."""
+    """The sidecar did not become ready; the message contains the end of its log."""
 
 
-class Neighbourhood:
+class DemoEnvironment:
     """
-    A private MariaDB with a Koha database, a mail catcher, and the sidecar as a process of its own.
+    A private MariaDB with a Koha database, a mail catcher, and the sidecar in a separate process.
 
-    Everything lies under *directory* and is kept between runs. Use as a context manager.
+    All files are under *directory* and stay there between runs. Use it as a context manager.
 
     Args:
-        told: Called with each mail that is caught.
+        on_mail: Called with each mail that arrives.
     """
 
-    def __init__(self, directory: Path, *, told: Callable[[Path, EmailMessage], None]) -> None:
+    def __init__(self, directory: Path, *, on_mail: Callable[[Path, EmailMessage], None]) -> None:
         self.directory = directory.absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = self.directory / "config.yaml"
@@ -98,23 +97,23 @@ class Neighbourhood:
         self.web_port = _free_port(8085)
         self.mail_port = _free_port(8025)
         self.server = PrivateMariaDB(self.directory / "mariadb")
-        self.catcher = MailCatcher(self.directory / "mails", port=self.mail_port, told=told)
+        self.catcher = MailCatcher(self.directory / "mails", port=self.mail_port, on_mail=on_mail)
         self._sidecar: subprocess.Popen[bytes] | None = None
         self._open = contextlib.ExitStack()
 
     @staticmethod
-    def forget(directory: Path) -> None:
-        """Remove what an earlier run left."""
+    def remove(directory: Path) -> None:
+        """Remove the data of an earlier run."""
         shutil.rmtree(directory, ignore_errors=True)
 
     @property
     def url(self) -> str:
-        """Where the sidecar answers."""
+        """The base URL of the sidecar."""
         return f"http://{HOST}:{self.web_port}"
 
     @property
     def secret(self) -> str:
-        """The supplier's signing secret, as Standard Webhooks writes it."""
+        """The supplier's signing secret in the format of Standard Webhooks."""
         return self._secret.read_text().strip()
 
     def __enter__(self) -> Self:
@@ -126,14 +125,14 @@ class Neighbourhood:
             if is_new:
                 koha_database.create_koha_database(self.server, DATABASE, user=_USER, password=password)
             else:
-                # The demo may be older than the program: new tables want new privileges.
+                # The data may be of an older version of the program: new tables need new privileges.
                 with self.server.connect(DATABASE) as connection:
                     koha_database.create_user(connection, DATABASE, user=_USER, password=password)
             self._open.enter_context(self.catcher)
             self.command("migrate")
             if is_new:
                 with self.server.connect(DATABASE) as connection:
-                    note_enquiries(connection)
+                    koha_database.add_partner_enquiries(connection)
             self.start_sidecar()
             self._open.callback(self.stop_sidecar)
             self._open = self._open.pop_all()
@@ -146,10 +145,10 @@ class Neighbourhood:
 
     def command(self, *arguments: str) -> str:
         """
-        Run the sidecar's command line as a user would, and give what it printed.
+        Run the sidecar's command line and return its output.
 
         Raises:
-            SidecarError: It exited with an error; the text is what it said.
+            SidecarError: The command failed; the text is its error output.
         """
         result = subprocess.run(self._command(*arguments), check=False, capture_output=True, text=True)
         if result.returncode:
@@ -164,7 +163,7 @@ class Neighbourhood:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for the demo, which then stops the sidecar in order
+                start_new_session=True,  # Ctrl-C must reach only the demo, which then stops the sidecar properly
             )
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline and self._sidecar.poll() is None:
@@ -175,7 +174,7 @@ class Neighbourhood:
         raise SidecarNotReady(f"The sidecar did not become ready. Its log ends:\n{tail}")
 
     def stop_sidecar(self) -> None:
-        """Ask the daemon to stop, as systemd would."""
+        """Stop the daemon with SIGTERM, as systemd does."""
         if self._sidecar is None:
             return
         self._sidecar.send_signal(signal.SIGTERM)
@@ -229,12 +228,12 @@ def _random_base64() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def _free_port(wanted: int) -> int:
-    """Return the port wanted if nobody listens there, else any free one."""
+def _free_port(preferred: int) -> int:
+    """Return the preferred port if it is free, otherwise any free port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, wanted))
+            probe.bind((HOST, preferred))
         except OSError:
             probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
