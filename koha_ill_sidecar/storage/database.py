@@ -1,4 +1,4 @@
-"""Koha's database: how we connect, and the one way in which a use case runs in a transaction."""
+"""Koha's database: the connections, and the only way in which a use case runs in a transaction."""
 
 import logging
 import threading
@@ -33,16 +33,16 @@ CACHE_SECONDS = 10.0
 
 _ATTEMPTS = 5
 _FIRST_PAUSE_SECONDS = 0.02
-_PATIENCE_SECONDS = 15.0  # no attempt begins later: a vendor waits for its answer 15 to 30 seconds
+_RETRY_SECONDS = 15.0  # no attempt begins later: a supplier waits 15 to 30 seconds for its answer
 _LOCK_ERRORS = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT})
-_RECYCLE_SECONDS = 600  # under the wait_timeout of any server that hosts a Koha
+_RECYCLE_SECONDS = 600  # less than the wait_timeout of any server that hosts a Koha
 
 
 class Database:
     """
-    Koha's database and what is known of it.
+    Koha's database and what we know of it.
 
-    Thread-safe. Connections are opened when they are needed: making a Database touches nothing.
+    Thread-safe. Connections are opened when they are needed: creating a Database touches nothing.
     """
 
     def __init__(
@@ -64,30 +64,30 @@ class Database:
         self, use_case: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """
-        Run a use case in one transaction and commit it; the index of requests is told of what it changed.
+        Run a use case in one transaction, queue the requests that it changed for the index, and commit.
 
-        A deadlock (1213), a lock wait that timed out (1205) and a connection lost before the commit make the whole
-        use case run again, so it must bear that and must tell nobody outside before it returns.
+        After a deadlock (1213), a lock wait timeout (1205) or a connection lost before the commit, the whole use case
+        runs again. So it must be safe to repeat, and must have no effect outside the database before it returns.
 
         Raises:
             DatabaseBusy: Five attempts, or 15 seconds, did not get the locks; nothing was changed.
-            DatabaseUnavailable: No connection, or it broke during the commit, so that the outcome is unknown.
+            DatabaseUnavailable: There is no connection, or it broke during the commit and the outcome is unknown.
             Exception: Whatever the use case raised; everything was rolled back.
         """
         attempt, began = 1, time.monotonic()
         while True:
             try:
                 return self._once(use_case, *args, **kwargs)
-            except _TryAgain as error:
-                if attempt == _ATTEMPTS or time.monotonic() - began > _PATIENCE_SECONDS:
+            except _Repeat as error:
+                if attempt == _ATTEMPTS or time.monotonic() - began > _RETRY_SECONDS:
                     raise error.final from error.cause
-                logger.info("transaction tried again", extra={"attempt": attempt, "reason": error.reason})
+                logger.info("transaction repeated", extra={"attempt": attempt, "reason": error.reason})
                 # Two that wait for each other's locks must not meet again, so the pause may be anything from 0 up.
                 time.sleep(pause_seconds(attempt, first=_FIRST_PAUSE_SECONDS, longest=1.0, jitter=1.0))
                 attempt += 1
 
     def ping(self) -> None:
-        """Ask the server for a sign of life; raises DatabaseUnavailable."""
+        """Check that the server answers; raises DatabaseUnavailable."""
         try:
             with self.engine.connect() as connection:
                 connection.exec_driver_sql("SELECT 1")
@@ -95,7 +95,7 @@ class Database:
             raise _unavailable(error) from error
 
     def koha(self) -> InstalledKoha:
-        """Return what is installed, read once; raises KohaSchemaUnsupported and DatabaseUnavailable."""
+        """Return the installed Koha, read once; raises KohaSchemaUnsupported and DatabaseUnavailable."""
         try:
             with self.engine.connect() as connection:
                 return self._installed(connection)
@@ -152,7 +152,7 @@ class Database:
         return self._koha
 
 
-class _TryAgain(Exception):
+class _Repeat(Exception):
     def __init__(self, reason: str, final: DatabaseError, cause: BaseException) -> None:
         self.reason = reason
         self.final = final
@@ -161,15 +161,15 @@ class _TryAgain(Exception):
 
 
 def _translated(error: DBAPIError) -> Exception:
-    """Turn a driver's error into a new attempt, into one of ours, or leave it: then it is a fault of ours."""
+    """Turn a driver's error into a repetition or one of our errors; return any other as it is, for it is a bug."""
     number = _number(error)
     if number in _LOCK_ERRORS:
         busy = DatabaseBusy(
             "Another program holds the rows that this needs. Nothing was changed; try again in a moment."
         )
-        return _TryAgain(f"lock error {number}", busy, error)
+        return _Repeat(f"lock error {number}", busy, error)
     if error.connection_invalidated:
-        return _TryAgain("connection lost", _unavailable(error), error)
+        return _Repeat("connection lost", _unavailable(error), error)
     if isinstance(error.orig, pymysql.err.OperationalError) and number in _REFUSALS:
         return DatabaseError(f"The database refused a statement: {_text(error)}. {_REFUSALS[number]}")
     return error
@@ -193,7 +193,7 @@ _CONNECTION_ADVICE = {
 
 
 def connection_advice(error: BaseException) -> str:
-    """Return what to do about a connection that was refused."""
+    """Return advice for a connection that was refused."""
     number = _number(error)
     return _CONNECTION_ADVICE.get(number or 0, "Check koha.conf or koha.database, and that MariaDB runs.")
 
@@ -224,10 +224,10 @@ def _engine(settings: DatabaseSettings, pool_size: int) -> Engine:
         max_overflow=0,
         pool_timeout=10,
         pool_recycle=_RECYCLE_SECONDS,
-        pool_use_lifo=True,  # idle connections grow old and go
-        pool_reset_on_return=None,  # every transaction here ends by itself; one round trip saved for each
+        pool_use_lifo=True,  # so that after a busy time connections become idle and are closed
+        pool_reset_on_return=None,  # every transaction ends before, so this saves a round trip each
         isolation_level="READ COMMITTED",
-        hide_parameters=True,  # the text of an error goes into the log, people's data must not
+        hide_parameters=True,  # an error's text goes into the log, personal data must not
     )
 
     @event.listens_for(engine, "connect")

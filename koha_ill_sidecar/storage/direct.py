@@ -1,8 +1,9 @@
 """
-Statements sent straight through the driver, for what every callback and every change of status sends.
+Statements that go straight to the driver: those that every callback, change of status and message needs.
 
-SQLAlchemy's own work on a statement costs about as much as sending it. The handful of statements on that path are
-fixed texts with named values, and gain nothing from it; everything else goes through SQLAlchemy.
+SQLAlchemy spends about as much time on a statement as the server does. The statements on these paths are fixed texts
+with named values and gain nothing from it; all others go through SQLAlchemy. What this wins, and why it stays, is in
+docs/decisions/0005.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from koha_ill_sidecar.storage.transaction import Statement, Transaction
 
 def execute(tx: Transaction, statement: str, values: Mapping[str, object]) -> Cursor:
     """
-    Send a statement in the transaction and give the driver's cursor, on which its result is.
+    Send a statement in the transaction; return the driver's cursor with the result.
 
     Args:
         statement: A fixed text, with ``%(name)s`` where a value stands.
@@ -28,13 +29,13 @@ def execute(tx: Transaction, statement: str, values: Mapping[str, object]) -> Cu
         DBAPIError: As SQLAlchemy raises it; the driver's error is its ``orig``.
     """
     cursor = cast("Cursor", tx.connection.connection.cursor())
-    _tell_listeners(tx, cursor, statement, values)
+    _notify_listeners(tx, cursor, statement, values)
     _execute(tx, cursor, statement, values)
     return cursor
 
 
 def queue(tx: Transaction, statement: str, values: Mapping[str, object]) -> None:
-    """Send a statement whose result nobody asks for: at once, or with others at the end of :func:`together`."""
+    """Send a statement whose result is not needed: at once, or inside :func:`batch` at the end of the block."""
     if tx.queued is None:
         execute(tx, statement, values)
     else:
@@ -44,29 +45,29 @@ def queue(tx: Transaction, statement: str, values: Mapping[str, object]) -> None
 @contextmanager
 def batch(tx: Transaction) -> Iterator[Transaction]:
     """
-    Return a transaction whose notes wait for the end of the block and go in one round trip.
+    Return a transaction whose queued statements are sent at the end of the block, in one round trip.
 
-    A compound statement carries them, which MySQL does not know outside of a procedure: there each goes by itself.
+    They go as one compound statement, which MySQL allows in procedures only: there each is sent on its own.
     """
-    gathering = replace(tx, queued=[])
-    yield gathering
-    notes = gathering.queued or []
+    batched = replace(tx, queued=[])
+    yield batched
+    statements = batched.queued or []
     if not getattr(tx.connection.dialect, "is_mariadb", False):
-        for statement, values in notes:
+        for statement, values in statements:
             execute(tx, statement, values)
-    elif notes:
-        _send_compound(tx, notes)
+    elif statements:
+        _send_compound(tx, statements)
 
 
-def _send_compound(tx: Transaction, notes: Sequence[Statement]) -> None:
+def _send_compound(tx: Transaction, statements: Sequence[Statement]) -> None:
     cursor = cast("Cursor", tx.connection.connection.cursor())
-    for statement, values in notes:
-        _tell_listeners(tx, cursor, statement, values)
-    bound = "; ".join(cursor.mogrify(statement, values) for statement, values in notes)
+    for statement, values in statements:
+        _notify_listeners(tx, cursor, statement, values)
+    bound = "; ".join(cursor.mogrify(statement, values) for statement, values in statements)
     _execute(tx, cursor, f"BEGIN NOT ATOMIC {bound}; END", {})
 
 
-def _tell_listeners(tx: Transaction, cursor: Cursor, statement: str, values: Mapping[str, object]) -> None:
+def _notify_listeners(tx: Transaction, cursor: Cursor, statement: str, values: Mapping[str, object]) -> None:
     connection = tx.connection
     for listener in connection.dispatch.before_cursor_execute:
         listener(connection, cursor, statement, values, None, False)  # noqa: FBT003  (SQLAlchemy's signature)
@@ -74,7 +75,7 @@ def _tell_listeners(tx: Transaction, cursor: Cursor, statement: str, values: Map
 
 def _execute(tx: Transaction, cursor: Cursor, statement: str, values: Mapping[str, object]) -> None:
     try:
-        cursor.execute(statement, values or None)  # without values a percent sign is only that
+        cursor.execute(statement, values or None)  # without values the driver leaves percent signs alone
     except pymysql.MySQLError as error:
         raise _wrapped(tx, statement, values, error) from error
 

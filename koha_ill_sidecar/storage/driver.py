@@ -1,9 +1,8 @@
 """
-Connections of the driver, as the sidecar wants them.
+Connections to MariaDB whose timeouts the kernel watches (socket(7), SO_RCVTIMEO and SO_SNDTIMEO).
 
-PyMySQL's own timeouts make Python ask the kernel twice for every read and write, once whether it may and once to do it,
-and let go of the interpreter each time. With many threads that was a tenth of a callback's cost; so the kernel itself
-keeps the timeouts here (socket(7), SO_RCVTIMEO and SO_SNDTIMEO).
+With PyMySQL's own timeouts Python makes two system calls for every read and write, one that waits and one that reads,
+and releases the interpreter lock for each. With many threads that was a tenth of a callback's cost.
 """
 
 import socket
@@ -20,12 +19,10 @@ Connection: TypeAlias = "pymysql.connections.Connection[pymysql.cursors.Cursor]"
 
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
-_LOCK_WAIT_SECONDS = (
-    10  # the server's 50 s, or a day for tables, is longer than a vendor waits for its answer
-)
-_LONGEST_LIST = 1_048_576  # bytes that GROUP_CONCAT gives: MariaDB's own, MySQL's is a thousand
+_LOCK_WAIT_SECONDS = 10  # the server's default, 50 s or a day, is longer than a supplier waits for its answer
+_GROUP_CONCAT_BYTES = 1_048_576  # MariaDB's default; MySQL's is a thousand
 
-# Koha's own modes (Koha, Koha/Database.pm) and strictness: what does not fit is an error, never silently cut.
+# Koha's own modes (Koha, Koha/Database.pm) and strictness: a value that does not fit is an error and never truncated.
 _SQL_MODE = (
     "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 )
@@ -33,10 +30,10 @@ _SQL_MODE = (
 
 def connect(settings: DatabaseSettings) -> Connection:
     """
-    Open a connection, whose session is still to be prepared.
+    Open a connection; :func:`prepare` sets up its session.
 
     Raises:
-        pymysql.OperationalError: The server is not there, or does not take us.
+        pymysql.OperationalError: The server cannot be reached or refuses us.
     """
     connection = pymysql.connect(
         host=settings.host,
@@ -46,7 +43,7 @@ def connect(settings: DatabaseSettings) -> Connection:
         password=settings.password.reveal(),
         database=settings.database,
         charset="utf8mb4",
-        client_flag=CLIENT.FOUND_ROWS,  # rows matched, not rows changed: what a conditional UPDATE asks
+        client_flag=CLIENT.FOUND_ROWS,  # a conditional UPDATE needs the rows matched, not the rows changed
         read_timeout=_READ_SECONDS,
         write_timeout=_READ_SECONDS,
         ssl=None if settings.socket else _tls(settings.tls),
@@ -57,20 +54,20 @@ def connect(settings: DatabaseSettings) -> Connection:
 
 
 def prepare(connection: Connection, settings: DatabaseSettings) -> None:
-    """Set up the session: character set, strictness, patience with locks, long lists, Koha's time zone."""
+    """Set up the session: character set, strictness, lock timeouts, length of GROUP_CONCAT, Koha's time zone."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci, SESSION sql_mode = %s,"
             " SESSION innodb_lock_wait_timeout = %s, SESSION lock_wait_timeout = %s,"
             " SESSION group_concat_max_len = %s",
-            (_SQL_MODE, _LOCK_WAIT_SECONDS, _LOCK_WAIT_SECONDS, _LONGEST_LIST),
+            (_SQL_MODE, _LOCK_WAIT_SECONDS, _LOCK_WAIT_SECONDS, _GROUP_CONCAT_BYTES),
         )
         if settings.timezone:
             cursor.execute("SET SESSION time_zone = %s", (settings.timezone,))
 
 
 class _Socket(socket.socket):
-    """A socket whose timeout the kernel keeps; where TLS is put around it, that asks for it and keeps it itself."""
+    """A socket whose timeout the kernel watches; with TLS, the TLS socket reads the value and watches it itself."""
 
     _timeout: float | None = None
 
@@ -88,13 +85,13 @@ class _Socket(socket.socket):
         try:
             return super().recv_into(*arguments)
         except BlockingIOError as error:
-            # Readers take this for a socket without anything to read yet, not for one that waited in vain.
+            # To a reader that error means that there is nothing to read yet, not that the time is over.
             raise TimeoutError("timed out") from error
 
 
 def _open(settings: DatabaseSettings) -> _Socket:
     try:
-        plain = _reach(settings)
+        plain = _connect(settings)
     except OSError as error:
         where = str(settings.socket or settings.host)
         raise pymysql.OperationalError(
@@ -104,7 +101,7 @@ def _open(settings: DatabaseSettings) -> _Socket:
     return _Socket(fileno=plain.detach())
 
 
-def _reach(settings: DatabaseSettings) -> socket.socket:
+def _connect(settings: DatabaseSettings) -> socket.socket:
     if settings.socket:
         local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -121,7 +118,7 @@ def _reach(settings: DatabaseSettings) -> socket.socket:
 
 
 def _tls(tls: DatabaseTLS) -> ssl.SSLContext | None:
-    """Make what the driver needs for TLS; without a CA the server is not checked, as in Koha."""
+    """Return the TLS context, None without TLS; without a CA the server is not verified, as in Koha."""
     if not tls.enabled:
         return None
     context = ssl.create_default_context(cafile=tls.ca and str(tls.ca))

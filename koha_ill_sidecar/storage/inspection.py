@@ -1,8 +1,8 @@
 """
-Looks at the database as it is, for :mod:`koha_ill_sidecar.services.doctor`.
+Inspects the server and our privileges, for :mod:`koha_ill_sidecar.services.doctor`.
 
-These take a bare connection: they must work where a transaction cannot be had, because the tables do not fit or the
-sidecar's own are missing.
+These functions take a bare connection, because they must work where Koha's tables do not fit or ours are missing, so
+that there is no transaction.
 """
 
 import re
@@ -22,8 +22,8 @@ _PRIVILEGE = re.compile(r"(?P<name>[A-Za-z][A-Za-z ]*[A-Za-z])\s*(?:\((?P<column
 
 Privileges = Mapping[str, frozenset[str]]
 """
-What may be done with each table: ``UPDATE``, or ``UPDATE (column)`` where it is on a column only. The table ``*``
-stands for the whole database.
+The privileges on each table: ``UPDATE``, or ``UPDATE (column)`` for one column only. The table ``*`` stands for the
+whole database.
 """
 
 
@@ -34,9 +34,9 @@ class Server:
 
     Attributes:
         now_utc: Its clock, in seconds since 1970.
-        time_zone: Of our session, as set; ``SYSTEM`` is the server's own.
+        time_zone: The setting of our session; ``SYSTEM`` is the server's own.
         system_time_zone: The server's own.
-        max_connections: How many it takes from everybody together.
+        max_connections: How many connections it accepts in all.
     """
 
     version: str
@@ -48,14 +48,14 @@ class Server:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
+class HeldPrivileges:
     """
-    What the user that we are may do.
+    The privileges of our user.
 
     Attributes:
-        everywhere: On every database of the server; USAGE, which is nothing, is left out.
+        everywhere: On every database of the server, without USAGE, which means none.
         tables: On Koha's database.
-        elsewhere: Other databases in which it may do something.
+        elsewhere: Other databases on which it has privileges.
     """
 
     everywhere: frozenset[str]
@@ -64,7 +64,7 @@ class Held:
 
 
 def server(connection: Connection) -> Server:
-    """Read what the server says of itself; one query."""
+    """Read the server's version and settings; one query."""
     row = connection.execute(
         text(
             "SELECT VERSION() AS version,"
@@ -86,12 +86,12 @@ def server(connection: Connection) -> Server:
 
 def knows_time_zones(connection: Connection) -> bool:
     """Return whether the server's time zone tables are loaded, so that it knows names such as Europe/Paris."""
-    asked = text("SELECT CONVERT_TZ('2026-01-01 12:00:00', 'UTC', 'Europe/Paris') IS NOT NULL")
-    return bool(connection.scalar(asked))
+    query = text("SELECT CONVERT_TZ('2026-01-01 12:00:00', 'UTC', 'Europe/Paris') IS NOT NULL")
+    return bool(connection.scalar(query))
 
 
 def existing_tables(connection: Connection) -> frozenset[str]:
-    """Return the tables of the database that we can see at all."""
+    """Return the tables of the database that our user can see."""
     return frozenset(
         connection.scalars(
             text("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
@@ -99,22 +99,22 @@ def existing_tables(connection: Connection) -> frozenset[str]:
     )
 
 
-def held_privileges(connection: Connection) -> Held:
-    """Read what our own user may do (``SHOW GRANTS``)."""
+def held_privileges(connection: Connection) -> HeldPrivileges:
+    """Read the privileges of our user (``SHOW GRANTS``)."""
     database = connection.scalar(text("SELECT DATABASE()"))
     return parse_grants(list(connection.scalars(text("SHOW GRANTS"))), str(database))
 
 
 def needed_privileges(connection: Connection) -> Privileges:
-    """Return what ``sql/grants.sql`` grants, apart from tables that this Koha does not have."""
+    """Return the privileges that ``sql/grants.sql`` grants, without those on tables that this Koha lacks."""
     database = str(connection.scalar(text("SELECT DATABASE()")))
     statements = grants_sql(database=database, user="u", host="h")
     inner = [found[0].replace("''", "'") for line in statements if (found := _CONDITIONAL_GRANT.search(line))]
     return parse_grants(inner, database).tables
 
 
-def parse_grants(lines: Sequence[str], database: str) -> Held:
-    """Understand statements as ``SHOW GRANTS`` words them; what is no grant on tables (roles) is passed over."""
+def parse_grants(lines: Sequence[str], database: str) -> HeldPrivileges:
+    """Parse the statements that ``SHOW GRANTS`` returns; those that are no grants on tables (roles) are ignored."""
     everywhere: set[str] = set()
     tables: dict[str, set[str]] = {}
     elsewhere: set[str] = set()
@@ -128,11 +128,11 @@ def parse_grants(lines: Sequence[str], database: str) -> Held:
             continue
         if scope == "*":
             everywhere |= privileges
-        elif _means(scope, database, is_pattern=table == "*"):
+        elif _is_our_database(scope, database, is_pattern=table == "*"):
             tables.setdefault(table, set()).update(privileges)
         else:
             elsewhere.add(scope)
-    return Held(
+    return HeldPrivileges(
         everywhere=frozenset(everywhere),
         tables={table: frozenset(privileges) for table, privileges in tables.items()},
         elsewhere=frozenset(elsewhere),
@@ -148,8 +148,8 @@ def _privileges(listed: str) -> Iterator[str]:
             yield from (f"{name} ({column.strip(' `')})" for column in found["columns"].split(","))
 
 
-def _means(scope: str, database: str, *, is_pattern: bool) -> bool:
-    """Return whether a grant's database is ours; in a grant on a whole database ``_`` and ``%`` stand for others."""
+def _is_our_database(scope: str, database: str, *, is_pattern: bool) -> bool:
+    """Return whether a grant's database is ours; in a grant on a whole database ``_`` and ``%`` are wildcards."""
     if not is_pattern:
         return scope == database
     pattern = re.sub(

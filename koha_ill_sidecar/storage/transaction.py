@@ -1,4 +1,4 @@
-"""What a use case is given to work with."""
+"""The transaction that every use case takes as its first argument."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,38 +12,38 @@ from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 
 Statement: TypeAlias = tuple[str, Mapping[str, object]]
-"""A fixed text, with ``%(name)s`` where a value stands, and the values."""
+"""A fixed text with ``%(name)s`` for each value, and the values."""
 
 
 class ChangedRequests:
-    """The requests that a transaction changed; the index is told of each once."""
+    """The requests that a transaction changed, each of which is queued for the index once."""
 
     def __init__(self) -> None:
-        self._untold: set[int] = set()
-        self._told: set[int] = set()
+        self._new: set[int] = set()
+        self._taken: set[int] = set()
 
     def add(self, illrequest_id: int) -> None:
-        """Note a request of which a row was written, its own or one that belongs to it."""
-        if illrequest_id not in self._told:
-            self._untold.add(illrequest_id)
+        """Add a request when its row, or one that belongs to it, was written."""
+        if illrequest_id not in self._taken:
+            self._new.add(illrequest_id)
 
-    def drain(self) -> list[int]:
-        """Return those that the index is to be told of, and take them for told."""
-        taken = sorted(self._untold)
-        self._told |= self._untold
-        self._untold.clear()
-        return taken
+    def take_new(self) -> list[int]:
+        """Return the requests that were added since the last call and never returned before."""
+        new = sorted(self._new)
+        self._taken |= self._new
+        self._new.clear()
+        return new
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """
-    One open database transaction, and what is known of the Koha on its other side.
+    One open database transaction, and what is known of the Koha behind it.
 
     Attributes:
-        changed: Requests whose rows were written.
+        changed: The requests whose rows were written.
         cache: What transactions share for some seconds, such as the names of libraries.
-        notes: Where statements wait to be sent together (:func:`koha_ill_sidecar.storage.direct.together`).
+        queued: Statements that wait to be sent together (:func:`koha_ill_sidecar.storage.direct.batch`).
     """
 
     connection: Connection

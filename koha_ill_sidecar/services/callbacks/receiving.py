@@ -143,7 +143,7 @@ def replay(
     header = None if receipt.event_id.startswith("sha256:") else receipt.event_id
     _, reading = read_callback(read, receipt.body, header)
     judged = _judge(tx, _as_callback(receipt, reading, accept_any_request=accept_any_request))
-    receipts.settle(tx, receipt_id, judged.receipt)
+    receipts.update_result(tx, receipt_id, judged.receipt)
     receipts.record_replay(tx, receipt_id)
     _apply(tx, judged)
     return _received(receipt_id, judged)
@@ -407,7 +407,7 @@ def _receive_again(tx: Transaction, callback: Callback, judged: _Judged) -> Rece
     receipts.record_repeat(tx, first.receipt_id)
     if first.verdict not in OPEN_VERDICTS:
         return _received_before(first)
-    receipts.settle(tx, first.receipt_id, judged.receipt)
+    receipts.update_result(tx, first.receipt_id, judged.receipt)
     _apply(tx, judged)
     return _received(first.receipt_id, judged)
 

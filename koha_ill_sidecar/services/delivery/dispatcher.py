@@ -189,7 +189,7 @@ class Dispatcher:
         limit = self._delivery.batch_size
         due = due_messages.find_due(tx, wanted, above=above, limit=limit, begun_limit=limit + known)
         position.highest = due.highest
-        position.looked_up_to = due.looked_up_to if due.looked_up_to is not None else due.highest
+        position.looked_up_to = due.scanned_up_to if due.scanned_up_to is not None else due.highest
         if time.monotonic() >= position.next_mark:
             position.next_mark = time.monotonic() + _SLOW_BEAT_SECONDS
             end = max(due.highest - _UNCOMMITTED_ROWS, 0)
@@ -203,7 +203,7 @@ class Dispatcher:
         if time.monotonic() < position.next_resent:
             return ()
         found, lowest = self._database.transact(
-            due_messages.resent, below=position.resent_below or _LAST_ROW, rows=_RESENT_ROWS
+            due_messages.find_resent, below=position.resent_below or _LAST_ROW, rows=_RESENT_ROWS
         )
         position.resent_below = lowest
         position.next_resent = time.monotonic() + _SLOW_BEAT_SECONDS
@@ -226,7 +226,7 @@ class Dispatcher:
                 break
         return ()
 
-    def _sweep_chunk(self, tx: Transaction, below: int, known: int) -> due_messages.Chunk:
+    def _sweep_chunk(self, tx: Transaction, below: int, known: int) -> due_messages.SweptChunk:
         limit = self._delivery.batch_size + known
         return due_messages.sweep(tx, self._wanted(tx), below=below, rows=_SWEEP_ROWS, limit=limit)
 
@@ -235,18 +235,18 @@ class Dispatcher:
         position = self._position
         since = checkpoints.get(tx, SINCE_CHECKPOINT)
         if since is None:
-            since = due_messages.now(tx)
+            since = due_messages.epoch_seconds(tx)
             checkpoints.save(tx, SINCE_CHECKPOINT, since)
         position.since = since
         mark = checkpoints.get(tx, QUEUE_CHECKPOINT)
         position.urgent_down_to = mark or 0
-        position.mark = max(due_messages.highest(tx) - _UNCOMMITTED_ROWS, 0) if mark is None else mark
+        position.mark = max(due_messages.highest_id(tx) - _UNCOMMITTED_ROWS, 0) if mark is None else mark
 
     def _wanted(self, tx: Transaction) -> DueFilter:
         return DueFilter(
             transports=_transports(self._delivery, tx.preferences),
             letter_codes=self._delivery.letter_codes,
-            oldest_seconds=int(self._delivery.ignore_older_than.total_seconds()),
+            max_age_seconds=int(self._delivery.ignore_older_than.total_seconds()),
             touched_since=self._position.since or 0,
         )
 

@@ -133,7 +133,7 @@ def _selection(wanted: QueueFilter, delivery: DeliverySettings) -> Selection:
         letter_codes=wanted.letter_codes or delivery.letter_codes,
         newest=_EVERYTHING if wanted.newest is None else wanted.newest,
         failed_days=wanted.failed_days,
-        oldest_seconds=delivery.ignore_older_than.total_seconds(),
+        max_age_seconds=delivery.ignore_older_than.total_seconds(),
         before=wanted.before,
     )
 
@@ -153,7 +153,7 @@ def chosen_messages(
     if not message_ids:
         return []
     oldest_seconds = delivery.ignore_older_than.total_seconds()
-    return _listed(tx, listing.find_by_ids(tx, message_ids, oldest_seconds=oldest_seconds))
+    return _listed(tx, listing.find_by_ids(tx, message_ids, max_age_seconds=oldest_seconds))
 
 
 def details(tx: Transaction, message_id: int, delivery: DeliverySettings) -> MessageDetails:
@@ -163,7 +163,7 @@ def details(tx: Transaction, message_id: int, delivery: DeliverySettings) -> Mes
     Raises:
         MessageNotFound: There is none.
     """
-    entry = listing.get(tx, message_id, oldest_seconds=delivery.ignore_older_than.total_seconds())
+    entry = listing.get(tx, message_id, max_age_seconds=delivery.ignore_older_than.total_seconds())
     message = outgoing.load(tx, [message_id]).get(message_id)
     if message is None:
         raise MessageNotFound(message_id)
@@ -260,7 +260,7 @@ def refusal(entry: QueueEntry, change: Change) -> str | None:
 
 
 def _changeable(tx: Transaction, message_id: int, change: Change) -> QueueEntry:
-    entry = listing.get(tx, message_id, oldest_seconds=0, for_update=True)
+    entry = listing.get(tx, message_id, max_age_seconds=0, for_update=True)
     reason = refusal(entry, change)
     if reason is not None:
         raise _refused(reason, message_id)

@@ -151,7 +151,9 @@ def check_request_index(tx: Transaction) -> Iterator[Finding]:
         yield ok("request index", state)
 
 
-def _missing(held: inspection.Held, needed: inspection.Privileges, tables: frozenset[str]) -> list[str]:
+def _missing(
+    held: inspection.HeldPrivileges, needed: inspection.Privileges, tables: frozenset[str]
+) -> list[str]:
     everywhere = held.everywhere | held.tables.get("*", frozenset())
     if "ALL PRIVILEGES" in everywhere:
         return []
@@ -170,7 +172,7 @@ def _may_be_absent(table: str) -> bool:
     return table in schema.TABLES and schema.TABLES[table].optional_table
 
 
-def _excess(held: inspection.Held, needed: inspection.Privileges) -> list[str]:
+def _excess(held: inspection.HeldPrivileges, needed: inspection.Privileges) -> list[str]:
     found = [f"{privilege} on the whole server" for privilege in sorted(held.everywhere)]
     found += [f"{privilege} on the whole database" for privilege in sorted(held.tables.get("*", ()))]
     for table, privileges in held.tables.items():

@@ -40,7 +40,7 @@ def with_callbacks(backends: Mapping[str, BackendSettings]) -> list[str]:
 
 def examine(tx: Transaction, names: Sequence[str]) -> list[BackendHealth]:
     """Return how backends are doing; one query by index (:func:`storage.sidecar.receipts.activity`)."""
-    activity = {found.backend: found for found in receipts.activity(tx, FAILURES)}
+    activity = {found.backend: found for found in receipts.find_activity(tx, FAILURES)}
     return [_health(name, activity.get(name)) for name in names]
 
 

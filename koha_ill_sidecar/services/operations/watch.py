@@ -158,8 +158,8 @@ def _follow(tx: Transaction, ill_request: ILLRequest, seen: KnownStatus) -> None
 
 def _forget(tx: Transaction, illrequest_id: int, seen: KnownStatus) -> ChangeOutcome:
     history.add(tx, illrequest_id, DELETED_IN_KOHA, actor=_ACTOR, detail={"status_before": seen.status})
-    partner_enquiries.forget(tx, illrequest_id)
-    sidecar_requests.forget(tx, illrequest_id)
+    partner_enquiries.delete_for_request(tx, illrequest_id)
+    sidecar_requests.delete(tx, illrequest_id)
     return ChangeOutcome.DELETED
 
 

@@ -41,7 +41,7 @@ def notify_workers(
     """
     counts: Counter[str] = Counter()
     while should_continue():
-        rows = database.transact(outbox.due, [OutboxKind.INDEX_JOB], limit=_BATCH)
+        rows = database.transact(outbox.find_due, [OutboxKind.INDEX_JOB], limit=_BATCH)
         if not rows:
             break
         if broker is None:

@@ -44,8 +44,8 @@ def search(tx: Transaction, typed: str, member: StaffMember) -> list[Patron]:
     if not words:
         return []
     branchcode = visible_library(tx, member)
-    found = patron_search.by_beginnings(tx, words, branchcode=branchcode, limit=MAX_RESULTS)
-    return found or patron_search.anywhere(tx, words, branchcode=branchcode, limit=MAX_RESULTS)
+    found = patron_search.by_prefix(tx, words, branchcode=branchcode, limit=MAX_RESULTS)
+    return found or patron_search.by_substring(tx, words, branchcode=branchcode, limit=MAX_RESULTS)
 
 
 def visible_library(tx: Transaction, member: StaffMember) -> str | None:

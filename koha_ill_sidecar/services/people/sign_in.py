@@ -79,7 +79,7 @@ def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn 
         return SignInRefusal.OTHER_ADDRESS
     if not session.borrowernumber:
         return SignInRefusal.NO_PATRON
-    account = staff_accounts.find_by_number(tx, session.borrowernumber)
+    account = staff_accounts.find(tx, session.borrowernumber)
     if account is None:
         return SignInRefusal.NOT_SIGNED_IN
     signed_in = _let_in(tx, account, session_id, branchcode=session.branchcode)
@@ -94,7 +94,7 @@ def by_token(tx: Transaction, token: str) -> SignedIn | SignInRefusal:
     session = sessions.find(tx, token, lasts_seconds=lasts)
     if session is None:
         return SignInRefusal.SESSION_EXPIRED
-    account = staff_accounts.find_by_number(tx, session.borrowernumber)
+    account = staff_accounts.find(tx, session.borrowernumber)
     if account is None:
         return SignInRefusal.SESSION_EXPIRED
     if _is_locked(tx, account):

@@ -89,7 +89,7 @@ def read_documents(tx: Transaction, illrequest_ids: Collection[int]) -> list[Doc
 
 def index_queue(tx: Transaction, *, limit: int) -> int:
     """Index the requests that have waited longest; return how many changes that were."""
-    changes = queue.first(tx, limit=limit)
+    changes = queue.oldest(tx, limit=limit)
     index(tx, {illrequest_id for _, illrequest_id in changes})
     queue.remove(tx, [change_id for change_id, _ in changes])
     return len(changes)
@@ -111,9 +111,9 @@ def build(tx: Transaction) -> int | None:
         done = index(tx, requests.ids(tx, above=above, up_to=up_to), rewrite=True)
         checkpoints.save(tx, _BUILT_CHECKPOINT, up_to)
         return done
-    missing = [column for column in KEYED_COLUMNS if column not in slices.columns_made(tx)]
+    missing = [column for column in KEYED_COLUMNS if column not in slices.built_columns(tx)]
     if missing:
-        slices.make(tx, missing[0])
+        slices.build(tx, missing[0])
         return 0
     checkpoints.save(tx, COMPLETE_MARK, 1)
     return None
@@ -124,7 +124,7 @@ def rebuild(tx: Transaction) -> None:
     checkpoints.lock(tx, _WRITER_LOCK)
     checkpoints.save(tx, _BUILT_CHECKPOINT, 0)
     checkpoints.save(tx, COMPLETE_MARK, 0)
-    slices.forget(tx)
+    slices.delete_all(tx)
 
 
 def is_complete(tx: Transaction) -> bool:
@@ -253,7 +253,7 @@ def _ids_by_term(documents: Iterable[Document]) -> dict[str, BitMap]:
 
 
 def _write_order(tx: Transaction, before: Mapping[int, Document], now: Mapping[int, Document]) -> None:
-    for column in slices.columns_made(tx):
+    for column in slices.built_columns(tx):
         left = {(document.keys[column], number) for number, document in before.items()}
         taken = {(document.keys[column], number) for number, document in now.items()}
         if left != taken:

@@ -153,7 +153,7 @@ def _compare(tx: Transaction, ids: BitMap, words: Sequence[SearchWord]) -> _Matc
 
 
 def _ids_without_words(tx: Transaction, ids: Iterable[int], words: Sequence[SearchWord]) -> list[int]:
-    return listing.lacking(
+    return listing.without_words(
         tx,
         ids,
         words=[word.word for word in words if word.of == TEXT],
@@ -230,7 +230,7 @@ def _parts(tx: Transaction, hits: _Hits, sort: Sort, end: int) -> Iterator[tuple
         yield hits.indexed, live
         return
     expecting = 4 + 2 * end * hits.in_index // (slices.SIZE * len(hits.indexed))
-    for part in slices.walk(tx, sort.column, descending=sort.descending, expecting=expecting):
+    for part in slices.walk(tx, sort.column, descending=sort.descending, expected=expecting):
         here = [place for place in live if part.lower <= place and (part.upper is None or place < part.upper)]
         yield hits.indexed & part.numbers, here
 

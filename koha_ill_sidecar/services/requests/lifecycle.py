@@ -252,8 +252,8 @@ def delete(
     ill_request = lock(tx, illrequest_id, version)
     require(tx, ill_request, actions.DELETE)
     requests.delete(tx, illrequest_id)
-    sidecar_requests.forget(tx, illrequest_id)
-    partner_enquiries.forget(tx, illrequest_id)
+    sidecar_requests.delete(tx, illrequest_id)
+    partner_enquiries.delete_for_request(tx, illrequest_id)
     history.add(tx, illrequest_id, "deleted", actor=actor, detail={"status": ill_request.status})
     return ill_request
 

@@ -207,7 +207,7 @@ def _messages(
             own |= {number for number in queued.values() if isinstance(number, int)}
     wanted = sorted((number for number in own if before is None or number < before), reverse=True)
     known = (
-        listing.find_by_ids(tx, wanted[: _MOST_MESSAGES + 1], oldest_seconds=context.oldest_seconds)
+        listing.find_by_ids(tx, wanted[: _MOST_MESSAGES + 1], max_age_seconds=context.oldest_seconds)
         if wanted
         else []
     )
@@ -231,7 +231,7 @@ def _messages_of_patron(tx: Transaction, ill_request: ILLRequest, context: Staff
         Selection(
             progress=list(DeliveryProgress),
             borrowernumber=ill_request.borrowernumber,
-            oldest_seconds=context.oldest_seconds,
+            max_age_seconds=context.oldest_seconds,
         ),
         limit=_MOST_OTHER_MESSAGES,
     )

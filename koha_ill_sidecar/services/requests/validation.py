@@ -80,7 +80,7 @@ def manager(tx: Transaction, borrowernumber: int | None) -> None:
 
 def biblio(tx: Transaction, biblionumber: int) -> None:
     """Make sure that there is such a record; refused: invalid_biblio."""
-    if not biblios.is_known(tx, biblionumber):
+    if not biblios.exists(tx, biblionumber):
         raise RequestRefused(
             "invalid_biblio", "There is no record with the number %(number)s.", number=biblionumber
         )
@@ -94,7 +94,7 @@ def batch(tx: Transaction, batch_id: int | None) -> None:
         raise RequestRefused(
             "invalid_batch", "Koha %(release)s has no batches (23.11 has).", release=tx.koha.version.release
         )
-    if not batches.is_known(tx, batch_id):
+    if not batches.exists(tx, batch_id):
         raise RequestRefused(
             "invalid_batch", "There is no batch with the number %(number)s.", number=batch_id
         )

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists as sql_exists
+from sqlalchemy import select
 
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -16,10 +17,10 @@ def name(tx: Transaction, ill_batch_id: int) -> str | None:
     return found
 
 
-def is_known(tx: Transaction, ill_batch_id: int) -> bool:
+def exists(tx: Transaction, ill_batch_id: int) -> bool:
     """Return whether there is such a batch; KeyError where this Koha has none at all."""
     table = tx.koha.table("illbatches")
-    return bool(tx.connection.scalar(select(exists().where(table.c.ill_batch_id == ill_batch_id))))
+    return bool(tx.connection.scalar(select(sql_exists().where(table.c.ill_batch_id == ill_batch_id))))
 
 
 def newest_names(tx: Transaction) -> Mapping[int, str]:

@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Integer, String, Text, exists, func, insert, literal, select
+from sqlalchemy import Integer, String, Text, func, insert, literal, select
+from sqlalchemy import exists as sql_exists
 
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.storage.koha.installed import truncate
@@ -25,16 +26,16 @@ class MappedSubfield:
     default: str  # empty: none
 
 
-def is_known(tx: Transaction, biblionumber: int) -> bool:
+def exists(tx: Transaction, biblionumber: int) -> bool:
     """Return whether there is such a record."""
     table = tx.koha.table("biblio")
-    return bool(tx.connection.scalar(select(exists().where(table.c.biblionumber == biblionumber))))
+    return bool(tx.connection.scalar(select(sql_exists().where(table.c.biblionumber == biblionumber))))
 
 
 def has_framework(tx: Transaction, frameworkcode: str) -> bool:
     """Return whether there is such a MARC framework."""
     table = tx.koha.table("biblio_framework")
-    return bool(tx.connection.scalar(select(exists().where(table.c.frameworkcode == frameworkcode))))
+    return bool(tx.connection.scalar(select(sql_exists().where(table.c.frameworkcode == frameworkcode))))
 
 
 def subfields(tx: Transaction, frameworkcode: str) -> list[MappedSubfield]:
@@ -123,7 +124,7 @@ def queue_for_index(tx: Transaction, biblionumber: int, *, actor: Actor) -> Inde
         "server": "biblioserver",
         "done": 0,
     }
-    waiting = exists().where(*(queue.c[name] == value for name, value in row.items()))
+    waiting = sql_exists().where(*(queue.c[name] == value for name, value in row.items()))
     tx.connection.execute(
         insert(queue).from_select(
             list(row), select(*(literal(value) for value in row.values())).where(~waiting)

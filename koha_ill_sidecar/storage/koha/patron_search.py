@@ -20,9 +20,7 @@ ROWS_EXAMINED = 150_000
 """A scan ends after so many rows; of 100,000 patrons it sees all, in a tenth of a second."""
 
 
-def by_beginnings(
-    tx: Transaction, words: Sequence[str], *, branchcode: str | None, limit: int
-) -> list[Patron]:
+def by_prefix(tx: Transaction, words: Sequence[str], *, branchcode: str | None, limit: int) -> list[Patron]:
     """
     Return the patrons of whom every word begins a surname, first name, card number or userid, by name.
 
@@ -46,7 +44,9 @@ def by_beginnings(
     return _patrons(tx, ordered.limit(limit))
 
 
-def anywhere(tx: Transaction, words: Sequence[str], *, branchcode: str | None, limit: int) -> list[Patron]:
+def by_substring(
+    tx: Transaction, words: Sequence[str], *, branchcode: str | None, limit: int
+) -> list[Patron]:
     """
     Return patrons of whom every word is somewhere in a name, card number, userid or email address, as they come.
 

@@ -33,7 +33,7 @@ class StaffAccount:
     auth_method: str  # password or two-factor
 
 
-def find_by_number(tx: Transaction, borrowernumber: int) -> StaffAccount | None:
+def find(tx: Transaction, borrowernumber: int) -> StaffAccount | None:
     """Return the account with this number."""
     found = _find(tx, _columns(tx).borrowernumber == borrowernumber)
     return found[0] if found else None

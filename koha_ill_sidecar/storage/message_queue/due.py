@@ -29,12 +29,12 @@ class DueFilter:
 
     transports: tuple[str, ...]
     letter_codes: tuple[str, ...] = ()
-    oldest_seconds: int
+    max_age_seconds: int
     touched_since: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Due:
+class DueMessages:
     """
     What a look at the queue found.
 
@@ -45,11 +45,11 @@ class Due:
     """
 
     message_ids: tuple[int, ...]
-    looked_up_to: int | None
+    scanned_up_to: int | None
     highest: int
 
 
-def find_due(tx: Transaction, wanted: DueFilter, *, above: int, limit: int, begun_limit: int) -> Due:
+def find_due(tx: Transaction, wanted: DueFilter, *, above: int, limit: int, begun_limit: int) -> DueMessages:
     """
     Find what is due: new rows above a number, attempts whose time has come, leases that ran out; one query.
 
@@ -68,15 +68,15 @@ def find_due(tx: Transaction, wanted: DueFilter, *, above: int, limit: int, begu
                 highest = number or 0
             case _:
                 begun.append(number)
-    return Due(
+    return DueMessages(
         message_ids=tuple(dict.fromkeys([*begun, *new])),
-        looked_up_to=new[-1] if len(new) == limit else None,
+        scanned_up_to=new[-1] if len(new) == limit else None,
         highest=highest,
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Chunk:
+class SweptChunk:
     """
     Messages due in a stretch of the queue.
 
@@ -90,7 +90,7 @@ class Chunk:
     is_old: bool
 
 
-def sweep(tx: Transaction, wanted: DueFilter, *, below: int, rows: int, limit: int) -> Chunk:
+def sweep(tx: Transaction, wanted: DueFilter, *, below: int, rows: int, limit: int) -> SweptChunk:
     """
     Look at the *rows* rows of the queue below a number for what is due; two queries, both by primary key.
 
@@ -99,14 +99,14 @@ def sweep(tx: Transaction, wanted: DueFilter, *, below: int, rows: int, limit: i
     values = _values(wanted, below=below, rows=rows)
     edge = tx.connection.execute(_CHUNK_EDGE, values).one()
     if edge.lowest is None:
-        return Chunk(message_ids=(), lowest=0, is_old=True)
+        return SweptChunk(message_ids=(), lowest=0, is_old=True)
     values |= {"lowest": edge.lowest, "limit": limit}
     found: tuple[int, ...] = tuple(tx.connection.scalars(_chunk(tx.koha, bool(wanted.letter_codes)), values))
     lowest = found[-1] if len(found) == limit else edge.lowest
-    return Chunk(message_ids=found, lowest=lowest, is_old=bool(edge.is_old))
+    return SweptChunk(message_ids=found, lowest=lowest, is_old=bool(edge.is_old))
 
 
-def resent(tx: Transaction, *, below: int, rows: int) -> tuple[tuple[int, ...], int]:
+def find_resent(tx: Transaction, *, below: int, rows: int) -> tuple[tuple[int, ...], int]:
     """
     Find messages that we had settled and that staff have set to pending again, among *rows* of ours below a number.
 
@@ -120,12 +120,12 @@ def resent(tx: Transaction, *, below: int, rows: int) -> tuple[tuple[int, ...], 
     return tuple(found), int(lowest)
 
 
-def now(tx: Transaction) -> int:
+def epoch_seconds(tx: Transaction) -> int:
     """Return the second of the epoch by the database's clock."""
     return int(tx.connection.scalar(text("SELECT UNIX_TIMESTAMP()")) or 0)
 
 
-def highest(tx: Transaction) -> int:
+def highest_id(tx: Transaction) -> int:
     """Return the greatest number in the queue, 0 where it is empty."""
     return int(tx.connection.scalar(text("SELECT MAX(message_id) FROM message_queue")) or 0)
 
@@ -218,7 +218,7 @@ def _expanding(statement: str, *, with_codes: bool) -> TextClause:
 def _values(wanted: DueFilter, **more: int) -> dict[str, object]:
     values: dict[str, object] = {
         "transports": wanted.transports,
-        "oldest_seconds": wanted.oldest_seconds,
+        "oldest_seconds": wanted.max_age_seconds,
         "touched_since": wanted.touched_since,
         **more,
     }

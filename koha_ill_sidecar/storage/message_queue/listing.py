@@ -82,7 +82,7 @@ class Selection:
     letter_codes: Sequence[str] = ()
     newest: int = 0
     failed_days: int | None = None
-    oldest_seconds: float
+    max_age_seconds: float
     before: int | None = None
 
 
@@ -99,16 +99,16 @@ def count(tx: Transaction, selection: Selection, *, limit: int) -> int:
     return int(tx.connection.scalar(statement, _values(selection, limit)) or 0)
 
 
-def find_by_ids(tx: Transaction, message_ids: Collection[int], *, oldest_seconds: float) -> list[QueueEntry]:
+def find_by_ids(tx: Transaction, message_ids: Collection[int], *, max_age_seconds: float) -> list[QueueEntry]:
     """Return messages by number, newest first; those that are gone are left out. One query."""
-    values = {"message_ids": list(message_ids), "oldest_seconds": round(oldest_seconds)}
+    values = {"message_ids": list(message_ids), "oldest_seconds": round(max_age_seconds)}
     rows = tx.connection.execute(_find_numbered(tx.koha), values).mappings()
     return [_entry(row) for row in rows]
 
 
-def get(tx: Transaction, message_id: int, *, oldest_seconds: float, for_update: bool = False) -> QueueEntry:
+def get(tx: Transaction, message_id: int, *, max_age_seconds: float, for_update: bool = False) -> QueueEntry:
     """Return one message, locked on demand; raises MessageNotFound."""
-    values = {"message_id": message_id, "oldest_seconds": round(oldest_seconds)}
+    values = {"message_id": message_id, "oldest_seconds": round(max_age_seconds)}
     row = tx.connection.execute(_get(tx.koha, for_update), values).mappings().one_or_none()
     if row is None:
         raise MessageNotFound(message_id)
@@ -219,7 +219,7 @@ def _values(selection: Selection, limit: int) -> dict[str, object]:
         "to_address": selection.to_address,
         "letter_codes": list(selection.letter_codes) or [""],
         "every_ill_letter": not selection.letter_codes,
-        "oldest_seconds": round(selection.oldest_seconds),
+        "oldest_seconds": round(selection.max_age_seconds),
         "before": selection.before,
         "limit": limit,
         "newest": selection.newest,

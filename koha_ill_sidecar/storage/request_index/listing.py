@@ -78,7 +78,7 @@ def in_order(
     return list(execute(tx, statement, {"ids": list(illrequest_ids)}).fetchall())
 
 
-def lacking(
+def without_words(
     tx: Transaction, illrequest_ids: Iterable[int], *, words: Sequence[str], patron_words: Sequence[str]
 ) -> list[int]:
     """

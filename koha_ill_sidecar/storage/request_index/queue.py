@@ -17,11 +17,11 @@ _REMOVE = "DELETE FROM ill_sidecar_index_queue WHERE change_id IN %(ids)s"
 
 def enqueue(tx: Transaction) -> None:
     """Note the requests that the transaction changed and that are not yet noted; a statement each."""
-    for number in tx.changed.drain():
+    for number in tx.changed.take_new():
         queue(tx, _ADD, {"illrequest_id": number})
 
 
-def first(tx: Transaction, *, limit: int) -> Sequence[tuple[int, int]]:
+def oldest(tx: Transaction, *, limit: int) -> Sequence[tuple[int, int]]:
     """Return the number of a change and that of its request, longest waiting first."""
     return execute(tx, _SELECT, {"limit": limit}).fetchall()
 

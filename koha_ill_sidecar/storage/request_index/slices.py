@@ -68,12 +68,12 @@ class Moves:
     taken: list[Place]
 
 
-def columns_made(tx: Transaction) -> set[Column]:
+def built_columns(tx: Transaction) -> set[Column]:
     """Tell whose order is there."""
     return {Column(name) for (name,) in execute(tx, _MADE, {}).fetchall()}
 
 
-def make(tx: Transaction, column: Column) -> None:
+def build(tx: Transaction, column: Column) -> None:
     """
     Put all requests in the order of a column, anew; three seconds for a million of them.
 
@@ -102,12 +102,12 @@ def change(tx: Transaction, column: Column, moves: Moves) -> None:
     _put(tx, column, changed)
 
 
-def forget(tx: Transaction) -> None:
+def delete_all(tx: Transaction) -> None:
     """Delete every column's order."""
     execute(tx, "DELETE FROM ill_sidecar_slices", {})
 
 
-def walk(tx: Transaction, column: Column, *, descending: bool, expecting: int) -> Iterator[Slice]:
+def walk(tx: Transaction, column: Column, *, descending: bool, expected: int) -> Iterator[Slice]:
     """
     Yield the slices one after the other; two queries at most.
 
@@ -127,7 +127,7 @@ def walk(tx: Transaction, column: Column, *, descending: bool, expecting: int) -
     )
     last: Place | None = None
     held: tuple[Place, bytes] | None = None
-    for key, number, bitmap in _rows(tx, first, further, {"column": column, "limit": expecting}):
+    for key, number, bitmap in _rows(tx, first, further, {"column": column, "limit": expected}):
         place = (key, number)
         if descending:
             yield Slice(place, last, unpack(bitmap))

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.mysql import insert
 
 from koha_ill_sidecar.storage.direct import execute
-from koha_ill_sidecar.storage.sidecar.schema import marks, utc_now
+from koha_ill_sidecar.storage.sidecar.schema import checkpoints, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _LOCK = (
@@ -20,15 +20,17 @@ _LOCK = (
 
 _AHEAD = ".ahead"  # the row that holds where the lagging mark goes next
 
-_SELECT = select(marks.c.position).where(marks.c.name == bindparam("mark"))
+_SELECT = select(checkpoints.c.position).where(checkpoints.c.name == bindparam("mark"))
 
 _SELECT_PAIR = select(
-    marks.c.name,
-    marks.c.position,
-    (marks.c.moved_at <= text("UTC_TIMESTAMP(6) - INTERVAL :lag_microseconds MICROSECOND")).label("is_old"),
-).where(marks.c.name.in_((bindparam("mark"), bindparam("ahead"))))
+    checkpoints.c.name,
+    checkpoints.c.position,
+    (checkpoints.c.moved_at <= text("UTC_TIMESTAMP(6) - INTERVAL :lag_microseconds MICROSECOND")).label(
+        "is_old"
+    ),
+).where(checkpoints.c.name.in_((bindparam("mark"), bindparam("ahead"))))
 
-_INSERT = insert(marks).values(moved_at=utc_now())
+_INSERT = insert(checkpoints).values(moved_at=utc_now())
 _PLACE = _INSERT.on_duplicate_key_update(
     position=_INSERT.inserted.position, moved_at=_INSERT.inserted.moved_at
 )
@@ -39,18 +41,18 @@ def lock(tx: Transaction, name: str) -> None:
     execute(tx, _LOCK, {"name": name})
 
 
-def get(tx: Transaction, mark: str) -> int | None:
+def get(tx: Transaction, name: str) -> int | None:
     """Return where a mark stands; nothing if it was never placed."""
-    found: int | None = tx.connection.scalar(_SELECT, {"mark": mark})
+    found: int | None = tx.connection.scalar(_SELECT, {"mark": name})
     return found
 
 
-def save(tx: Transaction, mark: str, position: int) -> None:
+def save(tx: Transaction, name: str, position: int) -> None:
     """Put a mark where it shall stand, whether forward or back."""
-    tx.connection.execute(_PLACE, {"name": mark, "position": position})
+    tx.connection.execute(_PLACE, {"name": name, "position": position})
 
 
-def advance(tx: Transaction, mark: str, highest: int, *, lag_seconds: float) -> int:
+def advance(tx: Transaction, name: str, highest: int, *, lag_seconds: float) -> int:
     """
     Let a mark follow the end of its table at a distance, and tell where it stands.
 
@@ -61,15 +63,15 @@ def advance(tx: Transaction, mark: str, highest: int, *, lag_seconds: float) -> 
         highest: The greatest key that can be seen now; 0 for an empty table.
         lag_seconds: Longer than any transaction that inserts into the table.
     """
-    values = {"mark": mark, "ahead": mark + _AHEAD, "lag_microseconds": round(lag_seconds * 1_000_000)}
+    values = {"mark": name, "ahead": name + _AHEAD, "lag_microseconds": round(lag_seconds * 1_000_000)}
     found = {row.name: row for row in tx.connection.execute(_SELECT_PAIR, values)}
-    behind, ahead = found.get(mark), found.get(mark + _AHEAD)
+    behind, ahead = found.get(name), found.get(name + _AHEAD)
     if behind is None or ahead is None or highest < behind.position:
-        save(tx, mark, highest)
-        save(tx, mark + _AHEAD, highest)
+        save(tx, name, highest)
+        save(tx, name + _AHEAD, highest)
         return highest
     if ahead.is_old:
-        save(tx, mark, min(ahead.position, highest))
-        save(tx, mark + _AHEAD, highest)
+        save(tx, name, min(ahead.position, highest))
+        save(tx, name + _AHEAD, highest)
         return int(min(ahead.position, highest))
     return int(behind.position)

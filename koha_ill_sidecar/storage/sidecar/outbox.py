@@ -42,7 +42,7 @@ def add(tx: Transaction, kind: OutboxKind, payload: Mapping[str, object]) -> Non
     tx.connection.execute(insert(outbox).values(created_at=utc_now(), next_attempt_at=utc_now(), **values))
 
 
-def due(tx: Transaction, kinds: Sequence[OutboxKind], *, limit: int) -> list[OutboxRow]:
+def find_due(tx: Transaction, kinds: Sequence[OutboxKind], *, limit: int) -> list[OutboxRow]:
     """Return what is to be told now, what has waited longest first; one query."""
     age = text("TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1e6 AS age_seconds")
     statement = (

@@ -70,7 +70,7 @@ def requests_of_messages(tx: Transaction, message_ids: Sequence[int]) -> dict[in
     return {row.message_id: row.illrequest_id for row in tx.connection.execute(statement)}
 
 
-def forget(tx: Transaction, illrequest_id: int) -> None:
+def delete_for_request(tx: Transaction, illrequest_id: int) -> None:
     """Remove the enquiries of a request that is deleted."""
     tx.connection.execute(
         partner_enquiries.delete().where(partner_enquiries.c.illrequest_id == illrequest_id)

@@ -18,7 +18,7 @@ def find(tx: Transaction, borrowernumber: int) -> Mapping[str, Any]:
     return {row.name: row.value for row in tx.connection.execute(statement)}
 
 
-def put(tx: Transaction, borrowernumber: int, name: str, value: object) -> None:
+def save(tx: Transaction, borrowernumber: int, name: str, value: object) -> None:
     """Set a setting; None takes it back."""
     if value is None:
         tx.connection.execute(

@@ -305,7 +305,7 @@ def list_page(
     return [ListedReceipt(**{**row._mapping, "verdict": Verdict(row.verdict)}) for row in rows]  # noqa: SLF001
 
 
-def activity(tx: Transaction, errors: Collection[Verdict]) -> list[BackendActivity]:
+def find_activity(tx: Transaction, errors: Collection[Verdict]) -> list[BackendActivity]:
     """
     Tell of every backend when its last callback came, and how many of the last day were in vain; one query.
 
@@ -343,7 +343,7 @@ def record_conflict(tx: Transaction, receipt_id: int, body: bytes) -> None:
     tx.connection.execute(_NOTE_CONFLICT, {"receipt_id": receipt_id, "body": body})
 
 
-def settle(tx: Transaction, receipt_id: int, receipt: NewReceipt) -> None:
+def update_result(tx: Transaction, receipt_id: int, receipt: NewReceipt) -> None:
     """Write what became of an event that was looked at again."""
     values = {f"b_{name}": value for name, value in _row(receipt).items()}
     tx.connection.execute(_SETTLE, values | {"b_receipt_id": receipt_id})

@@ -150,7 +150,7 @@ def highest_id(tx: Transaction) -> int:
     return int(tx.connection.scalar(_HIGHEST_KNOWN) or 0)
 
 
-def forget(tx: Transaction, illrequest_id: int) -> None:
+def delete(tx: Transaction, illrequest_id: int) -> None:
     """Remove our row of a request that is deleted; its history stays."""
     tx.connection.execute(
         text("DELETE FROM ill_sidecar_requests WHERE illrequest_id = :illrequest_id"),

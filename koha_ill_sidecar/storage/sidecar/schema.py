@@ -183,7 +183,7 @@ leases = Table(
     Column("failures", BigInteger, nullable=False),
 )
 
-marks = Table(
+checkpoints = Table(
     "ill_sidecar_marks",
     metadata,
     Column("name", String(64), primary_key=True),

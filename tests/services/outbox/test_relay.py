@@ -25,7 +25,7 @@ def _add_record(tx: Transaction) -> int:
 
 
 def _waiting(database: Database) -> list[OutboxRow]:
-    return database.transact(outbox.due, [OutboxKind.INDEX_JOB], limit=100)
+    return database.transact(outbox.find_due, [OutboxKind.INDEX_JOB], limit=100)
 
 
 def _all_rows(database: Database) -> int:
@@ -125,10 +125,10 @@ def test_workers_that_look_for_themselves_need_not_be_told(tx: Transaction) -> N
 
     add_record(polling, {"title": "Night Train"}, STAFF)
 
-    assert outbox.due(tx, [OutboxKind.INDEX_JOB], limit=1) == []
+    assert outbox.find_due(tx, [OutboxKind.INDEX_JOB], limit=1) == []
 
 
 def test_zebra_needs_no_worker(tx: Transaction) -> None:
     add_record(tx, {"title": "Night Train"}, STAFF)
 
-    assert outbox.due(tx, [OutboxKind.INDEX_JOB], limit=1) == []
+    assert outbox.find_due(tx, [OutboxKind.INDEX_JOB], limit=1) == []

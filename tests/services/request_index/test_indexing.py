@@ -100,7 +100,7 @@ def test_a_request_that_is_gone_leaves_nothing(tx: Transaction, indexed: Make) -
     assert indexing.index(tx, [illrequest_id]) == 1
     assert tx.connection.scalar(text("SELECT COUNT(*) FROM ill_sidecar_postings")) == 0
     assert listing.find(tx, [illrequest_id]) == {}
-    assert all(not part.numbers for part in slices.walk(tx, KEYED_COLUMNS[0], descending=False, expecting=9))
+    assert all(not part.numbers for part in slices.walk(tx, KEYED_COLUMNS[0], descending=False, expected=9))
 
 
 def test_a_word_that_many_share_is_a_term_and_stays_right(
@@ -160,7 +160,7 @@ def test_slices_that_grow_are_cut(tx: Transaction, make: Make, monkeypatch: pyte
     for illrequest_id in ids:
         indexing.index(tx, [illrequest_id])
 
-    parts = [part.numbers for part in slices.walk(tx, KEYED_COLUMNS[0], descending=True, expecting=3)]
+    parts = [part.numbers for part in slices.walk(tx, KEYED_COLUMNS[0], descending=True, expected=3)]
     assert max(map(len, parts)) <= 4
     assert BitMap.union(*parts) == BitMap(ids)
 
@@ -185,7 +185,7 @@ def test_every_change_of_ours_waits_to_be_indexed(database: Database) -> None:
     for change in changes:
         database.transact(indexing.index_queue, limit=100)
         database.transact(change)
-        assert [number for _, number in database.transact(queue.first, limit=9)] == [illrequest_id]
+        assert [number for _, number in database.transact(queue.oldest, limit=9)] == [illrequest_id]
     database.transact(indexing.index_queue, limit=100)
     assert database.transact(queue.count) == 0
     assert database.transact(search.find, RequestFilter()).total == 0

@@ -9,7 +9,7 @@ def test_what_was_put_in_first_is_due_first(tx: Transaction) -> None:
     for number in (1, 2, 3):
         outbox.add(tx, OutboxKind.INDEX_JOB, {"number": number, "title": "圖書館"})
 
-    found = outbox.due(tx, KINDS, limit=2)
+    found = outbox.find_due(tx, KINDS, limit=2)
 
     assert [row.payload["number"] for row in found] == [1, 2]
     assert found[0].payload["title"] == "圖書館"
@@ -19,26 +19,26 @@ def test_what_was_put_in_first_is_due_first(tx: Transaction) -> None:
 
 def test_what_is_put_off_waits_and_counts(tx: Transaction) -> None:
     outbox.add(tx, OutboxKind.INDEX_JOB, {})
-    (row,) = outbox.due(tx, KINDS, limit=10)
+    (row,) = outbox.find_due(tx, KINDS, limit=10)
 
     outbox.postpone(tx, row.outbox_id, seconds=60, error="away")
-    assert outbox.due(tx, KINDS, limit=10) == []
+    assert outbox.find_due(tx, KINDS, limit=10) == []
 
     outbox.postpone(tx, row.outbox_id, seconds=-1, error="away again")
-    assert [again.attempts for again in outbox.due(tx, KINDS, limit=10)] == [2]
+    assert [again.attempts for again in outbox.find_due(tx, KINDS, limit=10)] == [2]
 
 
 def test_what_was_told_is_gone(tx: Transaction) -> None:
     for _ in range(2):
         outbox.add(tx, OutboxKind.INDEX_JOB, {})
-    first, second = outbox.due(tx, KINDS, limit=10)
+    first, second = outbox.find_due(tx, KINDS, limit=10)
 
     outbox.remove(tx, [first.outbox_id])
 
-    assert [row.outbox_id for row in outbox.due(tx, KINDS, limit=10)] == [second.outbox_id]
+    assert [row.outbox_id for row in outbox.find_due(tx, KINDS, limit=10)] == [second.outbox_id]
 
 
 def test_kinds_of_a_newer_program_are_left_alone(tx: Transaction) -> None:
     outbox.add(tx, OutboxKind.INDEX_JOB, {})
 
-    assert outbox.due(tx, [], limit=10) == []
+    assert outbox.find_due(tx, [], limit=10) == []

@@ -103,7 +103,7 @@ class _Views:
     def choose_columns(self) -> BaseResponse:
         """Remember which columns somebody wants to see."""
         names = None if "reset" in request.form else list_columns.as_setting(request.form.getlist("column"))
-        self._transact(person_settings.put, current().member.borrowernumber, list_columns.SETTING, names)
+        self._transact(person_settings.save, current().member.borrowernumber, list_columns.SETTING, names)
         return redirect(_own(request.form.get("query", "")), 303)
 
     def keep_view(self) -> BaseResponse:
@@ -201,14 +201,14 @@ def _keep_view(tx: Transaction, borrowernumber: int, name: str, query: str) -> b
     kept.pop(name, None)
     if len(kept) >= _MOST_VIEWS:
         return False
-    person_settings.put(tx, borrowernumber, _VIEWS, {**kept, name: query})
+    person_settings.save(tx, borrowernumber, _VIEWS, {**kept, name: query})
     return True
 
 
 def _let_view_go(tx: Transaction, borrowernumber: int, name: str) -> None:
     kept = _kept(person_settings.find(tx, borrowernumber).get(_VIEWS))
     kept.pop(name, None)
-    person_settings.put(tx, borrowernumber, _VIEWS, kept)
+    person_settings.save(tx, borrowernumber, _VIEWS, kept)
 
 
 def _only_known(query: str) -> str:
