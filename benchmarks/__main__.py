@@ -15,15 +15,17 @@ _REPORT = Path(__file__).resolve().parent.parent / "var" / "bench.json"
 @click.command(help=f"Measure what the program promises. Names: {', '.join(BENCHMARKS)}; none means all.")
 @click.argument("names", nargs=-1, type=click.Choice(tuple(BENCHMARKS)))
 @click.option(
-    "--quick", is_flag=True, help="Smaller sizes, under a minute: a first look, not the promised number."
+    "--quick",
+    is_flag=True,
+    help="Smaller sizes, less than a minute: a first impression, not the real number.",
 )
 def main(names: tuple[str, ...], *, quick: bool) -> None:
-    """Run, print a table and write ``var/bench.json``; exit 1 where a goal was missed."""
+    """Run, print a table and write ``var/bench.json``; exit with 1 if a goal is missed."""
     results: list[Result] = []
     for name in names or tuple(BENCHMARKS):
         click.echo(f"Measuring {name} ...", err=True)
         results.append(measure(name, quick=quick))
-        _write(results)  # what was measured is kept if a later one breaks
+        _write(results)  # so that results survive if a later benchmark fails
     click.echo(_table(results))
     click.echo(f"\n{machine()}{'; quick: smaller sizes' if quick else ''}\nWritten to {_REPORT}")
     sys.exit(0 if all(result.met for result in results) else 1)

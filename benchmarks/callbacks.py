@@ -35,7 +35,7 @@ from koha_ill_sidecar.storage.database import Database
 
 _BACKEND = "bench"
 _KEY = bytes(range(32))
-_CONNECTIONS = 8  # what one web process serves at a time
+_CONNECTIONS = 8  # as many as one web process serves at the same time
 _PROCESSES = 2  # as a site with such a load would run them: one for each core
 _ROUNDS = 5
 _START_SECONDS = 30
@@ -50,7 +50,7 @@ def callbacks(*, quick: bool) -> Result:
         recorded = library.record_statements()
         ours, theirs, latencies = [], [], []
         for _ in range(2 if quick else _ROUNDS):
-            # In turns, so that what else happens on the machine falls on both.
+            # Alternating, so that other load on the machine affects both.
             numbers = library.new_requests(count)
             theirs.append(_rate(numbers, lambda connection: _replayer(library, connection, recorded))[0])
             numbers = library.new_requests(count)
@@ -91,7 +91,7 @@ def growth_callbacks(*, quick: bool) -> Result:
 
 
 def _seconds_at(requests: int, messages: int) -> float:
-    """Send 100 callbacks, one after the other, that name their request by the supplier's number."""
+    """Return the seconds for 100 callbacks, one after another, that identify their request by its order ID."""
     with _library(requests, messages) as library:
         rounds = []
         for turn in range(12):
@@ -128,7 +128,7 @@ class _Library:
         )
 
     def next_socket(self) -> Path:
-        """Return the web processes in turn, as a balancing web server before them does."""
+        """Return the socket of the next web process, as a load balancer does."""
         self.senders += 1
         return self.sockets[self.senders % len(self.sockets)]
 
@@ -137,9 +137,9 @@ class _Library:
         return settings_for(self.server, DATABASE)
 
     def new_requests(self, count: int) -> list[int]:
-        """Make new requests as Koha does and as the watch then knows them, and give their numbers."""
+        """Create new requests as Koha does, tracked by the change watch, and return their IDs."""
         with self.server.connect(DATABASE) as connection, connection.cursor() as cursor:
-            # Long numbers, so that one is not met by chance in a time or a hash of a recorded statement.
+            # Long IDs, so that a time or a hash in a recorded statement does not contain one by chance.
             cursor.execute("SELECT GREATEST(MAX(illrequest_id), 1900000000) FROM illrequests")
             ((last,),) = cursor.fetchall()
             cursor.execute("SELECT branchcode FROM branches LIMIT 1")
@@ -150,12 +150,12 @@ class _Library:
                 " VALUES (%s, %s, 'NEW', 'Standard', CURDATE())",
                 [(number, branch) for number in numbers],
             )
-            _know(cursor, numbers[0])
+            _track(cursor, numbers[0])
             connection.commit()
         return numbers
 
     def renewed_requests(self, count: int) -> list[int]:
-        """Turn requests from all over the table back into new ones, with an order each."""
+        """Reset requests from all parts of the table to new ones, each with an order ID; return their IDs."""
         self.turn += 1
         with self.server.connect(DATABASE) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT MIN(illrequest_id), MAX(illrequest_id) FROM illrequests")
@@ -180,7 +180,7 @@ class _Library:
         return numbers
 
     def check_applied(self, numbers: Sequence[int]) -> None:
-        """Fail unless every one of these requests was moved."""
+        """Fail unless each of these requests has changed its status."""
         marks = ", ".join(["%s"] * len(numbers))
         with self.server.connect(DATABASE) as connection, connection.cursor() as cursor:
             cursor.execute(
@@ -192,25 +192,25 @@ class _Library:
             raise RuntimeError(f"only {found} of {len(numbers)} callbacks were applied")
 
     def record_statements(self) -> list[Statement]:
-        """Receive one callback in this process and give the statements that it took."""
+        """Receive one callback in this process and return its statements."""
         (number,) = self.new_requests(1)
         recorded: list[Statement] = []
 
-        def note(
+        def record(
             _connection: object, _cursor: object, statement: str, parameters: object, *_: object
         ) -> None:
             recorded.append((statement, parameters))
 
-        self.database.transact(lambda tx: tx.preferences)  # read before, as in a program that runs
-        event.listen(self.database.engine, "before_cursor_execute", note)
+        self.database.transact(lambda tx: tx.preferences)  # cached, as in a running program
+        event.listen(self.database.engine, "before_cursor_execute", record)
         try:
             self.database.transact(receive, _callback(number))
         finally:
-            event.remove(self.database.engine, "before_cursor_execute", note)
-        return [(statement, _marked(parameters, number)) for statement, parameters in recorded]
+            event.remove(self.database.engine, "before_cursor_execute", record)
+        return [(statement, _with_placeholder(parameters, number)) for statement, parameters in recorded]
 
 
-def _know(cursor: pymysql.cursors.Cursor, first: int) -> None:
+def _track(cursor: pymysql.cursors.Cursor, first: int) -> None:
     cursor.execute(
         "INSERT INTO ill_sidecar_requests (illrequest_id, seen_status, order_id, is_open, seen_at)"
         " SELECT illrequest_id, status, orderid, status <> 'COMP', UTC_TIMESTAMP(6) FROM illrequests"
@@ -223,7 +223,7 @@ def _know(cursor: pymysql.cursors.Cursor, first: int) -> None:
 def _library(requests: int = 0, messages: int = 0, *, processes: int = 1) -> Iterator[_Library]:
     server = library_server(requests, messages)
     with server.connect(DATABASE) as connection, connection.cursor() as cursor:
-        _know(cursor, 0)
+        _track(cursor, 0)
         connection.commit()
     database = Database(settings_for(server, DATABASE), site=IllSite())
     try:
@@ -282,7 +282,7 @@ def _wait_for(path: Path, process: "subprocess.Popen[bytes]", log: Path) -> None
 
 
 _SECRET = "whsec_" + base64.b64encode(_KEY).decode()
-_NUMBER = 987_654_321_987  # stands for the request in recorded statements
+_PLACEHOLDER = 987_654_321_987  # instead of the request's ID in recorded statements
 
 
 def _body(number: int, *, by_order: bool = False) -> bytes:
@@ -328,19 +328,19 @@ def _request(number: int, *, by_order: bool) -> bytes:
     signature = base64.b64encode(
         hmac.digest(_KEY, f"{event_id}.{timestamp}.".encode() + body, "sha256")
     ).decode()
-    head = (
+    header = (
         f"POST /callbacks/{_BACKEND} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nwebhook-id: {event_id}\r\nwebhook-timestamp: {timestamp}\r\n"
         f"webhook-signature: v1,{signature}\r\n\r\n"
     )
-    return head.encode() + body
+    return header.encode() + body
 
 
-Do = Callable[[int], None]
+Handler = Callable[[int], None]
 
 
-def _sender(library: _Library, numbers: Sequence[int], *, by_order: bool = False) -> Do:
-    """Return a function that sends a request's callback over a connection of its own; they are signed beforehand."""
+def _sender(library: _Library, numbers: Sequence[int], *, by_order: bool = False) -> Handler:
+    """Return a function that sends a request's callback over its own connection; the bodies are signed in advance."""
     signed = {number: _request(number, by_order=by_order) for number in numbers}
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.connect(str(library.next_socket()))
@@ -364,42 +364,42 @@ def _sender(library: _Library, numbers: Sequence[int], *, by_order: bool = False
 # The reference
 
 
-def _marked(value: object, number: int) -> object:
-    """Put a mark where the number of the request stands, so that another can be put there."""
+def _with_placeholder(value: object, number: int) -> object:
+    """Replace the request's ID by a placeholder."""
     match value:
         case dict():
-            return {key: _marked(member, number) for key, member in value.items()}
+            return {key: _with_placeholder(member, number) for key, member in value.items()}
         case int() if value == number:
-            return _NUMBER
+            return _PLACEHOLDER
         case str():
-            return value.replace(str(number), str(_NUMBER))
+            return value.replace(str(number), str(_PLACEHOLDER))
         case bytes():
-            return value.replace(str(number).encode(), str(_NUMBER).encode())
+            return value.replace(str(number).encode(), str(_PLACEHOLDER).encode())
         case _:
             return value
 
 
-def _filled(value: object, number: int) -> object:
+def _with_id(value: object, number: int) -> object:
     match value:
         case dict():
-            return {key: _filled(member, number) for key, member in value.items()}
-        case int() if value == _NUMBER:
+            return {key: _with_id(member, number) for key, member in value.items()}
+        case int() if value == _PLACEHOLDER:
             return number
         case str():
-            return value.replace(str(_NUMBER), str(number))
+            return value.replace(str(_PLACEHOLDER), str(number))
         case bytes():
-            return value.replace(str(_NUMBER).encode(), str(number).encode())
+            return value.replace(str(_PLACEHOLDER).encode(), str(number).encode())
         case _:
             return value
 
 
-def _replayer(library: _Library, numbers: Sequence[int], recorded: Sequence[Statement]) -> Do:
-    """Return a function that commits the recorded statements for a request; their values are made beforehand."""
+def _replayer(library: _Library, numbers: Sequence[int], recorded: Sequence[Statement]) -> Handler:
+    """Return a function that commits the recorded statements for a request; the values are prepared in advance."""
     connection = library.connect()
     cursor = connection.cursor()
     cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     values = {
-        number: [(statement, _filled(given, number)) for statement, given in recorded] for number in numbers
+        number: [(statement, _with_id(given, number)) for statement, given in recorded] for number in numbers
     }
 
     def commit(number: int) -> None:
@@ -411,20 +411,20 @@ def _replayer(library: _Library, numbers: Sequence[int], recorded: Sequence[Stat
     return commit
 
 
-def _rate(numbers: Sequence[int], make: Callable[[Sequence[int]], Do]) -> tuple[float, list[float]]:
-    """Do all requests from as many connections, and give how many a second and how long each took."""
+def _rate(numbers: Sequence[int], make: Callable[[Sequence[int]], Handler]) -> tuple[float, list[float]]:
+    """Handle all requests over several connections; return the rate per second and the latencies."""
     shares = [numbers[position::_CONNECTIONS] for position in range(_CONNECTIONS)]
-    doers = [make(share) for share in shares]
+    handlers = [make(share) for share in shares]
 
-    def work(do: Do, share: Sequence[int]) -> list[float]:
+    def work(handle: Handler, share: Sequence[int]) -> list[float]:
         seconds = []
         for number in share:
             started = time.perf_counter()
-            do(number)
+            handle(number)
             seconds.append(time.perf_counter() - started)
         return seconds
 
     with ThreadPoolExecutor(_CONNECTIONS) as threads:
         started = time.perf_counter()
-        latencies = [one for seconds in threads.map(work, doers, shares) for one in seconds]
+        latencies = [one for seconds in threads.map(work, handlers, shares) for one in seconds]
         return len(numbers) / (time.perf_counter() - started), latencies

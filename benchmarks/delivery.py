@@ -24,26 +24,24 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 _ROUNDS = 5
 
-_PARAGRAPH = "Some words about the thing that you asked for, as a library would write them to you.\n"
-_CONTENT = (
-    "Dear reader,\n\nyour request has come in and waits for you.\n\n" + _PARAGRAPH * 10 + "\nYour library\n"
-)
+_PARAGRAPH = "Some words about the item that you requested, as a library writes them.\n"
+_CONTENT = "Dear reader,\n\nyour request has arrived.\n\n" + _PARAGRAPH * 10 + "\nYour library\n"
 
 
 def delivery(*, quick: bool) -> Result:
-    """Messages delivered in a second, against smtplib with one commit a message: the same bytes, the same sink."""
+    """Messages delivered in a second, against smtplib with one commit for each message: same bytes, same sink."""
     count = 200 if quick else 1000
     with _library() as library:
         ours, theirs = [], []
         for _ in range(2 if quick else _ROUNDS):
-            # In turns, so that what else happens on the machine falls on both.
+            # Alternating, so that other load on the machine affects both.
             theirs.append(count / _seconds_of_smtplib(library, count))
             ours.append(count / library.seconds_to_deliver(count))
     return at_least(
         "delivery",
         statistics.median(ours),
         "messages/s",
-        reference="smtplib on one kept-open connection, one commit a message",
+        reference="smtplib on one persistent connection, one commit for each message",
         reference_value=statistics.median(theirs),
         goal=0.7,
     )
@@ -71,7 +69,7 @@ def _seconds_at(requests: int, messages: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class _Library:
-    """A Koha database with a dispatcher at work and a sink to send to."""
+    """A Koha database, a dispatcher, and a mail sink."""
 
     server: PrivateMariaDB
     database: Database
@@ -79,7 +77,7 @@ class _Library:
     sink_port: int
 
     def queue(self, count: int) -> range:
-        """Queue messages as Koha would and give their numbers."""
+        """Queue messages as Koha does and return their IDs."""
         with self.server.connect(DATABASE) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT borrowernumber FROM borrowers WHERE email > '' LIMIT 1")
             ((patron,),) = cursor.fetchall()
@@ -95,7 +93,7 @@ class _Library:
         return range(first, first + count)
 
     def seconds_to_deliver(self, count: int) -> float:
-        """Deliver so many messages and give the time; fails if not all were sent."""
+        """Return the time to deliver so many messages; fails if some were not sent."""
         self.queue(count)
         started = time.perf_counter()
         report = self.dispatcher.run_once()
@@ -119,7 +117,7 @@ def _library(requests: int = 0, messages: int = 0) -> Iterator[_Library]:
         dispatcher = Dispatcher(database, mailer, settings)
         library = _Library(server=server, database=database, dispatcher=dispatcher, sink_port=port)
         try:
-            dispatcher.run_once()  # what others left waiting
+            dispatcher.run_once()  # sends what other benchmarks have queued
             library.seconds_to_deliver(20)
             yield library
         finally:
@@ -129,7 +127,7 @@ def _library(requests: int = 0, messages: int = 0) -> Iterator[_Library]:
 
 
 def _seconds_of_smtplib(library: _Library, count: int) -> float:
-    """Send the bytes that the sidecar would send; everything but sending and committing is done beforehand."""
+    """Return the time to send the same bytes with smtplib; only sending and committing is measured."""
     numbers = library.queue(count)
     mails = library.database.transact(_composed, list(numbers))
     with (

@@ -24,7 +24,7 @@ class Result:
     """
     One measured number.
 
-    *ratio* is what the goal is about: value over reference where there is one, else the value itself over its goal.
+    The goal is about *ratio*: value divided by reference, if there is one.
     """
 
     name: str
@@ -37,14 +37,14 @@ class Result:
     met: bool
 
     def as_json(self) -> dict[str, object]:
-        """Return the result as ``var/bench.json`` holds it."""
+        """Return the result as in ``var/bench.json``."""
         return {field: getattr(self, field) for field in self.__slots__}
 
 
 def at_least(
     name: str, value: float, unit: str, *, reference: str, reference_value: float, goal: float
 ) -> Result:
-    """Make a result whose value must be at least *goal* times the reference."""
+    """Return a result whose value must be at least *goal* times the reference."""
     met = value / reference_value >= goal
     return _compared(
         name, value, unit, reference, reference_value, f"at least {goal:g} of the reference", met=met
@@ -54,7 +54,7 @@ def at_least(
 def at_most(
     name: str, value: float, unit: str, *, reference: str, reference_value: float, goal: float
 ) -> Result:
-    """Make a result whose value must be at most *goal* times the reference."""
+    """Return a result whose value must be at most *goal* times the reference."""
     met = value / reference_value <= goal
     return _compared(
         name, value, unit, reference, reference_value, f"at most {goal:g} times the reference", met=met
@@ -77,7 +77,7 @@ def _compared(
 
 
 def under(name: str, value: float, unit: str, *, limit: float) -> Result:
-    """Make a result that has no reference, only a limit."""
+    """Return a result that has a limit and no reference."""
     return Result(
         name=name,
         value=value,
@@ -96,7 +96,7 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def machine() -> str:
-    """Describe the machine in a line."""
+    """Return one line about the machine."""
     processor = next(
         (
             line.partition(":")[2].strip()
@@ -111,7 +111,7 @@ def machine() -> str:
 
 @contextmanager
 def private_server(*, buffer_pool: str = "1G") -> Iterator[PrivateMariaDB]:
-    """Start a MariaDB with a durable log, as a library would run it; it goes with its data afterwards."""
+    """Start a MariaDB with a durable log, as a library runs it; its data is removed afterwards."""
     with (
         tempfile.TemporaryDirectory(prefix="koha-ill-bench-") as directory,
         PrivateMariaDB(
@@ -128,18 +128,18 @@ DATABASE = "koha"
 USER = "koha_ill_sidecar"
 PASSWORD = "bench"
 
-_kept_open = ExitStack()
-atexit.register(_kept_open.close)
+_open_servers = ExitStack()
+atexit.register(_open_servers.close)
 
 
 @functools.cache
 def library_server(requests: int = 0, messages: int = 0) -> PrivateMariaDB:
     """
-    Start a server with the sample library and so many requests and messages more.
+    Return a server with the sample library and this number of additional requests and messages.
 
-    It is kept until the program ends, and given to whoever asks for the same: a million requests take minutes to load.
+    It runs until the program ends, and all callers share it: a million requests take minutes to load.
     """
-    server = _kept_open.enter_context(private_server(buffer_pool="4G" if requests else "1G"))
+    server = _open_servers.enter_context(private_server(buffer_pool="4G" if requests else "1G"))
     create_koha_database(server, DATABASE, user=USER, password=PASSWORD)
     database = Database(settings_for(server, DATABASE), site=IllSite())
     migrations.migrate(database.engine)
@@ -152,5 +152,5 @@ def library_server(requests: int = 0, messages: int = 0) -> PrivateMariaDB:
 
 
 def settings_for(server: PrivateMariaDB, database: str) -> DatabaseSettings:
-    """Return how the sidecar's user reaches a database of the private server."""
+    """Return the settings with which the sidecar's user connects to a database of the private server."""
     return DatabaseSettings(socket=server.socket, user=USER, password=Secret(PASSWORD), database=database)

@@ -1,4 +1,4 @@
-"""What the daemon costs a library's server while nothing happens, and how soon it is there."""
+"""What the idle daemon costs, and how long it takes to start."""
 
 import functools
 import os
@@ -20,7 +20,7 @@ from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
 
 _NAME = "koha_idle"
 _PASSWORD = "bench"
-_SETTLE_SECONDS = 5  # the first look at everything
+_SETTLE_SECONDS = 5  # the first pass of each job
 _STARTS = 5
 
 _CONFIG = """\
@@ -53,13 +53,13 @@ def idle_cpu(*, quick: bool) -> Result:
 
 
 def ready(*, quick: bool) -> Result:
-    """Measure the time from exec to READY=1, by when the database was checked and the web server answers."""
+    """Measure the time from exec to READY=1: the database is checked and the web server answers."""
     return under("ready", _measure(quick=quick).ready_seconds, "s", limit=2)
 
 
 @functools.cache
 def _measure(*, quick: bool) -> _Idle:
-    """Measure all three on one database, which holds the sample library."""
+    """Measure all three on one database with the sample library."""
     seconds = 20 if quick else 60
     with (
         tempfile.TemporaryDirectory(prefix="koha-ill-idle-") as directory,
@@ -100,19 +100,19 @@ def _seconds_to_ready(config: Path) -> float:
 
 
 # As systemd/koha-ill-sidecar.service sets it.
-_OF_THE_UNIT = {"MALLOC_ARENA_MAX": "2"}
+_UNIT_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
 
 
 @contextmanager
 def _daemon(config: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run the daemon; the body begins when it says that it is ready."""
+    """Run the daemon; the body begins when it is ready."""
     address = config.with_name(f"notify-{time.monotonic_ns()}")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(address))
         channel.settimeout(30)
         process = subprocess.Popen(
             _command(config, "run"),
-            env=os.environ | _OF_THE_UNIT | {"NOTIFY_SOCKET": str(address)},
+            env=os.environ | _UNIT_ENVIRONMENT | {"NOTIFY_SOCKET": str(address)},
             stderr=subprocess.DEVNULL,
         )
         try:

@@ -1,8 +1,8 @@
 """
-A mail server that takes everything and keeps nothing, in a process of its own.
+A mail server that accepts every mail and discards it, in a process of its own.
 
-It does as little as a server can, so that what is measured is the sender, and offers what Postfix and Exim do. Run as a
-module it prints its port, serves until its standard input closes, and then prints how many mails it took.
+It does as little as possible, so that the sender is measured, and has the extensions of Postfix and Exim. Run as a
+module, it prints its port, serves until its standard input closes, and then prints the number of mails.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 
 class _Session(asyncio.Protocol):
-    taken = 0
+    accepted = 0
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -40,14 +40,14 @@ class _Session(asyncio.Protocol):
     def _answer(self, line: bytes) -> bytes:
         if self._in_text:
             self._in_text = False
-            _Session.taken += 1
-            return b"250 taken\r\n"
+            _Session.accepted += 1
+            return b"250 OK\r\n"
         match line[:4].upper():
             case b"EHLO":
                 return b"250-sink\r\n250-PIPELINING\r\n250 SIZE 33554432\r\n"
             case b"DATA":
                 self._in_text = True
-                return b"354 go on\r\n"
+                return b"354 continue\r\n"
             case b"QUIT":
                 return b"221 bye\r\n"
         return b"250 OK\r\n"
@@ -55,7 +55,7 @@ class _Session(asyncio.Protocol):
 
 @contextmanager
 def mail_sink() -> Iterator[int]:
-    """Run a sink and give its port; fails if it did not end well."""
+    """Run a sink and yield its port; fails if it ends with an error."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.mail_sink"],
         stdin=subprocess.PIPE,
@@ -76,7 +76,7 @@ async def _serve() -> None:
     server = await loop.create_server(_Session, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
-    print(_Session.taken, flush=True)
+    print(_Session.accepted, flush=True)
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ def notices(*, quick: bool) -> Result:
     variables = [_variables(number) for number in range(_REQUESTS // 5 if quick else _REQUESTS)]
     ours, theirs = [], []
     for _ in range(3 if quick else 7):
-        # In turns, so that what else happens on the machine falls on both.
+        # Alternating, so that other load on the machine affects both.
         perl_seconds, perl_outputs = _perl(templates, variables)
         seconds, outputs = _render_all(templates, variables)
         if outputs != perl_outputs:
-            raise RuntimeError("the two engines do not render alike")
+            raise RuntimeError("the two engines render different texts")
         ours.append(len(templates) * len(variables) / seconds)
         theirs.append(len(templates) * len(variables) / perl_seconds)
     return at_least(
@@ -39,7 +39,7 @@ def notices(*, quick: bool) -> Result:
 
 
 def notices_compile(*, quick: bool) -> Result:
-    """Milliseconds to compile the slowest of our letters."""
+    """Milliseconds to compile the slowest of our notice templates."""
     slowest = max(
         min(_seconds_to_compile(source) for _ in range(5 if quick else 50))
         for source in _templates().values()
@@ -56,7 +56,7 @@ def _templates() -> dict[str, str]:
 
 
 def _variables(number: int) -> dict[str, object]:
-    """Make what a notice of a request knows, as plain values that both languages have."""
+    """Return the variables of a notice as plain values, which both languages have."""
     title, author = f"A history of things, volume {number}", "Lovelace, Ada"
     return {
         "ill_bib_title": title,
@@ -93,11 +93,11 @@ def _render_all(
     outputs: dict[str, str] = {}
     for source in templates.values():
         engine.render(source, variables[0])
-    begun = time.perf_counter()
-    for known in variables:
+    started = time.perf_counter()
+    for values in variables:
         for name, source in templates.items():
-            outputs[name] = engine.render(source, known)
-    return time.perf_counter() - begun, outputs
+            outputs[name] = engine.render(source, values)
+    return time.perf_counter() - started, outputs
 
 
 def _perl(templates: dict[str, str], variables: list[dict[str, object]]) -> tuple[float, dict[str, str]]:
@@ -111,6 +111,6 @@ def _perl(templates: dict[str, str], variables: list[dict[str, object]]) -> tupl
 
 def _seconds_to_compile(source: str) -> float:
     engine = Engine()
-    begun = time.perf_counter()
+    started = time.perf_counter()
     engine.compile(source)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""The list of requests of a large library: pages, filters, orders, keywords, and how soon a change shows."""
+"""The list of requests of a large library: pages, filters, orders, keywords, and how soon a change is visible."""
 
 import functools
 import random
@@ -52,8 +52,8 @@ _NEWEST_FIRST = Sort()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Look:
-    """One way of looking at the list."""
+class _View:
+    """A page of the list with its filter and order."""
 
     wanted: RequestFilter
     sort: Sort = _NEWEST_FIRST
@@ -61,22 +61,22 @@ class _Look:
 
 
 def list_page(*, quick: bool) -> Result:
-    """Measure pages of the whole list: every column, both ways, the first pages, one in the middle, the last."""
+    """Measure pages of the whole list: every column in both directions; first pages, middle, last page."""
     return _compared("list_page", _pages, limit_ms=_PAGE_MS, quick=quick)
 
 
 def list_filters(*, quick: bool) -> Result:
-    """Measure every filter by itself and some together, in every order, first and second page."""
+    """Measure every filter alone and some combined, in every order, first and second page."""
     return _compared("list_filters", _filtered, limit_ms=_PAGE_MS, quick=quick)
 
 
 def search(*, quick: bool) -> Result:
-    """Measure keywords: common and rare words, pieces of words and numbers, one character, several words."""
+    """Measure keywords: common and rare words, parts of words and numbers, one character, several words."""
     return _compared("search", _keywords, limit_ms=_SEARCH_MS, quick=quick)
 
 
 def search_freshness(*, quick: bool) -> Result:
-    """Measure how long what Koha writes takes to be found, at worst, while the daemon's jobs run."""
+    """Measure the longest time until a change made in Koha is found, while the daemon's jobs run."""
     size = _QUICK if quick else _LARGE
     database, server = _library(size), library_server(requests=size)
     writers = _koha(server)
@@ -86,11 +86,11 @@ def search_freshness(*, quick: bool) -> Result:
 
 
 def _compared(
-    name: str, looks: Callable[[Database], Sequence[_Look]], *, limit_ms: float, quick: bool
+    name: str, views: Callable[[Database], Sequence[_View]], *, limit_ms: float, quick: bool
 ) -> Result:
-    """Measure the looks at a large library, and at a small one for comparison."""
+    """Measure the views in a large library, and in a small one for comparison."""
     large, small = _library(_QUICK if quick else _LARGE), _library(_SMALL)
-    value, reference = _p95_ms(large, looks(large)), _p95_ms(small, looks(small))
+    value, reference = _p95_ms(large, views(large)), _p95_ms(small, views(small))
     return Result(
         name=name,
         value=value,
@@ -105,7 +105,7 @@ def _compared(
 
 @functools.cache
 def _library(requests: int) -> Database:
-    """Return a library with so many requests, all indexed as the job does it."""
+    """Return a library with so many requests, indexed as the job does it."""
     server = library_server(requests=requests)
     with server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute(_IN_CHINESE)
@@ -118,7 +118,7 @@ def _library(requests: int) -> Database:
     return database
 
 
-# The loaded titles are English: every twenty-third gets a Chinese one.
+# The loaded titles are English. Replace every twenty-third by a Chinese one.
 _IN_CHINESE = (
     "UPDATE illrequestattributes SET value = CONCAT(ELT(1 + illrequest_id % 3, '圖書館建築', '臺灣鐵道', '民間戲曲'),"
     " '研究')"
@@ -126,32 +126,32 @@ _IN_CHINESE = (
 )
 
 
-def _p95_ms(database: Database, looks: Sequence[_Look]) -> float:
-    """Open the staff's page for each look, signed in, and give the time the server takes for it."""
+def _p95_ms(database: Database, views: Sequence[_View]) -> float:
+    """Open the staff's page for each view, signed in, and return the 95th percentile of the server's times."""
     settings = Settings(koha=KohaSettings(database=DatabaseSettings(database=DATABASE, user=USER)))
     client = create_app(Runtime(settings=settings, database=database)).test_client()
     token = secrets.token_urlsafe()
     database.transact(sessions.begin, token, borrowernumber=_SUPERLIBRARIAN, branchcode="CPL")
     client.set_cookie(SESSION_COOKIE, token)
-    for look in looks[:: max(len(looks) // 10, 1)]:
-        _open(client, look)  # opens the connection, and warms what a library in use has warm
+    for view in views[:: max(len(views) // 10, 1)]:
+        _open(client, view)  # opens the connection and fills the caches
     times = []
-    for look in random.Random(1).sample(looks, len(looks)):
+    for view in random.Random(1).sample(views, len(views)):
         began = time.perf_counter()
-        _open(client, look)
+        _open(client, view)
         times.append((time.perf_counter() - began) * 1000)
     return percentile(times, 95)
 
 
-def _open(client: FlaskClient, look: _Look) -> None:
-    answer = client.get("/requests", query_string=_query(look))
+def _open(client: FlaskClient, view: _View) -> None:
+    answer = client.get("/requests", query_string=_query(view))
     if answer.status_code != HTTPStatus.OK:
-        raise RuntimeError(f"{_query(look)}: {answer.status_code}")
+        raise RuntimeError(f"{_query(view)}: {answer.status_code}")
 
 
-def _query(look: _Look) -> list[tuple[str, str]]:
+def _query(view: _View) -> list[tuple[str, str]]:
     """Write a look as an address of the list says it."""
-    wanted = look.wanted
+    wanted = view.wanted
     several = {
         "status": wanted.statuses,
         "library": wanted.branchcodes,
@@ -166,8 +166,8 @@ def _query(look: _Look) -> list[tuple[str, str]]:
         "placed_to": wanted.placed_to,
         "updated_from": wanted.updated_from,
         "updated_to": wanted.updated_to,
-        "sort": sort_value(look.sort),
-        "page": look.page,
+        "sort": sort_value(view.sort),
+        "page": view.page,
     }
     return [
         *((name, value) for name, values in several.items() for value in values),
@@ -175,8 +175,8 @@ def _query(look: _Look) -> list[tuple[str, str]]:
     ]
 
 
-def _show(database: Database, look: _Look) -> FoundRequests:
-    return database.transact(request_search.find, look.wanted, look.sort, page=look.page)
+def _show(database: Database, view: _View) -> FoundRequests:
+    return database.transact(request_search.find, view.wanted, view.sort, page=view.page)
 
 
 def _orders() -> Iterator[Sort]:
@@ -185,17 +185,17 @@ def _orders() -> Iterator[Sort]:
         yield Sort(column, descending=True)
 
 
-def _pages(database: Database) -> list[_Look]:
+def _pages(database: Database) -> list[_View]:
     last = database.transact(request_search.find, RequestFilter()).total // 20
     return [
-        _Look(wanted=RequestFilter(), sort=sort, page=page)
+        _View(wanted=RequestFilter(), sort=sort, page=page)
         for sort in _orders()
         for page in (1, 2, 3, 50, last // 2, last)
     ]
 
 
 def _filters(database: Database) -> Iterator[RequestFilter]:
-    today = date.today()  # noqa: DTZ011  (as MariaDB has it)
+    today = date.today()  # noqa: DTZ011  (MariaDB's date)
     for status in ("NEW", "REQ", "GENREQ", "CANCREQ", "QUEUED", "REQREV", "COMP", "CHK", "RET"):
         yield RequestFilter(statuses=[status])
         yield RequestFilter(statuses=[status, "NEW"])
@@ -218,15 +218,15 @@ def _filters(database: Database) -> Iterator[RequestFilter]:
     yield RequestFilter(statuses=["COMP"], types=["article"], placed_from=today - timedelta(days=500))
 
 
-def _filtered(database: Database) -> list[_Look]:
-    """Return a thousand of all the ways to combine a filter, an order and a page: the same ones each time."""
-    looks = [
-        _Look(wanted=wanted, sort=sort, page=page)
+def _filtered(database: Database) -> list[_View]:
+    """Return a thousand combinations of filter, order and page: the same ones each time."""
+    views = [
+        _View(wanted=wanted, sort=sort, page=page)
         for wanted in _filters(database)
         for sort in _orders()
         for page in (1, 2)
     ]
-    return random.Random(1).sample(looks, 1000)
+    return random.Random(1).sample(views, 1000)
 
 
 _WORDS = (
@@ -237,26 +237,26 @@ _WORDS = (
 )  # fmt: skip
 
 
-def _keywords(_database: Database) -> list[_Look]:
+def _keywords(_database: Database) -> list[_View]:
     sorts = (Sort(), Sort(Column.TITLE, descending=False), Sort(Column.UPDATED))
     return [
-        _Look(wanted=RequestFilter(keyword=word), sort=sort, page=page)
+        _View(wanted=RequestFilter(keyword=word), sort=sort, page=page)
         for word in _WORDS
         for sort in sorts
         for page in (1, 2)
     ]
 
 
-# How soon a change shows
+# How soon a change is visible
 
 
 def _seconds_until_found(database: Database, writers: Sequence["_Writer"], number: int) -> float:
-    """Let Koha write something, at any moment between two runs, and look until it is found."""
+    """Write something as Koha does, at a random moment between two runs, and search until it is found."""
     time.sleep(random.Random(number).random() * _RUN_SECONDS)
     word = f"freshness{number}"
     writers[number % len(writers)](word)
     began = time.monotonic()
-    while not _show(database, _Look(wanted=RequestFilter(keyword=word))).total:
+    while not _show(database, _View(wanted=RequestFilter(keyword=word))).total:
         if time.monotonic() - began > _GIVE_UP_SECONDS:
             break
         time.sleep(0.05)
@@ -267,7 +267,7 @@ _Writer = Callable[[str], None]
 
 
 def _koha(server: PrivateMariaDB) -> list[_Writer]:
-    """Return what Koha does: it edits an open request, or one attribute of it, or makes a request."""
+    """Return functions that write as Koha does: edit an open request, edit an attribute of it, create a request."""
     randomly = random.Random(2)
     with server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT illrequest_id FROM ill_sidecar_listing WHERE is_open = 1")
@@ -289,7 +289,7 @@ def _koha(server: PrivateMariaDB) -> list[_Writer]:
             id=one(),
         )
 
-    def make(word: str) -> None:
+    def create(word: str) -> None:
         do(
             "INSERT INTO illrequests (branchcode, borrowernumber, status, backend, placed) SELECT branchcode,"
             " borrowernumber, 'NEW', backend, CURDATE() FROM illrequests WHERE illrequest_id = %(id)s",
@@ -302,12 +302,12 @@ def _koha(server: PrivateMariaDB) -> list[_Writer]:
     def one() -> int:
         return int(randomly.choice(open_ids))
 
-    return [edit, edit_attribute, make]
+    return [edit, edit_attribute, create]
 
 
 @contextmanager
 def _worker(database: Database, server: PrivateMariaDB) -> Iterator[None]:
-    """Run the daemon's jobs, as a library does; the body begins when they have seen every request once."""
+    """Run the daemon's jobs, as a library does; the body begins when they have tracked every request."""
     with tempfile.TemporaryDirectory(prefix="koha-ill-index-") as directory:
         config = Path(directory) / "config.yaml"
         config.write_text(_CONFIG.format(socket=server.socket, name=DATABASE, user=USER, password=PASSWORD))

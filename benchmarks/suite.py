@@ -1,4 +1,4 @@
-"""Which function measures which number."""
+"""The benchmarks and the modules they are in."""
 
 import importlib
 
@@ -19,11 +19,11 @@ BENCHMARKS: dict[str, str] = {
     "idle_cpu": "idle",
     "ready": "idle",
 }
-"""Name of a number, which is also the function that measures it: module that the function is in."""
+"""Name of the benchmark and of its function, with the module of the function."""
 
 
 def measure(name: str, *, quick: bool) -> Result:
-    """Measure one number."""
+    """Run one benchmark."""
     module = importlib.import_module(f"benchmarks.{BENCHMARKS[name]}")
     result: Result = getattr(module, name)(quick=quick)
     return result
