@@ -30,8 +30,10 @@ from benchmarks.harness import (
 from koha_ill_sidecar.backends.http.callback_formats import CanonicalFormat
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
-from koha_ill_sidecar.services.callbacks.receiving import Callback, read_callback, receive
+from koha_ill_sidecar.services.callbacks.processing import Callback, read_callback
+from koha_ill_sidecar.services.callbacks.receiving import receive
 from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.web.callbacks.answers import answer_status
 
 _BACKEND = "bench"
 _KEY = bytes(range(32))
@@ -204,7 +206,7 @@ class _Library:
         self.database.transact(lambda tx: tx.preferences)  # cached, as in a running program
         event.listen(self.database.engine, "before_cursor_execute", record)
         try:
-            self.database.transact(receive, _callback(number))
+            self.database.transact(receive, _callback(number), answer_status=answer_status)
         finally:
             event.remove(self.database.engine, "before_cursor_execute", record)
         return [(statement, _with_placeholder(parameters, number)) for statement, parameters in recorded]

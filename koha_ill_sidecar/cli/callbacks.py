@@ -1,4 +1,4 @@
-"""``koha-ill-sidecar callbacks``: what vendors sent, what became of it, and doing it again."""
+"""``koha-ill-sidecar callbacks``: look at callbacks and replay them."""
 
 import json
 from dataclasses import asdict
@@ -11,9 +11,10 @@ from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
 from koha_ill_sidecar.errors import BackendNotConfigured, CallbackError
-from koha_ill_sidecar.services.callbacks.receiving import callback_settings, dismiss_alert, replay_kept
+from koha_ill_sidecar.services.callbacks.replaying import callback_settings, dismiss_alerts, replay
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar.receipts import Receipt, ReceiptFilter
+from koha_ill_sidecar.web.callbacks.answers import answer_status
 
 _COLUMNS = {
     "receipt_id": "Callback",
@@ -127,7 +128,7 @@ def replay_receipts(
 @pass_context
 def attended(context: CommandContext, *, illrequest_id: int) -> None:
     """Take the note for staff away from a request that has been dealt with."""
-    context.database.transact(dismiss_alert, illrequest_id)
+    context.database.transact(dismiss_alerts, illrequest_id)
     click.echo(f"Request {illrequest_id} needs nobody's attention any more.")
 
 
@@ -147,7 +148,9 @@ def try_body(context: CommandContext, *, backend: str, body: IO[bytes]) -> None:
 
 def _replay(context: CommandContext, receipt_id: int) -> dict[str, object]:
     try:
-        received = context.database.transact(replay_kept, receipt_id, context.settings.backends)
+        received = context.database.transact(
+            replay, receipt_id, context.settings.backends, answer_status=answer_status
+        )
     except CallbackError as error:
         return {"receipt_id": receipt_id, "outcome": None, "detail": str(error)}
     return {
@@ -159,13 +162,13 @@ def _replay(context: CommandContext, receipt_id: int) -> dict[str, object]:
 
 
 def _all_of(context: CommandContext, wanted: ReceiptFilter) -> tuple[int, ...]:
-    """Return the numbers of all receipts that fit, oldest first, as they came."""
-    numbers: list[int] = []
+    """Return the IDs of all receipts that match, oldest first, as they came."""
+    found: list[int] = []
     before = None
     while page := context.database.transact(receipts.find, wanted, limit=_PAGE, before=before):
-        numbers += [receipt.receipt_id for receipt in page]
-        before = numbers[-1]
-    return tuple(reversed(numbers))
+        found += [receipt.receipt_id for receipt in page]
+        before = found[-1]
+    return tuple(reversed(found))
 
 
 def _format(context: CommandContext, backend: str) -> CallbackFormat:

@@ -473,57 +473,25 @@ def _progress_after(progress: Progress, report: StatusReport, rule: Rule, told: 
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Wording:
-    """How reports are told to patrons in one language."""
-
-    phrases: Mapping[ReportedStatus, str]
-    due: str
-    access: str
-
-
-_ENGLISH = _Wording(
-    phrases={
-        _S.SHIPPED: "The supplying library has sent it.",
-        _S.DELIVERED: "It has been delivered.",
-        _S.RENEWED: "The loan has been renewed.",
-        _S.RENEWAL_DENIED: "The loan cannot be renewed.",
-        _S.OVERDUE: "It is overdue.",
-        _S.RECALLED: "The supplying library asks for it back.",
-        _S.CANCELLED: "The request has been cancelled.",
-        _S.CANCEL_DENIED: "The request can no longer be cancelled.",
-    },
-    due="Due date: {}.",
-    access="You can read it here: {}",
-)
-_CHINESE = _Wording(
-    phrases={
-        _S.SHIPPED: "提供館已寄出資料。",
-        _S.DELIVERED: "資料已送達。",
-        _S.RENEWED: "已完成續借。",
-        _S.RENEWAL_DENIED: "無法續借。",
-        _S.OVERDUE: "資料已逾期。",
-        _S.RECALLED: "提供館要求歸還資料。",
-        _S.CANCELLED: "請求已取消。",
-        _S.CANCEL_DENIED: "請求已無法取消。",
-    },
-    due="到期日：{}。",
-    access="請由此閱讀：{}",
-)
+_NEWS: Mapping[ReportedStatus, LazyMessage] = {
+    _S.SHIPPED: lazy("The supplying library has sent it."),
+    _S.DELIVERED: lazy("It has been delivered."),
+    _S.RENEWED: lazy("The loan has been renewed."),
+    _S.RENEWAL_DENIED: lazy("The loan cannot be renewed."),
+    _S.OVERDUE: lazy("It is overdue."),
+    _S.RECALLED: lazy("The supplying library asks for it back."),
+    _S.CANCELLED: lazy("The request has been cancelled."),
+    _S.CANCEL_DENIED: lazy("The request can no longer be cancelled."),
+}
+"""What an update notice says to the patron about a report."""
 
 
-def additional_text(report: StatusReport, lang: str) -> str:
-    """
-    Word a report for the patron, as the details of an update notice.
-
-    Args:
-        lang: Koha's name of a language; Traditional Chinese and, for all others, English are known.
-    """
-    wording = _CHINESE if lang.startswith("zh-Hant") else _ENGLISH
-    sentences = [wording.phrases.get(report.status, "")]
+def additional_text(report: StatusReport) -> tuple[LazyMessage, ...]:
+    """Return what an update notice says to the patron, one message per line."""
+    lines = [_NEWS[report.status]] if report.status in _NEWS else []
     if report.due is not None:
         day = report.due.date() if isinstance(report.due, datetime) else report.due
-        sentences.append(wording.due.format(day.isoformat()))
+        lines.append(lazy("Due date: %(date)s.", date=day.isoformat()))
     if report.access_url:
-        sentences.append(wording.access.format(report.access_url))
-    return "\n".join(sentence for sentence in sentences if sentence)
+        lines.append(lazy("You can read it here: %(url)s", url=report.access_url))
+    return tuple(lines)

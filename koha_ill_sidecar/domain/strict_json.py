@@ -60,6 +60,15 @@ def loads(data: bytes) -> JSONValue:
     return value
 
 
+def pretty(data: bytes) -> str | None:
+    """Lay out JSON for people to read; None for bytes that are not JSON, or not strict."""
+    try:
+        loads(data)
+    except NotStrictJSON:
+        return None
+    return json.dumps(json.loads(data), indent=2, ensure_ascii=False)  # with numbers as they were written
+
+
 _TOO_DEEP = f"The body nests objects and lists deeper than {MAX_DEPTH}."
 
 

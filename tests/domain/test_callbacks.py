@@ -24,6 +24,7 @@ from koha_ill_sidecar.domain.callbacks import (
 from koha_ill_sidecar.domain.notices import NoticeCode
 from koha_ill_sidecar.domain.status_reports import Cost, ReportedStatus, StatusReport
 from koha_ill_sidecar.domain.statuses import Status
+from koha_ill_sidecar.translations import translate
 
 GRAPH = status_graph(STANDARD, KohaFeatures())
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -284,14 +285,18 @@ def test_only_what_is_new_is_written() -> None:
     assert (supply.order_id, supply.cost, supply.due, supply.tracking) == (None, None, None, "1Z")
 
 
-def test_the_patron_reads_the_due_date_and_the_address() -> None:
-    delivered = report("delivered", due=date(2026, 4, 1), access_url="https://example.org/{a}")
+def news(status: str, lang: str, **members: Any) -> str:
+    return "\n".join(translate(message, lang) for message in additional_text(report(status, **members)))
 
-    assert additional_text(delivered, "en") == (
-        "It has been delivered.\nDue date: 2026-04-01.\nYou can read it here: https://example.org/{a}"
+
+def test_the_patron_reads_the_due_date_and_the_address() -> None:
+    facts = {"due": date(2026, 4, 1), "access_url": "https://example.org/{a}%20"}
+
+    assert news("delivered", "en", **facts) == (
+        "It has been delivered.\nDue date: 2026-04-01.\nYou can read it here: https://example.org/{a}%20"
     )
-    assert additional_text(delivered, "zh-Hant-TW") == (
-        "資料已送達。\n到期日：2026-04-01。\n請由此閱讀：https://example.org/{a}"
+    assert news("delivered", "zh-Hant-TW", **facts) == (
+        "資料已送達。\n到期日：2026-04-01。\n請由此閱讀：https://example.org/{a}%20"
     )
 
 
@@ -299,7 +304,7 @@ def test_every_piece_of_news_is_worded_in_both_languages() -> None:
     told = {status for status, rule in RULES.items() if rule.notice is NoticeCode.REQUEST_UPDATE}
 
     for status in told:
-        english, chinese = (additional_text(report(status), lang) for lang in ("en", "zh-Hant-TW"))
+        english, chinese = (news(status, lang) for lang in ("en", "zh-Hant-TW"))
         assert english
         assert english.isascii()
         assert not chinese.isascii()

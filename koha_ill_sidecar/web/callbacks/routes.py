@@ -1,4 +1,4 @@
-"""``POST /callbacks/{backend}``: believe the sender, read the body, one transaction, one answer."""
+"""``POST /callbacks/{backend}``: authenticate the sender, read the body, one transaction, one answer."""
 
 import time
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from koha_ill_sidecar.backends.http.callback_formats import CallbackFormat, callback_format
 from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.domain import strict_json
-from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.status_reports import StatusReport
-from koha_ill_sidecar.errors import ConfigurationError, InvalidReport
-from koha_ill_sidecar.services.callbacks import receiving
-from koha_ill_sidecar.services.callbacks.receiving import Callback, Received
+from koha_ill_sidecar.errors import ConfigurationError
+from koha_ill_sidecar.services.callbacks.processing import Callback, read_callback
+from koha_ill_sidecar.services.callbacks.receiving import Received, receive
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web import metrics
+from koha_ill_sidecar.web.callbacks.answers import answer_status, problem_of
 from koha_ill_sidecar.web.callbacks.authentication import Authenticated, Authenticator, AuthRequest
 from koha_ill_sidecar.web.problems import Problem, respond
 from koha_ill_sidecar.web.proxies import TRUSTED
@@ -28,7 +28,7 @@ _KEPT_HEADERS = frozenset({"content-type", "user-agent", "webhook-id", "webhook-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Endpoint:
-    """What is needed for one backend's callbacks, made once."""
+    """What receives one backend's callbacks; made once."""
 
     backend: str
     authenticator: Authenticator
@@ -38,26 +38,26 @@ class _Endpoint:
 
 def install(app: Flask, settings: Settings, database: Database) -> None:
     """
-    Open the doors of all backends that have callbacks configured.
+    Add the endpoint of every backend that has callbacks configured.
 
     Raises:
-        ConfigurationError: A mapping cannot be read; with the mistakes of all.
+        ConfigurationError: A mapping cannot be read; names the mistakes of all.
     """
-    doors = _endpoints(settings)
+    endpoints = _endpoints(settings)
     blueprint = Blueprint("callbacks", __name__)
 
     @blueprint.post("/callbacks/<backend_name>", provide_automatic_options=False)
-    def receive(backend_name: str) -> Response:
-        door = doors.get(backend_name)
-        if door is None:
+    def callback(backend_name: str) -> Response:
+        endpoint = endpoints.get(backend_name)
+        if endpoint is None:
             return respond(Problem.UNKNOWN_BACKEND, "Check the last part of the address.")
-        return _receive(door, database, _read_body(settings.callbacks.max_body_bytes))
+        return _receive(endpoint, database, _read_body(settings.callbacks.max_body_bytes))
 
     app.register_blueprint(blueprint)
 
 
 def _endpoints(settings: Settings) -> Mapping[str, _Endpoint]:
-    doors = {}
+    endpoints = {}
     problems: list[str] = []
     for name, backend in settings.backends.items():
         if not backend.enabled or backend.callbacks is None:
@@ -67,7 +67,7 @@ def _endpoints(settings: Settings) -> Mapping[str, _Endpoint]:
         except ConfigurationError as error:
             problems += error.problems
             continue
-        doors[name] = _Endpoint(
+        endpoints[name] = _Endpoint(
             backend=name,
             authenticator=Authenticator(backend.callbacks),
             format=body_format,
@@ -75,11 +75,11 @@ def _endpoints(settings: Settings) -> Mapping[str, _Endpoint]:
         )
     if problems:
         raise ConfigurationError(problems)
-    return doors
+    return endpoints
 
 
 def _read_body(max_bytes: int) -> bytes:
-    # One more than is taken: a body of unknown length is cut there, and must be seen to be too long.
+    # One byte more than allowed: a body of unknown length is cut there, and must be found too long.
     request.max_content_length = max_bytes + 1
     body = request.get_data(cache=False)
     if len(body) > max_bytes:
@@ -87,34 +87,34 @@ def _read_body(max_bytes: int) -> bytes:
     return body
 
 
-def _receive(door: _Endpoint, database: Database, body: bytes) -> Response:
-    g.log["backend"] = door.backend
+def _receive(endpoint: _Endpoint, database: Database, body: bytes) -> Response:
+    g.log["backend"] = endpoint.backend
     started = time.monotonic()
-    evidence = AuthRequest(
+    auth_request = AuthRequest(
         headers=_headers(request.environ),
         body=body,
         now=time.time(),
         from_trusted_proxy=request.environ.get(TRUSTED, False),
     )
-    proof = door.authenticator.authenticate(evidence)
-    if not isinstance(proof, Authenticated):
-        g.log["refused"] = proof.value
-        metrics.observe_refused(door.backend, proof.value)
-        return _unauthenticated(door)
+    sender = endpoint.authenticator.authenticate(auth_request)
+    if not isinstance(sender, Authenticated):
+        g.log["refused"] = sender.value
+        metrics.observe_refused(endpoint.backend, sender.value)
+        return _unauthenticated(endpoint)
     if not _is_json(request.mimetype, request.mimetype_params):
         return respond(
             Problem.UNSUPPORTED_MEDIA_TYPE,
             "Send application/json in UTF-8.",
             headers={"Accept-Post": "application/json"},
         )
-    callback = _callback(door, proof, evidence)
-    received = database.transact(receiving.receive, callback)
-    _observe(door, callback, received, time.monotonic() - started)
+    callback = _callback(endpoint, sender, auth_request)
+    received = database.transact(receive, callback, answer_status=answer_status)
+    _observe(endpoint, callback, received, time.monotonic() - started)
     return _answer(callback, received)
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers with their names in lower case; straight from WSGI, for every callback asks for them."""
+    """Return the headers with their names in lower case; straight from WSGI, because every callback needs them."""
     headers = {
         name[5:].replace("_", "-").lower(): value
         for name, value in environ.items()
@@ -125,12 +125,12 @@ def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
     return headers
 
 
-def _unauthenticated(door: _Endpoint) -> Response:
-    # One text for every cause: which of them it was, is nothing for whoever is guessing.
+def _unauthenticated(endpoint: _Endpoint) -> Response:
+    # One text for every cause: somebody who is guessing must not learn which it was.
     return respond(
         Problem.UNAUTHENTICATED,
         "Check the secret, the clock, and that the body is signed as it is sent.",
-        headers={"WWW-Authenticate": door.authenticator.challenge},
+        headers={"WWW-Authenticate": endpoint.authenticator.challenge},
     )
 
 
@@ -141,23 +141,23 @@ def _is_json(mimetype: str, parameters: Mapping[str, str]) -> bool:
     return is_json and parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8", "us-ascii")
 
 
-def _callback(door: _Endpoint, proof: Authenticated, evidence: AuthRequest) -> Callback:
-    event_id, reading = receiving.read_callback(door.format.read, evidence.body, proof.event_id)
+def _callback(endpoint: _Endpoint, sender: Authenticated, auth_request: AuthRequest) -> Callback:
+    event_id, reading = read_callback(endpoint.format.read, auth_request.body, sender.event_id)
     return Callback(
-        backend=door.backend,
+        backend=endpoint.backend,
         event_id=event_id,
-        body=evidence.body,
-        headers=_kept_headers(door, evidence.headers),
-        authentication=proof.method,
+        body=auth_request.body,
+        headers=_headers_to_keep(endpoint, auth_request.headers),
+        authentication=sender.method,
         remote_address=(request.remote_addr or "")[:45],
         reading=reading,
-        accept_any_request=door.accept_any_request,
+        accept_any_request=endpoint.accept_any_request,
     )
 
 
-def _kept_headers(door: _Endpoint, headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that help staff later; what proves the sender is masked, the rest is not kept."""
-    secret = door.authenticator.secret_headers
+def _headers_to_keep(endpoint: _Endpoint, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that help staff later; secrets are masked, all others dropped."""
+    secret = endpoint.authenticator.secret_headers
     return {
         name: _MASK if name in secret else value[:1000]
         for name, value in headers.items()
@@ -165,15 +165,15 @@ def _kept_headers(door: _Endpoint, headers: Mapping[str, str]) -> dict[str, str]
     }
 
 
-def _observe(door: _Endpoint, callback: Callback, received: Received, seconds: float) -> None:
+def _observe(endpoint: _Endpoint, callback: Callback, received: Received, seconds: float) -> None:
     outcome = (
         "conflict" if received.is_conflict else "repeat" if received.is_repeat else received.verdict.value
     )
     g.log |= {"outcome": outcome, "receipt_id": received.receipt_id}
-    if number := received.answer.get("ill_request_id"):
-        g.log |= {"illrequest_id": number, "request_status": received.answer.get("status")}
+    if illrequest_id := received.answer.get("ill_request_id"):
+        g.log |= {"illrequest_id": illrequest_id, "request_status": received.answer.get("status")}
     occurred_at = callback.reading.occurred_at if isinstance(callback.reading, StatusReport) else None
-    metrics.observe_received(door.backend, outcome, seconds=seconds, occurred_at=occurred_at)
+    metrics.observe_received(endpoint.backend, outcome, seconds=seconds, occurred_at=occurred_at)
 
 
 def _answer(callback: Callback, received: Received) -> Response:
@@ -184,14 +184,9 @@ def _answer(callback: Callback, received: Received) -> Response:
             "Another body came under this event id before; it stands. Give every event an id of its own.",
             extensions=named,
         )
-    detail = str(received.answer.get("detail", ""))
-    if received.verdict is Verdict.UNKNOWN_REQUEST:
-        return respond(Problem.UNKNOWN_REQUEST, detail, extensions=named)
-    if received.verdict is Verdict.INVALID:
-        is_json = isinstance(callback.reading, InvalidReport)
+    problem = problem_of(received.verdict, callback.reading)
+    if problem is not None:
         errors = {"errors": received.answer["errors"]} if "errors" in received.answer else {}
-        return respond(
-            Problem.INVALID_REPORT if is_json else Problem.NOT_JSON, detail, extensions=named | errors
-        )
+        return respond(problem, str(received.answer.get("detail", "")), extensions=named | errors)
     document = {**named, **received.answer, "duplicate": received.is_repeat}
     return Response(strict_json.dumps(document), content_type="application/json")

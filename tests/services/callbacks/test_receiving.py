@@ -9,17 +9,26 @@ from sqlalchemy import Engine, text
 
 from cast import PAT_WITHOUT_EMAIL, SAM
 from factories import make_request
-from koha_ill_sidecar.backends.http.callback_formats import CanonicalFormat, callback_format
-from koha_ill_sidecar.config.settings import CallbackMapping
+from koha_ill_sidecar.backends.http.callback_formats import CanonicalFormat
+from koha_ill_sidecar.config.settings import (
+    BackendCallbackSettings,
+    BackendSettings,
+    BearerAuthentication,
+    CallbackMapping,
+)
+from koha_ill_sidecar.config.values import Secret
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.notices import MESSAGE_NAMES
 from koha_ill_sidecar.errors import ReceiptNotReplayable
-from koha_ill_sidecar.services.callbacks.receiving import Callback, Received, read_callback, receive, replay
+from koha_ill_sidecar.services.callbacks import replaying
+from koha_ill_sidecar.services.callbacks.processing import Callback, read_callback
+from koha_ill_sidecar.services.callbacks.receiving import Received, receive
 from koha_ill_sidecar.storage.koha import comments, requests
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptFilter
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.web.callbacks.answers import answer_status
 from messaging import add_letter, choose_transports, with_preferences
 
 pytestmark = pytest.mark.all_versions
@@ -59,7 +68,15 @@ def send(
         reading=reading,
         **options,
     )
-    return receive(tx, callback)
+    return receive(tx, callback, answer_status=answer_status)
+
+
+def replay(tx: Transaction, receipt_id: int, mapping: CallbackMapping | None = None) -> Received:
+    callbacks = BackendCallbackSettings(
+        authentication=(BearerAuthentication(tokens=(Secret("t"),)),), mapping=mapping
+    )
+    backends = {ACME: BackendSettings(callbacks=callbacks)}
+    return replaying.replay(tx, receipt_id, backends, answer_status=answer_status)
 
 
 def acme_request(tx: Transaction, **columns: Any) -> int:
@@ -443,7 +460,7 @@ def test_an_unknown_request_is_applied_by_a_replay(tx: Transaction) -> None:
     early = send(tx, event("e1", "delivered", request={"order_id": "A-1"}))
     number = acme_request(tx, orderid="A-1")
 
-    replayed = replay(tx, early.receipt_id, CanonicalFormat().read)
+    replayed = replay(tx, early.receipt_id)
 
     receipt = receipts.get(tx, early.receipt_id)
     assert (replayed.verdict, receipt.verdict, receipt.illrequest_id) == (
@@ -463,7 +480,7 @@ def test_a_replay_reads_the_body_with_todays_mapping(tx: Transaction) -> None:
         statuses={"order complete": "delivered"},
     )
 
-    replayed = replay(tx, kept.receipt_id, callback_format(ACME, mapping).read)
+    replayed = replay(tx, kept.receipt_id, mapping)
 
     assert (kept.verdict, replayed.verdict) == (Verdict.UNKNOWN_STATUS, Verdict.APPLIED)
     assert requests.get(tx, number).status == "COMP"
@@ -473,7 +490,7 @@ def test_what_was_applied_is_not_replayed(tx: Transaction) -> None:
     received = send(tx, event("e1", "in_process"), acme_request(tx))
 
     with pytest.raises(ReceiptNotReplayable):
-        replay(tx, received.receipt_id, CanonicalFormat().read)
+        replay(tx, received.receipt_id)
 
 
 def test_a_body_that_cannot_be_read_is_kept_and_may_be_mended_by_the_sender(tx: Transaction) -> None:

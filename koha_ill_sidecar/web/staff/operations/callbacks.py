@@ -1,4 +1,4 @@
-"""What suppliers' systems sent, what became of it, and doing it again."""
+"""The pages of callbacks: what suppliers' systems sent, what became of it, and how to replay it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,20 +8,20 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain import strict_json
-from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
+from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.errors import (
     BackendNotConfigured,
-    NotStrictJSON,
     ReceiptNotFound,
     ReceiptNotReplayable,
     RequestNotFound,
 )
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.callbacks.receiving import callback_settings, replay_kept
+from koha_ill_sidecar.services.callbacks.replaying import may_replay, replay
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar.receipts import ListedReceipt, ReceiptFilter
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.web.callbacks.answers import answer_status
 from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number
 from koha_ill_sidecar.web.ui import errors, flash
 from koha_ill_sidecar.web.ui.i18n import gettext as _
@@ -48,6 +48,7 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
 
 class _Views:
     def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
         self._transact = runtime.database.transact
         self._backends = runtime.settings.backends
 
@@ -76,46 +77,35 @@ class _Views:
             body=_body(receipt.body),
             conflicting_body=None if receipt.conflicting_body is None else _body(receipt.conflicting_body),
             answer=json.dumps(receipt.answer, indent=2, ensure_ascii=False),
-            may_replay=receipt.verdict in REPLAYABLE_VERDICTS and self._takes_callbacks(receipt.backend),
+            may_replay=may_replay(receipt, self._backends),
         )
 
     def replay(self, receipt_id: int) -> Response:
-        try:
-            received = self._transact(replay_kept, receipt_id, self._backends)
-        except ReceiptNotReplayable:
-            flash.flash("warning", _("This callback was applied already; there is nothing to replay."))
-        except BackendNotConfigured:
-            flash.flash("error", _("The configuration has no callbacks for this backend any more."))
-        else:
-            outcome = _(VERDICTS[received.verdict])
-            is_settled = received.verdict in (Verdict.APPLIED, Verdict.UNCHANGED)
-            flash.flash(
-                "done" if is_settled else "warning",
-                _("Callback %(number)s was replayed: %(outcome)s.", number=receipt_id, outcome=outcome),
-            )
+        replay_and_flash(self._runtime, receipt_id)
         return redirect(url_for("staff.callback", receipt_id=receipt_id), 303)
 
-    def _takes_callbacks(self, backend: str) -> bool:
-        try:
-            callback_settings(self._backends, backend)
-        except BackendNotConfigured:
-            return False
-        return True
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Body:
-    raw: str
-    pretty: str | None  # what is not JSON, or says something twice, is shown as it came only
-
-
-def _body(body: bytes) -> _Body:
-    raw = body.decode("utf-8", "replace")
+def replay_and_flash(runtime: Runtime, receipt_id: int) -> None:
+    """Replay a callback and flash what became of it; raises ReceiptNotFound."""
     try:
-        strict_json.loads(body)
-    except NotStrictJSON:
-        return _Body(raw=raw, pretty=None)
-    return _Body(raw=raw, pretty=json.dumps(json.loads(raw), indent=2, ensure_ascii=False))
+        received = runtime.database.transact(
+            replay, receipt_id, runtime.settings.backends, answer_status=answer_status
+        )
+    except ReceiptNotReplayable:
+        flash.flash("warning", _("This callback was applied already; there is nothing to replay."))
+    except BackendNotConfigured:
+        flash.flash("error", _("The configuration has no callbacks for this backend any more."))
+    else:
+        outcome = _(VERDICTS[received.verdict])
+        is_settled = received.verdict in (Verdict.APPLIED, Verdict.UNCHANGED)
+        flash.flash(
+            "done" if is_settled else "warning",
+            _("Callback %(number)s was replayed: %(outcome)s.", number=receipt_id, outcome=outcome),
+        )
+
+
+def _body(body: bytes) -> Mapping[str, str | None]:
+    return {"raw": body.decode("utf-8", "replace"), "pretty": strict_json.pretty(body)}
 
 
 def _look(tx: Transaction, wanted: ReceiptFilter, before: int | None) -> _Inbox:

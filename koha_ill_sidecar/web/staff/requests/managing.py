@@ -1,8 +1,6 @@
 """The page of a request, and what is done on it without another page: comments, replays, attention."""
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -11,25 +9,20 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.backends.http.callback_formats import callback_format
-from koha_ill_sidecar.config.settings import BackendCallbackSettings
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.attributes import MaterialType
-from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
 from koha_ill_sidecar.errors import (
-    NotStrictJSON,
-    ReceiptNotFound,
-    ReceiptNotReplayable,
     RequestNotFound,
     RequestRefused,
 )
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.callbacks import receiving
+from koha_ill_sidecar.services.callbacks.replaying import dismiss_read_alerts, has_callbacks, may_replay
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.page import NEWEST, RequestPage, Section, load_page
 from koha_ill_sidecar.services.requests.past import find_deleted
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
+from koha_ill_sidecar.web.staff.operations.callbacks import replay_and_flash
 from koha_ill_sidecar.web.staff.requests.workplace import staff_context
 from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
@@ -109,40 +102,19 @@ class _RequestViews:
     def dismiss_alert(self, illrequest_id: int) -> Response:
         """Take the word to the staff away that was read."""
         self._read(illrequest_id)
-        if self._database.transact(receiving.dismiss_read_alert, illrequest_id, _written_at()):
+        if self._database.transact(dismiss_read_alerts, illrequest_id, _written_at()):
             flash.flash("done", _("The request no longer needs attention."))
         else:
             flash.flash("warning", _("There is something new to look at."))
         return _back(illrequest_id)
 
     def replay(self, illrequest_id: int, receipt_id: int) -> Response:
-        """Look again at a callback."""
+        """Replay a callback of the request."""
         found = self._read(illrequest_id)
         receipt = next((one for one in found.receipts if one.receipt_id == receipt_id), None)
-        settings = self._callbacks_of(receipt) if receipt else None
-        if receipt is None or settings is None:
+        if receipt is None or not has_callbacks(self._backends, receipt.backend):
             raise NotFound
-        try:
-            received = self._database.transact(
-                receiving.replay,
-                receipt_id,
-                callback_format(receipt.backend, settings.mapping).read,
-                accept_any_request=settings.accept_any_request,
-            )
-        except (ReceiptNotFound, ReceiptNotReplayable):
-            flash.flash(
-                "warning", _("This callback cannot be replayed: it was applied meanwhile, or is gone.")
-            )
-            return _back(illrequest_id)
-        kind: flash.Kind = "done" if received.verdict is Verdict.APPLIED else "warning"
-        flash.flash(
-            kind,
-            _(
-                "Callback %(number)s was replayed: %(outcome)s.",
-                number=receipt_id,
-                outcome=_(VERDICTS[received.verdict]),
-            ),
-        )
+        replay_and_flash(self._runtime, receipt_id)
         return _back(illrequest_id)
 
     def _read(self, illrequest_id: int) -> RequestPage:
@@ -167,19 +139,12 @@ class _RequestViews:
             access_url=_as_link(found.header.ill_request.accessurl),
             long_values=_long_values(found),
             bodies={one.receipt_id: _body(one) for one in found.receipts},
-            replayable={one.receipt_id for one in found.receipts if self._can_replay(one)},
+            replayable={one.receipt_id for one in found.receipts if may_replay(one, self._backends)},
             verdicts=VERDICTS,
             progress=MESSAGE_STATES,
             comment=comment,
             comment_problem=comment_problem,
         )
-
-    def _can_replay(self, receipt: ReceiptExcerpt) -> bool:
-        return receipt.verdict in REPLAYABLE_VERDICTS and self._callbacks_of(receipt) is not None
-
-    def _callbacks_of(self, receipt: ReceiptExcerpt) -> BackendCallbackSettings | None:
-        backend = self._backends.get(receipt.backend)
-        return backend.callbacks if backend else None
 
 
 def _written_at() -> datetime:
@@ -215,13 +180,9 @@ def _long_values(found: RequestPage) -> Mapping[str, str]:
 
 
 def _body(receipt: ReceiptExcerpt) -> _Body:
-    """Return a body to be read by people: laid out where it is JSON that can only be read one way, else as it came."""
+    """Return a body for people to read: laid out if it is complete and not too long, else as it came."""
     is_whole = len(receipt.body) == receipt.body_length
-    text = receipt.body.decode("utf-8", "replace")
-    if is_whole:
-        with suppress(NotStrictJSON):
-            strict_json.loads(receipt.body)
-            laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-            if len(laid_out) <= _LONGEST_LAID_OUT:
-                return _Body(laid_out, is_whole)
-    return _Body(text, is_whole)
+    laid_out = strict_json.pretty(receipt.body) if is_whole else None
+    if laid_out is not None and len(laid_out) <= _LONGEST_LAID_OUT:
+        return _Body(laid_out, is_whole)
+    return _Body(receipt.body.decode("utf-8", "replace"), is_whole)

@@ -1,0 +1,109 @@
+"""What staff do with a callback later: replay it, and dismiss the alerts that it raised."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from koha_ill_sidecar.backends.http.callback_formats import callback_format
+from koha_ill_sidecar.config.settings import BackendCallbackSettings, BackendSettings
+from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS
+from koha_ill_sidecar.errors import BackendNotConfigured, ReceiptNotReplayable, RequestNotFound
+from koha_ill_sidecar.services.callbacks.processing import (
+    AnswerStatus,
+    Callback,
+    apply,
+    judge,
+    read_callback,
+)
+from koha_ill_sidecar.services.callbacks.receiving import Received
+from koha_ill_sidecar.storage.sidecar import receipts
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
+from koha_ill_sidecar.storage.sidecar.receipts import Receipt, ReceiptExcerpt
+from koha_ill_sidecar.storage.transaction import Transaction
+
+
+def replay(
+    tx: Transaction,
+    receipt_id: int,
+    backends: Mapping[str, BackendSettings],
+    *,
+    answer_status: AnswerStatus,
+) -> Received:
+    """
+    Judge a kept callback again, with the backend's current mapping and the request's current state.
+
+    Raises:
+        BackendNotConfigured: Its backend no longer has callbacks.
+        ReceiptNotFound: There is no such receipt.
+        ReceiptNotReplayable: It was applied, or brought nothing new.
+    """
+    receipt = receipts.get(tx, receipt_id, lock=True)
+    settings = callback_settings(backends, receipt.backend)
+    if receipt.verdict not in REPLAYABLE_VERDICTS:
+        raise ReceiptNotReplayable(
+            f"Receipt {receipt_id} was {receipt.verdict} already; there is nothing to replay."
+        )
+    in_header = None if receipt.event_id.startswith("sha256:") else receipt.event_id
+    _, reading = read_callback(
+        callback_format(receipt.backend, settings.mapping).read, receipt.body, in_header
+    )
+    callback = Callback(
+        backend=receipt.backend,
+        event_id=receipt.event_id,
+        body=receipt.body,
+        headers=receipt.headers,
+        authentication=receipt.authentication,
+        remote_address=receipt.remote_address,
+        reading=reading,
+        accept_any_request=settings.accept_any_request,
+    )
+    judged = judge(tx, callback, answer_status)
+    receipts.update_result(tx, receipt_id, judged.receipt)
+    receipts.record_replay(tx, receipt_id)
+    apply(tx, judged)
+    return Received.of(receipt_id, judged.receipt)
+
+
+def may_replay(receipt: Receipt | ReceiptExcerpt, backends: Mapping[str, BackendSettings]) -> bool:
+    """Return whether a callback can be replayed: it was not applied, and its backend still has callbacks."""
+    return receipt.verdict in REPLAYABLE_VERDICTS and has_callbacks(backends, receipt.backend)
+
+
+def has_callbacks(backends: Mapping[str, BackendSettings], backend: str) -> bool:
+    """Return whether the configuration has callbacks for a backend."""
+    return backend in backends and backends[backend].callbacks is not None
+
+
+def callback_settings(backends: Mapping[str, BackendSettings], backend: str) -> BackendCallbackSettings:
+    """Return how a backend's callbacks are received; raises BackendNotConfigured."""
+    callbacks = backends[backend].callbacks if backend in backends else None
+    if callbacks is None:
+        known = [name for name, one in backends.items() if one.callbacks]
+        raise BackendNotConfigured(
+            f"The configuration has no callbacks for a backend {backend!r}; "
+            f"it has {', '.join(known) or 'none at all'}."
+        )
+    return callbacks
+
+
+def dismiss_alerts(tx: Transaction, illrequest_id: int) -> None:
+    """
+    Remove the alerts of a request.
+
+    Raises:
+        RequestNotFound: Nothing is known of such a request.
+    """
+    if not sidecar_requests.dismiss_alerts(tx, illrequest_id):
+        raise RequestNotFound(illrequest_id)
+
+
+def dismiss_read_alerts(tx: Transaction, illrequest_id: int, written_at: datetime) -> bool:
+    """
+    Remove the alerts that somebody has read; return whether none is left.
+
+    Args:
+        written_at: When the last of them was written. If there is a newer one, all stay: nobody has read it yet.
+    """
+    return (
+        sidecar_requests.dismiss_alerts(tx, illrequest_id, written_at=written_at)
+        or not sidecar_requests.get(tx, illrequest_id).alerts
+    )

@@ -1,0 +1,21 @@
+"""The answer to a callback: JSON, or a problem document."""
+
+from koha_ill_sidecar.domain.callbacks import Verdict
+from koha_ill_sidecar.errors import InvalidReport
+from koha_ill_sidecar.services.callbacks.processing import Reading
+from koha_ill_sidecar.web.problems import Problem
+
+
+def problem_of(verdict: Verdict, reading: Reading) -> Problem | None:
+    """Return the problem that a callback is answered with; None if it was understood."""
+    if verdict is Verdict.UNKNOWN_REQUEST:
+        return Problem.UNKNOWN_REQUEST
+    if verdict is Verdict.INVALID:
+        return Problem.INVALID_REPORT if isinstance(reading, InvalidReport) else Problem.NOT_JSON
+    return None
+
+
+def answer_status(verdict: Verdict, reading: Reading) -> int:
+    """Return the HTTP status of the answer, which the receipt keeps."""
+    problem = problem_of(verdict, reading)
+    return 200 if problem is None else problem.status
