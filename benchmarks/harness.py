@@ -10,9 +10,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.bulk import load_bulk
 from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.config.values import Secret
-from koha_ill_sidecar.demo.bulk import load_bulk
 from koha_ill_sidecar.demo.koha_database import create_koha_database
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
 from koha_ill_sidecar.storage.database import Database

@@ -5,6 +5,7 @@ Tests run against the newest version; those marked ``all_versions`` run against 
 environment's KOHA_VERSIONS): version numbers, ``newest``, or ``all`` for every schema in ``sql/koha``.
 """
 
+import itertools
 import os
 import sys
 import threading
@@ -16,6 +17,8 @@ from pathlib import PurePosixPath
 import pymysql
 import pytest
 from message_broker import running as running_broker
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
 from sqlalchemy import Engine, create_engine, event
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -272,3 +275,28 @@ def queries(koha_database: KohaDatabase) -> Callable[[], AbstractContextManager[
             event.remove(engine, "before_cursor_execute", note)
 
     return watching
+
+
+EmptyDatabase = Callable[[], "Connection[Cursor]"]
+
+
+@pytest.fixture(scope="session")
+def empty_database(mariadb: PrivateMariaDB) -> Iterator[EmptyDatabase]:
+    """Return a function that opens a connection to a new, empty database on the private server."""
+    numbers = itertools.count(1)
+    opened: list[tuple[str, Connection[Cursor]]] = []
+
+    def create() -> "Connection[Cursor]":
+        name = f"demo_{next(numbers)}"
+        connection = mariadb.connect()
+        opened.append((name, connection))
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+        connection.select_db(name)
+        return connection
+
+    yield create
+    for name, connection in opened:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE `{name}`")
+        connection.close()

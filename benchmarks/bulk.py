@@ -5,8 +5,6 @@ The values of a row depend only on its number. So one statement can create a ran
 the same rows.
 """
 
-# ruff: noqa: S608 - the statements contain only constants and literals that _text escapes
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -6,7 +6,7 @@ import pytest
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from koha_ill_sidecar.demo.bulk import load_bulk
+from benchmarks.bulk import load_bulk
 from koha_ill_sidecar.demo.sample_library import load_sample_library
 from koha_ill_sidecar.demo.schema import create_koha_schema
 
