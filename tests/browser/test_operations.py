@@ -5,7 +5,6 @@ from browser.conftest import LANGUAGES, PHONE, WIDE, Seat
 from playwright.sync_api import expect
 from queued import Queue, dispatching
 from sqlalchemy import Engine, text
-from vendor import callback_settings
 
 from cast import ADA, NORTH, RIVERSIDE
 from conftest import KohaDatabase
@@ -22,6 +21,7 @@ from koha_ill_sidecar.storage.sidecar import leases, receipts
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt
 from koha_ill_sidecar.storage.transaction import Transaction
+from supplier import callback_settings
 
 CODE = "ILL_PICKUP_READY"
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
-from vendor import TOKEN, callback_settings, report
 
 from conftest import PASSWORD, USER, KohaDatabase
 from factories import make_request
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web.app import create_app
+from supplier import TOKEN, callback_settings, report
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Callbacks while the program is killed, the database stops and others hold the rows."""
+"""Callbacks while the program is killed, the database is stopped, or another holds the rows."""
 
 import http.client
 import json
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vendor import TOKEN, report
 
 from sidecar_process import Eventually, Library, SidecarProcess
+from supplier import TOKEN, report
 
 pytestmark = pytest.mark.slow
 
@@ -43,15 +43,15 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-class Vendor:
-    """Sends callbacks, and each again until it is answered."""
+class Supplier:
+    """Sends callbacks, and repeats each until it is answered."""
 
     def __init__(self, library: Library) -> None:
         self._path = library.directory / "web.sock"
         self._connection: _Connection | None = None
 
     def send(self, document: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Send once; OSError or HTTPException where nobody answers."""
+        """Send once; raises OSError or HTTPException without an answer."""
         if self._connection is None:
             self._connection = _Connection(self._path)
         try:
@@ -65,7 +65,7 @@ class Vendor:
             raise
 
     def insist(self, document: dict[str, Any], seconds: float = 600) -> tuple[int, dict[str, Any]]:
-        """Send until it is answered with 2xx."""
+        """Send until the answer is 200."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
@@ -125,7 +125,7 @@ def test_what_was_answered_is_applied_exactly_once_however_often_it_is_killed(li
     answered: list[tuple[str, dict[str, Any]]] = []
 
     def send_stream(mine: list[int], over: threading.Event) -> None:
-        vendor = Vendor(library)
+        supplier = Supplier(library)
         for turn in cycle(range(10_000)):
             if over.is_set() and turn >= len(WORDS):
                 return
@@ -133,7 +133,7 @@ def test_what_was_answered_is_applied_exactly_once_however_often_it_is_killed(li
                 word = WORDS[turn] if turn < len(WORDS) else "note"
                 event_id = f"{number}-{turn}"
                 document = report(number, event_id, word, message=event_id)
-                answered.append((event_id, vendor.insist(document)[1]))
+                answered.append((event_id, supplier.insist(document)[1]))
 
     with (
         SidecarProcess("web", config, library.directory) as process,
@@ -146,27 +146,27 @@ def test_what_was_answered_is_applied_exactly_once_however_often_it_is_killed(li
             stream.join()
 
     applied: dict[str, str] = dict(library.sql("SELECT event_id, verdict FROM ill_sidecar_receipts"))
-    said = [comment for (comment,) in library.sql("SELECT comment FROM illcomments")]
+    comments = [comment for (comment,) in library.sql("SELECT comment FROM illcomments")]
     assert {event_id: applied[event_id] for event_id, _ in answered} == dict.fromkeys(
         (event_id for event_id, _ in answered), "applied"
     )
-    assert len(said) == len(set(said)) == len(answered)
+    assert len(comments) == len(set(comments)) == len(answered)
     assert {answer["outcome"] for _, answer in answered} == {"applied"}
     for number in numbers:
         assert log_of(library, number) == [("NEW", "REQ"), ("REQ", "COMP")]
 
 
-def test_a_database_that_stops_is_503_and_the_vendor_succeeds_when_it_is_back(library: Library) -> None:
+def test_a_database_that_stops_is_503_and_the_supplier_succeeds_when_it_is_back(library: Library) -> None:
     (number,) = make_requests(library, 1)
     config = library.config(backends=BACKENDS)
 
     with SidecarProcess("web", config, library.directory):
-        vendor = Vendor(library)
-        first, _ = vendor.send(report(number, "e1", "received"))
+        supplier = Supplier(library)
+        first, _ = supplier.send(report(number, "e1", "received"))
         library.server.stop()
-        away, problem = vendor.send(report(number, "e2", "delivered"))
+        away, problem = supplier.send(report(number, "e2", "delivered"))
         library.server.start()
-        back, _ = vendor.insist(report(number, "e2", "delivered"))
+        back, _ = supplier.insist(report(number, "e2", "delivered"))
 
     assert (first, away, back) == (200, 503, 200)
     assert problem["type"] == "urn:koha-ill-sidecar:problem:database-away"
@@ -184,10 +184,10 @@ def test_a_colleague_who_holds_the_request_for_20_seconds_only_delays_the_callba
         threading.Timer(20, colleague.commit).start()
         answers: list[int] = []
         waiting = threading.Thread(
-            target=lambda: answers.append(Vendor(library).send(report(number, "e1", "received"))[0])
+            target=lambda: answers.append(Supplier(library).send(report(number, "e1", "received"))[0])
         )
         waiting.start()
-        beside, _ = Vendor(library).send(report(other, "e2", "received"))
+        beside, _ = Supplier(library).send(report(other, "e2", "received"))
         is_waiting = waiting.is_alive()
         waiting.join()
 
@@ -207,7 +207,7 @@ def test_sigterm_answers_the_callback_in_flight(library: Library, eventually: Ev
             cursor.execute("SELECT 1 FROM illrequests WHERE illrequest_id = %s FOR UPDATE", (number,))
         answers: list[int] = []
         waiting = threading.Thread(
-            target=lambda: answers.append(Vendor(library).send(report(number, "e1", "received"))[0])
+            target=lambda: answers.append(Supplier(library).send(report(number, "e1", "received"))[0])
         )
         waiting.start()
         eventually(lambda: bool(library.sql("SELECT 1 FROM information_schema.innodb_lock_waits")))

@@ -1,19 +1,24 @@
-"""What Koha and its staff do meanwhile, with privileges that the sidecar has not."""
+"""Write to Koha's tables as Koha and its staff do, with privileges that the sidecar lacks."""
 
 from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine, text
 
-KohaDoes = Callable[..., None]
+ExecuteAsKoha = Callable[..., None]
 
 
 @pytest.fixture
-def koha_does(admin: Engine) -> KohaDoes:
-    """Return a function that runs a statement and commits it: ``koha_does(sql, name=value)``. Ask for it before tx."""
+def execute_as_koha(admin: Engine) -> ExecuteAsKoha:
+    """
+    Return a function that executes a statement and commits it: ``execute_as_koha(sql, name=value)``.
 
-    def run(statement: str, **values: object) -> None:
+    Name it before ``tx`` in a test: fixtures are torn down in reverse order, and the open transaction of ``tx`` would
+    lock the rows that this one resets.
+    """
+
+    def execute(statement: str, **values: object) -> None:
         with admin.begin() as connection:
             connection.execute(text(statement), values)
 
-    return run
+    return execute

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from mail_servers import MailServer, running
 from sqlalchemy import Engine, text
-from vendor import callback_settings
 
 from conftest import KohaDatabase
 from koha_ill_sidecar.config.settings import DeliverySettings, IllSite, MetricsSettings, SmtpSettings
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web.app import create_app
+from supplier import callback_settings
 
 
 @pytest.fixture

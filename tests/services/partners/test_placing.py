@@ -19,7 +19,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 STAFF = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 
-KohaDoes = Callable[..., None]
+ExecuteAsKoha = Callable[..., None]
 
 
 def place(tx: Transaction, number: int, *borrowernumbers: int, actor: Actor = STAFF) -> tuple[int, ...]:
@@ -131,8 +131,8 @@ def test_without_a_library_of_ones_own_the_requests_library_writes(tx: Transacti
     assert messages(tx)[0]["from_address"] == "desk@riverside.example.org"
 
 
-def test_a_library_without_any_address_cannot_write(koha_does: KohaDoes, tx: Transaction) -> None:
-    koha_does("UPDATE branches SET branchemail = NULL, branchillemail = NULL")
+def test_a_library_without_any_address_cannot_write(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
+    execute_as_koha("UPDATE branches SET branchemail = NULL, branchillemail = NULL")
     silent = replace(tx, preferences=Preferences({"ILLPartnerCode": "IL"}))
     number = make_request(tx.connection, tx.koha)
 
@@ -172,12 +172,12 @@ def test_without_the_preference_koha_conf_names_the_partners(tx: Transaction) ->
     assert SAM in {partner.borrowernumber for partner in placing.find_partners(site)}
 
 
-def test_the_draft_is_the_librarys_letter(koha_does: KohaDoes, tx: Transaction) -> None:
+def test_the_draft_is_the_librarys_letter(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, attributes={"type": "book", "title": "Crime"})
     with pytest.raises(LetterMissing):
         placing.draft(tx, number)
-    koha_does("DELETE FROM letter")
-    koha_does(
+    execute_as_koha("DELETE FROM letter")
+    execute_as_koha(
         "INSERT INTO letter (module, code, branchcode, name, is_html, title, content, message_transport_type, lang)"
         " VALUES ('ill', 'ILL_PARTNER_REQ', '', 'Partners', 0, 'Ask for [% ill_bib_title %]',"
         " 'Have you?\\n[% ill_full_metadata %]', 'email', 'default')"

@@ -52,7 +52,7 @@ def indexed(tx: Transaction, make: Make) -> Make:
     return with_columns
 
 
-def _koha_does(connection: Connection, statement: str, **values: object) -> None:
+def _execute_as_koha(connection: Connection, statement: str, **values: object) -> None:
     connection.execute(text(statement), values)
 
 
@@ -269,7 +269,7 @@ def test_whatever_koha_changes_of_a_request_is_found(
     database.transact(indexing.index, [illrequest_id])
     assert database.transact(indexing.sweep, limit=10) == (0, True)
     with admin.begin() as connection:
-        _koha_does(connection, statement)
+        _execute_as_koha(connection, statement)
 
     assert database.transact(indexing.sweep, limit=10) == (1, True)
     assert database.transact(_hits, keyword) == [illrequest_id]
@@ -323,7 +323,7 @@ def test_requests_that_koha_makes_are_found(tx: Transaction, make: Make) -> None
 def test_a_comment_of_koha_on_a_closed_request_is_counted(tx: Transaction, indexed: Make) -> None:
     illrequest_id = indexed(status="COMP")
     indexing.index_commented(tx)
-    _koha_does(
+    _execute_as_koha(
         tx.connection,
         "INSERT INTO illcomments (illrequest_id, borrowernumber, comment) VALUES (:id, 2, 'hm')",
         id=illrequest_id,
@@ -337,10 +337,10 @@ def test_the_sweep_comes_round_to_closed_unknown_and_deleted_requests(
     tx: Transaction, make: Make, indexed: Make
 ) -> None:
     changed, deleted, unknown = indexed(status="COMP"), indexed(status="COMP"), make(status="COMP")
-    _koha_does(
+    _execute_as_koha(
         tx.connection, "UPDATE illrequests SET notesstaff = 'late' WHERE illrequest_id = :id", id=changed
     )
-    _koha_does(tx.connection, "DELETE FROM illrequests WHERE illrequest_id = :id", id=deleted)
+    _execute_as_koha(tx.connection, "DELETE FROM illrequests WHERE illrequest_id = :id", id=deleted)
     steps = [indexing.sweep(tx, limit=1) for _ in range(3)]
 
     assert sum(found for found, _ in steps) == 3
@@ -355,7 +355,7 @@ def test_what_the_watch_notices_waits_to_be_indexed(database: Database, admin: E
     database.transact(lambda tx: sidecar_requests.record_seen(tx, requests.get(tx, illrequest_id)))
     database.transact(indexing.index, [illrequest_id])
     with admin.begin() as connection:
-        _koha_does(connection, "UPDATE illrequests SET status = 'REQ'")
+        _execute_as_koha(connection, "UPDATE illrequests SET status = 'REQ'")
     database.transact(watch.handle_change, illrequest_id)
 
     assert database.transact(state.read, limit=9).waiting == [illrequest_id]

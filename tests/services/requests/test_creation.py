@@ -24,7 +24,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 STAFF = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 VISITOR = Visitor(first_name="Vera", last_name="Visitor", email="vera@example.org")
 
-KohaDoes = Callable[..., None]
+ExecuteAsKoha = Callable[..., None]
 
 
 def ask(tx: Transaction, **given: Any) -> ILLRequest:
@@ -246,9 +246,9 @@ def test_incomplete_visitors_are_refused(tx: Transaction) -> None:
 
 
 def test_staff_find_patrons_by_card_then_surname_then_userid_then_first_name(
-    koha_does: KohaDoes, tx: Transaction
+    execute_as_koha: ExecuteAsKoha, tx: Transaction
 ) -> None:
-    koha_does("UPDATE borrowers SET cardnumber = 'Birchwood' WHERE borrowernumber = :n", n=WEN)
+    execute_as_koha("UPDATE borrowers SET cardnumber = 'Birchwood' WHERE borrowernumber = :n", n=WEN)
 
     found = [
         ask(tx, borrowernumber=None, patron=entry).borrowernumber for entry in ("birchwood", "PAGE", "sam")
@@ -257,8 +257,8 @@ def test_staff_find_patrons_by_card_then_surname_then_userid_then_first_name(
     assert found == [WEN, SAM, SAM]
 
 
-def test_two_patrons_of_a_name_are_not_guessed(koha_does: KohaDoes, tx: Transaction) -> None:
-    koha_does("UPDATE borrowers SET surname = 'Page' WHERE borrowernumber = :n", n=WEN)
+def test_two_patrons_of_a_name_are_not_guessed(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
+    execute_as_koha("UPDATE borrowers SET surname = 'Page' WHERE borrowernumber = :n", n=WEN)
 
     with pytest.raises(RequestRefused, match=r"2 patrons are called “Page”.*20000005, 20000006") as error:
         ask(tx, borrowernumber=None, patron="Page")

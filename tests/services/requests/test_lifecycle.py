@@ -26,7 +26,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 STAFF = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 
-KohaDoes = Callable[..., None]
+ExecuteAsKoha = Callable[..., None]
 
 
 def steps(tx: Transaction, number: int) -> list[tuple[str | None, str]]:
@@ -179,10 +179,12 @@ def test_an_alias_that_nobody_knows_any_more_does_not_stop_a_save(tx: Transactio
     assert service.edit(tx, number, STAFF, status_alias=None).status_alias is None
 
 
-def test_another_patron_takes_over_the_holds_on_the_record(koha_does: KohaDoes, tx: Transaction) -> None:
-    koha_does("INSERT INTO biblio (biblionumber, datecreated) VALUES (40, NOW()), (41, NOW())")
+def test_another_patron_takes_over_the_holds_on_the_record(
+    execute_as_koha: ExecuteAsKoha, tx: Transaction
+) -> None:
+    execute_as_koha("INSERT INTO biblio (biblionumber, datecreated) VALUES (40, NOW()), (41, NOW())")
     for record in (40, 41):
-        koha_does(
+        execute_as_koha(
             "INSERT INTO reserves (borrowernumber, biblionumber, reservedate, branchcode, priority)"
             " VALUES (:patron, :record, CURDATE(), :branch, 1)",
             patron=SAM,

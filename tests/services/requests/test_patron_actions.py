@@ -12,18 +12,18 @@ from koha_ill_sidecar.storage.database import Database
 
 PATRON = Actor(interface=Interface.OPAC, borrowernumber=SAM)
 
-KohaDoes = Callable[..., None]
+ExecuteAsKoha = Callable[..., None]
 
 
 @pytest.fixture
-def staff_are_told(koha_does: KohaDoes) -> None:
+def staff_are_told(execute_as_koha: ExecuteAsKoha) -> None:
     """The staff want both notices, and Koha has letters for them."""
-    koha_does(
+    execute_as_koha(
         "REPLACE INTO systempreferences (variable, value)"
         " VALUES ('ILLSendStaffNotices', 'ILL_REQUEST_CANCEL|ILL_REQUEST_MODIFIED')"
     )
     for code in ("ILL_REQUEST_CANCEL", "ILL_REQUEST_MODIFIED"):
-        koha_does(
+        execute_as_koha(
             "INSERT INTO letter (module, code, branchcode, name, is_html, title, content,"
             " message_transport_type, lang) VALUES ('ill', :code, '', :code, 0, :code, 'Look.', 'email', 'default')",
             code=code,

@@ -24,7 +24,7 @@ STAFF = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA
 CRIME = {"isbn": "9780140449136", "author": "Dostoyevsky, Fyodor", "title": "Crime and punishment"}
 GOLDEN = Path(__file__).parent / "data" / "add_biblio_19.06.json"
 
-KohaDoes = Callable[..., None]
+ExecuteAsKoha = Callable[..., None]
 
 
 def with_preferences(tx: Transaction, **values: str) -> Transaction:
@@ -119,8 +119,8 @@ def test_a_record_that_waits_for_zebra_is_not_queued_twice(tx: Transaction) -> N
     assert len(rows(tx, "zebraqueue")) == 1
 
 
-def test_a_record_that_zebra_took_up_is_queued_anew(koha_does: KohaDoes, tx: Transaction) -> None:
-    koha_does(
+def test_a_record_that_zebra_took_up_is_queued_anew(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
+    execute_as_koha(
         "INSERT INTO zebraqueue (biblio_auth_number, operation, server, done)"
         " VALUES (7, 'specialUpdate', 'biblioserver', 1)"
     )
@@ -149,8 +149,8 @@ def test_elasticsearch_gets_a_job_as_well(tx: Transaction) -> None:
     assert json.loads(job["context"])["interface"] == "intranet"
 
 
-def test_unimarc_has_its_own_fields(koha_does: KohaDoes, tx: Transaction) -> None:
-    koha_does("DELETE FROM marc_subfield_structure")
+def test_unimarc_has_its_own_fields(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
+    execute_as_koha("DELETE FROM marc_subfield_structure")
     unimarc = with_preferences(tx, marcflavour="UNIMARC", UNIMARCField100Language="ger")
 
     number = add_record(unimarc, CRIME, STAFF)
@@ -176,9 +176,11 @@ def test_another_flavour_gets_the_suppression_only(tx: Transaction) -> None:
     assert set(fields(tx)) == {"LDR", "005", "942", "999"}
 
 
-def test_numbers_go_where_the_installation_maps_them(koha_does: KohaDoes, tx: Transaction) -> None:
-    koha_does("UPDATE marc_subfield_structure SET kohafield = NULL WHERE kohafield = 'biblio.biblionumber'")
-    koha_does(
+def test_numbers_go_where_the_installation_maps_them(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
+    execute_as_koha(
+        "UPDATE marc_subfield_structure SET kohafield = NULL WHERE kohafield = 'biblio.biblionumber'"
+    )
+    execute_as_koha(
         "INSERT INTO marc_subfield_structure (tagfield, tagsubfield, frameworkcode, kohafield)"
         " VALUES ('001', '@', '', 'biblio.biblionumber')"
     )
@@ -190,10 +192,12 @@ def test_numbers_go_where_the_installation_maps_them(koha_does: KohaDoes, tx: Tr
     assert [code for code, _ in found["999"]] == ["d"]
 
 
-def test_defaults_of_the_framework_fill_what_is_missing(koha_does: KohaDoes, tx: Transaction) -> None:
+def test_defaults_of_the_framework_fill_what_is_missing(
+    execute_as_koha: ExecuteAsKoha, tx: Transaction
+) -> None:
     year = tx.connection.scalar(text("SELECT YEAR(CURDATE())"))
     for tag, code, default in (("942", "c", "ILL"), ("245", "a", "no title"), ("260", "c", "<<YYYY>>")):
-        koha_does(
+        execute_as_koha(
             "INSERT INTO marc_subfield_structure (tagfield, tagsubfield, frameworkcode, defaultvalue)"
             " VALUES (:tag, :code, 'FA', :value) ON DUPLICATE KEY UPDATE defaultvalue = :value",
             tag=tag,

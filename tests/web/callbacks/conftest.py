@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
-from vendor import callback_settings, signed_headers
 from werkzeug.test import TestResponse
 
 from conftest import KohaDatabase
@@ -13,6 +12,7 @@ from factories import make_request
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web.app import create_app
+from supplier import callback_settings, signed_headers
 
 
 @pytest.fixture

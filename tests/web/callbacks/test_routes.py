@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
-from vendor import TOKEN, callback_settings, report, signed_headers
 from werkzeug.test import TestResponse
 
 from conftest import KohaDatabase
@@ -22,6 +21,7 @@ from koha_ill_sidecar.config.settings import IllSite
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web.app import create_app
+from supplier import TOKEN, callback_settings, report, signed_headers
 
 Post = Callable[..., TestResponse]
 PREFIX = "urn:koha-ill-sidecar:problem:"

@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
-from vendor import callback_settings, signed_headers
 from werkzeug.test import TestResponse
 
 from conftest import KohaDatabase
@@ -16,6 +15,7 @@ from factories import make_request
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web.app import create_app
+from supplier import callback_settings, signed_headers
 
 Send = Callable[..., int]
 
@@ -29,11 +29,11 @@ def app(koha_database: KohaDatabase, database: Database) -> Flask:
 @pytest.fixture
 def send(app: Flask) -> Send:
     """Send a signed callback of acme's, and give its receipt."""
-    vendor: FlaskClient = app.test_client()
+    supplier: FlaskClient = app.test_client()
 
     def one(document: object, event_id: str = "evt_1") -> int:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        answer: TestResponse = vendor.post(
+        answer: TestResponse = supplier.post(
             "/callbacks/acme", data=body, headers=signed_headers(body, event_id)
         )
         return int(answer.get_json()["receipt_id"])

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 
 import pytest
 from sqlalchemy import Engine, text
-from vendor import report
 from web.conftest import Desk
 from web.staff.operations.conftest import Send
+
+from supplier import report
 
 HOSTILE = "\"'><script>alert(1)</script>"
 NewRequest = Callable[..., int]

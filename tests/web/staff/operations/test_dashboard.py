@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 import pytest
 from queued import Queue, dispatching
 from sqlalchemy import Engine, text
-from vendor import callback_settings, report
 from web.conftest import Desk
 from web.staff.operations.conftest import Send
 
@@ -34,6 +33,7 @@ from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.staff.operations import plots
+from supplier import callback_settings, report
 
 HOSTILE = "\"'><script>alert(1)</script>"
 MONTHS = [f"2026-{month:02}" for month in range(1, 13)]

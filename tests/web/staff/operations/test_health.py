@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 from mail_servers import MailServer, running
 from sqlalchemy import Engine, text
-from vendor import callback_settings, report
 from web.conftest import Desk
 from web.staff.operations.conftest import Send
 
@@ -19,6 +18,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import leases
 from koha_ill_sidecar.web.app import create_app
+from supplier import callback_settings, report
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 
 import pytest
 from office import Office
-from vendor import callback_settings
 from web.conftest import Desk
 from web.staff.pages import press, seen_in
 
@@ -19,6 +18,7 @@ from koha_ill_sidecar.services.operations import watch
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web.app import create_app
+from supplier import callback_settings
 
 BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 

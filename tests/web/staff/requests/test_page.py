@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import pytest
 from office import HOSTILE, Office
-from vendor import callback_settings
 from web.conftest import Desk
 from web.staff.pages import check_nothing_runs, press, seen_in, value_of
 
@@ -27,6 +26,7 @@ from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests as stored
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.web.app import create_app
+from supplier import callback_settings
 
 BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 

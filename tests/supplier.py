@@ -1,4 +1,4 @@
-"""A vendor who sends callbacks, and the settings that let them in."""
+"""Callbacks of a supplier, and the settings of the backends that receive them."""
 
 import base64
 import hmac
@@ -24,7 +24,7 @@ TOKEN = "a token for tests only"
 
 
 def callback_settings(database: DatabaseSettings, **more: Any) -> Settings:
-    """Settings with backends that prove themselves in different ways; `acme` signs."""
+    """Return settings whose backends authenticate in different ways; ``acme`` signs."""
     signed = StandardWebhooksAuthentication(secrets=(Secret(SECRET),))
     bearer = BearerAuthentication(tokens=(Secret(TOKEN),))
     mapping = CallbackMapping(
@@ -51,7 +51,7 @@ def callback_settings(database: DatabaseSettings, **more: Any) -> Settings:
 def signed_headers(
     body: bytes, event_id: str, *, key: bytes = KEY, now: float | None = None
 ) -> dict[str, str]:
-    """Sign a body as Standard Webhooks asks for."""
+    """Return the headers of Standard Webhooks for a body."""
     timestamp = str(int(time.time() if now is None else now))
     digest = hmac.digest(key, f"{event_id}.{timestamp}.".encode() + body, "sha256")
     return {
@@ -65,7 +65,7 @@ def signed_headers(
 def report(
     illrequest_id: int, event_id: str = "evt_1", status: str = "in_process", **more: Any
 ) -> dict[str, Any]:
-    """Make the smallest canonical body."""
+    """Return the smallest canonical body."""
     return {
         "event_id": event_id,
         "occurred_at": "2026-03-01T12:00:00Z",
