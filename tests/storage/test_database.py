@@ -108,7 +108,7 @@ def test_a_lock_that_never_comes_free_is_told(database: Database, admin: Engine)
 def test_a_lock_that_is_long_in_coming_is_not_waited_for_again(
     database: Database, admin: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("koha_ill_sidecar.storage.database._PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("koha_ill_sidecar.storage.database._RETRY_SECONDS", 0.5)
     database.transact(_note, "held")
     attempts = 0
 

@@ -49,7 +49,7 @@ def test_a_server_that_falls_silent_is_told_as_away(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driver, "_READ_SECONDS", 0.2)
-    monkeypatch.setattr("koha_ill_sidecar.storage.database._PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("koha_ill_sidecar.storage.database._RETRY_SECONDS", 0.1)
     database.close()
     began = time.monotonic()
 

@@ -187,7 +187,7 @@ class Dispatcher:
         # Within one run the window is gone through once; what becomes visible behind us is for the next run.
         above = max(position.mark, position.highest - _WINDOW_ROWS, position.looked_up_to or 0)
         limit = self._delivery.batch_size
-        due = due_messages.find_due(tx, wanted, above=above, limit=limit, begun_limit=limit + known)
+        due = due_messages.find_due(tx, wanted, above=above, limit=limit, retry_limit=limit + known)
         position.highest = due.highest
         position.looked_up_to = due.scanned_up_to if due.scanned_up_to is not None else due.highest
         if time.monotonic() >= position.next_mark:

@@ -1,8 +1,8 @@
 """
-Which messages of Koha's ``message_queue`` are due.
+Finds the messages of Koha's ``message_queue`` that are due.
 
-The table has no index on its status, may hold millions of rows, and is not ours to index. New rows are therefore looked
-for above a mark near its end, by primary key; what we have begun is found through our own table's indexes; everything
+The table has no index on status, may hold millions of rows, and is not ours to change. So new rows are found by primary
+key, above a checkpoint near the end; deliveries that we have begun, by the indexes of our own table; and everything
 else by a slow sweep in chunks of the primary key.
 """
 
@@ -21,10 +21,11 @@ class DueFilter:
     Which messages of the queue are ours to deliver.
 
     Attributes:
-        transports: Such as email and sms; none means that nothing is.
-        letter_codes: Codes; empty for those of every letter of Koha's module ``ill``.
-        oldest_seconds: A message that we never tried is left alone when it was queued, and last touched, longer ago.
-        touched_since: Only touches after this second of the epoch count: those before the sidecar came do not.
+        transports: Such as email and sms; empty for none.
+        letter_codes: Empty for every letter of Koha's module ``ill``.
+        max_age_seconds: A message that we never tried is ignored if it was queued and last changed longer ago.
+        touched_since: Only changes after this second of the epoch count, not those made before the sidecar was
+            installed.
     """
 
     transports: tuple[str, ...]
@@ -36,12 +37,12 @@ class DueFilter:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DueMessages:
     """
-    What a look at the queue found.
+    What a scan of the queue found.
 
     Attributes:
         message_ids: Messages that seem to be due; the claim decides.
-        looked_up_to: There may be more new rows above this number; None when all were seen.
-        highest: The greatest number in the queue.
+        scanned_up_to: There may be more new rows above this ID; None if all were read.
+        highest: The highest ID in the queue.
     """
 
     message_ids: tuple[int, ...]
@@ -49,25 +50,25 @@ class DueMessages:
     highest: int
 
 
-def find_due(tx: Transaction, wanted: DueFilter, *, above: int, limit: int, begun_limit: int) -> DueMessages:
+def find_due(tx: Transaction, wanted: DueFilter, *, above: int, limit: int, retry_limit: int) -> DueMessages:
     """
-    Find what is due: new rows above a number, attempts whose time has come, leases that ran out; one query.
+    Find what is due: new rows above an ID, retries whose time has come, leases that have expired; one query.
 
     Args:
         limit: New rows at most.
-        begun_limit: Attempts whose time has come at most, and as many leases.
+        retry_limit: Retries at most, and as many expired leases.
     """
-    values = _values(wanted, above=above, limit=limit, begun_limit=begun_limit)
-    rows = tx.connection.execute(_look(tx.koha, bool(wanted.letter_codes)), values)
+    values = _values(wanted, above=above, limit=limit, retry_limit=retry_limit)
+    rows = tx.connection.execute(_due_statement(tx.koha, bool(wanted.letter_codes)), values)
     begun, new, highest = [], [], 0
-    for kind, number in rows:
+    for kind, message_id in rows:
         match kind:
             case "new":
-                new.append(number)
+                new.append(message_id)
             case "highest":
-                highest = number or 0
+                highest = message_id or 0
             case _:
-                begun.append(number)
+                begun.append(message_id)
     return DueMessages(
         message_ids=tuple(dict.fromkeys([*begun, *new])),
         scanned_up_to=new[-1] if len(new) == limit else None,
@@ -78,11 +79,11 @@ def find_due(tx: Transaction, wanted: DueFilter, *, above: int, limit: int, begu
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweptChunk:
     """
-    Messages due in a stretch of the queue.
+    The messages due in a chunk of the queue.
 
     Attributes:
-        lowest: The smallest number of the stretch; the next one lies below it. 0 at the queue's beginning.
-        is_old: Whether everything below is older than what is delivered, unless somebody touched it.
+        lowest: The lowest ID of the chunk; the next one lies below it. 0 at the beginning of the queue.
+        is_old: Whether everything below is too old to be delivered, unless somebody has changed it.
     """
 
     message_ids: tuple[int, ...]
@@ -92,9 +93,9 @@ class SweptChunk:
 
 def sweep(tx: Transaction, wanted: DueFilter, *, below: int, rows: int, limit: int) -> SweptChunk:
     """
-    Look at the *rows* rows of the queue below a number for what is due; two queries, both by primary key.
+    Find what is due among the *rows* rows of the queue below an ID; two queries, both by primary key.
 
-    At most *limit* messages are found; the chunk then ends at the last of them.
+    If it finds *limit* messages, the chunk ends at the last of them.
     """
     values = _values(wanted, below=below, rows=rows)
     edge = tx.connection.execute(_CHUNK_EDGE, values).one()
@@ -108,9 +109,9 @@ def sweep(tx: Transaction, wanted: DueFilter, *, below: int, rows: int, limit: i
 
 def find_resent(tx: Transaction, *, below: int, rows: int) -> tuple[tuple[int, ...], int]:
     """
-    Find messages that we had settled and that staff have set to pending again, among *rows* of ours below a number.
+    Find messages that we had settled and staff have set to pending again, among *rows* of ours below an ID.
 
-    Two queries. The second value is where the next look goes on; 0 when this was the last stretch.
+    Two queries. The second value is where to continue, 0 after the last chunk.
     """
     values = {"below": below, "rows": rows}
     lowest = tx.connection.scalar(_SETTLED_EDGE, values)
@@ -121,12 +122,12 @@ def find_resent(tx: Transaction, *, below: int, rows: int) -> tuple[tuple[int, .
 
 
 def epoch_seconds(tx: Transaction) -> int:
-    """Return the second of the epoch by the database's clock."""
+    """Return the seconds since 1970 by the database's clock."""
     return int(tx.connection.scalar(text("SELECT UNIX_TIMESTAMP()")) or 0)
 
 
 def highest_id(tx: Transaction) -> int:
-    """Return the greatest number in the queue, 0 where it is empty."""
+    """Return the highest ID in the queue, 0 if it is empty."""
     return int(tx.connection.scalar(text("SELECT MAX(message_id) FROM message_queue")) or 0)
 
 
@@ -139,36 +140,36 @@ _ELIGIBLE = (
 
 def _eligible(koha: InstalledKoha, *, with_codes: bool) -> str:
     """
-    Return the condition for a row ``m`` of the queue with our row ``d`` beside it, if there is one.
+    Return the condition for a row ``m`` of the queue and our row ``d``, if there is one.
 
-    A row that is new to us must not be old: a library that starts the sidecar must not mail what has been lying
-    there for months. A touch after that start counts, because staff who resend an old message mean it.
+    A row that is new to us must not be old: a library that installs the sidecar must not mail what has been lying there
+    for months. A later change makes it new again, because staff who resend an old message mean it.
     """
     codes = (
         "m.letter_code IN :letter_codes"
         if with_codes
         else "EXISTS (SELECT 1 FROM letter l WHERE l.module = 'ill' AND l.code = m.letter_code)"
     )
-    touched = (
-        " OR m.updated_on > GREATEST(FROM_UNIXTIME(:touched_since), NOW() - INTERVAL :oldest_seconds SECOND)"
+    or_touched = (
+        " OR m.updated_on > GREATEST(FROM_UNIXTIME(:touched_since), NOW() - INTERVAL :max_age_seconds SECOND)"
         if koha.has("message_queue", "updated_on")
         else ""
     )
-    young = f"COALESCE(m.time_queued, NOW()) > NOW() - INTERVAL :oldest_seconds SECOND{touched}"
-    return f"{_ELIGIBLE} AND {codes} AND (d.message_id IS NOT NULL OR {young})"
+    is_new = f"COALESCE(m.time_queued, NOW()) > NOW() - INTERVAL :max_age_seconds SECOND{or_touched}"
+    return f"{_ELIGIBLE} AND {codes} AND (d.message_id IS NOT NULL OR {is_new})"
 
 
 _DUE = (
     "(SELECT 'due', message_id FROM ill_sidecar_deliveries"
-    "  WHERE state = 'waiting' AND next_attempt_at <= UTC_TIMESTAMP(6) ORDER BY next_attempt_at LIMIT :begun_limit)"
+    "  WHERE state = 'waiting' AND next_attempt_at <= UTC_TIMESTAMP(6) ORDER BY next_attempt_at LIMIT :retry_limit)"
     " UNION ALL"
     " (SELECT 'expired', message_id FROM ill_sidecar_deliveries"
-    "  WHERE state = 'in_flight' AND lease_until < UTC_TIMESTAMP(6) ORDER BY lease_until LIMIT :begun_limit)"
+    "  WHERE state = 'in_flight' AND lease_until < UTC_TIMESTAMP(6) ORDER BY lease_until LIMIT :retry_limit)"
 )
 
 
 @functools.cache
-def _look(koha: InstalledKoha, with_codes: bool) -> TextClause:  # noqa: FBT001  (cached by position)
+def _due_statement(koha: InstalledKoha, with_codes: bool) -> TextClause:  # noqa: FBT001  (cached by position)
     eligible = _eligible(koha, with_codes=with_codes)
     return _expanding(
         f"{_DUE} UNION ALL"
@@ -193,7 +194,7 @@ def _chunk(koha: InstalledKoha, with_codes: bool) -> TextClause:  # noqa: FBT001
 
 
 _CHUNK_EDGE = text(
-    "SELECT MIN(message_id) AS lowest, MAX(time_queued) < NOW() - INTERVAL :oldest_seconds SECOND AS is_old"
+    "SELECT MIN(message_id) AS lowest, MAX(time_queued) < NOW() - INTERVAL :max_age_seconds SECOND AS is_old"
     " FROM (SELECT message_id, time_queued FROM message_queue WHERE message_id < :below"
     "  ORDER BY message_id DESC LIMIT :rows) chunk"
 )
@@ -218,7 +219,7 @@ def _expanding(statement: str, *, with_codes: bool) -> TextClause:
 def _values(wanted: DueFilter, **more: int) -> dict[str, object]:
     values: dict[str, object] = {
         "transports": wanted.transports,
-        "oldest_seconds": wanted.max_age_seconds,
+        "max_age_seconds": wanted.max_age_seconds,
         "touched_since": wanted.touched_since,
         **more,
     }

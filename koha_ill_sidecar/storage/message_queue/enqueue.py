@@ -1,4 +1,4 @@
-"""The table ``message_queue``: putting messages in as Koha does."""
+"""Puts messages into ``message_queue`` as Koha does."""
 
 import functools
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueuedMessage:
-    """A message to be sent; who it goes to is a patron, an address, or both."""
+    """A message to send, to a patron, an address or both."""
 
     borrowernumber: int | None
     letter_code: str
@@ -20,7 +20,7 @@ class QueuedMessage:
     subject: str
     content: str
     content_type: str | None = None  # None: plain text
-    to_address: str | None = None  # None: the patron's own, looked up when it is sent
+    to_address: str | None = None  # None: the patron's, looked up when it is sent
     from_address: str | None = None  # None: the address of the patron's library
     reply_address: str | None = None
     letter_id: int | None = None

@@ -1,4 +1,4 @@
-"""Messages with what we know of their delivery, for people who look for one and set it right."""
+"""The queue as staff see it: Koha's messages together with our deliveries."""
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
@@ -18,15 +18,15 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 class DeliveryProgress(StrEnum):
-    """Where a message stands, of Koha's status and our delivery taken together."""
+    """How far a message has come, by Koha's status and our delivery together."""
 
-    PENDING = "pending"  # will be taken at the next look
-    TOO_OLD = "too old"  # pending, and left alone
+    PENDING = "pending"  # claimed at the next scan
+    TOO_OLD = "too old"  # pending, and ignored
     WAITING = "waiting"  # between two attempts
     IN_FLIGHT = "in flight"
-    ABANDONED = "abandoned"  # its worker died; another takes it up within seconds
+    ABANDONED = "abandoned"  # its process died; another one claims it within seconds
     FAILED = "failed"
-    GIVEN_UP = "given up"  # failed, because somebody wanted it so
+    GIVEN_UP = "given up"  # failed, because somebody gave it up
     SENT = "sent"
     DELETED = "deleted"
 
@@ -34,12 +34,12 @@ class DeliveryProgress(StrEnum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueEntry:
     """
-    A row of ``message_queue`` with ours beside it.
+    A row of ``message_queue`` together with ours.
 
     Attributes:
-        time_queued: By Koha's clock and time zone.
-        attempts: Ours; 0 where we never tried.
-        next_attempt_at: UTC, while it waits.
+        time_queued: In the library's time.
+        attempts: Ours; 0 if we never tried.
+        next_attempt_at: UTC, while the message waits.
     """
 
     message_id: int
@@ -64,16 +64,17 @@ class QueueEntry:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
     """
-    Which messages are looked for.
+    Which messages to find.
 
     Attributes:
-        borrowernumber: Only those of this patron.
-        to_address: Only those to exactly this address, which stands in the message itself.
-        letter_codes: Only these; empty for those of every letter of Koha's module ``ill``.
-        newest: Among so many rows at the queue's end, those that we are at work on, and those of the patron.
-        failed_days: Only what failed in so many days; then also where our delivery did, wherever in the queue it is.
-        oldest_seconds: What has been pending longer, and was never tried, is left alone.
-        before: Only those with a lower number.
+        borrowernumber: Only this patron's.
+        to_address: Only those to exactly this address, as stored in the message.
+        letter_codes: Only these; empty for every letter of Koha's module ``ill``.
+        newest: How many rows at the end of the queue to read, besides our open deliveries and the patron's messages.
+        failed_days: Only messages that failed in the last days; deliveries of ours that failed are found anywhere in
+            the queue.
+        max_age_seconds: A message that has been pending for longer and was never tried is ignored.
+        before: Only those with a lower ID.
     """
 
     progress: Sequence[DeliveryProgress]
@@ -100,15 +101,15 @@ def count(tx: Transaction, selection: Selection, *, limit: int) -> int:
 
 
 def find_by_ids(tx: Transaction, message_ids: Collection[int], *, max_age_seconds: float) -> list[QueueEntry]:
-    """Return messages by number, newest first; those that are gone are left out. One query."""
-    values = {"message_ids": list(message_ids), "oldest_seconds": round(max_age_seconds)}
-    rows = tx.connection.execute(_find_numbered(tx.koha), values).mappings()
+    """Return messages by ID, newest first, without those that are deleted; one query."""
+    values = {"message_ids": list(message_ids), "max_age_seconds": round(max_age_seconds)}
+    rows = tx.connection.execute(_find_by_ids(tx.koha), values).mappings()
     return [_entry(row) for row in rows]
 
 
 def get(tx: Transaction, message_id: int, *, max_age_seconds: float, for_update: bool = False) -> QueueEntry:
-    """Return one message, locked on demand; raises MessageNotFound."""
-    values = {"message_id": message_id, "oldest_seconds": round(max_age_seconds)}
+    """Return one message, locked if *for_update*; raises MessageNotFound."""
+    values = {"message_id": message_id, "max_age_seconds": round(max_age_seconds)}
     row = tx.connection.execute(_get(tx.koha, for_update), values).mappings().one_or_none()
     if row is None:
         raise MessageNotFound(message_id)
@@ -164,7 +165,7 @@ def _columns(koha: InstalledKoha) -> str:
         " WHEN d.state = 'in_flight' AND m.status = 'failed' THEN 'abandoned'"
         " WHEN m.status = 'pending' AND d.state = 'waiting' AND d.next_attempt_at > UTC_TIMESTAMP(6) THEN 'waiting'"
         " WHEN m.status = 'pending' AND d.message_id IS NULL"
-        f"   AND {touched} < NOW() - INTERVAL :oldest_seconds SECOND THEN 'too old'"
+        f"   AND {touched} < NOW() - INTERVAL :max_age_seconds SECOND THEN 'too old'"
         f" WHEN m.status = 'failed' AND d.state = 'failed' AND d.last_error IN {GIVEN_UP_REASONS} THEN 'given up'"
         " ELSE m.status END AS progress, m.letter_code, m.message_transport_type, m.borrowernumber,"
         f" m.to_address, m.subject, m.status, {code} AS failure_code, m.time_queued,"
@@ -173,36 +174,36 @@ def _columns(koha: InstalledKoha) -> str:
     )
 
 
-_JOINED = "message_queue m LEFT JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"
+_SOURCE = "message_queue m LEFT JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"
 
 _TYPES: Mapping[str, type[UTCDateTime]] = dict.fromkeys(
     ("first_attempt_at", "last_attempt_at", "next_attempt_at"), UTCDateTime
 )
 
 
-_NEAR_THE_END = (
+_CANDIDATES = (
     "(SELECT message_id FROM message_queue ORDER BY message_id DESC LIMIT :newest)"
     " UNION SELECT message_id FROM ill_sidecar_deliveries WHERE state IN ('waiting', 'in_flight')"
     " UNION SELECT message_id FROM message_queue WHERE borrowernumber = :borrowernumber"
 )
-_FAILED_LATELY = (
+_RECENTLY_FAILED = (
     "SELECT message_id FROM ill_sidecar_deliveries FORCE INDEX (ill_sidecar_deliveries_due)"
     " WHERE state = 'failed' AND settled_at >= UTC_TIMESTAMP(6) - INTERVAL :failed_days DAY"
 )
 
 
-def _selected(koha: InstalledKoha, *, lately: bool) -> str:
-    near = f"{_NEAR_THE_END} UNION {_FAILED_LATELY}" if lately else _NEAR_THE_END
+def _from_where(koha: InstalledKoha, *, recently_failed: bool) -> str:
+    candidates = f"{_CANDIDATES} UNION {_RECENTLY_FAILED}" if recently_failed else _CANDIDATES
     touched = "m.updated_on" if koha.has("message_queue", "updated_on") else "m.time_queued"
-    is_late_enough = (
+    failed_recently = (
         " AND m.status = 'failed' AND IF(d.state = 'failed',"
         " d.settled_at >= UTC_TIMESTAMP(6) - INTERVAL :failed_days DAY,"
-        f" {touched} >= NOW() - INTERVAL :failed_days DAY)"  # Koha's own script knows no other time
+        f" {touched} >= NOW() - INTERVAL :failed_days DAY)"  # Koha's own script stores no other time
     )
     return (
-        f"FROM (SELECT {_columns(koha)} FROM ({near}) near"
-        f" JOIN ({_JOINED}) ON m.message_id = near.message_id"
-        f" WHERE 1{is_late_enough if lately else ''}"
+        f"FROM (SELECT {_columns(koha)} FROM ({candidates}) candidates"
+        f" JOIN ({_SOURCE}) ON m.message_id = candidates.message_id"
+        f" WHERE 1{failed_recently if recently_failed else ''}"
         " AND (:borrowernumber IS NULL OR m.borrowernumber = :borrowernumber)"
         " AND (:to_address IS NULL OR m.to_address = :to_address)"
         " AND (:before IS NULL OR m.message_id < :before)"
@@ -219,7 +220,7 @@ def _values(selection: Selection, limit: int) -> dict[str, object]:
         "to_address": selection.to_address,
         "letter_codes": list(selection.letter_codes) or [""],
         "every_ill_letter": not selection.letter_codes,
-        "oldest_seconds": round(selection.max_age_seconds),
+        "max_age_seconds": round(selection.max_age_seconds),
         "before": selection.before,
         "limit": limit,
         "newest": selection.newest,
@@ -233,22 +234,24 @@ def _with_lists(statement: str) -> TextClause:
 
 
 @functools.cache
-def _find(koha: InstalledKoha, lately: bool) -> TextualSelect:  # noqa: FBT001  (cached by position)
-    statement = f"SELECT * {_selected(koha, lately=lately)} ORDER BY message_id DESC LIMIT :limit"
+def _find(koha: InstalledKoha, recently_failed: bool) -> TextualSelect:  # noqa: FBT001  (cached by position)
+    statement = (
+        f"SELECT * {_from_where(koha, recently_failed=recently_failed)} ORDER BY message_id DESC LIMIT :limit"
+    )
     return _with_lists(statement).columns(**_TYPES)
 
 
 @functools.cache
-def _count(koha: InstalledKoha, lately: bool) -> TextClause:  # noqa: FBT001  (cached by position)
+def _count(koha: InstalledKoha, recently_failed: bool) -> TextClause:  # noqa: FBT001  (cached by position)
     return _with_lists(
-        f"SELECT COUNT(*) FROM (SELECT 1 {_selected(koha, lately=lately)} LIMIT :limit) counted"
+        f"SELECT COUNT(*) FROM (SELECT 1 {_from_where(koha, recently_failed=recently_failed)} LIMIT :limit) counted"
     )
 
 
 @functools.cache
-def _find_numbered(koha: InstalledKoha) -> TextualSelect:
+def _find_by_ids(koha: InstalledKoha) -> TextualSelect:
     statement = (
-        f"SELECT {_columns(koha)} FROM {_JOINED} WHERE m.message_id IN :message_ids"
+        f"SELECT {_columns(koha)} FROM {_SOURCE} WHERE m.message_id IN :message_ids"
         " ORDER BY m.message_id DESC"
     )
     return text(statement).bindparams(bindparam("message_ids", expanding=True)).columns(**_TYPES)
@@ -257,6 +260,6 @@ def _find_numbered(koha: InstalledKoha) -> TextualSelect:
 @functools.cache
 def _get(koha: InstalledKoha, for_update: bool) -> TextualSelect:  # noqa: FBT001  (cached by position)
     lock = " FOR UPDATE" if for_update else ""
-    return text(f"SELECT {_columns(koha)} FROM {_JOINED} WHERE m.message_id = :message_id{lock}").columns(
+    return text(f"SELECT {_columns(koha)} FROM {_SOURCE} WHERE m.message_id = :message_id{lock}").columns(
         **_TYPES
     )

@@ -1,4 +1,4 @@
-"""Rows of ``message_queue`` as their sender needs them: with the patron's and the library's addresses."""
+"""Messages to send, with the addresses of the patron and the library."""
 
 import functools
 from collections import defaultdict
@@ -16,14 +16,14 @@ from koha_ill_sidecar.storage.transaction import Transaction
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutgoingMessage:
     """
-    A message to be sent, and what its addresses are made of.
+    A message to send, and everything that its addresses are made of.
 
     Attributes:
-        patron_found: Whether *borrowernumber* is that of a patron.
-        sms_domain: Domain of the patron's mobile provider, whose mail becomes a text message.
-        branchcode: The **patron's** library, which Koha takes sender, answers and mail server from; so are the other
-            branch columns.
-        guarantors: Who is to get the patron's mail, too: their columns of addresses.
+        patron_found: Whether the patron still exists.
+        sms_domain: Domain of the patron's mobile provider, which turns mail into text messages.
+        branchcode: The **patron's** library, from which Koha takes sender, reply address and mail server; likewise the
+            other branch columns.
+        guarantors: The address columns of everybody who also gets the patron's mail.
     """
 
     message_id: int
@@ -70,9 +70,9 @@ _QUEUE = (
 
 def load(tx: Transaction, message_ids: Sequence[int]) -> dict[int, OutgoingMessage]:
     """
-    Read messages by number, in one query; those that are gone are left out.
+    Read messages by ID, without those that are deleted; one query.
 
-    A second query reads the guarantors, where RedirectGuaranteeEmail says that they get their patrons' mail.
+    A second query reads the guarantors if RedirectGuaranteeEmail sends them their patrons' mail.
     """
     rows = tx.connection.execute(_select(tx.koha), {"message_ids": list(message_ids)}).mappings()
     messages = {row["message_id"]: OutgoingMessage(**row) for row in rows}
@@ -80,20 +80,20 @@ def load(tx: Transaction, message_ids: Sequence[int]) -> dict[int, OutgoingMessa
         return messages
     guarantors = _guarantors(tx, {message.borrowernumber for message in messages.values()})
     return {
-        number: replace(message, guarantors=tuple(guarantors.get(message.borrowernumber, ())))
-        for number, message in messages.items()
+        message_id: replace(message, guarantors=tuple(guarantors.get(message.borrowernumber, ())))
+        for message_id, message in messages.items()
     }
 
 
 def _guarantors(
     tx: Transaction, patrons: Iterable[int | None]
 ) -> dict[int | None, list[Mapping[str, str | None]]]:
-    """Read who vouches for whom, in the order in which they were entered: Koha asks for none."""
+    """Read the guarantors of each patron in the order of entry; Koha does not sort them."""
     relations, guarantors = tx.koha.table("borrower_relationships"), tx.koha.table("borrowers")
     query = (
         select(relations.c.guarantee_id, *(guarantors.c[name] for name in _ADDRESSES))
         .join(guarantors, guarantors.c.borrowernumber == relations.c.guarantor_id)
-        .where(relations.c.guarantee_id.in_([number for number in patrons if number is not None]))
+        .where(relations.c.guarantee_id.in_([patron for patron in patrons if patron is not None]))
         .order_by(relations.c.id)
     )
     found: dict[int | None, list[Mapping[str, str | None]]] = defaultdict(list)

@@ -1,14 +1,14 @@
-"""Sets of request numbers, and how they stand in a column."""
+"""Sets of request IDs, and their form in a column."""
 
 from collections.abc import Iterable
 
 from pyroaring import BitMap
 
 
-def pack(numbers: BitMap) -> bytes:
-    """Return a set as a column holds it; runs of numbers become short."""
-    numbers.run_optimize()
-    return numbers.serialize()
+def pack(ids: BitMap) -> bytes:
+    """Return a set as a column holds it; runs of IDs are compressed."""
+    ids.run_optimize()
+    return ids.serialize()
 
 
 def unpack(column: bytes) -> BitMap:
@@ -17,7 +17,7 @@ def unpack(column: bytes) -> BitMap:
 
 
 def union(columns: Iterable[bytes]) -> BitMap:
-    """Read several and give what is in any."""
+    """Return the union of several columns."""
     found = BitMap()
     for column in columns:
         found |= BitMap.deserialize(column)
