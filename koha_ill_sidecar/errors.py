@@ -224,7 +224,8 @@ class NoticeEmpty(NoticeError):
     def __init__(self, code: str, transport: str) -> None:
         super().__init__(
             lazy(
-                "The text of %(code)s (%(transport)s) is empty: there is nothing to send. Look at its notice template.",
+                "The text of %(code)s (%(transport)s) is empty: there is nothing to send. Check its"
+                " notice template.",
                 code=code,
                 transport=LazyMessage(transport, {}),
             )

@@ -9,7 +9,7 @@ from koha_ill_sidecar.messages import LazyMessage, from_stored, in_english, lazy
 @pytest.mark.parametrize(
     ("said", "english"),
     [
-        (lazy("Nothing was found."), "Nothing was found."),
+        (lazy("No problems were found."), "No problems were found."),
         (lazy("There is no %(thing)s.", thing="100 %(x)s %"), "There is no 100 %(x)s %."),
         (lazy("%(share)s %% of them", share=5), "5 % of them"),
         (lazy("all of [%% them %%]"), "all of [% them %]"),

@@ -7,10 +7,10 @@ import click
 
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
+from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.messages import in_english
 from koha_ill_sidecar.services.delivery import messages as service
 from koha_ill_sidecar.services.delivery.dispatcher import message_id_domain
-from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _COLUMNS = {

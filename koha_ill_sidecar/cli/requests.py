@@ -548,11 +548,11 @@ def _actor(tx: Transaction, userid: str | None) -> Actor:
         return Actor(interface=Interface.COMMANDLINE, script=NAME)
     patron = patrons.find_by_userid(tx, userid)
     if patron is None:
-        raise RequestRefused("unknown_userid", "Nobody logs in to Koha as “%(userid)s”.", userid=userid)
+        raise RequestRefused("unknown_userid", "Koha has no user “%(userid)s”.", userid=userid)
     if not patrons.may_work_on_ill(tx, patron):
         raise RequestRefused(
             "not_permitted",
-            "%(userid)s lacks Koha's permission ill. Grant it in Koha, or let somebody else act.",
+            "%(userid)s lacks Koha's ill permission. Grant it in Koha, or let someone else do this.",
             userid=userid,
         )
     return Actor(

@@ -47,10 +47,10 @@ class JobSchedules:
     # Every host delivers: each message is claimed separately, and takes no lease.
     dispatch: Schedule = _job("1s", N_("Deliver messages"), on_every_host=True)
     watch: Schedule = _job("10s", N_("Look for changes made in Koha"))
-    index: Schedule = _job("2s", N_("Keep the index of requests up to date"))
-    outbox: Schedule = _job("5s", N_("Tell other systems what has changed"))
-    figures: Schedule = _job("15m", N_("Calculate the numbers of the dashboard"))
-    cleanup: Schedule = _job("17 3 * * *", N_("Remove what has been kept long enough"))
+    index: Schedule = _job("2s", N_("Update the request index"))
+    outbox: Schedule = _job("5s", N_("Notify other systems of changes"))
+    figures: Schedule = _job("15m", N_("Calculate the dashboard figures"))
+    cleanup: Schedule = _job("17 3 * * *", N_("Remove expired data"))
 
 
 JOBS: Mapping[str, JobInfo] = {entry.name: entry.metadata["job"] for entry in fields(JobSchedules)}

@@ -95,7 +95,7 @@ RULES: Mapping[ReportedStatus, Rule] = {
     _S.CONDITIONAL: Rule(
         rank=25,
         effect=Effect.REQUESTED,
-        alert=lazy("The supplier asks for a condition to be accepted."),
+        alert=lazy("The supplier asks us to accept a condition."),
     ),
     _S.WILL_SUPPLY: Rule(rank=30, effect=Effect.REQUESTED),
     _S.RETRY_POSSIBLE: Rule(rank=35, effect=Effect.REVERTED),
@@ -107,7 +107,7 @@ RULES: Mapping[ReportedStatus, Rule] = {
     _S.DELIVERED: Rule(rank=60, effect=Effect.COMPLETED, notice=NoticeCode.PICKUP_READY),
     _S.ARRIVED: Rule(rank=60, effect=Effect.REQUESTED),
     _S.NOT_RECEIVED: Rule(
-        rank=60, effect=Effect.REQUESTED, alert=lazy("The supplier says that it did not arrive.")
+        rank=60, effect=Effect.REQUESTED, alert=lazy("The supplier reports that the item has not arrived.")
     ),
     _S.RENEWED: Rule(rank=70, notice=_UPDATE, notify_again_for_new_date=True),
     _S.RENEWAL_DENIED: Rule(rank=70, notice=_UPDATE, notify_again_for_new_date=True),
@@ -115,16 +115,16 @@ RULES: Mapping[ReportedStatus, Rule] = {
         rank=70,
         notice=_UPDATE,
         notify_again_for_new_date=True,
-        alert=lazy("The supplier says that it is overdue."),
+        alert=lazy("The supplier reports that the item is overdue."),
     ),
     _S.RECALLED: Rule(
         rank=75,
         notice=_UPDATE,
         notify_again_for_new_date=True,
-        alert=lazy("The supplier wants it back."),
+        alert=lazy("The supplier has recalled the item."),
     ),
     _S.RETURNED: Rule(rank=80),
-    _S.LOST: Rule(rank=85, alert=lazy("The supplier treats it as lost.")),
+    _S.LOST: Rule(rank=85, alert=lazy("The supplier considers the item lost.")),
     _S.CANCELLED: Rule(rank=90, effect=Effect.CANCELLED, notice=_UPDATE, ends_order=True),
     _S.CANCEL_DENIED: Rule(effect=Effect.CANCELLATION_REFUSED, notice=_UPDATE),
     _S.COMPLETED: Rule(rank=95, effect=Effect.COMPLETED),
@@ -132,7 +132,7 @@ RULES: Mapping[ReportedStatus, Rule] = {
     _S.FORWARDED: Rule(),
     _S.NOTE: Rule(),
     _S.ERROR: Rule(alert=lazy("The supplier reports an error.")),
-    _S.UNKNOWN: Rule(alert=lazy("The supplier sent a status that has no translation.")),
+    _S.UNKNOWN: Rule(alert=lazy("The supplier sent a status that is not mapped.")),
 }
 
 SHIPPED_RANK = 50
@@ -311,7 +311,10 @@ def _obstacle(situation: Situation, report: StatusReport, progress: Progress) ->
     """Name what stands against a report although the graph would allow it."""
     effect = RULES[report.status].effect
     if effect is Effect.CANCELLED and (progress.rank or 0) >= SHIPPED_RANK:
-        return lazy("it was %(status)s before", status=_named(progress.status or ReportedStatus.SHIPPED))
+        return lazy(
+            "the supplier has already reported %(status)s",
+            status=_named(progress.status or ReportedStatus.SHIPPED),
+        )
     is_given_back = situation.status == Status.REQREV and effect in (Effect.REQUESTED, Effect.COMPLETED)
     starts_anew = progress is not situation.progress
     if is_given_back and not starts_anew and not _was_given_back(progress):
@@ -426,9 +429,9 @@ def _alert(situation: Situation, report: StatusReport) -> tuple[LazyMessage, ...
     rule = RULES[report.status]
     what = rule.alert
     if report.status is ReportedStatus.RETURNED and situation.status == Status.CHK:
-        what = lazy("The supplier has it back, but here it is still checked out.")
+        what = lazy("The supplier has the item back, but it is still checked out here.")
     if situation.status == Status.CANCREQ and (rule.rank or 0) >= SHIPPED_RANK:
-        what = lazy("The patron wants to cancel, but the supplier has sent it already.")
+        what = lazy("The patron wants to cancel, but the supplier has already sent the item.")
     return _asked(what, report.message)
 
 
@@ -436,7 +439,7 @@ def _asked(what: LazyMessage | None, message: str | None) -> tuple[LazyMessage, 
     """Put what the supplier says behind the word to the staff, if there is one."""
     if what is None:
         return ()
-    return (what, lazy("It says: %(message)s", message=message)) if message else (what,)
+    return (what, lazy("Supplier's message: %(message)s", message=message)) if message else (what,)
 
 
 def _told_key(report: StatusReport, rule: Rule, *, moved: bool) -> str | None:

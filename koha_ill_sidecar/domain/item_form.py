@@ -121,12 +121,14 @@ def check_key(key: str) -> None:
     """Make sure that a key can be stored; refused: invalid_field."""
     if not key.strip() or key != key.strip():
         raise RequestRefused(
-            "invalid_field", "“%(key)s” is not a key: it is empty, or has spaces around it.", key=key
+            "invalid_field",
+            "“%(key)s” is not a valid field name: it is empty, or has spaces around it.",
+            key=key,
         )
     if len(key) > MAX_TYPE_LENGTH:
         raise RequestRefused(
             "invalid_field",
-            "The key %(beginning)s… has %(length)s characters; %(most)s are the most.",
+            "The field name %(beginning)s… has %(length)s characters; the maximum is %(most)s.",
             beginning=key[:30],
             length=len(key),
             most=MAX_TYPE_LENGTH,

@@ -46,7 +46,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.after_request(_finish)
     problems.install(app)
     health.install(app, runtime)
-    callbacks.install(app, settings, runtime.database)
+    callbacks.install(app, runtime)
     pages.install(app, library_timezone(settings))
     staff.install(app, runtime)
     return app

@@ -13,7 +13,7 @@ from koha_ill_sidecar.config.settings import SmtpSettings
 from koha_ill_sidecar.errors import DeliveryError, SidecarError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.delivery import mail_servers
-from koha_ill_sidecar.storage.sidecar import migrations
+from koha_ill_sidecar.services.doctor.database import require_current_tables
 
 ReadinessCheck = Callable[[], None]
 """Returns if all is well, raises SidecarError if not."""
@@ -58,7 +58,7 @@ def install(app: Flask, runtime: Runtime) -> None:
 
 def _check_schema(runtime: Runtime) -> None:
     runtime.database.koha()
-    runtime.database.transact(lambda tx: migrations.require_current(tx.connection))
+    runtime.database.transact(require_current_tables)
 
 
 class _MailCheck:

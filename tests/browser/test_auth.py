@@ -22,9 +22,9 @@ def test_the_menu_of_the_person_closes_with_escape(seat: Seat) -> None:
     clara = seat()
     page = clara.open("/requests")
     page.get_by_text("Clara Birchwood").click()
-    expect(page.get_by_label("Library that you work at")).to_be_visible()
+    expect(page.get_by_label("Your library")).to_be_visible()
 
     page.keyboard.press("Escape")
 
-    expect(page.get_by_label("Library that you work at")).to_be_hidden()
+    expect(page.get_by_label("Your library")).to_be_hidden()
     clara.check_accessible()

@@ -315,7 +315,7 @@ def test_enter_after_a_name_that_several_have_asks_who_is_meant(seat: Seat) -> N
     page.keyboard.type("partner")
     page.keyboard.press("Enter")
 
-    expect(page.locator("#patron-error")).to_have_text("More than one patron may be meant. Choose one.")
+    expect(page.locator("#patron-error")).to_have_text("More than one patron matches. Choose one.")
     expect(page.locator(".candidates button")).to_have_count(3)
     expect_refusal(clara, "422")
 

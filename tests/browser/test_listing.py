@@ -100,8 +100,8 @@ def test_single_keys_can_be_turned_off(seat: Seat) -> None:
     page.keyboard.press("?")
     expect(page).to_have_url(re.compile(r"/keyboard$"))
     clara.check_accessible()
-    page.get_by_role("button", name="Turn single keys off in this browser").click()
-    expect(page.get_by_text("Single keys are off in this browser.").first).to_be_visible()
+    page.get_by_role("button", name="Turn keyboard shortcuts off in this browser").click()
+    expect(page.get_by_text("Keyboard shortcuts are off in this browser.").first).to_be_visible()
 
     page = clara.open("/requests")
     page.keyboard.press("n")
@@ -116,7 +116,7 @@ def test_the_list_works_without_javascript(seat: Seat) -> None:
     page.get_by_role("link", name="Requested 8").click()
     page.locator("summary.button").click()
     page.get_by_label("Backend", exact=True).last.check()
-    page.get_by_role("button", name="Show these").click()
+    page.get_by_role("button", name="Show these columns").click()
 
     expect(page.locator("tbody tr")).to_have_count(8)
     expect(page.get_by_role("columnheader", name="Backend")).to_be_visible()

@@ -147,13 +147,13 @@ def test_messages_are_chosen_confirmed_and_given_up(
 ) -> None:
     page = seat(javascript=javascript).open(pages["messages"])
 
-    page.get_by_role("link", name="Choose all on this page").click()
+    page.get_by_role("link", name="Select all on this page").click()
     page.get_by_role("button", name="Give up…").click()
     expect(page.get_by_role("heading", name="Give up 2 messages?")).to_be_visible()
-    expect(page.get_by_text("Left out: sent already")).to_be_visible()
+    expect(page.get_by_text("Left out: already sent")).to_be_visible()
     page.get_by_role("button", name="Give up").click()
 
-    expect(page.get_by_text("2 messages are given up: they stand as failed in Koha.")).to_be_visible()
+    expect(page.get_by_text("2 messages were given up: Koha shows them as failed.")).to_be_visible()
     assert "state=all" in page.url
 
 
@@ -164,22 +164,22 @@ def test_what_was_sent_goes_out_again_only_when_it_is_ticked(
     page = seat(javascript=javascript).open(f"{pages['messages']}&all_chosen=1")
 
     page.get_by_role("button", name="Try again now…").click()
-    expect(page.get_by_role("heading", name="Try 2 messages again?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Retry 2 messages?")).to_be_visible()
     tick = page.get_by_role("checkbox")
     expect(tick).not_to_be_checked()
     tick.check()
     page.get_by_role("button", name="Try again now").click()
 
-    expect(page.get_by_text("3 messages are tried at once.")).to_be_visible()
+    expect(page.get_by_text("3 messages will be retried now.")).to_be_visible()
 
 
 def test_a_message_is_sent_to_another_address(seat: Seat, pages: dict[str, str]) -> None:
     page = seat().open(pages["message"])
 
-    page.get_by_label("Address; several separated by commas").fill("sam@example.org")
+    page.get_by_label("Address (separate several with commas)").fill("sam@example.org")
     page.get_by_role("button", name="Save and try again now").click()
 
-    expect(page.get_by_text("The message has its new address.")).to_be_visible()
+    expect(page.get_by_text("The address of the message was changed.")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Pending")
 
 

@@ -226,8 +226,8 @@ def test_a_notice_is_sent_by_keyboard(seat: Seat, office: Office) -> None:
     page.keyboard.press("Enter")
     tab_to(page, "ILL request update")
     page.keyboard.press("Enter")
-    expect(page.get_by_label("What is new")).to_be_visible()
-    tab_to(page, "What is new")
+    expect(page.get_by_label("News about the request")).to_be_visible()
+    tab_to(page, "News about the request")
     page.keyboard.type("It left Oslo.")
     tab_to(page, "Preview")
     page.keyboard.press("Enter")
@@ -235,8 +235,8 @@ def test_a_notice_is_sent_by_keyboard(seat: Seat, office: Office) -> None:
     tab_to(page, "Send notice")
     page.keyboard.press("Enter")
 
-    expect(page.get_by_role("status").first).to_contain_text("The notice is queued by Email")
-    expect(page.get_by_role("status").nth(1)).to_contain_text("The notice is queued by SMS")
+    expect(page.get_by_role("status").first).to_contain_text("The notice was queued by Email")
+    expect(page.get_by_role("status").nth(1)).to_contain_text("The notice was queued by SMS")
 
 
 def test_everything_works_without_javascript(seat: Seat, office: Office) -> None:
@@ -276,7 +276,7 @@ def test_what_people_wrote_never_runs(seat: Seat, office: Office, database: Data
     office.does("UPDATE illrequests SET status_alias = 'WAITING'")
     office.receives(number, {"note": hostile}, Verdict.INVALID, event_id=hostile, detail=hostile)
     office.receives(number, hostile.encode(), Verdict.INVALID, event_id="evt_2")
-    word = lazy("It says: %(message)s", message=hostile)
+    word = lazy("Supplier's message: %(message)s", message=hostile)
     database.transact(sidecar_requests.add_alert, database.transact(stored.get, number), [word])
     clara = seat()
     dialogs: list[str] = []
@@ -299,7 +299,7 @@ def test_what_people_wrote_never_runs(seat: Seat, office: Office, database: Data
     page.get_by_role("button", name="Preview", exact=True).click()
     assert page.locator("main script, main img, main svg, main [onfocus], main [onerror]").count() == 0
     page = clara.open(f"/requests/{number}/notices/ILL_REQUEST_UPDATE")
-    page.get_by_label("What is new").fill(hostile.replace("\0", ""))
+    page.get_by_label("News about the request").fill(hostile.replace("\0", ""))
     page.get_by_role("button", name="Preview").click()
 
     assert dialogs == []

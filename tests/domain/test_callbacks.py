@@ -114,7 +114,7 @@ def test_an_edge_that_koha_lacks_is_never_forced(status: str | None, reported: s
     decision = decide(situation(status), report(reported, message="sorry"), GRAPH)
 
     assert (decision.verdict, decision.path) == (Verdict.ATTENTION, ())
-    assert words(decision).endswith("It says: sorry")
+    assert words(decision).endswith("Supplier's message: sorry")
 
 
 def test_partners_cannot_be_reverted_where_this_koha_lacks_the_edge() -> None:
@@ -137,7 +137,7 @@ def test_some_reports_always_need_somebody(reported: str) -> None:
     decision = decide(situation("REQ"), report(reported, message="why"), GRAPH)
 
     assert decision.verdict is Verdict.APPLIED
-    assert "It says: why" in words(decision)
+    assert "Supplier's message: why" in words(decision)
 
 
 def test_an_event_of_lower_rank_is_late_whatever_its_time() -> None:
@@ -215,7 +215,7 @@ def test_nothing_is_cancelled_after_shipping() -> None:
     _, decisions = walk(situation(), report("shipped"), report("cancelled", minutes=5))
 
     assert decisions[1].verdict is Verdict.ATTENTION
-    assert "it was shipped before" in decisions[1].detail
+    assert "the supplier has already reported shipped" in decisions[1].detail
 
 
 def test_a_cancellation_voids_the_order_number() -> None:

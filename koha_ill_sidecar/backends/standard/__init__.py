@@ -46,14 +46,15 @@ class StandardBackend:
         """Check a new item; refused: missing_type, invalid_field."""
         if not item.type.strip():
             raise RequestRefused(
-                "missing_type", "The type is missing: say what is wanted, such as book or article."
+                "missing_type", "The type is missing: specify the type of material, such as book or article."
             )
         own_fields = self._own_fields()
         for key in item.fields:
             if key not in own_fields:
                 raise RequestRefused(
                     "invalid_field",
-                    "“%(key)s” is not a field of a request. Give it as a custom field, or use one of %(fields)s.",
+                    "“%(key)s” is not a field of a request. Enter it as a custom field, or use one of"
+                    " %(fields)s.",
                     key=key,
                     fields=", ".join(sorted(own_fields)),
                 )

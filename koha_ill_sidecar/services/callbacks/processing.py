@@ -244,7 +244,8 @@ def _supplied(
             long_values["access_url"] = supply.access_url
             too_long = (
                 lazy(
-                    "The access URL has %(length)s characters, more than Koha can hold; the callback has it whole.",
+                    "The access URL has %(length)s characters, more than Koha can store; the callback"
+                    " has the complete URL.",
                     length=len(supply.access_url),
                 ),
             )

@@ -90,7 +90,7 @@ def _refuse_reused_key(tx: Transaction, callback: Callback, first: Receipt) -> R
     logger.warning("event id reused", extra={"backend": callback.backend, "receipt_id": first.receipt_id})
     if first.illrequest_id is not None:
         alert = lazy(
-            "The supplier sent two different events under one event ID; callback %(number)s has both.",
+            "The supplier sent two different events with the same event ID; callback %(number)s has both.",
             number=first.receipt_id,
         )
         _alert_staff(tx, first.illrequest_id, alert)

@@ -9,11 +9,12 @@ from enum import StrEnum
 from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.delivery.addresses import AddressRole, read_addresses
 from koha_ill_sidecar.delivery.mail import Content, Mail
+from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.errors import MessageNotChangeable, MessageNotFound
 from koha_ill_sidecar.services.delivery.compose import Undeliverable, compose, content_kind
 from koha_ill_sidecar.storage.koha import patrons
 from koha_ill_sidecar.storage.message_queue import claim, listing, outgoing
-from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry, Selection
+from koha_ill_sidecar.storage.message_queue.listing import Selection
 from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
 from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -241,6 +242,21 @@ def set_address(
             "changed", f"Message {message_id} goes to {entry.to_address} by now. Look at it and try again."
         )
     claim.set_address(tx, message_id, ", ".join(map(str, read)))
+    return entry
+
+
+def set_address_and_retry(
+    tx: Transaction,
+    message_id: int,
+    addresses: str,
+    *,
+    message_id_domain: str,
+    shown: str | None = None,
+    even_sent: bool = True,
+) -> QueueEntry:
+    """Change the recipients of an email and send it now (:func:`set_address`, :func:`retry`)."""
+    entry = set_address(tx, message_id, addresses, shown=shown, even_sent=even_sent)
+    retry(tx, message_id, message_id_domain=message_id_domain)
     return entry
 
 

@@ -179,3 +179,8 @@ def _excess(held: inspection.HeldPrivileges, needed: inspection.Privileges) -> l
         surplus = privileges - needed.get(table, frozenset()) if table != "*" else frozenset()
         found += [f"{privilege} on {table}" for privilege in sorted(surplus)]
     return found + [f"privileges on database {name}" for name in sorted(held.elsewhere)]
+
+
+def require_current_tables(tx: Transaction) -> None:
+    """Raise SidecarSchemaBehind unless the sidecar's tables are those of this version."""
+    migrations.require_current(tx.connection)

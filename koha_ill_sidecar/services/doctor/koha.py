@@ -109,7 +109,7 @@ def check_partners(settings: Settings, tx: Transaction) -> Iterator[Finding]:
                 all=len(found),
                 numbers=listed,
             ),
-            lazy("Give them a primary email in Koha."),
+            lazy("Enter a primary email for them in Koha."),
         )
     else:
         yield ok(
@@ -156,7 +156,7 @@ def check_backends(settings: Settings, tx: Transaction) -> Iterator[Finding]:
                 backends=listed,
             ),
             lazy(
-                "Install the backend, or give these requests the backend %(backend)s.",
+                "Install the backend, or change these requests to the backend %(backend)s.",
                 backend=tx.koha.generic_backend,
             ),
         )
@@ -164,7 +164,7 @@ def check_backends(settings: Settings, tx: Transaction) -> Iterator[Finding]:
         yield warn(
             "backends",
             lazy("requests of unknown backends: %(backends)s", backends=listed),
-            lazy("Set koha.conf, so that we can look into Koha's backend_directory."),
+            lazy("Set koha.conf so that the sidecar can check Koha's backend_directory."),
         )
 
 
@@ -197,7 +197,8 @@ def check_other_sender(settings: Settings, tx: Transaction) -> Iterator[Finding]
             if count == 1
             else lazy("another program sent %(number)s messages in the last 7 days", number=count),
             lazy(
-                "Leave ILL notices out of Koha's cron job: process_message_queue.pl with -c for each other notice."
+                "Exclude ILL notices from Koha's cron job: run process_message_queue.pl with -c for each"
+                " other notice."
             ),
         )
     else:

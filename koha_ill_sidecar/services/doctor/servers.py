@@ -52,11 +52,11 @@ def check_mail_for_staff(settings: Settings, mailer: Mailer, servers: MailServer
         except DeliveryError as error:
             yield fail(
                 "mail",
-                lazy("%(server)s does not take our mail: %(error)s", server=where, error=str(error)),
+                lazy("%(server)s does not accept our mail: %(error)s", server=where, error=str(error)),
                 lazy("Contact the people who run the mail server or the sidecar."),
             )
         else:
-            yield ok("mail", lazy("%(server)s takes our mail", server=where))
+            yield ok("mail", lazy("%(server)s accepts our mail", server=where))
 
 
 def check_broker(settings: Settings, tx: Transaction) -> Iterator[Finding]:

@@ -42,9 +42,7 @@ from koha_ill_sidecar.template_toolkit import (
     inspect_template,
 )
 
-_SEE_REFERENCE = lazy(
-    "See “What a template can name” in the reference of notices (docs/reference/notices.md)."
-)
+_SEE_REFERENCE = lazy("See “What a template can name” in the notices reference (docs/reference/notices.md).")
 _NO_PROGRAMS = lazy("Remove it: notice templates cannot run programs.")
 _COMMENT = re.compile(r"\[%#.*?%\]", re.DOTALL)
 _PARTS = ("title", "content")
@@ -189,7 +187,7 @@ class _PartCheck:
     def _syntax_error(self, error: TemplateError) -> Finding:
         return self._finding(
             None if error.line is None else Place(error.line, error.column or 1),
-            lazy("the template cannot be read: %(error)s", error=error.info),
+            lazy("the template cannot be parsed: %(error)s", error=error.info),
             lazy("Correct the marked place; until then nothing is sent."),
         )
 
@@ -205,7 +203,7 @@ class _PartCheck:
                         lazy(
                             "the tag cannot be read, because Koha adds a filter to tags that begin with biblio"
                         ),
-                        lazy("Begin the tag with something else, such as [%%- or GET."),
+                        lazy("Begin the tag differently, for example with [%%- or GET."),
                     )
             return self._finding(
                 None,

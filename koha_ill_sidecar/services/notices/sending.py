@@ -132,7 +132,7 @@ def send_staff_notice(
         return NoticeOutcome(
             code=notice_code,
             not_queued=_not_queued(
-                NotQueuedReason.NOT_ENABLED, lazy("ILLSendStaffNotices does not name it."), (EMAIL,)
+                NotQueuedReason.NOT_ENABLED, lazy("ILLSendStaffNotices does not include it."), (EMAIL,)
             ),
         )
     renderer = NoticeRenderer(tx, ill_request, actor=actor)
@@ -211,7 +211,7 @@ def _patron_transports(
     if not transports:
         return (), _not_queued(
             NotQueuedReason.NOT_CHOSEN,
-            lazy("The patron's messaging preferences choose no transport for %(notice)s.", notice=name),
+            lazy("The patron's messaging preferences select no transport for %(notice)s.", notice=name),
         )
     return transports, None
 

@@ -51,17 +51,22 @@ class LetterComparison:
         return "".join(f"{line}\n" for line in lines)
 
 
+def installed(tx: Transaction) -> tuple[Letter, ...]:
+    """Return Koha's ILL letters of all libraries, transports and languages; one query."""
+    return letters.all_of_module(tx)
+
+
 def compare(tx: Transaction, *, langs: Collection[str] = ()) -> list[LetterComparison]:
     """Compare our templates, or those in some languages, with the installed letters. One query."""
     # A library's own letters are its own business: only those for all libraries count.
-    installed = {
+    by_key = {
         (letter.code, letter.transport, letter.lang): letter
-        for letter in letters.all_of_module(tx)
+        for letter in installed(tx)
         if not letter.branchcode
     }
     return [
         LetterComparison(
-            template=template, installed=installed.get((template.code, template.transport, template.lang))
+            template=template, installed=by_key.get((template.code, template.transport, template.lang))
         )
         for template in notice_templates()
         if not langs or template.lang in langs

@@ -246,7 +246,7 @@ def _messages(
     partners = _chosen(tx, borrowernumbers)
     sender, reply_to = _sender(tx, ill_request, actor)
     if not subject.strip() or not body.strip():
-        raise RequestRefused("empty_message", "The message to the partners needs a subject and a text.")
+        raise RequestRefused("empty_message", "The message to the partners needs a subject and some text.")
     return [
         PartnerMessage(partner=partner, sender=sender, reply_to=reply_to, subject=subject, body=body)
         for partner in partners
@@ -259,7 +259,7 @@ def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
     if strangers:
         raise RequestRefused(
             "invalid_partner",
-            "Not among the partner libraries: %(strangers)s. There are: %(known)s.",
+            "Not a partner library: %(strangers)s. Partner libraries are: %(known)s.",
             strangers=", ".join(map(str, strangers)),
             known=", ".join(map(str, known)) or "–",
         )
@@ -268,7 +268,7 @@ def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
     if silent:
         raise RequestRefused(
             "no_target_email",
-            "No email address: %(partners)s. Give them one in Koha, or leave them out.",
+            "No email address: %(partners)s. Enter one in Koha, or leave them out.",
             partners=", ".join(silent),
         )
     if not partners:
@@ -283,8 +283,8 @@ def _sender(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> tuple[str
     if addresses.sender is None:
         raise RequestRefused(
             "no_library_email",
-            "Library %(library)s has no email address to write from. Give it one in Koha, or set "
-            "KohaAdminEmailAddress.",
+            "Library %(library)s has no email address to send from. Enter one in Koha, or set"
+            " KohaAdminEmailAddress.",
             library=branchcode,
         )
     return addresses.sender, addresses.inbound_ill

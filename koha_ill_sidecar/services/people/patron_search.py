@@ -79,3 +79,8 @@ def resolve_patron(
     if len(found) == 1:
         return PatronMatch(found[0])
     return PatronMatch(None, found[:MAX_RESULTS] or search(tx, typed, member))
+
+
+def exists(tx: Transaction, borrowernumber: int) -> bool:
+    """Return whether there is a patron with this ID; one query."""
+    return patrons.find(tx, borrowernumber) is not None

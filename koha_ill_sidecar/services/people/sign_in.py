@@ -9,10 +9,11 @@ Source: Koha, C4/Auth.pm checkauth, check_cookie_auth, checkpw, and Koha/Patron.
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from koha_ill_sidecar.config.settings import LoginMethod
 from koha_ill_sidecar.domain import passwords
 from koha_ill_sidecar.domain.actors import Actor, Interface, Permission, StaffMember, session_seconds
 from koha_ill_sidecar.storage import clock
@@ -21,6 +22,8 @@ from koha_ill_sidecar.storage.koha import sessions as koha_sessions
 from koha_ill_sidecar.storage.koha.staff_accounts import StaffAccount
 from koha_ill_sidecar.storage.sidecar import sessions
 from koha_ill_sidecar.storage.transaction import Transaction
+
+KOHA_COOKIE = koha_sessions.COOKIE
 
 _STAFF_INTERFACE = "intranet"
 _PROLONGED_AFTER_SECONDS = (
@@ -59,6 +62,30 @@ class SignedIn:
     token: str
     libraries: Mapping[str, str]
     workplaces: Mapping[str, str]
+
+
+def identify(
+    tx: Transaction, methods: Collection[LoginMethod], *, token: str, koha_session: str, address: str
+) -> SignedIn | SignInRefusal:
+    """
+    Return who is signed in, here or in Koha, else the more specific reason why not.
+
+    Args:
+        methods: Which ways the settings allow.
+        token, koha_session: What the cookies hold; empty without a cookie.
+        address: Where the request comes from.
+    """
+    refusal = SignInRefusal.NOT_SIGNED_IN
+    if LoginMethod.PASSWORD in methods and token:
+        outcome = by_token(tx, token)
+        if isinstance(outcome, SignedIn):
+            return outcome
+        refusal = outcome
+    if LoginMethod.KOHA_SESSION in methods and koha_session:
+        outcome = by_koha_session(tx, koha_session, address)
+        if isinstance(outcome, SignedIn) or refusal is SignInRefusal.NOT_SIGNED_IN:
+            return outcome
+    return refusal
 
 
 def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn | SignInRefusal:

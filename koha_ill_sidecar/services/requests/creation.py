@@ -194,8 +194,8 @@ def _check_backend(tx: Transaction, backend: str | None) -> None:
     if backend is not None and backend != tx.koha.generic_backend:
         raise RequestRefused(
             "unknown_backend",
-            "Requests can be made with the backend %(possible)s here, not with “%(wanted)s”: what another backend of "
-            "Koha's needs, only Koha knows.",
+            "Requests can be created here with the backend %(possible)s, not with “%(wanted)s”: only"
+            " Koha knows what its other backends need.",
             possible=tx.koha.generic_backend,
             wanted=backend,
         )
@@ -211,7 +211,7 @@ def _patron(tx: Transaction, new: NewRequest) -> Patron | None:
         if found is None:
             raise RequestRefused(
                 "invalid_borrower",
-                "There is no patron with the number %(number)s.",
+                "There is no patron with the ID %(number)s.",
                 number=new.borrowernumber,
             )
         return found
@@ -225,13 +225,13 @@ def _check_visitor(tx: Transaction, visitor: Visitor) -> None:
     if not allowed:
         raise RequestRefused(
             "unauthenticated_not_allowed",
-            "Requests without an account are off; the preference ILLOpacUnauthenticatedRequest (Koha 25.05 and "
-            "later) turns them on.",
+            "Requests without an account are disabled; the preference ILLOpacUnauthenticatedRequest"
+            " (Koha 25.05 and later) enables them.",
         )
     if not all(part.strip() for part in (visitor.first_name, visitor.last_name, visitor.email)):
         raise RequestRefused(
             "missing_unauth_data",
-            "First name, last name and email address are all needed without an account.",
+            "Without an account, first name, last name and email address are all required.",
         )
 
 

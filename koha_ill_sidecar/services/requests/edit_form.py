@@ -191,10 +191,10 @@ def _meant(tx: Transaction, typed: TypedPatron, member: StaffMember) -> PatronMa
 
 def _not_sure(meant: PatronMatch, typed: TypedPatron) -> RequestRefused:
     if meant.candidates:
-        return RequestRefused("ambiguous_patron", "More than one patron may be meant. Choose one.")
+        return RequestRefused("ambiguous_patron", "More than one patron matches. Choose one.")
     if typed.text:
         return RequestRefused("invalid_patron", "There is no such patron. Search by name or card number.")
-    return RequestRefused("missing_patron", "A request that has a patron keeps one: choose who it is for.")
+    return RequestRefused("missing_patron", "The patron of a request cannot be removed: choose one.")
 
 
 def _read(tx: Transaction, edited: Mapping[str, str]) -> tuple[dict[str, object], dict[str, RequestRefused]]:

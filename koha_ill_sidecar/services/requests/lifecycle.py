@@ -128,7 +128,7 @@ def edit_item(tx: Transaction, illrequest_id: int, values: Mapping[str, str], ac
     else:
         if "type" not in kept:
             raise RequestRefused(
-                "missing_type", "The type is missing: say what is wanted, such as book or article."
+                "missing_type", "The type is missing: specify the type of material, such as book or article."
             )
         attributes.remove_all(tx, illrequest_id)
         attributes.add(tx, ill_request, kept, readonly=False)
@@ -289,7 +289,7 @@ def add_comment(
     if not text.strip():
         raise RequestRefused("empty_comment", "The comment has no text.")
     if not actor.borrowernumber:
-        raise RequestRefused("no_author", "A comment needs a member of staff who makes it.")
+        raise RequestRefused("no_author", "A comment needs a member of staff as its author.")
     validation.check_length(tx, "illcomments", "comment", text)
     requests.get_for_update(tx, illrequest_id)
     if seen is not None:

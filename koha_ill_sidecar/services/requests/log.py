@@ -150,7 +150,7 @@ _MESSAGES: Mapping[str, str] = {
     "deleted_in_koha": N_("Request deleted in Koha"),
     "edited": N_("Edited: %(fields)s"),
     "item_edited": N_("Item metadata edited"),
-    "migrated": N_("Provider switched: request %(request)s goes on with it"),
+    "migrated": N_("Provider switched: request %(request)s continues it"),
     "notice": N_("Notice queued: %(notice)s (%(transports)s)"),
     "placed_with_partners": N_("Placed with partners: %(partners)s"),
 }
@@ -216,7 +216,7 @@ class _Words:
         if entry.kind == CHANGED_IN_KOHA:
             before = detail.get("alias_before") or detail.get("status_before")
             after = detail.get("alias_after") or detail.get("status_after")
-            message = N_("Change in Koha noticed: from %(before)s to %(after)s")
+            message = N_("Change in Koha detected: from %(before)s to %(after)s")
             return message, {"before": [self._status(before)], "after": [self._status(after)]}
         message = _MESSAGES.get(entry.kind, "%(kind)s")
         values = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS, UNAUTHENTICATED
+from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_type
 from koha_ill_sidecar.services.notices import metadata
 from koha_ill_sidecar.services.notices.sending import NOTICE_QUEUED
@@ -17,7 +18,7 @@ from koha_ill_sidecar.storage.koha import attributes, batches, comments, patrons
 from koha_ill_sidecar.storage.koha.comments import Comment, CommentCounts
 from koha_ill_sidecar.storage.koha.patrons import PatronCard
 from koha_ill_sidecar.storage.message_queue import listing
-from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry, Selection
+from koha_ill_sidecar.storage.message_queue.listing import Selection
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, receipts
 from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt

@@ -117,8 +117,8 @@ def _defaults(tx: Transaction, today: str) -> Iterable[Default]:
     if framework and not biblios.has_framework(tx, framework):
         raise RequestRefused(
             "unknown_framework",
-            "The MARC framework %(framework)s, in which requested books are catalogued, does not exist. Make it in "
-            "Koha, or name another as framework under interlibrary_loans in koha-conf.xml.",
+            "The MARC framework %(framework)s, in which requested books are catalogued, does not exist."
+            " Create it in Koha, or set another as framework under interlibrary_loans in koha-conf.xml.",
             framework=framework,
         )
     subfields = biblios.subfields(tx, framework)

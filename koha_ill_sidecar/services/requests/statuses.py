@@ -106,7 +106,7 @@ def set_status(
     if status not in set(Status) and status not in graph_of(tx, ill_request).nodes:
         raise RequestRefused(
             "unknown_status",
-            "“%(status)s” is not a status. There are %(known)s; sites' own are aliases.",
+            "“%(status)s” is not a status. The statuses are %(known)s; a library's own statuses are aliases.",
             status=status,
             known=", ".join(Status),
         )

@@ -18,12 +18,12 @@ from koha_ill_sidecar.storage.transaction import Transaction
 def branch(tx: Transaction, branchcode: str) -> str:
     """Return a library's code as Koha spells it; refused: missing_branch, invalid_branch."""
     if not branchcode.strip():
-        raise RequestRefused("missing_branch", "The library is missing: give the code of one.")
+        raise RequestRefused("missing_branch", "The library is missing: enter its code.")
     found = libraries.find_code(tx, branchcode)
     if found is None:
         raise RequestRefused(
             "invalid_branch",
-            "There is no library “%(library)s”. There are %(known)s.",
+            "There is no library “%(library)s”. The libraries are %(known)s.",
             library=branchcode,
             known=", ".join(libraries.codes(tx)),
         )
@@ -36,14 +36,14 @@ def patron_as_typed(tx: Transaction, entry: str) -> Patron:
     if not found:
         raise RequestRefused(
             "invalid_borrower",
-            "There is no patron “%(entry)s”. Give a card number, or a surname, userid or first name, as it is in "
-            "Koha.",
+            "There is no patron “%(entry)s”. Enter a card number, surname, user name or first name as it"
+            " is in Koha.",
             entry=entry,
         )
     if len(found) > 1:
         raise RequestRefused(
             "ambiguous_borrower",
-            "%(number)s patrons are called “%(entry)s”. Give the card number of the one you mean: %(cards)s.",
+            "%(number)s patrons match “%(entry)s”. Enter the card number of the right one: %(cards)s.",
             number=len(found),
             entry=entry,
             cards=", ".join(patron.cardnumber or f"– ({patron.borrowernumber})" for patron in found[:10]),
@@ -55,7 +55,7 @@ def check_patron(tx: Transaction, borrowernumber: int) -> None:
     """Make sure that there is such a patron; refused: invalid_patron."""
     if patrons.find(tx, borrowernumber) is None:
         raise RequestRefused(
-            "invalid_patron", "There is no patron with the number %(number)s.", number=borrowernumber
+            "invalid_patron", "There is no patron with the ID %(number)s.", number=borrowernumber
         )
 
 
@@ -66,14 +66,14 @@ def manager(tx: Transaction, borrowernumber: int | None) -> None:
     if not tx.koha.features.managers:
         raise RequestRefused(
             "invalid_manager",
-            "Koha %(release)s keeps nobody in charge of a request (26.05 does).",
+            "Koha %(release)s does not record who manages a request (26.05 does).",
             release=tx.koha.version.release,
         )
     patron = patrons.find(tx, borrowernumber)
     if patron is None or not patrons.may_work_on_ill(tx, patron):
         raise RequestRefused(
             "invalid_manager",
-            "The patron %(number)s is not a member of staff with the permission ill.",
+            "The patron with the ID %(number)s is not a member of staff with the ill permission.",
             number=borrowernumber,
         )
 
@@ -82,7 +82,7 @@ def biblio(tx: Transaction, biblionumber: int) -> None:
     """Make sure that there is such a record; refused: invalid_biblio."""
     if not biblios.exists(tx, biblionumber):
         raise RequestRefused(
-            "invalid_biblio", "There is no record with the number %(number)s.", number=biblionumber
+            "invalid_biblio", "There is no record with the ID %(number)s.", number=biblionumber
         )
 
 
@@ -95,9 +95,7 @@ def batch(tx: Transaction, batch_id: int | None) -> None:
             "invalid_batch", "Koha %(release)s has no batches (23.11 has).", release=tx.koha.version.release
         )
     if not batches.exists(tx, batch_id):
-        raise RequestRefused(
-            "invalid_batch", "There is no batch with the number %(number)s.", number=batch_id
-        )
+        raise RequestRefused("invalid_batch", "There is no batch with the ID %(number)s.", number=batch_id)
 
 
 def status_alias(tx: Transaction, alias: str | None) -> None:
@@ -134,14 +132,14 @@ def check_length(tx: Transaction, table: str, column: str, value: str) -> None:
     if room.in_bytes:
         raise RequestRefused(
             "too_long",
-            "This is too long: it takes %(taken)s bytes, and Koha has room for %(most)s. A Latin letter takes one, a "
-            "Chinese character three.",
+            "This is too long: it takes %(taken)s bytes, and Koha can store %(most)s. A Latin letter"
+            " takes one, a Chinese character three.",
             taken=room.taken,
             most=room.most,
         )
     raise RequestRefused(
         "too_long",
-        "This is too long: it has %(taken)s characters, and Koha has room for %(most)s.",
+        "This is too long: it has %(taken)s characters, and Koha can store %(most)s.",
         taken=room.taken,
         most=room.most,
     )

@@ -3,62 +3,18 @@
 import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 
 from sqlalchemy import RowMapping, TextClause, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
+from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.errors import MessageNotFound
-from koha_ill_sidecar.messages import MixedText, from_stored
+from koha_ill_sidecar.messages import from_stored
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.message_queue.claim import GIVEN_UP_REASONS
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
-
-
-class DeliveryProgress(StrEnum):
-    """How far a message has come, by Koha's status and our delivery together."""
-
-    PENDING = "pending"  # claimed at the next scan
-    TOO_OLD = "too old"  # pending, and ignored
-    WAITING = "waiting"  # between two attempts
-    IN_FLIGHT = "in flight"
-    ABANDONED = "abandoned"  # its process died; another one claims it within seconds
-    FAILED = "failed"
-    GIVEN_UP = "given up"  # failed, because somebody gave it up
-    SENT = "sent"
-    DELETED = "deleted"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QueueEntry:
-    """
-    A row of ``message_queue`` together with ours.
-
-    Attributes:
-        time_queued: In the library's time.
-        attempts: Ours; 0 if we never tried.
-        next_attempt_at: UTC, while the message waits.
-    """
-
-    message_id: int
-    progress: DeliveryProgress
-    letter_code: str | None
-    message_transport_type: str
-    borrowernumber: int | None
-    to_address: str | None
-    subject: str | None
-    status: str
-    failure_code: str
-    time_queued: datetime | None
-    attempts: int
-    mail_message_id: str | None
-    first_attempt_at: datetime | None
-    last_attempt_at: datetime | None
-    next_attempt_at: datetime | None
-    last_error: MixedText  # why it was not sent, or which recipients were refused
-    lease_holder: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

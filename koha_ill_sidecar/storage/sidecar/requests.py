@@ -29,7 +29,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 MAX_ALERTS = 12
 """Alerts that a request holds until staff dismiss them; beyond that the oldest are dropped."""
 
-LEFT_OUT = lazy("Earlier notes are left out here; the callbacks of the request have them.")
+LEFT_OUT = lazy("Earlier alerts are not shown here; the request's callbacks have them.")
 
 _NO_PROGRESS = Progress()
 _MOST_BYTES = 60_000  # the column holds 65 535

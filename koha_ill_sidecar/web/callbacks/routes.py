@@ -13,9 +13,9 @@ from koha_ill_sidecar.config.settings import Settings
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.status_reports import StatusReport
 from koha_ill_sidecar.errors import ConfigurationError
+from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.callbacks.processing import Callback, read_callback
 from koha_ill_sidecar.services.callbacks.receiving import Received, receive
-from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web import metrics
 from koha_ill_sidecar.web.callbacks.answers import answer_status, problem_of
 from koha_ill_sidecar.web.callbacks.authentication import Authenticated, Authenticator, AuthRequest
@@ -36,14 +36,15 @@ class _Endpoint:
     accept_any_request: bool
 
 
-def install(app: Flask, settings: Settings, database: Database) -> None:
+def install(app: Flask, runtime: Runtime) -> None:
     """
     Add the endpoint of every backend that has callbacks configured.
 
     Raises:
         ConfigurationError: A mapping cannot be read; names the mistakes of all.
     """
-    endpoints = _endpoints(settings)
+    endpoints = _endpoints(runtime.settings)
+    max_bytes = runtime.settings.callbacks.max_body_bytes
     blueprint = Blueprint("callbacks", __name__)
 
     @blueprint.post("/callbacks/<backend_name>", provide_automatic_options=False)
@@ -51,7 +52,7 @@ def install(app: Flask, settings: Settings, database: Database) -> None:
         endpoint = endpoints.get(backend_name)
         if endpoint is None:
             return respond(Problem.UNKNOWN_BACKEND, "Check the last part of the address.")
-        return _receive(endpoint, database, _read_body(settings.callbacks.max_body_bytes))
+        return _receive(endpoint, runtime, _read_body(max_bytes))
 
     app.register_blueprint(blueprint)
 
@@ -87,7 +88,7 @@ def _read_body(max_bytes: int) -> bytes:
     return body
 
 
-def _receive(endpoint: _Endpoint, database: Database, body: bytes) -> Response:
+def _receive(endpoint: _Endpoint, runtime: Runtime, body: bytes) -> Response:
     g.log["backend"] = endpoint.backend
     started = time.monotonic()
     auth_request = AuthRequest(
@@ -108,7 +109,7 @@ def _receive(endpoint: _Endpoint, database: Database, body: bytes) -> Response:
             headers={"Accept-Post": "application/json"},
         )
     callback = _callback(endpoint, sender, auth_request)
-    received = database.transact(receive, callback, answer_status=answer_status)
+    received = runtime.database.transact(receive, callback, answer_status=answer_status)
     _observe(endpoint, callback, received, time.monotonic() - started)
     return _answer(callback, received)
 

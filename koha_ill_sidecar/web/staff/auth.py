@@ -212,19 +212,19 @@ _REFUSALS: Mapping[SignInRefusal, str] = {
     SignInRefusal.NO_PATRON: N_(
         "The database administrator account cannot work here. Sign in with a staff account."
     ),
-    SignInRefusal.WRONG_PASSWORD: N_("The user name or the password is not right."),
+    SignInRefusal.WRONG_PASSWORD: N_("The user name or password is wrong."),
     SignInRefusal.LOCKED: N_(
         "This account is locked after too many wrong passwords. Have the password reset in Koha."
     ),
     SignInRefusal.PASSWORD_EXPIRED: N_("The password has expired. Set a new one in Koha."),
     SignInRefusal.SECOND_FACTOR: N_(
-        "This account has a second factor. Sign in to Koha, then come back here."
+        "This account uses two-factor authentication. Sign in to Koha, then come back here."
     ),
     SignInRefusal.NO_STAFF_ACCESS: N_(
-        "This account may not use the staff interface: it lacks Koha's permission catalogue."
+        "This account may not use the staff interface: it lacks Koha's catalogue permission."
     ),
     SignInRefusal.NO_ILL_PERMISSION: N_(
-        "This account may not work with ILL requests: it lacks Koha's permission ill."
+        "This account may not work with ILL requests: it lacks Koha's ill permission."
     ),
     SignInRefusal.NOT_AT_LIBRARY: N_("You may not work at that library."),
 }

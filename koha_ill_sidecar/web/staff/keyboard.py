@@ -20,12 +20,12 @@ _OFF = "off"
 _YEAR_SECONDS = 365 * 86400
 
 _KEYS: Mapping[str, str] = {
-    "/": N_("The keyword field of the list of requests"),
-    "j": N_("The next request of the list"),
-    "k": N_("The request of the list before"),
-    "e": N_("Edit the request that is shown"),
+    "/": N_("The keyword field of the request list"),
+    "j": N_("The next request in the list"),
+    "k": N_("The previous request in the list"),
+    "e": N_("Edit the current request"),
     "n": N_("New ILL request"),
-    "l": N_("The list of requests"),
+    "l": N_("The request list"),
     "d": N_("Dashboard"),
     "?": N_("This page"),
 }
@@ -53,10 +53,10 @@ def _switch() -> Response:
     path = request.script_root or "/"
     if request.form.get("keys") == _OFF:
         response.set_cookie(_COOKIE, _OFF, max_age=_YEAR_SECONDS, samesite="Lax", path=path)
-        flash.flash("done", _("Single keys are off in this browser."))
+        flash.flash("done", _("Keyboard shortcuts are off in this browser."))
     else:
         response.delete_cookie(_COOKIE, path=path)
-        flash.flash("done", _("Single keys are on in this browser."))
+        flash.flash("done", _("Keyboard shortcuts are on in this browser."))
     return response
 
 

@@ -3,13 +3,11 @@
 from flask import Blueprint, abort, g, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.config.settings import LoginMethod
-from koha_ill_sidecar.domain.formats import DateStyle
+from koha_ill_sidecar.backends.registry import supplier_names
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.people import sign_in
-from koha_ill_sidecar.services.people.sign_in import SignedIn, SignInRefusal
-from koha_ill_sidecar.storage.koha.sessions import COOKIE as KOHA_COOKIE
-from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.services.people import preferences, sign_in
+from koha_ill_sidecar.services.people.sign_in import KOHA_COOKIE, SignedIn
+from koha_ill_sidecar.services.requests.header import StaffContext
 from koha_ill_sidecar.web.ui import csrf, pages
 from koha_ill_sidecar.web.ui.urls import current_url
 
@@ -27,20 +25,22 @@ class StaffSessions:
         """Protect the blueprint's views: they need a sign-in unless public, and their forms a token."""
         blueprint.before_request(self._check)
 
-    def identify(self) -> SignedIn | SignInRefusal:
-        """Return who is signed in, else the most specific of the reasons why not."""
-        refusal = SignInRefusal.NOT_SIGNED_IN
-        for outcome in self._runtime.database.transact(self._outcomes):
-            if isinstance(outcome, SignedIn):
-                return outcome
-            if refusal is SignInRefusal.NOT_SIGNED_IN:
-                refusal = outcome
-        return refusal
-
     def load_user(self) -> None:
-        """Store for this request who is signed in."""
-        g.secret = csrf.visitor_secret()
-        outcome = self.identify()
+        """Store for this request who is signed in and how Koha formats dates and money; one transaction."""
+        outcome, shown = self._runtime.database.transact(
+            lambda tx: (
+                sign_in.identify(
+                    tx,
+                    self._methods,
+                    token=request.cookies.get(COOKIE, ""),
+                    koha_session=request.cookies.get(KOHA_COOKIE, ""),
+                    address=request.remote_addr or "",
+                ),
+                preferences.load(tx),
+            )
+        )
+        pages.use_formats(shown.date_style, shown.currency_format)
+        g.koha_url = shown.staff_url
         if isinstance(outcome, SignedIn):
             g.signed_in, g.secret = outcome, outcome.token
         else:
@@ -56,19 +56,6 @@ class StaffSessions:
         """Whether browsers reach us by HTTPS only."""
         return request.is_secure or (self._runtime.settings.web.public_url or "").startswith("https:")
 
-    def _outcomes(self, tx: Transaction) -> list[SignedIn | SignInRefusal]:
-        style = DateStyle(tx.preferences.text("dateformat", "us"), tx.preferences.text("timeformat", "24hr"))
-        pages.use_formats(style, tx.preferences.text("CurrencyFormat", "US"))
-        g.koha_url = tx.preferences.text("staffClientBaseURL").rstrip("/")
-        found: list[SignedIn | SignInRefusal] = []
-        own_token, koha_token = request.cookies.get(COOKIE), request.cookies.get(KOHA_COOKIE)
-        if LoginMethod.PASSWORD in self._methods and own_token:
-            found.append(sign_in.by_token(tx, own_token))
-        is_signed_in = any(isinstance(outcome, SignedIn) for outcome in found)
-        if LoginMethod.KOHA_SESSION in self._methods and koha_token and not is_signed_in:
-            found.append(sign_in.by_koha_session(tx, koha_token, request.remote_addr or ""))
-        return found
-
     def _check(self) -> Response | None:
         self.load_user()
         csrf.check((COOKIE, KOHA_COOKIE))
@@ -77,7 +64,7 @@ class StaffSessions:
 
 def clear_user() -> None:
     """Begin a request without knowing who is signed in."""
-    g.signed_in, g.refusal, g.secret, g.koha_url = None, None, "", ""
+    g.signed_in, g.refusal, g.secret, g.koha_url = None, None, csrf.visitor_secret(), ""
 
 
 def current() -> SignedIn:
@@ -86,6 +73,16 @@ def current() -> SignedIn:
     if not isinstance(signed_in, SignedIn):
         abort(401)
     return signed_in
+
+
+def staff_context(runtime: Runtime) -> StaffContext:
+    """Return what services need to know to list what the staff member can do with a request."""
+    settings, member = runtime.settings, current().member
+    return StaffContext(
+        actor=member,
+        suppliers=supplier_names({name: one.enabled for name, one in settings.backends.items()}),
+        oldest_seconds=settings.delivery.ignore_older_than.total_seconds(),
+    )
 
 
 def _to_sign_in() -> Response:

@@ -32,11 +32,9 @@ def install(blueprint: Blueprint) -> None:
     blueprint.register_error_handler(Exception, _internal_error)
 
 
-def not_found_page() -> Response:
+def not_found_page(_error: Exception | None = None) -> Response:
     """Return the page for a URL at which there is nothing."""
-    return error_page(
-        404, _("There is nothing here"), _("Check the address, or go back to the list of requests.")
-    )
+    return error_page(404, _("There is nothing here"), _("Check the URL, or go back to the request list."))
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -45,31 +43,34 @@ def _http_error(error: HTTPException) -> Response:
         return error_page(
             400,
             _("The form was out of date"),
-            _("Nothing was changed. Go back, load the page again and repeat what you did."),
+            _("Nothing was changed. Go back, reload the page and try again."),
         )
     if status == 404:
         return not_found_page()
     if status == 405:
         return error_page(405, _("This cannot be done here"), _("Go back and use the buttons of the page."))
     if status == 413:
-        return error_page(413, _("That was too long"), _("Nothing was changed. Shorten what you typed."))
-    return error_page(status, _("The request cannot be understood"), _("Go back and try it once more."))
+        return error_page(
+            413, _("The text was too long"), _("Nothing was changed. Shorten the text and try again.")
+        )
+    return error_page(status, _("The request cannot be understood"), _("Go back and try again."))
 
 
 def _not_found(_error: Exception) -> Response:
     return error_page(
         404,
         _("There is no such request"),
-        _("It may have been deleted. Details of deleted requests are not kept."),
+        _("It may have been deleted. Details of deleted requests are not stored."),
     )
 
 
 def _not_allowed(_error: Exception) -> Response:
     return error_page(
         409,
-        _("The request has changed meanwhile"),
+        _("The request has changed in the meantime"),
         _(
-            "Somebody else changed it, and what you wanted to do is not possible any more. Nothing was changed."
+            "Another member of staff has changed it, and what you wanted to do is no longer possible."
+            " Nothing was changed."
         ),
     )
 
@@ -83,7 +84,7 @@ def _database_error(error: Exception) -> Response:
     return error_page(
         503,
         _("The database cannot be reached at the moment"),
-        _("Nothing is known to be changed. Wait a moment, then load the page again."),
+        _("Most likely nothing was changed. Wait a moment, then reload the page."),
     )
 
 
@@ -92,7 +93,7 @@ def _internal_error(error: Exception) -> Response:
     return error_page(
         500,
         _("Something went wrong here"),
-        _("It is in the log of the sidecar under %(number)s.", number=g.request_id),
+        _("The sidecar's log has the details under ID %(number)s.", number=g.request_id),
     )
 
 

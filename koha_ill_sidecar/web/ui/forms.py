@@ -1,7 +1,7 @@
-"""Reading what a form holds."""
+"""Reading the fields of forms and the parameters of URLs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from flask import request
@@ -9,19 +9,20 @@ from werkzeug.datastructures import MultiDict
 
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange
 
-_SEEN = "seen"
+_VERSION = "version"
+_MAX_ID = 2**63 - 1
 
 
 @dataclass(kw_only=True)
 class FormErrors:
     """
-    What a form says about what it holds.
+    What is wrong with a form.
 
     Attributes:
-        by_field: What is wrong, by field.
-        by_row: What is wrong with the custom fields, by row.
-        problem: What is wrong with the whole.
-        changed: What somebody else has changed meanwhile.
+        by_field: Messages by field.
+        by_row: Messages about the custom fields, by row.
+        problem: A message about the form as a whole.
+        changed: What someone else has changed in the meantime.
     """
 
     by_field: dict[str, str] = field(default_factory=dict)
@@ -30,52 +31,66 @@ class FormErrors:
     changed: ConcurrentChange | None = None
 
     def of(self, name: str) -> str:
-        """Return what is wrong with a field; nothing if nothing is."""
+        """Return the message about a field; "" if it is correct."""
         return self.by_field.get(name, "")
 
     @property
     def status(self) -> int:
-        """What the page is answered with."""
+        """HTTP status of the page that shows the form again."""
         if self.changed is not None:
             return 409
         return 422 if self.by_field or self.by_row or self.problem else 200
 
 
 def text(name: str) -> str:
-    """Return what was typed into a field, without spaces around it."""
+    """Return the text of a field without spaces around it."""
     return request.form.get(name, "").strip()
 
 
 def number(name: str, source: MultiDict[str, str] | None = None) -> int | None:
-    """Read a field that holds a number (:func:`as_number`)."""
+    """Return the number in a field (:func:`as_number`)."""
     return as_number((request.form if source is None else source).get(name, "").strip())
 
 
-def as_number(given: str) -> int | None:
+def as_number(entry: str) -> int | None:
     """Return a whole number of at most ten digits; None for anything else."""
-    return int(given) if given.isascii() and given.isdigit() and len(given) <= 10 else None
+    return int(entry) if entry.isascii() and entry.isdigit() and len(entry) <= 10 else None
+
+
+def as_id(entry: str | None) -> int | None:
+    """Return a number from 1 to the largest that MariaDB stores; None for anything else."""
+    entry = (entry or "").strip()
+    if not (entry.isascii() and entry.isdigit()) or len(entry) > len(str(_MAX_ID)):
+        return None
+    return int(entry) if 0 < int(entry) <= _MAX_ID else None
+
+
+def as_ids(entries: Iterable[str], *, limit: int) -> list[int]:
+    """Return the IDs among the entries, each once and at most *limit*."""
+    found = dict.fromkeys(value for entry in entries if (value := as_id(entry)) is not None)
+    return list(found)[:limit]
 
 
 def pressed_button() -> tuple[str, str]:
-    """Return which button was pressed, and what it speaks of: ``choose:5`` is (choose, 5)."""
-    wanted, _, about = text("do").partition(":")
-    return wanted, about
+    """Return the name of the pressed button and its argument: ``choose:5`` is (choose, 5)."""
+    name, _, argument = text("do").partition(":")
+    return name, argument
 
 
-def version_fields(values: Mapping[str, str]) -> str:
-    """Return what a form carries to remember what it showed."""
+def version_field(values: Mapping[str, str]) -> str:
+    """Return the value of the hidden field that carries which version of the request a form shows."""
     return json.dumps(dict(values), ensure_ascii=False, separators=(",", ":"))
 
 
 def posted_version() -> dict[str, str]:
     """
-    Return what the form showed when it was opened.
+    Return the version that the form showed when it was opened.
 
-    If that cannot be read, it is as if nothing had been shown: then everything has changed since, and nothing is
-    overwritten unseen.
+    An unreadable field counts as an empty version: then everything has changed since, and nothing is overwritten
+    unseen.
     """
     try:
-        values = json.loads(request.form.get(_SEEN, ""))
+        values = json.loads(request.form.get(_VERSION, ""))
     except ValueError:
         return {}
     if not isinstance(values, dict):
@@ -83,21 +98,20 @@ def posted_version() -> dict[str, str]:
     return {str(name): value for name, value in values.items() if isinstance(value, str)}
 
 
-def seen_since(shown: Mapping[str, str], changed: ConcurrentChange | None) -> str:
+def next_version(current: Mapping[str, str], changed: ConcurrentChange | None) -> str:
     """
-    Return what a page carries to remember what was seen of a request.
+    Return the hidden field of a form that may be shown again.
 
-    A form that is shown again, because it lacks something, remembers what it showed at first: what changes meanwhile is
-    not seen until it is told.
+    A form that is shown again because of a mistake keeps the version it showed first. Otherwise a change by someone
+    else in between would go unnoticed.
 
     Args:
-        shown: What there is now.
-        changed: What has just been told.
+        changed: The change that this page reports.
     """
-    is_first_look = request.method == "GET" or changed is not None
-    return version_fields(shown if is_first_look else posted_version())
+    is_new = request.method == "GET" or changed is not None
+    return version_field(current if is_new else posted_version())
 
 
-def endpoint_url(illrequest_id: int) -> str:
-    """Return the address of a request's page."""
+def request_url(illrequest_id: int) -> str:
+    """Return the URL of a request's page."""
     return f"{request.script_root}/requests/{illrequest_id}"

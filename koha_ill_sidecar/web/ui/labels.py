@@ -11,16 +11,16 @@ from koha_ill_sidecar.backends.registry import graph_of_all
 from koha_ill_sidecar.domain.actors import Interface
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, EMAIL, SMS
+from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.messages import N_, LazyMessage, MixedText
-from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress, QueueEntry
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import translate
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.APPLIED: N_("Applied"),
-    Verdict.UNCHANGED: N_("Known already"),
-    Verdict.LATE: N_("Overtaken by a later one"),
-    Verdict.ATTENTION: N_("Left to the staff"),
+    Verdict.UNCHANGED: N_("No change"),
+    Verdict.LATE: N_("Superseded by a later one"),
+    Verdict.ATTENTION: N_("Not applied: for staff to decide"),
     Verdict.UNKNOWN_STATUS: N_("Unknown status"),
     Verdict.UNKNOWN_REQUEST: N_("Unknown request"),
     Verdict.INVALID: N_("Not understood"),
@@ -30,9 +30,9 @@ VERDICTS: Mapping[Verdict, str] = {
 MESSAGE_STATES: Mapping[DeliveryProgress, str] = {
     DeliveryProgress.PENDING: N_("Pending"),
     DeliveryProgress.TOO_OLD: N_("Too old, not sent"),
-    DeliveryProgress.WAITING: N_("Waits for another attempt"),
+    DeliveryProgress.WAITING: N_("Waiting for another attempt"),
     DeliveryProgress.IN_FLIGHT: N_("Being sent"),
-    DeliveryProgress.ABANDONED: N_("Broken off"),
+    DeliveryProgress.ABANDONED: N_("Interrupted"),
     DeliveryProgress.FAILED: N_("Failed"),
     DeliveryProgress.GIVEN_UP: N_("Given up"),
     DeliveryProgress.SENT: N_("Sent"),
@@ -65,13 +65,13 @@ _LANGUAGES: Mapping[str, str] = {
 """Those that we call otherwise than Unicode's list of languages does."""
 
 _FAILURES: Mapping[str, str] = {
-    "INVALID_BORNUMBER": N_("There is neither an address nor a patron."),
+    "INVALID_BORNUMBER": N_("The message has neither an address nor a patron."),
     "NO_EMAIL": N_("The patron has no email address."),
-    "NO_FROM": N_("There is no address to send it from."),
+    "NO_FROM": N_("There is no sender address."),
     "MISSING_SMS": N_("The patron has no mobile number or no SMS provider."),
-    "SENDMAIL": N_("It could not be sent."),
-    "DUPLICATE_MESSAGE": N_("The same message was sent today already."),
-    "UNKNOWN_ERROR": N_("No mail could be made of it."),
+    "SENDMAIL": N_("The message could not be sent."),
+    "DUPLICATE_MESSAGE": N_("The same message has already been sent today."),
+    "UNKNOWN_ERROR": N_("No email could be created from the message."),
     "INVALID_EMAIL:to": N_("The address of the recipient is not valid."),
     "INVALID_EMAIL:from": N_("The address of the sender is not valid."),
     "INVALID_EMAIL:reply_to": N_("The reply-to address is not valid."),
@@ -96,7 +96,7 @@ def install(app: Flask) -> None:
 
 def status_name(code: str | None) -> str:
     """Say a status."""
-    return _(_STATUSES.name(code)) if code else _("without a status")
+    return _(_STATUSES.name(code)) if code else _("no status")
 
 
 def transport_name(code: str) -> str:

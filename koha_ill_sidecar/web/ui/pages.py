@@ -15,6 +15,9 @@ from koha_ill_sidecar.web.ui import csrf, flash, i18n, urls
 _DIRECTORY = Path(__file__).parent
 _STATIC = _DIRECTORY / "static"
 
+PAGE_SIZE = 50
+"""Rows on a page of a list."""
+
 _CONTENT_SECURITY_POLICY = "; ".join(
     (
         *("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:"),

@@ -23,7 +23,7 @@ _MAX_BYTES = 500_000  # each may be sent as three, and a form may have two milli
 _MAX_FIELDS = 500
 
 _LABELS: Mapping[str, str] = {
-    "additional_text": N_("Your words"),
+    "additional_text": N_("Your text"),
     "body": N_("Message"),
     "comment": N_("New comment"),
     "custom_key": N_("Name of a custom field"),

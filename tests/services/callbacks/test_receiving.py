@@ -238,7 +238,7 @@ def test_what_cannot_be_done_is_left_to_the_staff(tx: Transaction) -> None:
 
     assert received.verdict is Verdict.ATTENTION
     assert requests.get(tx, number).status == "CANCREQ"
-    assert "It says: Enjoy" in words(tx, number)
+    assert "Supplier's message: Enjoy" in words(tx, number)
 
 
 def test_an_unknown_status_is_kept_and_left_to_the_staff(tx: Transaction) -> None:

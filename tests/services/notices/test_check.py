@@ -109,7 +109,7 @@ class TestSyntax:
         assert (finding.part, finding.line, finding.column) == ("content", 2, 25)
         assert finding.source == "  [% borrower.firstname surname %]"
         assert finding.severity is Severity.ERROR
-        assert str(finding.message) == "the template cannot be read: unexpected token (surname)"
+        assert str(finding.message) == "the template cannot be parsed: unexpected token (surname)"
         assert fails(tx, "TRY")
 
     def test_titles_are_checked_too(self, tx: Transaction) -> None:
@@ -314,7 +314,7 @@ class TestLanguages:
         other_kind, unreadable = found(tx, "[% IF %]", lang="fr", is_html=1)
 
         assert str(other_kind.message) == "it is HTML, the default template is plain text"
-        assert "cannot be read" in str(unreadable.message)
+        assert "cannot be parsed" in str(unreadable.message)
 
     def test_only_letters_of_the_same_library_are_compared(self, tx: Transaction) -> None:
         add_letter(tx, "TRY", content="[% borrower.firstname %]")

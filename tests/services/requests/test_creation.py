@@ -260,7 +260,7 @@ def test_staff_find_patrons_by_card_then_surname_then_userid_then_first_name(
 def test_two_patrons_of_a_name_are_not_guessed(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
     execute_as_koha("UPDATE borrowers SET surname = 'Page' WHERE borrowernumber = :n", n=WEN)
 
-    with pytest.raises(RequestRefused, match=r"2 patrons are called “Page”.*20000005, 20000006") as error:
+    with pytest.raises(RequestRefused, match=r"2 patrons match “Page”.*20000005, 20000006") as error:
         ask(tx, borrowernumber=None, patron="Page")
 
     assert error.value.code == "ambiguous_borrower"

@@ -23,7 +23,7 @@ def asked(tx: Transaction, *attention: LazyMessage) -> int:
 
 
 def test_words_to_the_staff_are_read_as_they_were_written(tx: Transaction) -> None:
-    words = (lazy("The supplier treats it as lost."), LATE)
+    words = (lazy("The supplier considers the item lost."), LATE)
 
     number = asked(tx, *words)
 
@@ -34,7 +34,7 @@ def test_words_to_the_staff_are_read_as_they_were_written(tx: Transaction) -> No
 
 @pytest.mark.parametrize("character", ["雪", "🦉", "\x01", '"'])
 def test_what_the_supplier_says_is_kept_whole_in_whatever_script(tx: Transaction, character: str) -> None:
-    words = lazy("It says: %(message)s", message=character * MAX_TEXT)
+    words = lazy("Supplier's message: %(message)s", message=character * MAX_TEXT)
 
     number = asked(tx, words)
 
@@ -62,7 +62,7 @@ def ask(tx: Transaction, number: int, *attention: LazyMessage) -> None:
 
 
 def test_a_new_word_stands_behind_those_that_nobody_attended_to(tx: Transaction) -> None:
-    lost = lazy("The supplier treats it as lost.")
+    lost = lazy("The supplier considers the item lost.")
     number = asked(tx, LATE)
 
     ask(tx, number, lost)

@@ -47,16 +47,16 @@ def fields_of(page: str) -> dict[str, str]:
     return found
 
 
-def seen_in(page: str) -> dict[str, str]:
+def version_in(page: str) -> dict[str, str]:
     """Return what the form of a page remembers to have shown; nothing where there is no form."""
-    return {"seen": html.unescape(value_of(page, "seen"))} if 'name="seen"' in page else {}
+    return {"version": html.unescape(value_of(page, "version"))} if 'name="version"' in page else {}
 
 
 def press(
     desk: Desk, address: str, fields: Mapping[str, object] | None = None, *, follow: bool = False
 ) -> TestResponse:
     """Open the page of an action and send its form."""
-    return desk.post(address, {**seen_in(desk.get(address).text), **(fields or {})}, follow=follow)
+    return desk.post(address, {**version_in(desk.get(address).text), **(fields or {})}, follow=follow)
 
 
 class _Tags(HTMLParser):

@@ -68,7 +68,7 @@ def test_a_wrong_password_says_so_and_keeps_the_name(desk: Callable[[], Desk]) -
     answer = _sign_in(desk(), name='"><script>', password="wrong")
 
     assert answer.status_code == 403
-    assert "The user name or the password is not right." in answer.text
+    assert "The user name or password is wrong." in answer.text
     assert 'value="&#34;&gt;&lt;script&gt;"' in answer.text
 
 
@@ -77,13 +77,13 @@ def test_who_lacks_the_permission_sees_why(desk: Callable[[], Desk]) -> None:
     answer = _sign_in(desk(), name="dora")
 
     assert answer.status_code == 403
-    assert "it lacks Koha&#39;s permission ill" in answer.text
+    assert "it lacks Koha&#39;s ill permission" in answer.text
 
 
 def test_who_loses_the_permission_while_signed_in_sees_why(desk: Callable[[], Desk]) -> None:
     dora = desk().sign_in(DORA)
 
-    assert "it lacks Koha&#39;s permission ill" in dora.client.get("/requests", follow_redirects=True).text
+    assert "it lacks Koha&#39;s ill permission" in dora.client.get("/requests", follow_redirects=True).text
 
 
 @pytest.mark.usefixtures("with_passwords")
@@ -159,12 +159,12 @@ class TestAFormWhoseSessionHasEnded:
         assert told.status_code == 403
         assert "What you typed is saved." in told.text
         again = self._enter(clara, told, password="wrong")
-        assert "The user name or the password is not right." in again.text
+        assert "The user name or password is wrong." in again.text
 
         asked = self._enter(clara, again)
-        assert "You work as Clara Birchwood now." in asked.text
+        assert "You are now signed in as Clara Birchwood." in asked.text
         assert "Ring them,\r\n&lt;b&gt;雪&lt;/b&gt;" in asked.text
-        assert f'href="/requests/{number}/edit">Drop it' in asked.text
+        assert f'href="/requests/{number}/edit">Discard it' in asked.text
         assert office.asks("SELECT notesstaff FROM illrequests") == [(None,)]
 
         assert self._send(clara, asked).location == f"/requests/{number}"
@@ -176,7 +176,7 @@ class TestAFormWhoseSessionHasEnded:
     ) -> None:
         asked = self._enter(clara, self._ended(clara, office, office.request()), name="super")
 
-        assert "You work as Sue Over now." in asked.text
+        assert "You are now signed in as Sue Over." in asked.text
 
     def test_is_asked_about_if_one_has_signed_in_elsewhere_meanwhile(
         self, clara: Desk, office: Office
@@ -189,7 +189,7 @@ class TestAFormWhoseSessionHasEnded:
         )
 
         assert "Typed for long" in asked.text
-        assert f'href="/requests/{number}">Drop it' in asked.text
+        assert f'href="/requests/{number}">Discard it' in asked.text
         assert self._send(clara, asked).location == f"/requests/{number}#comments"
 
     def test_goes_on_for_who_has_signed_in_to_koha_meanwhile(self, clara: Desk, office: Office) -> None:
@@ -201,7 +201,7 @@ class TestAFormWhoseSessionHasEnded:
         asked = clara.client.post("/go-on", data=fields)
 
         assert "What you typed is saved." in still_out.text
-        assert "You work as Clara Birchwood now." in asked.text
+        assert "You are now signed in as Clara Birchwood." in asked.text
 
     def test_is_not_kept_if_it_is_no_form_of_ours(self, clara: Desk, office: Office) -> None:
         number = office.request()

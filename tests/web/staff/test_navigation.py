@@ -50,7 +50,7 @@ def test_the_answer_to_a_form_is_below_its_place_too(clara: Desk, office: Office
         ("", "Request {number}"),
         ("/partners", "Place request with partners"),
         ("/actions/confirm", "Confirm request"),
-        ("/actions/mark_completed", "Not possible any more"),
+        ("/actions/mark_completed", "No longer possible"),
         ("/notices/ILL_PICKUP_READY", "ILL request ready for pickup"),
         ("/log", "ILL request log"),
         ("/metadata", "Supplier metadata"),

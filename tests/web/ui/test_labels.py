@@ -7,8 +7,8 @@ from flask import Flask, g
 
 from koha_ill_sidecar.domain.actors import Interface
 from koha_ill_sidecar.domain.callbacks import Verdict
+from koha_ill_sidecar.domain.queue_entries import DeliveryProgress
 from koha_ill_sidecar.messages import MixedText, lazy
-from koha_ill_sidecar.storage.message_queue.listing import DeliveryProgress
 from koha_ill_sidecar.web.ui import labels
 
 

@@ -50,9 +50,9 @@ def test_no_name_in_an_address_means_more_than_its_value(application: Flask) -> 
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        (lazy("it was %(status)s before", status=lazy("lost")), "先前已是「遺失」"),
-        (lazy("It says: %(message)s", message="<b> 5 %"), "供應者表示：&lt;b&gt; 5 %"),
-        (lazy("Begin the tag with something else, such as [%%- or GET."), "例如 [%- 或 GET。"),
+        (lazy("the supplier has already reported %(status)s", status=lazy("lost")), "先前已是「遺失」"),
+        (lazy("Supplier's message: %(message)s", message="<b> 5 %"), "供應者表示：&lt;b&gt; 5 %"),
+        (lazy("Begin the tag differently, for example with [%%- or GET."), "例如 [%- 或 GET。"),
         (lazy("No catalogue has this: %(it)s", it=lazy("lost")), "No catalogue has this: 遺失"),
         (literal("100 % <sure>"), "100 % &lt;sure&gt;"),
         (literal(""), ""),

@@ -1,8 +1,6 @@
 """The pages of callbacks: what suppliers' systems sent, what became of it, and how to replay it."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -13,69 +11,66 @@ from koha_ill_sidecar.errors import (
     BackendNotConfigured,
     ReceiptNotFound,
     ReceiptNotReplayable,
-    RequestNotFound,
 )
 from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services.callbacks.listing import get_receipt, list_receipts
 from koha_ill_sidecar.services.callbacks.replaying import may_replay, replay
-from koha_ill_sidecar.storage.koha import requests
-from koha_ill_sidecar.storage.sidecar import receipts
-from koha_ill_sidecar.storage.sidecar.receipts import ListedReceipt, ReceiptFilter
-from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.callbacks.answers import answer_status
-from koha_ill_sidecar.web.staff.operations.forms import PAGE_SIZE, number
-from koha_ill_sidecar.web.ui import errors, flash
+from koha_ill_sidecar.web.ui import errors, flash, forms
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.labels import VERDICTS
-from koha_ill_sidecar.web.ui.pages import page
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Inbox:
-    found: Sequence[ListedReceipt]
-    backends: Sequence[str]
-    is_unknown: bool  # nothing was found, and Koha has no such request
+from koha_ill_sidecar.web.ui.pages import PAGE_SIZE, page
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    views = _Views(runtime)
+    views = _CallbackViews(runtime)
     add = blueprint.add_url_rule
-    add("/operations/callbacks", "callbacks", views.show_list)
-    add("/operations/callbacks/<int:receipt_id>", "callback", views.show)
+    add("/operations/callbacks", "callbacks", views.get_list)
+    add("/operations/callbacks/<int:receipt_id>", "callback", views.get)
     add("/operations/callbacks/<int:receipt_id>/replay", "callback_replay", views.replay, methods=["POST"])
-    blueprint.register_error_handler(ReceiptNotFound, _not_found)
+    blueprint.register_error_handler(ReceiptNotFound, errors.not_found_page)
 
 
-class _Views:
+class _CallbackViews:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._transact = runtime.database.transact
         self._backends = runtime.settings.backends
 
-    def show_list(self) -> Response:
-        wanted, typed_request = _wanted(), request.args.get("request", "").strip()
-        inbox = self._transact(_look, wanted, number(request.args.get("before")))
+    def get_list(self) -> Response:
+        backend, verdict = request.args.get("backend", ""), request.args.get("verdict", "")
+        typed_request = request.args.get("request", "").strip()
+        illrequest_id = forms.as_id(typed_request)
+        found = self._transact(
+            list_receipts,
+            backend=backend or None,
+            verdicts=[Verdict(verdict)] if verdict in set(VERDICTS) else [],
+            illrequest_id=illrequest_id,
+            before=forms.as_id(request.args.get("before")),
+            limit=PAGE_SIZE,
+        )
         return page(
             "staff/operations/callbacks.html",
-            found=inbox.found[:PAGE_SIZE],
-            has_more=len(inbox.found) > PAGE_SIZE,
+            found=found,
             is_first="before" not in request.args,
-            wanted=wanted,
+            backend=backend,
+            verdict=verdict,
+            illrequest_id=illrequest_id,
             typed_request=typed_request,
-            is_passed_over=bool(typed_request) and wanted.illrequest_id is None,
-            is_unknown=inbox.is_unknown,
-            backends=sorted({*inbox.backends, *self._backends}),
+            backends=sorted({*found.backends, *self._backends}),
             verdicts=VERDICTS,
         )
 
-    def show(self, receipt_id: int) -> Response:
-        receipt = self._transact(receipts.get, receipt_id)
+    def get(self, receipt_id: int) -> Response:
+        receipt = self._transact(get_receipt, receipt_id)
+        conflicting = receipt.conflicting_body
         return page(
             "staff/operations/callback.html",
             receipt=receipt,
             verdicts=VERDICTS,
-            body=_body(receipt.body),
-            conflicting_body=None if receipt.conflicting_body is None else _body(receipt.conflicting_body),
+            body=_texts(receipt.body),
+            conflicting_body=None if conflicting is None else _texts(conflicting),
             answer=json.dumps(receipt.answer, indent=2, ensure_ascii=False),
             may_replay=may_replay(receipt, self._backends),
         )
@@ -92,9 +87,9 @@ def replay_and_flash(runtime: Runtime, receipt_id: int) -> None:
             replay, receipt_id, runtime.settings.backends, answer_status=answer_status
         )
     except ReceiptNotReplayable:
-        flash.flash("warning", _("This callback was applied already; there is nothing to replay."))
+        flash.flash("warning", _("This callback has already been applied; there is nothing to replay."))
     except BackendNotConfigured:
-        flash.flash("error", _("The configuration has no callbacks for this backend any more."))
+        flash.flash("error", _("Callbacks for this backend are no longer configured."))
     else:
         outcome = _(VERDICTS[received.verdict])
         is_settled = received.verdict in (Verdict.APPLIED, Verdict.UNCHANGED)
@@ -104,40 +99,6 @@ def replay_and_flash(runtime: Runtime, receipt_id: int) -> None:
         )
 
 
-def _body(body: bytes) -> Mapping[str, str | None]:
-    return {"raw": body.decode("utf-8", "replace"), "pretty": strict_json.pretty(body)}
-
-
-def _look(tx: Transaction, wanted: ReceiptFilter, before: int | None) -> _Inbox:
-    found = receipts.list_page(tx, wanted, limit=PAGE_SIZE + 1, before=before)
-    return _Inbox(
-        found=found,
-        backends=receipts.backends(tx),
-        is_unknown=not found and wanted.illrequest_id is not None and not _exists(tx, wanted.illrequest_id),
-    )
-
-
-def _exists(tx: Transaction, illrequest_id: int) -> bool:
-    try:
-        requests.get(tx, illrequest_id)
-    except RequestNotFound:
-        return False
-    return True
-
-
-def _wanted() -> ReceiptFilter:
-    verdict = request.args.get("verdict", "")
-    return ReceiptFilter(
-        backend=request.args.get("backend") or None,
-        verdicts=_by_name(VERDICTS, verdict),
-        illrequest_id=number(request.args.get("request")),
-    )
-
-
-def _by_name(verdicts: Mapping[Verdict, str], name: str) -> Sequence[Verdict]:
-    return [verdict for verdict in verdicts if verdict.value == name]
-
-
-def _not_found(error: Exception) -> Response:
-    del error
-    return errors.not_found_page()
+def _texts(body: bytes) -> tuple[str, str | None]:
+    """Return a body as text, and formatted if it is strict JSON."""
+    return body.decode("utf-8", "replace"), strict_json.pretty(body)

@@ -27,10 +27,10 @@ _CHECKS = {
     "letters": N_("Notice templates"),
     "partners": N_("Partner libraries"),
     "backends": N_("Backends of requests"),
-    "other sender": N_("Other senders of our messages"),
+    "other sender": N_("Other programs that send our messages"),
     "mail": N_("Mail server"),
 }
-_VERDICTS = {Verdict.OK: N_("All well"), Verdict.WARN: N_("Warning"), Verdict.FAIL: N_("Failed")}
+_VERDICTS = {Verdict.OK: N_("OK"), Verdict.WARN: N_("Warning"), Verdict.FAIL: N_("Failed")}
 
 
 def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
@@ -74,16 +74,16 @@ def backend_text(health: BackendHealth) -> str:
     """Return how a backend is doing."""
     match health.state:
         case BackendState.UNKNOWN:
-            return _("nothing is known for the moment")
+            return _("status unknown at the moment")
         case BackendState.QUIET:
-            return _("no callback was ever received")
+            return _("no callback received yet")
         case BackendState.TROUBLED:
             return ngettext(
-                "%(num)d callback of the last day could not be used",
-                "%(num)d callbacks of the last day could not be used",
+                "%(num)d callback of the last day could not be processed",
+                "%(num)d callbacks of the last day could not be processed",
                 health.errors,
             )
-    return _("all well")
+    return _("OK")
 
 
 def check_text(finding: Finding) -> str:
@@ -96,11 +96,11 @@ def _tell(findings: Sequence[Finding], moment: str) -> None:
     checks = ", ".join(dict.fromkeys(map(check_text, findings)))
     troubles = sum(finding.verdict is not Verdict.OK for finding in findings)
     outcome = (
-        ngettext("%(num)d thing is amiss.", "%(num)d things are amiss.", troubles)
+        ngettext("%(num)d problem was found.", "%(num)d problems were found.", troubles)
         if troubles
-        else _("All is well.")
+        else _("No problems were found.")
     )
-    checked = _("Checked anew at %(moment)s: %(checks)s.", moment=moment, checks=checks)
+    checked = _("Checked again at %(moment)s: %(checks)s.", moment=moment, checks=checks)
     flash.flash("warning" if troubles else "done", f"{checked} {outcome}")
 
 

@@ -35,7 +35,7 @@ def label_of(name: str) -> str:
 def schedule_text(schedule: Schedule) -> str:
     """Return when a job runs."""
     if schedule.every is None:
-        return _("by the crontab line %(line)s", line=schedule.cron)
+        return _("crontab schedule %(line)s", line=schedule.cron)
     seconds = schedule.every.total_seconds()
     if schedule.every >= timedelta(hours=1) and seconds % 3600 == 0:
         return ngettext("every hour", "every %(num)d hours", int(seconds // 3600))

@@ -96,10 +96,11 @@ def _turnaround_text(months: Sequence[str], by_month: Mapping[str, Group]) -> st
         if (group := by_month.get(month)) and group.turnaround
     }
     if not medians:
-        return _("Nothing was completed.")
+        return _("No requests were completed.")
     month, last = list(medians.items())[-1]
     return _(
-        "The median is between %(least)d and %(most)d days; in the last month with one, %(month)s, it is %(last)d.",
+        "The median is between %(least)d and %(most)d days; in the most recent month with data,"
+        " %(month)s, it is %(last)d.",
         least=min(medians.values()),
         most=max(medians.values()),
         month=month,
@@ -114,10 +115,11 @@ def _fill_rate_text(months: Sequence[str], by_month: Mapping[str, Group]) -> str
         if (group := by_month.get(month)) and group.fill_rate is not None
     }
     if not rates:
-        return _("Of nothing is it known yet whether it is supplied.")
+        return _("No request has an outcome yet.")
     month, last = list(rates.items())[-1]
     return _(
-        "The rate is between %(least)d and %(most)d percent; in the last month with one, %(month)s, it is %(last)d.",
+        "The rate is between %(least)d and %(most)d percent; in the most recent month with data,"
+        " %(month)s, it is %(last)d.",
         least=min(rates.values()),
         most=max(rates.values()),
         month=month,

@@ -19,8 +19,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests.actions import function_of, preview_action
 from koha_ill_sidecar.services.requests.header import load_header
 from koha_ill_sidecar.services.requests.statuses import status_of
-from koha_ill_sidecar.web.staff.requests.workplace import staff_context
-from koha_ill_sidecar.web.staff.session import current
+from koha_ill_sidecar.web.staff.session import current, staff_context
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
@@ -103,7 +102,7 @@ class _ActionViews:
             action=action,
             kohas_own=_KOHAS_OWN,
             errors=errors,
-            seen=forms.seen_since(preview.version, changed),
+            version=forms.next_version(preview.version, changed),
         )
 
     def _not_possible(self, illrequest_id: int, changed: ConcurrentChange | None = None) -> Response:

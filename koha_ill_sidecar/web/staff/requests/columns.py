@@ -1,6 +1,6 @@
-"""The columns of the list: what they are called, what stands in them, and which ones a person sees."""
+"""The columns of the list: labels, values, and which ones are shown."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -11,11 +11,9 @@ from koha_ill_sidecar.services.requests.listing import ListedRequest
 from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 
-SETTING = "requests.columns"
-
 _TYPES = {kind.value: kind.label for kind in MaterialType}
-_LONGEST = 200
-_LONGEST_STAFF_NOTE = 100  # Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js
+_MAX_LENGTH = 200
+_MAX_STAFF_NOTE_LENGTH = 100  # Koha, koha-tmpl/intranet-tmpl/prog/js/ill-list-table.js
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,22 +22,22 @@ class ListColumn:
     A column.
 
     Attributes:
-        value: Gives what stands in it for a request: a text, a day, a moment, a number or nothing.
-        is_long: Its texts want room.
-        longest: So many characters of a text the page shows; the CSV has all of it.
-        code: In the CSV, what people call the code behind the name, and the code: names change.
+        value: Returns its value for a request.
+        is_long: Its texts need a wide column.
+        max_length: Characters of a text that the page shows; the CSV file has all of them.
+        code: Label and value of the code behind a name, for the CSV file: names may change.
     """
 
     column: Column
     label: str
     value: Callable[[ListedRequest], str | date | datetime | int | None]
     is_long: bool = False
-    longest: int = _LONGEST
+    max_length: int = _MAX_LENGTH
     code: tuple[str, Callable[[ListedRequest], str | None]] | None = None
 
     @property
     def name(self) -> str:
-        """What addresses and settings call it."""
+        """Its name in URLs and settings."""
         return self.column.value
 
 
@@ -128,14 +126,14 @@ COLUMNS: Mapping[Column, ListColumn] = {
             label=N_("Staff notes"),
             value=lambda one: one.row.ill_request.notesstaff,
             is_long=True,
-            longest=_LONGEST_STAFF_NOTE,
+            max_length=_MAX_STAFF_NOTE_LENGTH,
         ),
         ListColumn(column=Column.BACKEND, label=N_("Backend"), value=lambda one: one.row.ill_request.backend),
     )
 }
-"""Every column of Koha's list; from left to right as there, but for the status, which people look for first."""
+"""Every column of Koha's list; in the same order, except for the status, which people look for first."""
 
-_AT_FIRST = (
+_DEFAULT = (
     Column.ID,
     Column.AUTHOR,
     Column.TITLE,
@@ -150,20 +148,12 @@ _AT_FIRST = (
 )
 
 
-def chosen(setting: object, *, has_batches: bool) -> list[ListColumn]:
-    """Return the columns that a person sees; the number is always among them."""
-    names = (
-        [name for name in setting if name in set(Column)] if isinstance(setting, list) else list(_AT_FIRST)
-    )
-    visible = {Column.ID, *(Column(name) for name in names)}
+def chosen(columns: Collection[Column] | None, *, has_batches: bool) -> list[ListColumn]:
+    """Return the columns to show; the request ID is always among them."""
+    visible = {Column.ID, *(_DEFAULT if columns is None else columns)}
     return [COLUMNS[column] for column in available(has_batches=has_batches) if column in visible]
 
 
 def available(*, has_batches: bool) -> Sequence[Column]:
-    """Return the columns that this Koha has something for."""
+    """Return the columns that this Koha has data for."""
     return [column for column in COLUMNS if has_batches or column is not Column.BATCH]
-
-
-def as_setting(names: Iterable[str]) -> list[str]:
-    """Return what is kept of a choice."""
-    return [column.value for column in Column if column.value in set(names)]

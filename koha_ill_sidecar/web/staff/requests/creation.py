@@ -17,7 +17,6 @@ from koha_ill_sidecar.services.people.patron_search import PatronMatch
 from koha_ill_sidecar.services.requests import new_form, references
 from koha_ill_sidecar.services.requests.creation import NewRequest
 from koha_ill_sidecar.services.requests.new_form import AlreadyRequested, Created, EarlierRequest
-from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.web.staff.requests import item_fields
 from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
@@ -76,8 +75,11 @@ class _FormData:
             blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.pressed_button()[0] == "add_row"),
         )
 
-    def choose(self, patron: Patron) -> None:
-        """Put a patron into the form; the library goes along, unless somebody has chosen one."""
+    def choose(self, found: PatronMatch | AlreadyRequested) -> None:
+        """Put the patron that was found into the form, and their library unless another has been chosen."""
+        patron = found.patron
+        if patron is None:
+            return
         self.patron, self.chosen = patron.label, patron.borrowernumber
         if self.branchcode == self.default_branchcode:
             self.branchcode = self.default_branchcode = patron.branchcode
@@ -127,11 +129,12 @@ class _CreateViews:
         """Put into the form what a pasted reference says."""
         found = references.read(typed.reference, references.installed_resolvers())
         if found is None:
-            said = _("This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN. Fill in the form by hand.")
+            said = _("This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN. Fill in the form yourself.")
             return self._form(typed, _CreateErrors(reference_problem=said))
         if isinstance(found, WrongCheckDigit):
             said = _(
-                "The check digit of this %(number)s is wrong. Look for a slip.", number=_SOURCES[found.kind]
+                "The check digit of this %(number)s is wrong. Check it for a typing mistake.",
+                number=_SOURCES[found.kind],
             )
             return self._form(typed, _CreateErrors(reference_problem=said))
         typed.entry = typed.entry.filled_in(found.reference)
@@ -168,7 +171,7 @@ class _CreateViews:
             case Created():
                 return _created(outcome)
             case AlreadyRequested():
-                typed.choose(outcome.patron)
+                typed.choose(outcome)
                 return self._form(typed, _CreateErrors(earlier=outcome.earlier))
         return self._form(typed, _CreateErrors(by_field={"patron": _patron_error(outcome)}))
 
@@ -176,9 +179,8 @@ class _CreateViews:
         known = self._database.transact(
             new_form.form, current().member, typed=typed.patron, chosen=typed.chosen
         )
-        if known.patron_match.patron is not None:
-            typed.choose(known.patron_match.patron)
-        elif errors.by_field and typed.patron:
+        typed.choose(known.patron_match)
+        if known.patron_match.patron is None and errors.by_field and typed.patron:
             errors.by_field["patron"] = _patron_error(known.patron_match)
         return page(
             "staff/requests/new.html",
@@ -196,9 +198,9 @@ class _CreateViews:
 def _mistakes(typed: _FormData) -> dict[str, str]:
     errors = {}
     if typed.entry.type not in typed.entry.field_sets:
-        errors["type"] = _("Choose what is wanted.")
+        errors["type"] = _("Choose the type of material.")
     if not typed.patron:
-        errors["patron"] = _("Say who the request is for.")
+        errors["patron"] = _("Choose the patron who the request is for.")
     if typed.branchcode not in current().libraries:
         errors["branchcode"] = _("Choose a library.")
     return errors
@@ -212,21 +214,21 @@ def _refusal(error: RequestRefused) -> _CreateErrors:
 
 def _patron_error(meant: PatronMatch) -> str:
     if meant.candidates:
-        return _("More than one patron may be meant. Choose one.")
+        return _("More than one patron matches. Choose one.")
     return _("There is no such patron. Search by name or card number.")
 
 
 _QUEUED_BECAUSE: Mapping[str, str] = {
     "library": N_(
-        "Request %(number)s was created, and queued: the limit of %(count)s requests of the patron's library is"
-        " reached. Confirm it when there is room."
+        "Request %(number)s was created and queued, because the patron's library has reached its limit"
+        " of %(count)s requests. Confirm it when the number has dropped."
     ),
     "patron": N_(
-        "Request %(number)s was created, and queued: the patron's limit of %(count)s requests is reached. Confirm"
-        " it when there is room."
+        "Request %(number)s was created and queued, because the patron has reached the limit of"
+        " %(count)s requests. Confirm it when the number has dropped."
     ),
 }
-_QUEUED = N_("Request %(number)s was created, and queued: a limit is reached.")
+_QUEUED = N_("Request %(number)s was created and queued, because a limit has been reached.")
 
 
 def _created(created: Created) -> Response:
@@ -236,4 +238,4 @@ def _created(created: Created) -> Response:
     else:
         said = _QUEUED_BECAUSE.get(str(reason.get("limit_of")), _QUEUED)
         flash.flash("warning", _(said, number=created.shown_id, count=reason.get("count")))
-    return redirect(forms.endpoint_url(created.ill_request.illrequest_id), 303)
+    return redirect(forms.request_url(created.ill_request.illrequest_id), 303)

@@ -33,12 +33,12 @@ _LABELS: Mapping[str, str] = {
     "notesopac": N_("OPAC notes"),
 }
 _MISTAKES: Mapping[str, str] = {
-    "invalid_manager": N_("Choose a member of staff who may work with ILL requests."),
-    "invalid_biblio": N_("There is no record with this number."),
+    "invalid_manager": N_("Choose a member of staff who has the permission to work with ILL requests."),
+    "invalid_biblio": N_("There is no record with this ID."),
     "invalid_branch": N_("Choose a library."),
     "missing_branch": N_("Choose a library."),
-    "invalid_batch": N_("There is no such batch any more."),
-    "unknown_status_alias": N_("There is no such status any more."),
+    "invalid_batch": N_("This batch no longer exists."),
+    "unknown_status_alias": N_("This status no longer exists."),
 }
 """What is said instead of the refusal's own words, which speak to whoever types codes."""
 
@@ -86,7 +86,7 @@ class _EditViews:
                 return self._changed(illrequest_id, typed, patron, outcome)
             case ILLRequest():
                 flash.flash("done", _("The request was saved."))
-        return redirect(forms.endpoint_url(illrequest_id), 303)
+        return redirect(forms.request_url(illrequest_id), 303)
 
     def _changed(
         self, illrequest_id: int, typed: Mapping[str, str], patron: TypedPatron, changed: ConcurrentChange
@@ -101,11 +101,11 @@ class _EditViews:
         illrequest_id: int,
         typed: Mapping[str, str],
         patron: TypedPatron,
-        seen: Mapping[str, str],
+        version: Mapping[str, str],
         errors: FormErrors,
     ) -> Response:
         known = self._database.transact(edit_form.form, illrequest_id, current().member, typed_patron=patron)
-        return self._page(known, {**known.values, **typed}, _shown_patron(known, patron), errors, seen)
+        return self._page(known, {**known.values, **typed}, _shown_patron(known, patron), errors, version)
 
     def _page(
         self,
@@ -113,7 +113,7 @@ class _EditViews:
         values: Mapping[str, str],
         patron: TypedPatron,
         errors: FormErrors,
-        seen: Mapping[str, str] | None = None,
+        version: Mapping[str, str] | None = None,
     ) -> Response:
         return page(
             "staff/requests/edit.html",
@@ -121,7 +121,7 @@ class _EditViews:
             known=known,
             values=values,
             patron=patron,
-            seen=forms.version_fields(known.values if seen is None else seen),
+            version=forms.version_field(known.values if version is None else version),
             errors=errors,
             labels=_LABELS,
             libraries=current().libraries,

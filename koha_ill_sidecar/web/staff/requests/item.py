@@ -14,8 +14,7 @@ from koha_ill_sidecar.services.requests import item_form
 from koha_ill_sidecar.services.requests.header import load_header
 from koha_ill_sidecar.services.requests.item_form import ItemForm
 from koha_ill_sidecar.web.staff.requests import item_fields
-from koha_ill_sidecar.web.staff.requests.workplace import staff_context
-from koha_ill_sidecar.web.staff.session import current
+from koha_ill_sidecar.web.staff.session import current, staff_context
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
@@ -58,7 +57,7 @@ class _ItemViews:
             return _page(known, entry, forms.posted_version(), FormErrors())
         errors = FormErrors(by_row=item_fields.row_errors(entry))
         if not entry.type:
-            errors.by_field["type"] = _("Choose what is wanted.")
+            errors.by_field["type"] = _("Choose the type of material.")
         if errors.status != 200:
             return _page(known, entry, forms.posted_version(), errors)
         try:
@@ -73,20 +72,21 @@ class _ItemViews:
         if outcome.emptied:
             names = ", ".join(_(name) for name in outcome.emptied)
             said = _(
-                "The item was saved. Koha lets no field be emptied here; these keep their value: %(fields)s.",
+                "The item was saved. This version of Koha cannot empty a field; these keep their value:"
+                " %(fields)s.",
                 fields=names,
             )
             flash.flash("warning", said)
         else:
             flash.flash("done", _("The item metadata was saved."))
-        return redirect(forms.endpoint_url(illrequest_id), 303)
+        return redirect(forms.request_url(illrequest_id), 303)
 
     def _not_possible(self, illrequest_id: int) -> Response:
         header = self._database.transact(load_header, illrequest_id, staff_context(self._runtime))
         return page("staff/requests/not_possible.html", 409, header=header, changed=None)
 
 
-def _page(known: ItemForm, entry: ItemEntry, seen: Mapping[str, str], errors: FormErrors) -> Response:
+def _page(known: ItemForm, entry: ItemEntry, version: Mapping[str, str], errors: FormErrors) -> Response:
     changed = errors.changed.differences if errors.changed else ()
     return page(
         "staff/requests/item.html",
@@ -94,7 +94,7 @@ def _page(known: ItemForm, entry: ItemEntry, seen: Mapping[str, str], errors: Fo
         known=known,
         entry=entry,
         blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.pressed_button()[0] == "add_row"),
-        seen=forms.version_fields(seen),
+        version=forms.version_field(version),
         errors=errors,
         labels={one.name: label(one.name) for one in changed},
         types=entry.field_sets,

@@ -17,10 +17,10 @@ MOST_BLANK_ROWS = 50
 _PREFIX = "field."
 
 _MISTAKES: Mapping[str, str] = {
-    "no_key": N_("Name this field, or empty its value."),
-    "too_long": N_("The name is too long: 191 characters are the most."),
-    "reserved": N_("This name is kept by Koha itself. Choose another."),
-    "repeated": N_("There is a field of this name already."),
+    "no_key": N_("Enter a name for this field, or clear its value."),
+    "too_long": N_("The name is too long: the maximum is 191 characters."),
+    "reserved": N_("This name is reserved by Koha. Choose another."),
+    "repeated": N_("There is already a field with this name."),
 }
 
 

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from flask import Blueprint, Response, redirect, request, stream_with_context, url_for
@@ -15,10 +14,9 @@ from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.request_index.documents import Column
 from koha_ill_sidecar.domain.statuses import WAITING_FOR_STAFF, Status
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.requests import listing
+from koha_ill_sidecar.services.requests import list_settings, listing
+from koha_ill_sidecar.services.requests.list_settings import ListSettings
 from koha_ill_sidecar.services.requests.listing import ListedRequest, RequestPage
-from koha_ill_sidecar.storage.sidecar import person_settings
-from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.web.staff.requests import columns as list_columns
 from koha_ill_sidecar.web.staff.requests import query as list_query
 from koha_ill_sidecar.web.staff.requests.columns import ListColumn
@@ -28,47 +26,43 @@ from koha_ill_sidecar.web.ui import flash
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.pages import page
 
-_VIEWS = "requests.views"
-_LONGEST_NAME = 60
-_MOST_VIEWS = 30
-_LONGEST_QUERY = 4000
-_STEP = 500
-_BYTE_ORDER_MARK = "\ufeff"  # by which spreadsheets know UTF-8
-# A spreadsheet takes what begins so for a formula.
+_MAX_NAME_LENGTH = 60
+_MAX_QUERY_LENGTH = 4000
+_CSV_STEP = 500  # requests in one transaction, so that a long export blocks nobody
+_BYTE_ORDER_MARK = "\ufeff"  # tells spreadsheets that the file is UTF-8
+# A spreadsheet runs a cell that begins like this as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    views = _Views(runtime)
-    blueprint.add_url_rule("/requests", "requests", views.show)
+    views = _ListViews(runtime)
+    blueprint.add_url_rule("/requests", "requests", views.get)
     blueprint.add_url_rule("/requests.csv", "requests_csv", views.export)
-    blueprint.add_url_rule("/requests/columns", "requests_columns", views.choose_columns, methods=["POST"])
-    blueprint.add_url_rule("/requests/views", "requests_views", views.keep_view, methods=["POST"])
+    blueprint.add_url_rule("/requests/columns", "requests_columns", views.set_columns, methods=["POST"])
+    blueprint.add_url_rule("/requests/views", "requests_views", views.save_view, methods=["POST"])
 
 
-class _Views:
+class _ListViews:
     def __init__(self, runtime: Runtime) -> None:
         self._transact = runtime.database.transact
 
-    def show(self) -> Response:
+    def get(self) -> Response:
         """Show a page of the list."""
         query = list_query.read(request.args)
-        found, settings = self._transact(_load, query, current().member.borrowernumber)
+        found, settings = self._load(query)
         last_page = max(1, -(-found.found.total // query.page_size))
         return page(
             "staff/requests/list.html",
             query=query,
             found=found,
             last_page=last_page,
-            columns=list_columns.chosen(
-                settings.get(list_columns.SETTING), has_batches=found.batches is not None
-            ),
+            columns=list_columns.chosen(settings.columns, has_batches=found.batches is not None),
             all_columns=[
                 list_columns.COLUMNS[column]
                 for column in list_columns.available(has_batches=found.batches is not None)
             ],
-            views=_views(settings.get(_VIEWS)),
+            views=[(name, _list_url(saved)) for name, saved in settings.views.items()],
             labels=list_query.LABELS,
             waiting=[status.value for status in WAITING_FOR_STAFF],
             waiting_count=sum(found.found.statuses.get(status, 0) for status in WAITING_FOR_STAFF),
@@ -77,61 +71,68 @@ class _Views:
             backends=[(name, name) for name in sorted({*found.found.backends, *query.wanted.backends})],
             batches=_batch_choices(found, query),
             page_sizes=list_query.PAGE_SIZES,
-            address=_address,
-            csv_address=lambda: (
-                url_for("staff.requests_csv") + _address().removeprefix(url_for("staff.requests"))
-            ),
-            sort_address=_sort_address,
+            list_url=_url,
+            csv_url=lambda: url_for("staff.requests_csv") + _url().removeprefix(url_for("staff.requests")),
+            sort_url=_sort_url,
             sort_state=lambda column: _sort_state(query, column),
         )
 
     def export(self) -> BaseResponse:
-        """Return all requests that the filter picks as CSV, in the chosen columns; the page tells of mistakes."""
+        """Return all requests that match the filter as CSV, in the chosen columns; with mistakes, show the page."""
         query = list_query.read(request.args)
         if query.mistakes:
-            return redirect(_address(), 303)
-        found, settings = self._transact(_load, query, current().member.borrowernumber)
-        chosen = list_columns.chosen(
-            settings.get(list_columns.SETTING), has_batches=found.batches is not None
-        )
+            return redirect(_url(), 303)
+        found, settings = self._load(query)
+        chosen = list_columns.chosen(settings.columns, has_batches=found.batches is not None)
         response = Response(
             stream_with_context(self._lines(query, chosen)), content_type="text/csv; charset=utf-8"
         )
         response.headers["Content-Disposition"] = 'attachment; filename="ill-requests.csv"'
         return response
 
-    def choose_columns(self) -> BaseResponse:
-        """Remember which columns somebody wants to see."""
-        names = None if "reset" in request.form else list_columns.as_setting(request.form.getlist("column"))
-        self._transact(person_settings.save, current().member.borrowernumber, list_columns.SETTING, names)
-        return redirect(_own(request.form.get("query", "")), 303)
+    def set_columns(self) -> BaseResponse:
+        """Store which columns a person wants to see."""
+        names = None if "reset" in request.form else request.form.getlist("column")
+        self._transact(list_settings.set_columns, current().member.borrowernumber, names)
+        return redirect(_list_url(request.form.get("query", "")), 303)
 
-    def keep_view(self) -> BaseResponse:
-        """Keep the list as it is under a name, or let a kept one go."""
-        query = _only_known(request.form.get("query", ""))
+    def save_view(self) -> BaseResponse:
+        """Save the filters and order of the list under a name, or remove a saved view."""
+        query = _known_parameters(request.form.get("query", ""))
         name, person = request.form.get("name", "").strip(), current().member.borrowernumber
         if not name:
-            flash.flash("error", _("Give the view a name."))
-        elif len(name) > _LONGEST_NAME:
+            flash.flash("error", _("Enter a name for the view."))
+        elif len(name) > _MAX_NAME_LENGTH:
             flash.flash(
-                "error", _("The name is too long: %(most)s characters are the most.", most=_LONGEST_NAME)
+                "error", _("The name is too long: the maximum is %(most)s characters.", most=_MAX_NAME_LENGTH)
             )
         elif "remove" in request.form:
-            self._transact(_let_view_go, person, name)
+            self._transact(list_settings.remove_view, person, name)
             flash.flash("done", _("The view %(name)s was removed.", name=name))
-        elif self._transact(_keep_view, person, name, query):
+        elif self._transact(list_settings.save_view, person, name, query):
             flash.flash("done", _("The view %(name)s was saved.", name=name))
         else:
             flash.flash(
-                "error", _("There are %(most)s saved views already. Remove one first.", most=_MOST_VIEWS)
+                "error",
+                _("There are already %(most)s saved views. Remove one first.", most=list_settings.MAX_VIEWS),
             )
-        return redirect(_own(query), 303)
+        return redirect(_list_url(query), 303)
+
+    def _load(self, query: ListQuery) -> tuple[RequestPage, ListSettings]:
+        return self._transact(
+            lambda tx: (
+                listing.load(tx, query.wanted, query.sort, page=query.page, page_size=query.page_size),
+                list_settings.find(tx, current().member.borrowernumber),
+            )
+        )
 
     def _lines(self, query: ListQuery, chosen: Sequence[ListColumn]) -> Iterator[str]:
         yield _BYTE_ORDER_MARK + _csv_line([name for column in chosen for name in _csv_names(column)])
         number = 1
         while True:
-            step = self._transact(listing.load_step, query.wanted, query.sort, page=number, page_size=_STEP)
+            step = self._transact(
+                listing.load_step, query.wanted, query.sort, page=number, page_size=_CSV_STEP
+            )
             if not step:
                 return
             for one in step:
@@ -139,13 +140,8 @@ class _Views:
             number += 1
 
 
-def _load(tx: Transaction, query: ListQuery, borrowernumber: int) -> tuple[RequestPage, Mapping[str, Any]]:
-    found = listing.load(tx, query.wanted, query.sort, page=query.page, page_size=query.page_size)
-    return found, person_settings.find(tx, borrowernumber)
-
-
 def _status_choices(found: RequestPage, query: ListQuery) -> list[tuple[str, str, str, int]]:
-    """Return parameter, code, label and number of every status and alias that occurs or is asked for."""
+    """Return parameter, code, label and count of every status and alias that occurs or is filtered by."""
     occurring = {**dict.fromkeys(query.wanted.statuses, 0), **found.found.statuses}
     first_to_last = dict.fromkeys((*WAITING_FOR_STAFF, *Status))
     order = {status.value: position for position, status in enumerate(first_to_last)}
@@ -158,15 +154,15 @@ def _status_choices(found: RequestPage, query: ListQuery) -> list[tuple[str, str
 
 
 def _batch_choices(found: RequestPage, query: ListQuery) -> Mapping[int, str] | None:
-    """Return the batches that can be asked for, an old one that is asked for included; None where Koha has none."""
+    """Return the batches to filter by, including an old one that is chosen already; None without batches in Koha."""
     asked = query.wanted.batch_id
     if found.batches is None or asked is None:
         return found.batches
     return {asked: str(asked), **found.batches}
 
 
-def _address(**changes: object) -> str:
-    """Return the address of the list as it is, with other values; None takes one out. The page begins anew."""
+def _url(**changes: object) -> str:
+    """Return the URL of the list with other values in its query, on the first page; None removes a value."""
     values: dict[str, object] = {
         name: request.args.getlist(name) for name in list_query.NAMES if name != "page"
     }
@@ -174,9 +170,9 @@ def _address(**changes: object) -> str:
     return url_for("staff.requests") + (f"?{urlencode(merged, doseq=True)}" if merged else "")
 
 
-def _sort_address(column: ListColumn, query: ListQuery) -> str:
+def _sort_url(column: ListColumn, query: ListQuery) -> str:
     is_again = query.sort.column is column.column
-    return _address(sort=f"-{column.name}" if is_again and not query.sort.descending else column.name)
+    return _url(sort=f"-{column.name}" if is_again and not query.sort.descending else column.name)
 
 
 def _sort_state(query: ListQuery, column: ListColumn) -> str:
@@ -185,41 +181,15 @@ def _sort_state(query: ListQuery, column: ListColumn) -> str:
     return "descending" if query.sort.descending else "ascending"
 
 
-def _views(setting: object) -> list[tuple[str, str]]:
-    """Return the kept views: name and address."""
-    return [(name, _own(query)) for name, query in _kept(setting).items()]
-
-
-def _kept(setting: object) -> dict[str, str]:
-    kept = setting if isinstance(setting, dict) else {}
-    return {str(name): str(query) for name, query in kept.items()}
-
-
-def _keep_view(tx: Transaction, borrowernumber: int, name: str, query: str) -> bool:
-    """Keep a view, in the place of one with its name; False if there are too many."""
-    kept = _kept(person_settings.find(tx, borrowernumber).get(_VIEWS))
-    kept.pop(name, None)
-    if len(kept) >= _MOST_VIEWS:
-        return False
-    person_settings.save(tx, borrowernumber, _VIEWS, {**kept, name: query})
-    return True
-
-
-def _let_view_go(tx: Transaction, borrowernumber: int, name: str) -> None:
-    kept = _kept(person_settings.find(tx, borrowernumber).get(_VIEWS))
-    kept.pop(name, None)
-    person_settings.save(tx, borrowernumber, _VIEWS, kept)
-
-
-def _only_known(query: str) -> str:
-    """Return of a query string what an address of the list may say; nothing of one that no address can be."""
-    given = MultiDict(parse_qsl(query) if len(query) <= _LONGEST_QUERY else ())
+def _known_parameters(query: str) -> str:
+    """Return the parameters of a query string that the list has; none of one that is too long for a URL."""
+    given = MultiDict(parse_qsl(query) if len(query) <= _MAX_QUERY_LENGTH else ())
     pairs = [(name, value) for name in list_query.NAMES if name != "page" for value in given.getlist(name)]
     return urlencode(pairs)
 
 
-def _own(query: str) -> str:
-    known = _only_known(query)
+def _list_url(query: str) -> str:
+    known = _known_parameters(query)
     return url_for("staff.requests") + (f"?{known}" if known else "")
 
 

@@ -1,7 +1,6 @@
-"""The page of a request, and what is done on it without another page: comments, replays, attention."""
+"""The page of a request, and what is done on it directly: comments, staff alerts, replays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -21,10 +20,8 @@ from koha_ill_sidecar.services.callbacks.replaying import dismiss_read_alerts, h
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.page import NEWEST, RequestPage, Section, load_page
 from koha_ill_sidecar.services.requests.past import find_deleted
-from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.web.staff.operations.callbacks import replay_and_flash
-from koha_ill_sidecar.web.staff.requests.workplace import staff_context
-from koha_ill_sidecar.web.staff.session import current
+from koha_ill_sidecar.web.staff.session import current, staff_context
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import translate
@@ -38,27 +35,19 @@ _LONG_VALUES: Mapping[str, str] = {
     "tracking": N_("Tracking number"),
 }
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-_LONGEST_LAID_OUT = 20_000  # characters: what is deeply nested grows with every line
+_MAX_FORMATTED_LENGTH = 20_000  # characters: indentation makes deeply nested bodies much longer
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    managing = _RequestViews(runtime)
+    views = _RequestViews(runtime)
     path = "/requests/<int:illrequest_id>"
-    blueprint.add_url_rule(path, "request", managing.show)
-    blueprint.add_url_rule(f"{path}/comments", "add_comment", managing.add_comment, methods=["POST"])
-    blueprint.add_url_rule(f"{path}/attended", "attended", managing.dismiss_alert, methods=["POST"])
+    blueprint.add_url_rule(path, "request", views.get)
+    blueprint.add_url_rule(f"{path}/comments", "add_comment", views.add_comment, methods=["POST"])
+    blueprint.add_url_rule(f"{path}/attended", "dismiss_alert", views.dismiss_alert, methods=["POST"])
     blueprint.add_url_rule(
-        f"{path}/callbacks/<int:receipt_id>/replay", "replay", managing.replay, methods=["POST"]
+        f"{path}/callbacks/<int:receipt_id>/replay", "replay", views.replay, methods=["POST"]
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Body:
-    """The body of a callback as it is shown."""
-
-    text: str
-    is_whole: bool
 
 
 class _RequestViews:
@@ -67,7 +56,7 @@ class _RequestViews:
         self._database = runtime.database
         self._backends = runtime.settings.backends
 
-    def show(self, illrequest_id: int) -> Response:
+    def get(self, illrequest_id: int) -> Response:
         """Show a request."""
         section = Section(
             comments_before=forms.number("comments_before", request.args),
@@ -93,19 +82,19 @@ class _RequestViews:
             )
         except RequestRefused as error:
             problem = (
-                _("Type a comment first.") if error.code == "empty_comment" else translate(error.message)
+                _("Enter a comment first.") if error.code == "empty_comment" else translate(error.message)
             )
             return self._page(self._read(illrequest_id), 422, comment=text, comment_problem=problem)
         flash.flash("done", _("The comment was added."))
         return redirect(url_for("staff.request", illrequest_id=illrequest_id, _anchor="comments"), 303)
 
     def dismiss_alert(self, illrequest_id: int) -> Response:
-        """Take the word to the staff away that was read."""
+        """Dismiss the staff alert that the page showed."""
         self._read(illrequest_id)
         if self._database.transact(dismiss_read_alerts, illrequest_id, _written_at()):
             flash.flash("done", _("The request no longer needs attention."))
         else:
-            flash.flash("warning", _("There is something new to look at."))
+            flash.flash("warning", _("Something new has come in that needs attention."))
         return _back(illrequest_id)
 
     def replay(self, illrequest_id: int, receipt_id: int) -> Response:
@@ -136,9 +125,9 @@ class _RequestViews:
             header=found.header,
             section=section,
             type_label=_type_label(found.type),
-            access_url=_as_link(found.header.ill_request.accessurl),
+            access_url=_safe_link(found.header.ill_request.accessurl),
             long_values=_long_values(found),
-            bodies={one.receipt_id: _body(one) for one in found.receipts},
+            bodies={one.receipt_id: _body_text(one.body, one.body_length) for one in found.receipts},
             replayable={one.receipt_id for one in found.receipts if may_replay(one, self._backends)},
             verdicts=VERDICTS,
             progress=MESSAGE_STATES,
@@ -148,7 +137,7 @@ class _RequestViews:
 
 
 def _written_at() -> datetime:
-    """Return when the word to the staff was written that the form showed; long ago if that cannot be read."""
+    """Return when the alert that the form showed was written; long ago if the field is unreadable."""
     try:
         written_at = datetime.fromisoformat(request.form.get("written_at", ""))
     except ValueError:
@@ -164,25 +153,29 @@ def _type_label(kind: str) -> str:
     return MaterialType(kind).label if kind in set(MaterialType) else kind
 
 
-def _as_link(address: str | None) -> str:
-    """Return an address that may be followed; what a supplier or a patron wrote may be anything."""
-    return address if address and urlsplit(address).scheme in ("http", "https") else ""
+def _safe_link(url: str | None) -> str:
+    """Return the URL if it can be linked to; suppliers and patrons may have written anything, such as a script."""
+    return url if url and urlsplit(url).scheme in ("http", "https") else ""
 
 
 def _long_values(found: RequestPage) -> Mapping[str, str]:
-    """Return what Koha's columns cannot hold, by label."""
-    kept = dict(found.header.state.long_values or {})
+    """Return the values that are too long for Koha's columns, by label."""
+    stored = dict(found.header.state.long_values or {})
     order_id = found.header.state.order_id
-    labelled = {_(_LONG_VALUES.get(name, name)): value for name, value in kept.items()}
+    labelled = {_(_LONG_VALUES.get(name, name)): value for name, value in stored.items()}
     if order_id and order_id != found.header.ill_request.orderid:
         labelled[_("Order ID")] = order_id
     return labelled
 
 
-def _body(receipt: ReceiptExcerpt) -> _Body:
-    """Return a body for people to read: laid out if it is complete and not too long, else as it came."""
-    is_whole = len(receipt.body) == receipt.body_length
-    laid_out = strict_json.pretty(receipt.body) if is_whole else None
-    if laid_out is not None and len(laid_out) <= _LONGEST_LAID_OUT:
-        return _Body(laid_out, is_whole)
-    return _Body(receipt.body.decode("utf-8", "replace"), is_whole)
+def _body_text(body: bytes, length: int) -> str:
+    """
+    Return the text of a body, formatted if it is complete and not too long.
+
+    Args:
+        length: Of the whole body; *body* may be only its beginning.
+    """
+    formatted = strict_json.pretty(body) if len(body) == length else None
+    if formatted is not None and len(formatted) <= _MAX_FORMATTED_LENGTH:
+        return formatted
+    return body.decode("utf-8", "replace")

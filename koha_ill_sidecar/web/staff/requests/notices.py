@@ -20,8 +20,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.header import SENDABLE
 from koha_ill_sidecar.services.requests.notices import preview_notice
-from koha_ill_sidecar.web.staff.requests.workplace import staff_context
-from koha_ill_sidecar.web.staff.session import current
+from koha_ill_sidecar.web.staff.session import current, staff_context
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.forms import FormErrors
 from koha_ill_sidecar.web.ui.i18n import gettext as _
@@ -32,11 +31,11 @@ from koha_ill_sidecar.web.ui.pages import page
 _REASONS: Mapping[NotQueuedReason, str] = {
     NotQueuedReason.NO_PATRON: N_("The request has no patron."),
     NotQueuedReason.NO_PREFERENCE: N_("Koha has no messaging preference for this notice."),
-    NotQueuedReason.NOT_CHOSEN: N_("The patron's messaging preferences choose no transport for this notice."),
+    NotQueuedReason.NOT_CHOSEN: N_("The patron's messaging preferences select no transport for this notice."),
     NotQueuedReason.NO_LETTER: N_("Koha has no notice template for this transport."),
     NotQueuedReason.TEMPLATE_FAILED: N_("The notice template cannot be processed."),
     NotQueuedReason.EMPTY: N_("The notice has no text."),
-    NotQueuedReason.NOT_ENABLED: N_("The preference ILLSendStaffNotices does not name this notice."),
+    NotQueuedReason.NOT_ENABLED: N_("The preference ILLSendStaffNotices does not include this notice."),
     NotQueuedReason.NO_LIBRARY_ADDRESS: N_("The library has no ILL address."),
 }
 
@@ -66,7 +65,7 @@ class _NoticeViews:
         if "preview" in request.form:
             return self._form(illrequest_id, code, additional_text=text)
         if code == NoticeCode.REQUEST_UPDATE and not text:
-            return self._form(illrequest_id, code, problem=_("Say what is new with the request."))
+            return self._form(illrequest_id, code, problem=_("Enter the news about the request."))
         if code not in SENDABLE:
             raise NotFound
         try:
@@ -119,7 +118,7 @@ class _NoticeViews:
             additional_text=additional_text,
             tokens=[f"<<{token.name}>>" for token in tokens_in(additional_text)],
             errors=errors,
-            seen=forms.seen_since(notice_page.version, changed),
+            version=forms.next_version(notice_page.version, changed),
         )
 
 
@@ -128,7 +127,7 @@ def _tell(outcome: NoticeOutcome) -> None:
         flash.flash(
             "done",
             _(
-                "The notice is queued by %(transport)s, as message %(number)s.",
+                "The notice was queued by %(transport)s as message %(number)s.",
                 transport=transport_name(queued.transport),
                 number=queued.message_id,
             ),
@@ -144,7 +143,7 @@ def _tell(outcome: NoticeOutcome) -> None:
             text = _("The notice was not queued: %(reason)s", reason=reason)
         else:
             text = _(
-                "The notice was not queued by %(transport)s: %(reason)s %(detail)s",
+                "The notice was not queued (%(transport)s): %(reason)s %(detail)s",
                 transport=transport_name(refused.transport),
                 reason=reason,
                 detail=_short(translate(refused.detail))

@@ -25,7 +25,7 @@ _LONGEST_SUBJECT = 500  # characters; as bytes they fit into Koha's column, and 
 
 _MISTAKES: Mapping[str, tuple[str, str]] = {
     "no_target_email": ("partners", N_("Choose at least one partner library that has an email address.")),
-    "invalid_partner": ("partners", N_("One of them is not a partner library any more. Choose again.")),
+    "invalid_partner": ("partners", N_("One of them is no longer a partner library. Choose again.")),
 }
 
 
@@ -99,8 +99,8 @@ class _PartnerViews:
             subject=typed.subject,
             body=typed.body,
         )
-        seen = forms.version_fields(forms.posted_version())
-        return page("staff/requests/partners_preview.html", typed=typed, shown=shown, seen=seen)
+        version = forms.version_field(forms.posted_version())
+        return page("staff/requests/partners_preview.html", typed=typed, shown=shown, version=version)
 
     def _send(self, illrequest_id: int, typed: _FormData) -> Response:
         placed = self._database.transact(
@@ -113,7 +113,7 @@ class _PartnerViews:
             body=typed.body,
         )
         flash.flash("done", _sent(placed.messages))
-        return redirect(forms.endpoint_url(illrequest_id), 303)
+        return redirect(forms.request_url(illrequest_id), 303)
 
 
 def _mistakes(typed: _FormData) -> dict[str, str]:
@@ -123,9 +123,9 @@ def _mistakes(typed: _FormData) -> dict[str, str]:
     if not typed.subject:
         errors["subject"] = _("The email needs a subject line.")
     elif len(typed.subject) > _LONGEST_SUBJECT:
-        errors["subject"] = _("This is too long: shorten it to %(most)s characters.", most=_LONGEST_SUBJECT)
+        errors["subject"] = _("This is too long: the maximum is %(most)s characters.", most=_LONGEST_SUBJECT)
     if not typed.body.strip():
-        errors["body"] = _("The email needs a text.")
+        errors["body"] = _("The email needs some text.")
     return errors
 
 
@@ -133,8 +133,8 @@ def _refusal(error: RequestRefused) -> FormErrors:
     if error.code == "no_library_email":
         return FormErrors(
             problem=_(
-                "Your library has no email address to write from. Give it one in Koha (Administration, Libraries), or"
-                " set KohaAdminEmailAddress."
+                "Your library has no email address to send from. Enter one in Koha (Administration,"
+                " Libraries), or set KohaAdminEmailAddress."
             )
         )
     if error.code not in _MISTAKES:
@@ -170,7 +170,7 @@ def _page(known: PartnersForm, typed: _FormData, errors: FormErrors) -> Response
         typed=typed,
         errors=errors,
         listed=listed,
-        seen=forms.seen_since(known.version, errors.changed),
+        version=forms.next_version(known.version, errors.changed),
     )
 
 

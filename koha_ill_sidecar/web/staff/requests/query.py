@@ -117,7 +117,7 @@ class _Reader:
         given = self._args.get(name, "").strip()
         if len(given) > _LONGEST_TEXT:
             self.mistakes[name] = _(
-                "This is too long: only its first %(most)s characters are looked for.", most=_LONGEST_TEXT
+                "This is too long: only the first %(most)s characters are searched for.", most=_LONGEST_TEXT
             )
         return given[:_LONGEST_TEXT]
 
@@ -125,7 +125,7 @@ class _Reader:
         given = dict.fromkeys(value.strip() for value in self._args.getlist(name) if value.strip())
         meant = [value for value in given if len(value) <= _LONGEST_TEXT][:_MOST_VALUES]
         if len(meant) < len(given):
-            self.mistakes[name] = _("Some of what is asked for was passed over: it is too much.")
+            self.mistakes[name] = _("There are too many values: some were ignored.")
         return tuple(meant)
 
     def one(self, name: str, parse: Callable[[str], _Value], otherwise: str = "") -> _Value | None:
@@ -137,16 +137,16 @@ class _Reader:
         except ValueError:
             self.unread.add(name)
             told = given if len(given) <= _LONGEST_TOLD else given[:_LONGEST_TOLD] + "…"
-            self.mistakes[name] = _(otherwise or N_("“%(given)s” was passed over."), given=told)
+            self.mistakes[name] = _(otherwise or N_("“%(given)s” was ignored."), given=told)
             return None
 
     def days(self, name: str) -> tuple[date | None, date | None]:
         """Return the first and the last day; neither if there is no day between them."""
-        no_day = N_("“%(given)s” is not a day, and was passed over.")
+        no_day = N_("“%(given)s” is not a date and was ignored.")
         first = self.one(f"{name}_from", date.fromisoformat, no_day)
         last = self.one(f"{name}_to", date.fromisoformat, no_day)
         if first is not None and last is not None and first > last:
-            self.mistakes[f"{name}_to"] = _("The first day is after the last: both were passed over.")
+            self.mistakes[f"{name}_to"] = _("The start date is after the end date: both were ignored.")
             return None, None
         return first, last
 

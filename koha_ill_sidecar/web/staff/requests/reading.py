@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests.log import LogEntry
 from koha_ill_sidecar.services.requests.reading import read_log, read_metadata
-from koha_ill_sidecar.web.staff.requests.workplace import staff_context
+from koha_ill_sidecar.web.staff.session import staff_context
 from koha_ill_sidecar.web.ui import forms
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.pages import page

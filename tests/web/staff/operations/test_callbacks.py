@@ -61,7 +61,7 @@ def test_a_request_that_cannot_be_is_told_and_passed_over(clara: Desk, send: Sen
 
     shown = clara.get("/operations/callbacks?request=ILL-7").text
 
-    assert "Request: “ILL-7” cannot be meant and was passed over." in shown
+    assert "Request: “ILL-7” is not valid and was ignored." in shown
     assert 'value="ILL-7" aria-invalid="true"' in shown
     assert f'/operations/callbacks/{receipt}"' in shown
 
@@ -112,7 +112,7 @@ def test_a_key_that_was_used_twice_shows_both_bodies(
 
     shown = clara.get(f"/operations/callbacks/{receipt}").text
 
-    assert "Another body under the same event ID" in shown
+    assert "Another body with the same event ID" in shown
     assert "shipped" in shown
 
 
@@ -182,7 +182,7 @@ def test_a_backend_that_is_no_longer_set_up_cannot_be_replayed(
         connection.execute(text("UPDATE ill_sidecar_receipts SET backend = 'gone'"))
 
     assert 'action="/operations/callbacks' not in clara.get(f"/operations/callbacks/{receipt}").text
-    assert "no callbacks for this backend any more" in (
+    assert "Callbacks for this backend are no longer configured" in (
         clara.post(f"/operations/callbacks/{receipt}/replay", follow=True).text
     )
 

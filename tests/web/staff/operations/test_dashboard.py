@@ -84,13 +84,13 @@ def test_words_to_the_staff_stand_there_newest_first(
 ) -> None:
     older, newer = new_request(), new_request(status="REQ")
     database.transact(ask_for_attention, older, lazy("The supplier needs more information."))
-    database.transact(ask_for_attention, newer, lazy("It says: %(message)s", message=HOSTILE))
+    database.transact(ask_for_attention, newer, lazy("Supplier's message: %(message)s", message=HOSTILE))
 
     shown = clara.get("/dashboard").text
 
     assert "The supplier needs more information." in shown
     assert shown.rindex(f'/requests/{newer}"') < shown.rindex(f'/requests/{older}"')
-    assert "It says: &#34;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in shown
+    assert "Supplier&#39;s message: &#34;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in shown
     assert "<script>alert" not in shown
 
 
@@ -102,7 +102,7 @@ def test_words_to_the_staff_are_in_the_language_of_the_page(
         ask_for_attention,
         new_request(),
         lazy("The supplier reports %(status)s, which was not applied: %(reason)s.", status="x", reason=late),
-        lazy("It says: %(message)s", message="Sorry, 100 %"),
+        lazy("Supplier's message: %(message)s", message="Sorry, 100 %"),
     )
     clara.post("/language", {"language": "zh-Hant-TW"})
 
@@ -123,7 +123,7 @@ def test_of_very_many_words_the_newest_are_shown(
     shown = clara.get("/dashboard").text
 
     assert shown.count('<td class="long">Look.</td>') == 20
-    assert "There are more; these are the newest." in shown
+    assert "There are more; only the newest are shown." in shown
 
 
 def test_failed_messages_are_counted_but_for_those_given_up(
@@ -172,11 +172,11 @@ def test_the_list_behind_the_failed_messages_has_exactly_those_that_are_counted(
 def test_callbacks_without_a_request_are_counted(clara: Desk, send: Send) -> None:
     send(report(999_999, "evt_1"), "evt_1")
 
-    assert tile(clara.get("/dashboard").text, "Callbacks without a request") == "1"
+    assert tile(clara.get("/dashboard").text, "Callbacks without a matching request") == "1"
 
 
 def test_before_the_job_has_run_the_page_says_so(clara: Desk) -> None:
-    assert "The numbers have not been calculated yet" in clara.get("/dashboard").text
+    assert "The figures have not been calculated yet" in clara.get("/dashboard").text
 
 
 def test_what_the_job_reckons_is_shown_with_its_time(
@@ -233,7 +233,7 @@ def test_groups_have_their_names_of_today(clara: Desk, database: Database) -> No
 def test_of_very_many_groups_the_largest_are_shown(clara: Desk, database: Database) -> None:
     reckoned(database, backends=20)
 
-    assert "5 smaller ones are left out." in clara.get("/dashboard").text
+    assert "5 smaller groups are not shown." in clara.get("/dashboard").text
 
 
 def test_nothing_on_the_page_has_a_style_or_a_script_of_its_own(clara: Desk, database: Database) -> None:

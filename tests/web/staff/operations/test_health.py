@@ -37,8 +37,8 @@ def test_what_is_amiss_stands_first_with_what_to_do(clara: Desk) -> None:
     assert "no email notice template for all libraries" in shown
     assert "koha-ill-sidecar notices install" in shown
     assert "1 of 3 have no email address: patron ID 13" in shown
-    assert "takes our mail" in shown
-    assert shown.index("no email notice template") < shown.index("takes our mail")
+    assert "accepts our mail" in shown
+    assert shown.index("no email notice template") < shown.index("accepts our mail")
 
 
 def test_what_is_found_is_told_in_the_language_of_the_page(clara: Desk) -> None:
@@ -60,7 +60,7 @@ def test_a_mail_server_that_does_not_answer_is_told(koha_database: KohaDatabase,
     shown = Desk(application.test_client(), database).sign_in(1).get("/operations").text
 
     assert '<span class="state fail">Failed</span>' in shown
-    assert "127.0.0.1:1 does not take our mail: No connection to the mail server 127.0.0.1:1: " in shown
+    assert "127.0.0.1:1 does not accept our mail: No connection to the mail server 127.0.0.1:1: " in shown
 
 
 def test_the_checks_are_kept_until_somebody_asks_again(clara: Desk, admin: Engine) -> None:
@@ -79,10 +79,10 @@ def test_the_checks_are_kept_until_somebody_asks_again(clara: Desk, admin: Engin
 def test_who_checks_again_is_told_what_was_checked_and_when(clara: Desk) -> None:
     shown = clara.post("/operations/check", follow=True).text
 
-    told = re.search(r'class="message warning"[^>]*>\s*(Checked anew at [^<]*)', shown)
+    told = re.search(r'class="message warning"[^>]*>\s*(Checked again at [^<]*)', shown)
     assert told is not None
     assert re.match(
-        r"Checked anew at [-\d]+ \d\d:\d\d:\d\d: Preferences, [\w ,]*, Mail server\. 2 things are amiss\.",
+        r"Checked again at [-\d]+ \d\d:\d\d:\d\d: Preferences, [\w ,]*, Mail server\. 2 problems were found\.",
         told.group(1),
     )
     assert "Checked anew" not in clara.get("/operations").text
@@ -108,11 +108,11 @@ def test_the_bar_tells_of_every_backend_that_is_set_up_for_callbacks(
 
     shown = clara.get("/requests").text
 
-    assert in_navigation(shown, "acme") == "all well"
-    assert in_navigation(shown, "plain") == "no callback was ever received"
+    assert in_navigation(shown, "acme") == "OK"
+    assert in_navigation(shown, "plain") == "no callback received yet"
     assert "silent" not in shown
     assert 'title="off' not in shown
-    assert '<span class="visually-hidden">: all well</span>' in shown
+    assert '<span class="visually-hidden">: OK</span>' in shown
 
 
 def test_the_bar_tells_of_callbacks_in_vain(clara: Desk, send: Send) -> None:
@@ -120,7 +120,8 @@ def test_the_bar_tells_of_callbacks_in_vain(clara: Desk, send: Send) -> None:
     send(b"{", "evt_2")
 
     assert (
-        in_navigation(clara.get("/requests").text, "acme") == "2 callbacks of the last day could not be used"
+        in_navigation(clara.get("/requests").text, "acme")
+        == "2 callbacks of the last day could not be processed"
     )
 
 
@@ -129,7 +130,7 @@ def test_what_went_wrong_the_day_before_yesterday_is_past(clara: Desk, send: Sen
     with admin.begin() as connection:
         connection.execute(text("UPDATE ill_sidecar_receipts SET received_at = received_at - INTERVAL 2 DAY"))
 
-    assert in_navigation(clara.get("/requests").text, "acme") == "all well"
+    assert in_navigation(clara.get("/requests").text, "acme") == "OK"
 
 
 def test_the_bar_asks_the_database_once_in_a_while(

@@ -29,7 +29,7 @@ def test_a_run_is_told_with_outcome_and_next_start(clara: Desk, database: Databa
 
     assert "every 10 seconds" in watch
     assert re.search(r" \d\d:\d\d:\d\d <span class=\"soft\">took 0\.\d s</span>", watch)
-    assert "All well" in watch
+    assert "OK" in watch
     assert "Overdue" not in watch
     assert '<td class="number">1</td>' in watch
 
@@ -65,7 +65,7 @@ def test_a_failure_is_told_with_its_reason(clara: Desk, database: Database) -> N
 
     assert "Failed" in cleanup
     assert "&lt;script&gt;alert(1)" in cleanup
-    assert "by the crontab line 17 3 * * *" in cleanup
+    assert "crontab schedule 17 3 * * *" in cleanup
 
 
 def test_a_job_of_another_host_is_told_by_its_name(clara: Desk, database: Database) -> None:
@@ -73,7 +73,7 @@ def test_a_job_of_another_host_is_told_by_its_name(clara: Desk, database: Databa
 
     page = clara.get("/operations/jobs").text
 
-    assert "not set up on this host" in page
+    assert "not configured on this host" in page
     assert "<b>other" not in page
 
 
@@ -94,7 +94,7 @@ def test_every_job_is_called_by_what_it_does(clara: Desk) -> None:
 
 def test_what_leaves_no_trace_says_so(clara: Desk) -> None:
     assert [name for name, job in JOBS.items() if job.on_every_host] == ["dispatch"]
-    assert "the database keeps no record of its runs" in row(clara.get("/operations/jobs").text, "dispatch")
+    assert "its runs are not recorded in the database" in row(clara.get("/operations/jobs").text, "dispatch")
 
 
 @pytest.mark.parametrize(

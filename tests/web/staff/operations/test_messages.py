@@ -85,7 +85,7 @@ def test_a_long_list_is_paged(clara: Desk, queue: Queue) -> None:
 def test_all_of_a_page_can_be_chosen_without_a_script(clara: Desk, queue: Queue) -> None:
     queue.add()
 
-    assert 'aria-label="Choose message' in clara.get("/operations/messages?all_chosen=1").text
+    assert 'aria-label="Select message' in clara.get("/operations/messages?all_chosen=1").text
     assert clara.get("/operations/messages?all_chosen=1").text.count(" checked>") == 1
 
 
@@ -131,7 +131,9 @@ def test_a_message_is_shown_as_it_will_be_sent(clara: Desk, queue: Queue) -> Non
 def test_what_keeps_a_message_from_being_sent_is_told_before_it_is_tried(clara: Desk, queue: Queue) -> None:
     number = queue.add(borrowernumber=None)
 
-    assert "There is neither an address nor a patron." in clara.get(f"/operations/messages/{number}").text
+    assert (
+        "The message has neither an address nor a patron." in clara.get(f"/operations/messages/{number}").text
+    )
 
 
 def test_whatever_a_message_holds_is_shown_and_not_run(clara: Desk, queue: Queue, database: Database) -> None:
@@ -166,12 +168,12 @@ def test_several_are_tried_again_once_somebody_is_sure(clara: Desk, queue: Queue
     chosen = "&".join(f"message={number}" for number in numbers)
 
     asked = clara.get(f"/operations/messages/confirm?action=retry&{chosen}&next=/operations/messages")
-    assert "Try 2 messages again?" in asked.text
+    assert "Retry 2 messages?" in asked.text
     assert {queue.status(number)[0] for number in numbers} == {"failed"}
 
     done = clara.post("/operations/messages/retry", {"message": numbers, "next": "/operations/messages?a=1"})
     assert (done.status_code, done.location) == (303, "/operations/messages?a=1")
-    assert "2 messages are tried at once." in clara.get(done.location).text
+    assert "2 messages will be retried now." in clara.get(done.location).text
     assert {queue.status(number) for number in numbers} == {("pending", "")}
     assert {queue.delivery(number)["attempts"] for number in numbers} == {0}
 
@@ -183,10 +185,10 @@ def test_what_cannot_be_done_with_some_does_not_hinder_the_others(clara: Desk, q
         "/operations/messages/give-up", {"message": [pending, sent, deleted, 4711]}, follow=True
     ).text
 
-    assert "1 message is given up: it stands as failed in Koha." in shown
-    assert f"Not changed, because sent already: {sent}." in shown
-    assert f"Not changed, because deleted in Koha: {deleted}." in shown
-    assert "Not changed, because no longer in the queue: 4711." in shown
+    assert "1 message was given up: Koha shows it as failed." in shown
+    assert f"Not changed (already sent): {sent}." in shown
+    assert f"Not changed (deleted in Koha): {deleted}." in shown
+    assert "Not changed (no longer in the queue): 4711." in shown
     assert queue.status(pending) == ("failed", "SENDMAIL")
     assert queue.reason(pending) == "Given up by hand."
 
@@ -195,7 +197,7 @@ def test_what_was_sent_goes_out_again_only_if_that_is_meant(clara: Desk, queue: 
     sent = queue.add(status="sent")
 
     asked = clara.get(f"/operations/messages/confirm?action=retry&message={sent}").text
-    assert "It goes out once more, as a new mail, only if you tick it." in asked
+    assert "It is sent again, as a new email, only if you tick it." in asked
 
     clara.post("/operations/messages/retry", {"message": sent})
     assert queue.status(sent)[0] == "sent"
@@ -215,8 +217,8 @@ def test_of_several_messages_those_that_were_sent_are_left_out_unless_ticked(
     asked = clara.get(f"/operations/messages/confirm?action=retry&{chosen}").text
     clara.post("/operations/messages/retry", {"message": failed, "again": ticked})
 
-    assert "Try 1 message again?" in asked
-    assert "2 messages were sent already." in asked
+    assert "Retry 1 message?" in asked
+    assert "2 messages have already been sent." in asked
     assert " checked" not in asked
     assert f'type="hidden" name="message" value="{failed}"' in asked
     assert f'type="hidden" name="message" value="{left}"' not in asked
@@ -240,10 +242,10 @@ def test_what_was_given_up_or_sent_cannot_be_given_up(clara: Desk, queue: Queue)
     assert "Give up…" not in shown
     assert "Try again now" in shown
     assert "Give up…" not in clara.get(f"/operations/messages/{sent}").text
-    assert "Left out: given up already" in asked
-    assert "Left out: sent already" in asked
+    assert "Left out: already given up" in asked
+    assert "Left out: already sent" in asked
     assert 'class="danger"' not in asked
-    assert f"Not changed, because given up already: {given_up}." in refused
+    assert f"Not changed (already given up): {given_up}." in refused
 
 
 def test_what_was_given_up_can_be_tried_after_all(clara: Desk, queue: Queue) -> None:
@@ -291,7 +293,7 @@ def test_one_correction_reaches_all_messages_with_the_same_wrong_address(
     assert "Correct the address of 2 messages?" in asked
     assert 'value="nowhere" autocomplete' in asked
     assert "go to several addresses" not in asked
-    assert "2 messages have their new address, and are tried at once." in done
+    assert "The address of 2 messages was changed; they will be sent now." in done
     assert {queue.row(number)["to_address"] for number in wrong} == {"sam@example.org"}
     assert {queue.status(number) for number in wrong} == {("pending", "")}
 
@@ -350,12 +352,12 @@ def test_an_address_is_not_corrected_where_that_cannot_be_and_each_is_told(clara
         follow=True,
     ).text
 
-    assert "Left out: sent already" in asked
+    assert "Left out: already sent" in asked
     assert "Left out: not an email" in asked
-    assert "1 message has its new address." in shown
-    assert f"Not changed, because given another address meanwhile: {meanwhile}." in shown
-    assert f"Not changed, because sent already: {sent}." in shown
-    assert f"Not changed, because not an email: {sms}." in shown
+    assert "The address of 1 message was changed." in shown
+    assert f"Not changed (address changed in the meantime): {meanwhile}." in shown
+    assert f"Not changed (already sent): {sent}." in shown
+    assert f"Not changed (not an email): {sms}." in shown
     assert [queue.row(number)["to_address"] for number in chosen] == ["right@x.org", "old@x.org", None, None]
 
 
@@ -368,7 +370,7 @@ def test_a_correction_that_cannot_be_an_address_changes_nothing(clara: Desk, que
     )
 
     assert answer.status_code == 422
-    assert "This cannot be an email address. Nothing was changed." in answer.text
+    assert "This is not a valid email address. Nothing was changed." in answer.text
     assert ESCAPED in answer.text
     assert answer.text.count('type="hidden" name="message"') == 2
     assert {queue.row(number)["to_address"] for number in numbers} == {"old@x.org"}
@@ -379,7 +381,7 @@ def test_a_patrons_number_that_cannot_be_is_told_and_passed_over(clara: Desk, qu
 
     shown = clara.get("/operations/messages?patron=Sam").text
 
-    assert "Patron ID: “Sam” cannot be meant and was passed over." in shown
+    assert "Patron ID: “Sam” is not valid and was ignored." in shown
     assert 'value="Sam" aria-invalid="true"' in shown
     assert f"/operations/messages/{number}" in shown
 
@@ -408,8 +410,8 @@ def test_choosing_nothing_is_told(clara: Desk) -> None:
     for address in ("/operations/messages/confirm?action=retry", "/operations/messages/confirm?message=1"):
         answer = clara.get(address)
         assert answer.status_code == 303
-        assert "No message was chosen." in clara.get(answer.location).text
-    assert "No message was chosen." in clara.post("/operations/messages/retry", follow=True).text
+        assert "No message was selected." in clara.get(answer.location).text
+    assert "No message was selected." in clara.post("/operations/messages/retry", follow=True).text
 
 
 def test_many_refusals_fit_into_what_is_told(clara: Desk, queue: Queue) -> None:
@@ -417,7 +419,7 @@ def test_many_refusals_fit_into_what_is_told(clara: Desk, queue: Queue) -> None:
 
     shown = clara.post("/operations/messages/give-up", {"message": numbers}, follow=True).text
 
-    assert f"Not changed, because sent already: {', '.join(map(str, numbers))}." in shown
+    assert f"Not changed (already sent): {', '.join(map(str, numbers))}." in shown
 
 
 def test_a_message_gets_another_address_and_is_tried_at_once(
@@ -432,7 +434,7 @@ def test_a_message_gets_another_address_and_is_tried_at_once(
         follow=True,
     ).text
 
-    assert "The message has its new address." in shown
+    assert "The address of the message was changed." in shown
     assert queue.row(number)["to_address"] == "sam@example.org, Sam Page <s@example.org>"
     assert queue.status(number) == ("pending", "")
 
@@ -445,7 +447,7 @@ def test_an_address_that_cannot_be_is_refused_and_kept_in_the_form(clara: Desk, 
     )
 
     assert answer.status_code == 422
-    assert "This cannot be an email address." in answer.text
+    assert "This is not a valid email address." in answer.text
     assert 'aria-invalid="true"' in answer.text
     assert ESCAPED in answer.text
     assert queue.row(number)["to_address"] == "old@example.org"
@@ -459,7 +461,7 @@ def test_an_address_that_somebody_else_has_changed_is_left_alone(clara: Desk, qu
     )
 
     assert answer.status_code == 409
-    assert "Somebody else has given it another address meanwhile." in answer.text
+    assert "Another member of staff has changed its address in the meantime." in answer.text
     assert 'name="shown" value="now@example.org"' in answer.text
     assert 'value="mine@example.org"' in answer.text
     assert queue.row(number)["to_address"] == "now@example.org"
@@ -492,7 +494,7 @@ def test_a_message_that_is_being_sent_offers_nothing(clara: Desk, queue: Queue) 
 
     assert "Try again now" not in shown
     assert "Save address" not in shown
-    assert f"Not changed, because being sent right now: {number}." in refused
+    assert f"Not changed (being sent right now): {number}." in refused
 
 
 def test_a_text_message_keeps_the_patrons_own_number(clara: Desk, queue: Queue) -> None:

@@ -46,8 +46,8 @@ def test_letters_of_ours_are_told_from_others(clara: Desk, database: Database, l
 
     shown = clara.get("/operations/notices").text
 
-    assert "Worded as ours" in shown
-    assert "Worded otherwise" in shown
+    assert "Same text as ours" in shown
+    assert "Different text" in shown
     assert "-&lt;b&gt;Come&lt;/b&gt;" in shown
     assert '<span class="state missing">' not in shown
 
@@ -91,10 +91,10 @@ def test_a_letter_is_filled_in_for_a_request(clara: Desk, letter: Letter, new_re
 @pytest.mark.parametrize(
     ("code", "request_number", "problem"),
     [
-        ("ILL_PICKUP_READY", "nonsense", "Type a request ID."),
+        ("ILL_PICKUP_READY", "nonsense", "Enter a request ID."),
         ("ILL_PICKUP_READY", "999999", "There is no such request."),
         (HOSTILE, "", "Koha has no such notice template."),
-        ("ILL_REQUEST_CANCEL", "", "The notice template cannot be filled in."),
+        ("ILL_REQUEST_CANCEL", "", "The notice template cannot be rendered."),
     ],
 )
 def test_what_cannot_be_previewed_says_why(

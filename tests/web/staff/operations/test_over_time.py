@@ -69,8 +69,8 @@ def test_a_chart_says_what_it_shows_to_who_does_not_see_it(clara: Desk, database
 
     assert 'role="img" aria-labelledby="group-1-turnaround-title group-1-turnaround-text"' in shown
     assert '<title id="group-1-turnaround-title">Ada Lovelace Library: turnaround by month</title>' in shown
-    assert "between 4 and 9 days; in the last month with one, 2026-06, it is 9." in shown
-    assert "between 75 and 75 percent; in the last month with one, 2026-06, it is 75." in shown
+    assert "between 4 and 9 days; in the most recent month with data, 2026-06, it is 9." in shown
+    assert "between 75 and 75 percent; in the most recent month with data, 2026-06, it is 75." in shown
 
 
 def test_the_dashboard_draws_the_months_of_all_requests_and_leads_to_the_others(
@@ -100,18 +100,18 @@ def test_of_very_many_backends_the_largest_are_drawn(clara: Desk, database: Data
     shown = clara.get("/dashboard/over-time/backend").text
 
     assert shown.count("<svg") == 24
-    assert "8 smaller ones are left out." in shown
+    assert "8 smaller groups are not shown." in shown
 
 
 def test_before_the_job_has_run_the_page_says_so(clara: Desk) -> None:
-    assert "The numbers have not been calculated yet" in clara.get("/dashboard/over-time/partner").text
+    assert "The figures have not been calculated yet" in clara.get("/dashboard/over-time/partner").text
 
 
 def test_numbers_without_months_are_no_error(clara: Desk, database: Database) -> None:
     """As an earlier version kept them."""
     database.transact(figures.save, Figures())
 
-    assert "There was nothing to count." in clara.get("/dashboard/over-time/library").text
+    assert "No data." in clara.get("/dashboard/over-time/library").text
     assert clara.get("/dashboard").status_code == 200
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import pytest
 from office import Office
 from web.conftest import Desk
-from web.staff.pages import press, seen_in
+from web.staff.pages import press, version_in
 
 from cast import ADA, CLARA, NORTH, SOUTH, SUPER, WEN
 from conftest import KohaDatabase
@@ -49,7 +49,7 @@ def test_an_action_tells_what_it_will_do_then_does_it_and_tells_what_is_so(
 
     asked = clara.get(address).text
     assert f'→ <span class="status">{label}</span>' in asked
-    assert "No notice is sent to anybody." in asked
+    assert "No notice is sent to anyone." in asked
     assert "This is recorded in Koha&#39;s log." in asked
     assert office.status(number) == before
 
@@ -83,7 +83,7 @@ def test_confirming_takes_thirteen_statements_and_reads_the_request_once(
 ) -> None:
     number = office.request()
     address = f"/requests/{number}/actions/confirm"
-    form = seen_in(clara.get(address).text)
+    form = version_in(clara.get(address).text)
 
     with queries() as sent:
         clara.post(address, form)
@@ -154,7 +154,7 @@ class TestActingAtOnce:
     ) -> None:
         number = office.request()
         address = f"/requests/{number}/actions/{method}"
-        form = {"supplier": "acme", **seen_in(with_suppliers.get(address).text)}
+        form = {"supplier": "acme", **version_in(with_suppliers.get(address).text)}
         statement, label = CHANGES[change]
         office.does(statement)
         before = office.asks("SELECT * FROM illrequests")
@@ -165,7 +165,7 @@ class TestActingAtOnce:
         assert "The request has changed since this page was opened" in told.text
         assert f'<th scope="row">{label}</th>' in told.text
         assert office.asks("SELECT * FROM illrequests") == before
-        decided = with_suppliers.post(address, form | seen_in(told.text))
+        decided = with_suppliers.post(address, form | version_in(told.text))
         assert decided.status_code == 303
         assert office.asks("SELECT * FROM illrequests") != before
 
@@ -175,7 +175,7 @@ class TestActingAtOnce:
     ) -> None:
         number = office.request(status=status)
         address = f"/requests/{number}/actions/{method}"
-        form = seen_in(clara.get(address).text)
+        form = version_in(clara.get(address).text)
         office.comments(number, "Wait!")
 
         assert clara.post(address, form).status_code == 409
@@ -186,7 +186,7 @@ class TestActingAtOnce:
     ) -> None:
         number = office.request()
         address = f"/requests/{number}/actions/delete"
-        form = seen_in(clara.get(address).text)
+        form = version_in(clara.get(address).text)
         press(desk().sign_in(SUPER), f"/requests/{number}/actions/confirm")
 
         answer = clara.post(address, form)
@@ -202,7 +202,7 @@ class TestActingAtOnce:
     ) -> None:
         number = office.request()
         address = f"/requests/{number}/actions/{method}"
-        form = {"supplier": "acme", **seen_in(with_suppliers.get(address).text)}
+        form = {"supplier": "acme", **version_in(with_suppliers.get(address).text)}
 
         answers = [with_suppliers.post(address, form).status_code for _ in range(2)]
 
@@ -215,7 +215,7 @@ class TestActingAtOnce:
         number = office.request()
         people = [desk().sign_in(CLARA), desk().sign_in(SUPER)]
         address = f"/requests/{number}/actions/confirm"
-        forms = [seen_in(person.get(address).text) for person in people]
+        forms = [version_in(person.get(address).text) for person in people]
 
         with ThreadPoolExecutor(2) as threads:
             answers = list(
@@ -230,13 +230,13 @@ class TestActingAtOnce:
     ) -> None:
         number = office.request()
         address = f"/requests/{number}/actions/migrate"
-        seen = seen_in(with_suppliers.get(address).text)
+        seen = version_in(with_suppliers.get(address).text)
         office.comments(number, "Wait!")
 
         asked = with_suppliers.post(address, {**seen, "supplier": ""})
 
         assert asked.status_code == 422
-        assert seen_in(asked.text) == seen
+        assert version_in(asked.text) == seen
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_request_without_a_patron_is_to_be_linked_to_one_before_it_goes_on(
 
     page = clara.get(f"/requests/{number}/actions/{method}").text
 
-    assert ("The request has no patron. Before it goes on, link it to one:" in page) == is_warned
+    assert ("The request has no patron. Link it to one before you continue:" in page) == is_warned
     assert (f'<a href="/requests/{number}/edit">Edit request</a>' in page) == is_warned
     with_patron = office.request(status=status)
     assert "The request has no patron" not in clara.get(f"/requests/{with_patron}/actions/{method}").text
@@ -370,7 +370,7 @@ class TestDeleting:
         gone = clara.get(f"/requests/{number}").text
 
         assert f"Request {number} was deleted" in gone
-        assert "It is gone since " in gone
+        assert "It has been gone since " in gone
         assert "All callbacks" not in gone
 
     def test_names_the_request_as_people_know_it(
@@ -403,7 +403,7 @@ class TestReverting:
 
         asked = clara.get(f"/requests/{number}/actions/cancel").text
 
-        assert "2 partners were asked and have not answered: tell them yourself." in asked
+        assert "2 partners were asked and have not answered: inform them yourself." in asked
 
 
 class TestSwitchingProvider:

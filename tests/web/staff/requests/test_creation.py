@@ -118,15 +118,15 @@ def test_rows_have_an_end(clara: Desk) -> None:
 @pytest.mark.parametrize(
     ("fields", "name", "said"),
     [
-        ({"type": ""}, "type", "Choose what is wanted."),
-        ({"type": "nonsense"}, "type", "Choose what is wanted."),
-        ({"patron": ""}, "patron", "Say who the request is for."),
+        ({"type": ""}, "type", "Choose the type of material."),
+        ({"type": "nonsense"}, "type", "Choose the type of material."),
+        ({"patron": ""}, "patron", "Choose the patron who the request is for."),
         ({"patron": "Nobody At All"}, "patron", "There is no such patron."),
         ({"branchcode": "XX"}, "branchcode", "Choose a library."),
-        ({"custom_key": "", "custom_value": "red"}, "row-1", "Name this field"),
-        ({"custom_key": "requested_partners", "custom_value": "a@x"}, "row-1", "kept by Koha itself"),
-        ({"custom_key": "k" * 192, "custom_value": "x"}, "row-1", "191 characters are the most"),
-        ({"custom_key": "title", "custom_value": "x"}, "row-1", "There is a field of this name already."),
+        ({"custom_key": "", "custom_value": "red"}, "row-1", "Enter a name for this field"),
+        ({"custom_key": "requested_partners", "custom_value": "a@x"}, "row-1", "reserved by Koha"),
+        ({"custom_key": "k" * 192, "custom_value": "x"}, "row-1", "the maximum is 191 characters"),
+        ({"custom_key": "title", "custom_value": "x"}, "row-1", "There is already a field with this name."),
     ],
 )
 def test_a_mistake_is_told_at_its_field_and_nothing_is_lost(
@@ -186,7 +186,7 @@ def test_of_several_patrons_one_is_chosen_with_a_click(clara: Desk, admin: Engin
 
     asked = send(clara, patron="Page")
     assert asked.status_code == 422
-    assert "More than one patron may be meant." in asked.text
+    assert "More than one patron matches." in asked.text
     assert f'value="choose:{SAM}"' in asked.text
 
     page = send(clara, f"choose:{WEN}", patron="Page").text
@@ -355,7 +355,7 @@ def test_what_the_patron_has_asked_for_before_is_pointed_out(
     warned = send(clara)
 
     assert warned.status_code == 200
-    assert "This patron has asked for this before" in warned.text
+    assert "This patron has requested this before" in warned.text
     assert f'href="/requests/{earlier}"' in warned.text
     assert len(requests_in(admin)) == 1
 
@@ -403,7 +403,7 @@ def test_a_queued_request_is_told_with_its_reason(
     (made,) = requests_in(admin)
     assert made["status"] == "QUEUED"
     told = clara.get("/requests").text
-    assert f"Request ADA-{made['illrequest_id']} was created, and queued" in told
+    assert f"Request ADA-{made['illrequest_id']} was created and queued" in told
     assert "limit of 1 requests of the patron&#39;s library" in told
 
 

@@ -147,16 +147,16 @@ def test_cost_is_shown_and_not_edited(clara: Desk, make: Make) -> None:
     ("name", "value", "said"),
     [
         ("patron", "999999", "There is no such patron."),
-        ("patron", "page sam", "More than one patron may be meant."),
-        ("patron", "", "A request that has a patron keeps one"),
-        ("biblio_id", "12345", "There is no record with this number."),
-        ("biblio_id", "x1", "There is no record with this number."),
+        ("patron", "page sam", "More than one patron matches."),
+        ("patron", "", "The patron of a request cannot be removed"),
+        ("biblio_id", "12345", "There is no record with this ID."),
+        ("biblio_id", "x1", "There is no record with this ID."),
         ("branchcode", "XX", "Choose a library."),
         ("branchcode", "", "Choose a library."),
-        ("batch_id", "77", "There is no such batch any more."),
-        ("status_alias", "GONE", "There is no such status any more."),
-        ("status_alias", "x" * 100, "There is no such status any more."),
-        ("price_paid", "9" * 21, "This is too long: it has 21 characters, and Koha has room for 20."),
+        ("batch_id", "77", "This batch no longer exists."),
+        ("status_alias", "GONE", "This status no longer exists."),
+        ("status_alias", "x" * 100, "This status no longer exists."),
+        ("price_paid", "9" * 21, "This is too long: it has 21 characters, and Koha can store 20."),
         ("price_paid", "free", "This is not an amount of money. Write it like 1,234.50."),
     ],
 )
@@ -323,7 +323,7 @@ def test_of_two_who_edit_at_once_the_second_sees_what_changed(
     assert row(admin, number)["notesstaff"] == "Clara's"
     table = told.text.partition("<tbody>")[2].partition("</tbody>")[0]
     cells = [re.sub(r"<.*?>", "", cell) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", table, re.DOTALL)]
-    assert cells == ["Price paid", "1", "2", "not touched", "Staff notes", "old", "Clara&#39;s", "Sue&#39;s"]
+    assert cells == ["Price paid", "1", "2", "not changed", "Staff notes", "old", "Clara&#39;s", "Sue&#39;s"]
     assert (second.fields["notesstaff"], second.fields["price_paid"], second.fields["notesopac"]) == (
         "Sue's", "2", "for all",
     )  # fmt: skip
@@ -340,7 +340,7 @@ def test_the_new_values_can_be_taken_instead(clara: Desk, desk: Callable[[], Des
 
     told = second.send(notesstaff="Sue's")
 
-    assert f'href="/requests/{number}/edit">Take the new values' in told.text
+    assert f'href="/requests/{number}/edit">Use the new values' in told.text
     assert edit(clara, number).fields["notesstaff"] == "Clara's"
 
 
@@ -355,13 +355,13 @@ def test_a_third_change_is_seen_too(clara: Desk, desk: Callable[[], Desk], admin
     assert row(admin, number)["notesstaff"] == "Clara's again"
 
 
-@pytest.mark.parametrize("seen", ["", "nonsense", "[]", '{"notesstaff": 7}'])
+@pytest.mark.parametrize("version", ["", "nonsense", "[]", '{"notesstaff": 7}'])
 def test_a_form_that_forgot_what_it_showed_overwrites_nothing(
     clara: Desk, admin: Engine, make: Make, seen: str
 ) -> None:
     number = make(notesstaff="old")
 
-    assert edit(clara, number).send(seen=seen, notesstaff="new").status_code == 409
+    assert edit(clara, number).send(version=seen, notesstaff="new").status_code == 409
     assert row(admin, number)["notesstaff"] == "old"
 
 

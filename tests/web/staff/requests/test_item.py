@@ -87,7 +87,7 @@ def test_only_a_new_request_can_be_edited(clara: Desk, admin: Engine, make: Make
     number = make(attributes=ITEM, status=status)
 
     shown = clara.get(f"/requests/{number}/item")
-    sent = clara.post(f"/requests/{number}/item", {"do": "save", "type": "book", "seen": "{}"})
+    sent = clara.post(f"/requests/{number}/item", {"do": "save", "type": "book", "version": "{}"})
 
     assert (shown.status_code, sent.status_code) == (409, 409)
     for page in (shown.text, sent.text):
@@ -128,9 +128,9 @@ def test_of_two_who_edit_at_once_the_second_sees_what_changed(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"type": ""}, "Choose what is wanted."),
-        ({"custom_key": ""}, "Name this field"),
-        ({"custom_key": "migrated_from"}, "kept by Koha itself"),
+        ({"type": ""}, "Choose the type of material."),
+        ({"custom_key": ""}, "Enter a name for this field"),
+        ({"custom_key": "migrated_from"}, "reserved by Koha"),
     ],
 )
 def test_a_mistake_is_told_and_nothing_is_lost(

@@ -140,7 +140,7 @@ def test_statuses_are_counted_whatever_status_is_shown(clara: Desk, make: Make) 
     page = clara.get(f"/requests?status=COMP&library={ADA}").text
 
     assert 'All <span class="soft-count">2</span>' in page
-    assert 'Waiting for us <span class="soft-count">1</span>' in page
+    assert 'Needs attention <span class="soft-count">1</span>' in page
     assert 'New request <span class="soft-count">1</span>' in page
     assert 'Completed <span class="soft-count">1</span>' in page
 
@@ -159,7 +159,7 @@ def test_what_waits_for_us_is_the_same_on_the_list_and_the_dashboard(
         )
 
     pill = re.search(
-        r'href="([^"]*)"[^>]*>Waiting for us <span class="soft-count">5', clara.get("/requests").text
+        r'href="([^"]*)"[^>]*>Needs attention <span class="soft-count">5', clara.get("/requests").text
     )
 
     assert pill
@@ -204,11 +204,11 @@ def test_what_cannot_be_meant_is_told_and_passed_over(clara: Desk, make: Make) -
 
     assert _numbers(page) == [number]
     for said in (
-        "Placed on: “yesterday” is not a day, and was passed over.",
-        "Sort order: “colour” was passed over.",
-        "Page: “x” was passed over.",
-        "Rows: “100000” was passed over.",
-        "Batch: “-1” was passed over.",
+        "Placed on: “yesterday” is not a date and was ignored.",
+        "Sort order: “colour” was ignored.",
+        "Page: “x” was ignored.",
+        "Rows: “100000” was ignored.",
+        "Batch: “-1” was ignored.",
     ):
         assert said in page
     assert 'value="yesterday" aria-invalid="true" aria-describedby="placed_from-error"' in page
@@ -219,7 +219,7 @@ def test_days_that_no_day_is_between_are_told(clara: Desk, make: Make) -> None:
 
     page = clara.get("/requests?placed_from=2026-03-05&placed_to=2026-03-04").text
 
-    assert "The first day is after the last: both were passed over." in page
+    assert "The start date is after the end date: both were ignored." in page
     assert _numbers(page) == [number]
     for kept in ("2026-03-05", "2026-03-04"):
         assert f'value="{kept}"' in page
@@ -230,7 +230,7 @@ def test_a_keyword_that_is_too_long_is_told_and_stays(clara: Desk, make: Make) -
 
     page = clara.get("/requests?q=" + "雪" * 201).text
 
-    assert "only its first 200 characters are looked for" in page
+    assert "only the first 200 characters are searched for" in page
     assert f'value="{"雪" * 201}"' in page
     assert _numbers(page) == [number]
 
@@ -284,7 +284,7 @@ def test_views_are_kept_and_let_go(clara: Desk) -> None:
 
 
 def test_a_view_needs_a_name(clara: Desk) -> None:
-    assert "Give the view a name." in clara.post("/requests/views", {"name": " "}, follow=True).text
+    assert "Enter a name for the view." in clara.post("/requests/views", {"name": " "}, follow=True).text
 
 
 def test_a_view_is_not_dropped_for_another(clara: Desk) -> None:
@@ -293,7 +293,7 @@ def test_a_view_is_not_dropped_for_another(clara: Desk) -> None:
 
     told = clara.post("/requests/views", {"name": "One more", "query": ""}, follow=True).text
 
-    assert "There are 30 saved views already." in told
+    assert "There are already 30 saved views." in told
     assert ">View 0</a>" in told
     again = clara.post("/requests/views", {"name": "View 0", "query": "status=COMP"}, follow=True).text
     assert '<a href="/requests?status=COMP">View 0</a>' in again

@@ -50,7 +50,7 @@ def test_staff_are_told_that_kohas_log_is_off(clara: Desk, office: Office) -> No
     page = clara.get(f"/requests/{office.request()}/log").text
 
     assert "Koha&#39;s log is off" in page
-    assert "There is nothing in the log." in page
+    assert "The log is empty." in page
 
 
 @pytest.mark.all_versions

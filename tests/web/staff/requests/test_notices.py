@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from office import HOSTILE, Office
 from web.conftest import Desk
-from web.staff.pages import press, seen_in
+from web.staff.pages import press, version_in
 
 from cast import PAT_WITHOUT_EMAIL, SUPER, WEN
 
@@ -69,8 +69,8 @@ def test_sending_tells_what_was_queued(clara: Desk, office: Office) -> None:
     assert (answer.status_code, answer.location) == (303, f"/requests/{number}")
     assert queued(office) == [(READY, "email"), (READY, "sms")]
     page = clara.get(answer.location).text
-    assert "The notice is queued by Email, as message" in page
-    assert "The notice is queued by SMS, as message" in page
+    assert "The notice was queued by Email as message" in page
+    assert "The notice was queued by SMS as message" in page
 
 
 @pytest.mark.usefixtures("letters")
@@ -101,8 +101,8 @@ def test_a_patron_who_chose_nothing_is_sent_nothing_and_staff_see_why(clara: Des
     number = office.request(borrowernumber=PAT_WITHOUT_EMAIL)
 
     page = clara.get(f"/requests/{number}/notices/{READY}").text
-    assert "The notice will not go out." in page
-    assert "messaging preferences choose no transport" in page
+    assert "The notice will not be sent." in page
+    assert "messaging preferences select no transport" in page
     assert "Send notice</button>" not in page
 
     answer = press(clara, f"/requests/{number}/notices/{READY}", follow=True)
@@ -150,8 +150,8 @@ def test_a_letter_that_fails_leads_to_where_it_is_mended(clara: Desk, office: Of
     assert "Send notice</button>" not in page
 
     page = press(clara, f"/requests/{number}/notices/{READY}", follow=True).text
-    assert "The notice was not queued by Email: The notice template cannot be processed." in page
-    assert "The notice was not queued by SMS: Koha has no notice template for this transport." in page
+    assert "The notice was not queued (Email): The notice template cannot be processed." in page
+    assert "The notice was not queued (SMS): Koha has no notice template for this transport." in page
     assert f'<a href="{address.format("CPL")}">Correct it in Koha</a>' in page
     assert queued(office) == []
 
@@ -163,17 +163,17 @@ class TestSendingAtOnce:
     ) -> None:
         number = office.request()
         address = f"/requests/{number}/notices/{READY}"
-        form = seen_in(clara.get(address).text)
+        form = version_in(clara.get(address).text)
         assert clara.post(address, form).status_code == 303
 
         told = clara.post(address, form)
 
         assert told.status_code == 409
         assert '<th scope="row">Notices sent</th><td>0</td><td>1</td>' in told.text
-        assert "Clara Birchwood [20000002] queued this notice already, last on 20" in told.text
+        assert "Clara Birchwood [20000002] has already queued this notice, most recently on 20" in told.text
         assert "already, last on" not in clara.get(f"/requests/{number}/notices/{UNAVAILABLE}").text
         assert len(queued(office)) == 2, "by email and SMS"
-        assert clara.post(address, seen_in(told.text)).status_code == 303
+        assert clara.post(address, version_in(told.text)).status_code == 303
         assert len(queued(office)) == 4
 
     @pytest.mark.usefixtures("letters")
@@ -182,7 +182,7 @@ class TestSendingAtOnce:
     ) -> None:
         number = office.request()
         address = f"/requests/{number}/notices/{READY}"
-        form = seen_in(clara.get(address).text)
+        form = version_in(clara.get(address).text)
         people = [clara, desk().sign_in(SUPER)]
 
         with ThreadPoolExecutor(2) as threads:
@@ -195,7 +195,7 @@ class TestSendingAtOnce:
     def test_a_notice_that_was_sent_in_koha_meanwhile_is_told(self, clara: Desk, office: Office) -> None:
         number = office.request()
         address = f"/requests/{number}/notices/{READY}"
-        form = seen_in(clara.get(address).text)
+        form = version_in(clara.get(address).text)
         office.does(
             "INSERT INTO action_logs (module, action, object, user, info) VALUES ('ILL', 'PATRON_NOTICE', :number,"
             ' 0, \'{"log_origin": "core", "notice_code": "ILL_PICKUP_READY"}\')',
@@ -212,11 +212,11 @@ class TestSendingAtOnce:
     def test_what_was_typed_is_kept_when_the_patron_has_changed(self, clara: Desk, office: Office) -> None:
         number = office.request()
         address = f"/requests/{number}/notices/{UPDATE}"
-        form = {**seen_in(clara.get(address).text), "additional_text": "It left Oslo."}
+        form = {**version_in(clara.get(address).text), "additional_text": "It left Oslo."}
         office.does("UPDATE illrequests SET borrowernumber = :wen", wen=WEN)
 
         previewed = clara.post(address, {**form, "preview": "1"})
-        assert seen_in(previewed.text)["seen"] == form["seen"], "a preview is no decision"
+        assert version_in(previewed.text)["version"] == form["version"], "a preview is no decision"
         told = clara.post(address, form)
 
         assert told.status_code == 409
@@ -259,11 +259,11 @@ class TestNewsInOnesOwnWords:
     def test_is_told_what_koha_takes_for_fields_in_it(self, clara: Desk, office: Office) -> None:
         number = office.request()
         address = f"/requests/{number}/notices/{UPDATE}"
-        assert "Only &lt;&lt;…&gt;&gt; is not taken as text" in clara.get(address).text
+        assert "except for &lt;&lt;…&gt;&gt;" in clara.get(address).text
 
         seen = press(clara, address, {"additional_text": "For <<borrowers.surname>>, <<x>>.", "preview": "1"})
 
-        assert "Not taken as text: &lt;&lt;borrowers.surname&gt;&gt;, &lt;&lt;x&gt;&gt;." in seen.text
+        assert "Not used as text: &lt;&lt;borrowers.surname&gt;&gt;, &lt;&lt;x&gt;&gt;." in seen.text
         assert "\nFor Page, .\n" in seen.text
 
     @pytest.mark.parametrize("hostile", HOSTILE)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from office import HOSTILE, Office
 from web.conftest import Desk
-from web.staff.pages import check_nothing_runs, press, seen_in, value_of
+from web.staff.pages import check_nothing_runs, press, value_of, version_in
 
 from cast import ADA, CLARA, NORTH, PAT_WITHOUT_EMAIL, RIVERSIDE, SAM, SOUTH, SUPER, WEN
 from conftest import KohaDatabase
@@ -322,7 +322,7 @@ class TestComments:
 
         assert answer.status_code == 422
         assert 'aria-describedby="comment-hint comment-problem" aria-invalid="true"' in answer.text
-        assert "Type a comment first." in answer.text
+        assert "Enter a comment first." in answer.text
 
     @pytest.mark.parametrize("text", ["雪" * 21_846, "x" * 65_536])
     def test_that_koha_has_no_room_for_are_kept_in_the_form(
@@ -334,7 +334,7 @@ class TestComments:
 
         assert answer.status_code == 422
         assert f">\n{text}</textarea>" in answer.text
-        assert "bytes, and Koha has room for 65535" in answer.text
+        assert "bytes, and Koha can store 65535" in answer.text
 
     @pytest.mark.parametrize("text", ["雪" * 21_845, "😀" * 16_383, "x" * 65_535])
     def test_may_be_as_long_as_koha_takes_them(self, clara: Desk, office: Office, text: str) -> None:
@@ -426,7 +426,7 @@ class TestPartners:
         assert asked.index("North Partner") < asked.index("South Partner"), "what is open comes first"
         north = asked.partition("South Partner")[0]
         assert "<p>new@north.example.org</p>" in north
-        assert "before: asked " in north
+        assert "previously asked at " in north
         assert "ill@north.example.org" in north
         assert all(f"Message {message}</a>" in asked for message in (*first, *second))
         assert page.count("new@north.example.org") == 3, "the status, the partner and the message"
@@ -614,9 +614,9 @@ def test_a_word_to_the_staff_stays_until_somebody_looked(
 ) -> None:
     number = office.request()
     ill_request = database.transact(stored.get, number)
-    word = lazy("It says: %(message)s", message="We <lost> it.")
+    word = lazy("Supplier's message: %(message)s", message="We <lost> it.")
     database.transact(sidecar_requests.add_alert, ill_request, [word])
-    assert "It says: We &lt;lost&gt; it." in clara.get(f"/requests/{number}").text
+    assert "Supplier&#39;s message: We &lt;lost&gt; it." in clara.get(f"/requests/{number}").text
 
     form = {"written_at": value_of(clara.get(f"/requests/{number}").text, "written_at")}
     answer = clara.post(f"/requests/{number}/attended", form, follow=True)
@@ -639,7 +639,7 @@ def test_a_word_that_came_since_the_page_was_opened_stays(
     form = {"written_at": read if forged is None else forged}
     answer = clara.post(f"/requests/{number}/attended", form, follow=True)
 
-    assert "There is something new to look at." in answer.text
+    assert "Something new has come in that needs attention." in answer.text
     assert "The second." in answer.text
 
 
@@ -652,7 +652,7 @@ def test_a_word_to_the_staff_is_in_the_language_of_the_page(
         status=lazy("cancelled"),
         reason=lazy("the request's status %(status)s does not allow it", status="CHK"),
     )
-    says = lazy("It says: %(message)s", message="<script>alert(1)</script> 100 %(sure)s")
+    says = lazy("Supplier's message: %(message)s", message="<script>alert(1)</script> 100 %(sure)s")
     database.transact(sidecar_requests.add_alert, database.transact(stored.get, number), [what, says])
     clara.post("/language", {"language": "zh-Hant-TW"})
 
@@ -741,7 +741,7 @@ def test_whatever_people_wrote_stays_text(
     )
     office.receives(number, hostile.encode(), Verdict.INVALID, event_id="evt_2")
     ill_request = database.transact(stored.get, number)
-    word = lazy("It says: %(message)s", message=hostile)
+    word = lazy("Supplier's message: %(message)s", message=hostile)
     database.transact(sidecar_requests.add_alert, ill_request, [word])
     office.does(
         "UPDATE ill_sidecar_requests SET long_values = JSON_OBJECT('cost', :text, :text, 'x'),"
@@ -789,7 +789,7 @@ def test_whatever_partners_are_called_stays_text(clara: Desk, office: Office, ho
     for wish in ("filter", "preview", "change"):
         check_nothing_runs(press(clara, address, {**form, "do": wish}).text)
     check_nothing_runs(press(clara, address, {**form, "do": "send", "subject": ""}).text)
-    stale = {**form, **seen_in(clara.get(address).text), "do": "send"}
+    stale = {**form, **version_in(clara.get(address).text), "do": "send"}
     office.does("UPDATE borrowers SET surname = :name WHERE borrowernumber = :sam", name=hostile, sam=SAM)
     told = clara.post(address, stale)
     assert told.status_code == 409
@@ -815,7 +815,7 @@ def test_whatever_a_supplier_or_a_mail_server_says_stays_text(
         text=hostile,
     )
     office.does("UPDATE message_queue SET status = 'failed', to_address = :text", text=hostile)
-    stale = {"seen": hostile}
+    stale = {"version": hostile}
 
     for path in ("", "/log"):
         check_nothing_runs(clara.get(f"/requests/{number}{path}").text)
@@ -823,7 +823,7 @@ def test_whatever_a_supplier_or_a_mail_server_says_stays_text(
         check_nothing_runs(clara.post(f"/requests/{number}/actions/{method}", stale).text)
     seen = json.dumps({"status": hostile, "patron": hostile, "comments": hostile, hostile: hostile})
     office.does("UPDATE illrequests SET status = 'NEW'")
-    told = clara.post(f"/requests/{number}/actions/confirm", {"seen": seen})
+    told = clara.post(f"/requests/{number}/actions/confirm", {"version": seen})
     assert told.status_code == 409
     check_nothing_runs(told.text)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 from web.conftest import Desk
-from web.staff.pages import press, seen_in
+from web.staff.pages import press, version_in
 from werkzeug.test import TestResponse
 
 from cast import EAST_WITHOUT_EMAIL, NORTH, SAM, SOUTH
@@ -113,7 +113,7 @@ def test_the_preview_shows_each_email_as_it_will_be_sent(clara: Desk, admin: Eng
 def test_what_was_previewed_is_what_is_sent(clara: Desk, admin: Engine, number: int) -> None:
     preview = send(clara, number, "preview").text
     fields = {
-        **seen_in(preview),
+        **version_in(preview),
         "partners": re.findall(r'name="partners" value="(\d+)"', preview),
         "subject": html.unescape(re.findall(r'name="subject" value="([^"]*)"', preview)[0]),
         "body": html.unescape(re.findall(r'name="body" hidden>\n(.*?)</textarea>', preview, re.DOTALL)[0]),
@@ -155,10 +155,10 @@ def test_without_a_script_the_filter_is_a_button_and_keeps_what_is_chosen(clara:
     [
         ({"partners": []}, "partners", "Choose at least one partner library that has an email address."),
         ({"partners": [str(EAST_WITHOUT_EMAIL)]}, "partners", "Choose at least one partner library"),
-        ({"partners": [str(SAM)]}, "partners", "not a partner library any more"),
+        ({"partners": [str(SAM)]}, "partners", "no longer a partner library"),
         ({"subject": "  "}, "subject", "The email needs a subject line."),
-        ({"subject": "漢" * 501}, "subject", "This is too long: shorten it to 500 characters."),
-        ({"body": " \r\n "}, "body", "The email needs a text."),
+        ({"subject": "漢" * 501}, "subject", "This is too long: the maximum is 500 characters."),
+        ({"body": " \r\n "}, "body", "The email needs some text."),
     ],
 )
 def test_a_mistake_is_told_and_nothing_is_sent(
@@ -183,7 +183,7 @@ def test_a_library_without_an_address_is_told_how_to_get_one(
     answer = send(clara, number, "preview")
 
     assert answer.status_code == 422
-    assert "Your library has no email address to write from." in answer.text
+    assert "Your library has no email address to send from." in answer.text
 
 
 def test_hostile_values_are_shown_as_text(clara: Desk, admin: Engine, number: int) -> None:
@@ -212,7 +212,7 @@ def test_only_where_the_status_allows_it(clara: Desk, admin: Engine, number: int
 
 def test_sent_twice_it_goes_out_once(clara: Desk, admin: Engine, number: int) -> None:
     address = f"/requests/{number}/partners"
-    form = {**seen_in(clara.get(address).text), "partners": [str(NORTH)], **MESSAGE, "do": "send"}
+    form = {**version_in(clara.get(address).text), "partners": [str(NORTH)], **MESSAGE, "do": "send"}
     assert clara.post(address, form).status_code == 303
 
     assert clara.post(address, form).status_code == 409
@@ -230,7 +230,7 @@ def test_what_changed_meanwhile_is_told_before_anything_is_sent(
     clara: Desk, admin: Engine, number: int, wish: str
 ) -> None:
     address = f"/requests/{number}/partners"
-    form = {**seen_in(clara.get(address).text), "partners": [str(NORTH)], **MESSAGE}
+    form = {**version_in(clara.get(address).text), "partners": [str(NORTH)], **MESSAGE}
     with admin.begin() as connection:
         connection.execute(text("UPDATE illrequests SET borrowernumber = NULL"))
 
@@ -240,7 +240,7 @@ def test_what_changed_meanwhile_is_told_before_anything_is_sent(
     assert '<th scope="row">Patron</th><td>Sam Page [20000005]</td><td>–</td>' in told.text
     assert re.search(rf'value="{NORTH}" checked', told.text)
     assert queued(admin) == []
-    form |= seen_in(told.text)
+    form |= version_in(told.text)
     assert clara.post(address, {**form, "do": "send"}).status_code == 303
     assert len(queued(admin)) == 1
 
@@ -254,7 +254,7 @@ def test_a_request_without_a_patron_is_to_be_linked_to_one_first(
 
     page = clara.get(f"/requests/{number}/partners").text
 
-    assert "The request has no patron. Before it goes on, link it to one:" in page
+    assert "The request has no patron. Link it to one before you continue:" in page
     assert f'<a href="/requests/{number}/edit">Edit request</a>' in page
 
 
@@ -286,7 +286,7 @@ def test_the_form_costs_few_queries(
 
     with queries() as opened:
         page = clara.get(f"/requests/{number}/partners").text
-    form = {**seen_in(page), "partners": [str(NORTH), str(SOUTH)], **MESSAGE}
+    form = {**version_in(page), "partners": [str(NORTH), str(SOUTH)], **MESSAGE}
     with queries() as previewed:
         shown = clara.post(f"/requests/{number}/partners", {**form, "do": "preview"})
 
