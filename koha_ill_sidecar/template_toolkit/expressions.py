@@ -207,16 +207,15 @@ class ExpressionParser:
         if self._type == "QUOTED":
             return self._quoted()
         if self._type == "NUMBER":
-            return Literal(self._number(self._tokens[self._index].value))
+            token = self._advance()
+            return Literal(self._number(token.value, token.offset))
         raise self._unexpected()
 
-    def _number(self, digits: str) -> int | float | str:
+    def _number(self, digits: str, offset: int) -> int | float | str:
         try:
-            value = perl_number(digits)
+            return perl_number(digits)
         except ValueError as error:
-            raise self._error(f"invalid number ({digits})") from error
-        self._advance()
-        return value
+            raise self._error(f"invalid number ({digits})", offset) from error
 
     def _list(self) -> Expression:
         self._advance()
@@ -289,23 +288,12 @@ class ExpressionParser:
         steps = [self._step()]
         while self._accept("."):
             if self._type == "NUMBER":
-                offset = self._offset()
-                steps += [
-                    Step(Literal(str(self._index_number(part))), offset=offset)
-                    for part in self._number_parts()
-                ]
+                token = self._advance()
+                numbers = [self._number(part, token.offset) for part in token.value.split(".")]
+                steps += [Step(Literal(str(number)), offset=token.offset) for number in numbers]
             else:
                 steps.append(self._step())
         return tuple(steps)
-
-    def _number_parts(self) -> list[str]:
-        return self._advance().value.split(".")
-
-    def _index_number(self, digits: str) -> int | float | str:
-        try:
-            return perl_number(digits)
-        except ValueError as error:
-            raise self._error(f"invalid number ({digits})") from error
 
     def _step(self) -> Step:
         self._enter()

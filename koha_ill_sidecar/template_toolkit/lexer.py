@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from koha_ill_sidecar.template_toolkit.source import DirectivePart, Options, TextPart, split_source
+from koha_ill_sidecar.template_toolkit.source import Options, Part, split_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def tokens(source: str, options: Options) -> Iterator[Token]:
     Source: Template Toolkit 2.27, Template::Parser tokenise_directive and interpolate_text.
     """
     for part in split_source(source, options):
-        if isinstance(part, DirectivePart):
+        if part.is_directive:
             yield from directive_tokens(part.text, part.offset, options)
             yield Token(";", ";", part.offset + len(part.text))
         elif options.interpolate:
@@ -96,7 +96,7 @@ def tokens(source: str, options: Options) -> Iterator[Token]:
     yield Token("EOF", "", len(source))
 
 
-def _interpolated_text(part: TextPart, options: Options) -> Iterator[Token]:
+def _interpolated_text(part: Part, options: Options) -> Iterator[Token]:
     for piece in _interpolate(part.text, part.offset, options):
         if isinstance(piece, str):
             yield Token("TEXT", piece, part.offset)

@@ -62,16 +62,6 @@ def _unshift(meter: Meter, value: Value, args: list[Value]) -> Value:
     return ""
 
 
-def _pop(_meter: Meter, value: Value, _args: list[Value]) -> Value:
-    items = _items(value)
-    return items.pop() if items else None
-
-
-def _shift(_meter: Meter, value: Value, _args: list[Value]) -> Value:
-    items = _items(value)
-    return items.pop(0) if items else None
-
-
 def _defined(_meter: Meter, value: Value, args: list[Value]) -> Value:
     if not args:
         return 1
@@ -209,10 +199,10 @@ LIST_METHODS: dict[str, Method] = {
     "max": lambda _meter, value, _args: len(_items(value)) - 1,
     "merge": _merge,
     "nsort": _nsort,
-    "pop": _pop,
+    "pop": lambda _meter, value, _args: _items(value).pop() if _items(value) else None,
     "push": _push,
     "reverse": lambda _meter, value, _args: _items(value)[::-1],
-    "shift": _shift,
+    "shift": lambda _meter, value, _args: _items(value).pop(0) if _items(value) else None,
     "size": lambda _meter, value, _args: len(_items(value)),
     "slice": _slice,
     "sort": _sort,

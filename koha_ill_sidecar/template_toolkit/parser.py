@@ -33,7 +33,6 @@ from koha_ill_sidecar.template_toolkit.nodes import (
     Refused,
     Set,
     Statement,
-    Step,
     Switch,
     TemplateTree,
     Text,
@@ -65,37 +64,38 @@ class TemplateParser(ExpressionParser):
         self._nesting = 0
         # The offsets of the statements that are being parsed, innermost last.
         self._open_offsets: list[int] = []
-        self._compounds: dict[str, Callable[[], Statement]] = {
+        # Each handler receives the keyword, which has been consumed, and its line.
+        self._compounds: dict[str, Callable[[Token, int], Statement]] = {
             "IF": self._if,
             "UNLESS": self._if,
             "SWITCH": self._switch,
             "FOR": self._for_each,
-            "WHILE": self._while,
+            "WHILE": lambda _, line: While(self._expression(), self._closed_body(), line),
             "TRY": self._try,
             "PERL": self._perl,
         }
-        self._simple: dict[str, Callable[[], Statement]] = {
-            "GET": self._get,
-            "CALL": self._call,
-            "SET": self._set,
-            "DEFAULT": self._set,
+        self._simple: dict[str, Callable[[Token, int], Statement]] = {
+            "GET": lambda _, line: Get(self._expression(), line),
+            "CALL": lambda _, line: Call(self._expression(), line),
+            "SET": lambda *_: self._assignments([]),
+            "DEFAULT": lambda *_: self._assignments([], default=True),
             "INSERT": self._include,
             "INCLUDE": self._include,
             "PROCESS": self._include,
-            "THROW": self._throw,
+            "THROW": lambda _, line: Throw(self._names(), line),
             "RETURN": self._jump,
             "STOP": self._jump,
             "CLEAR": self._jump,
             "LAST": self._jump,
             "NEXT": self._jump,
-            "WRAPPER": self._wrapper,
-            "FILTER": self._filter,
+            "WRAPPER": lambda _, line: Wrapper(self._names(), self._closed_body(), line),
+            "FILTER": lambda _, line: Filter(self._aliased_names(), self._closed_body(), line),
             "DEBUG": self._not_supported,
         }
-        self._definitions: dict[str, Callable[[], Statement | None]] = {
+        self._definitions: dict[str, Callable[[Token, int], Statement | None]] = {
             "BLOCK": self._block,
             "MACRO": self._macro,
-            "USE": self._use,
+            "USE": lambda _, line: Use(self._aliased_names(), line),
             "RAWPERL": self._raw_perl,
             "META": self._meta,
             "VIEW": self._not_supported,
@@ -141,15 +141,17 @@ class TemplateParser(ExpressionParser):
         if self._type == ";":
             return None
         if definition := self._definitions.get(self._type):
-            return definition()
+            line = self._line()
+            return definition(self._advance(), line)
         return self._directive() or self._value()
 
     def _directive(self) -> Statement | None:
         """Read a directive; None if the next token starts an expression."""
+        line = self._line()
         if compound := self._compounds.get(self._type):
-            return compound()
+            return compound(self._advance(), line)
         if simple := self._simple.get(self._type):
-            return self._postfix(simple())
+            return self._postfix(simple(self._advance(), line))
         if self._type == "LITERAL" and self._next_type() == "=":
             return self._assignments([])
         return None
@@ -220,7 +222,7 @@ class TemplateParser(ExpressionParser):
         line = self._line()
         match self._type:
             case "IF" | "UNLESS":
-                return If(((self._condition(), (statement,)),), (), line)
+                return If(((self._condition(self._advance()), (statement,)),), (), line)
             case "FOR":
                 self._advance()
                 target, items = self._loop_variable()
@@ -230,50 +232,18 @@ class TemplateParser(ExpressionParser):
                 return While(self._expression(), (statement,), line)
         return statement
 
-    def _condition(self) -> Expression:
-        negated = self._advance().type == "UNLESS"
+    def _condition(self, keyword: Token) -> Expression:
         condition = self._expression()
-        return Negation(condition) if negated else condition
+        return Negation(condition) if keyword.type == "UNLESS" else condition
 
     # Simple directives.
 
-    def _get(self) -> Statement:
-        line = self._line()
-        self._advance()
-        return Get(self._expression(), line)
+    def _include(self, keyword: Token, line: int) -> Statement:
+        return Include(keyword.type, self._names(), line)
 
-    def _call(self) -> Statement:
-        line = self._line()
-        self._advance()
-        return Call(self._expression(), line)
-
-    def _set(self) -> Statement:
-        return self._assignments([], default=self._advance().type == "DEFAULT")
-
-    def _include(self) -> Statement:
-        line = self._line()
-        return Include(self._advance().type, self._names(), line)
-
-    def _throw(self) -> Statement:
-        line = self._line()
-        self._advance()
-        return Throw(self._names(), line)
-
-    def _jump(self) -> Statement:
-        line = self._line()
-        return Jump(self._advance().type, line)
-
-    def _wrapper(self) -> Statement:
-        line = self._line()
-        self._advance()
-        names = self._names()
-        return Wrapper(names, self._closed_body(), line)
-
-    def _filter(self) -> Statement:
-        line = self._line()
-        self._advance()
-        names = self._aliased_names()
-        return Filter(names, self._closed_body(), line)
+    @staticmethod
+    def _jump(keyword: Token, line: int) -> Statement:
+        return Jump(keyword.type, line)
 
     def _closed_body(self) -> Body:
         self._expect(";")
@@ -281,14 +251,13 @@ class TemplateParser(ExpressionParser):
         self._end_of_body()
         return body
 
-    def _not_supported(self) -> Statement:
-        raise self._error(f"{self._type} is not supported")
+    def _not_supported(self, keyword: Token, _line: int) -> Statement:
+        raise self._error(f"{keyword.type} is not supported", keyword.offset)
 
     # Compound directives.
 
-    def _if(self) -> Statement:
-        line = self._line()
-        branches = [(self._condition(), self._open_body())]
+    def _if(self, keyword: Token, line: int) -> Statement:
+        branches = [(self._condition(keyword), self._open_body())]
         while self._accept("ELSIF"):
             condition = self._expression()
             branches.append((condition, self._open_body()))
@@ -300,9 +269,7 @@ class TemplateParser(ExpressionParser):
         self._expect(";")
         return self._body()
 
-    def _switch(self) -> Statement:
-        line = self._line()
-        self._advance()
+    def _switch(self, _keyword: Token, line: int) -> Statement:
         expression = self._expression()
         # Template Toolkit never renders what stands before the first CASE.
         self._open_body()
@@ -317,9 +284,7 @@ class TemplateParser(ExpressionParser):
         self._end_of_body()
         return Switch(expression, tuple(cases), otherwise, line)
 
-    def _for_each(self) -> Statement:
-        line = self._line()
-        self._advance()
+    def _for_each(self, _keyword: Token, line: int) -> Statement:
         target, items = self._loop_variable()
         return ForEach(target, items, self._closed_body(), line)
 
@@ -333,15 +298,7 @@ class TemplateParser(ExpressionParser):
         self._arguments()
         return target, items
 
-    def _while(self) -> Statement:
-        line = self._line()
-        self._advance()
-        condition = self._expression()
-        return While(condition, self._closed_body(), line)
-
-    def _try(self) -> Statement:
-        line = self._line()
-        self._advance()
+    def _try(self, _keyword: Token, line: int) -> Statement:
         body = self._open_body()
         handlers: list[tuple[str | None, Body]] = []
         while self._accept("CATCH"):
@@ -351,25 +308,19 @@ class TemplateParser(ExpressionParser):
         self._end_of_body()
         return Try(body, tuple(handlers), final, line)
 
-    def _perl(self) -> Statement:
-        line, offset = self._line(), self._offset()
-        directive = self._advance().type
+    def _perl(self, keyword: Token, line: int) -> Statement:
         self._closed_body()
-        return Refused(directive, line, offset)
+        return Refused(keyword.type, line, keyword.offset)
 
-    def _raw_perl(self) -> Statement:
-        line, offset = self._line(), self._offset()
-        directive = self._advance().type
+    def _raw_perl(self, keyword: Token, line: int) -> Statement:
         self._expect(";")
         self._expect("TEXT")
         self._end_of_body()
-        return Refused(directive, line, offset)
+        return Refused(keyword.type, line, keyword.offset)
 
     # Definitions.
 
-    def _block(self) -> Statement | None:
-        line = self._line()
-        self._advance()
+    def _block(self, _keyword: Token, line: int) -> Statement | None:
         if self._type == ";" or (self._type == "IDENT" and self._next_type() == "="):
             self._pairs()
             return AnonymousBlock(self._closed_body(), line)
@@ -380,9 +331,7 @@ class TemplateParser(ExpressionParser):
         self._block_names.pop()
         return None
 
-    def _macro(self) -> Statement:
-        line = self._line()
-        self._advance()
+    def _macro(self, _keyword: Token, line: int) -> Statement:
         name = self._expect("IDENT").value
         parameters: list[str] | None = None
         if self._accept("("):
@@ -392,13 +341,7 @@ class TemplateParser(ExpressionParser):
                     parameters.append(self._expect("IDENT").value)
         return Macro(name, None if parameters is None else tuple(parameters), self._captured(), line)
 
-    def _use(self) -> Statement:
-        line = self._line()
-        self._advance()
-        return Use(self._aliased_names(), line)
-
-    def _meta(self) -> None:
-        self._advance()
+    def _meta(self, _keyword: Token, _line: int) -> None:
         if self._type != "IDENT":
             raise self._unexpected()
         self._metadata.update(self._pairs())
@@ -445,8 +388,9 @@ class TemplateParser(ExpressionParser):
     def _names(self) -> Named:
         offsets = [self._offset()]
         if self._accept("$"):
-            path = self._dynamic_path()
-            return Named((Variable(path),), tuple(offsets), self._arguments())
+            if self._type not in _IDENTIFIER_STARTS:
+                raise self._unexpected()
+            return Named((Variable(self._path()),), tuple(offsets), self._arguments())
         names = [self._name()]
         while self._accept("+"):
             offsets.append(self._offset())
@@ -456,11 +400,6 @@ class TemplateParser(ExpressionParser):
             self._expect(")")
             return Named(tuple(names), tuple(offsets), arguments)
         return Named(tuple(names), tuple(offsets), self._arguments())
-
-    def _dynamic_path(self) -> tuple[Step, ...]:
-        if self._type not in _IDENTIFIER_STARTS:
-            raise self._unexpected()
-        return self._path()
 
     def _name(self) -> Expression:
         if self._type == "QUOTED":

@@ -44,22 +44,12 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class TextPart:
-    """Text between directives; *offset* is its position in the source."""
+class Part:
+    """Text, or the inside of a directive without its flags; *offset* is its position in the source."""
 
     text: str
     offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class DirectivePart:
-    """The text between two tags without the flags; *offset* is its position in the source."""
-
-    text: str
-    offset: int
-
-
-Part = TextPart | DirectivePart
+    is_directive: bool = False
 
 
 class Positions:
@@ -108,10 +98,10 @@ class _SourceSplitter:
             yield from self._split_at(match)
         rest = self.collapsed + self.source[self.position :]
         if rest:
-            yield TextPart(rest, self.position)
+            yield Part(rest, self.position)
 
     def _split_at(self, match: re.Match[str]) -> Iterator[Part]:
-        before = TextPart(self.collapsed + self.source[self.position : match.start()], self.position)
+        before = Part(self.collapsed + self.source[self.position : match.start()], self.position)
         group = "outline" if match.group("tag") is None else "tag"
         inside, offset = match.group(group) or "", match.start(group)
         self.position, self.collapsed = match.end(), ""
@@ -127,9 +117,9 @@ class _SourceSplitter:
         text = _chomp_before(before.text, pre_chomp)
         inside = self._chomp_after(inside)
         if text:
-            yield TextPart(text, before.offset)
+            yield Part(text, before.offset)
         if inside and not self._changes_tags(inside):
-            yield DirectivePart(inside, offset)
+            yield Part(inside, offset, is_directive=True)
 
     def _chomp_after(self, inside: str) -> str:
         inside = inside.rstrip()

@@ -214,43 +214,15 @@ def _acoth(value: float) -> float:
     return math.log((value + 1) / (value - 1)) / 2
 
 
-def _csc(value: float) -> float:
-    return 1 / math.sin(value)
-
-
-def _cot(value: float) -> float:
-    return math.cos(value) / math.sin(value)
-
-
-def _csch(value: float) -> float:
-    return 1 / _sinh(value)
-
-
-def _acsc(value: float) -> float:
-    return _asin(1 / value)
-
-
-def _acsch(value: float) -> float:
-    return _asinh(1 / value)
-
-
-def _coth(value: float) -> float:
-    return _quotient(_cosh(value), _sinh(value))
-
-
 _FUNCTIONS: dict[str, Callable[[float], Number]] = {
     "abs": abs,
     "acos": _acos,
     "acos_real": lambda value: _acos(max(-1, min(1, value))),
-    "acosec": _acsc,
-    "acosech": _acsch,
     "acosh": _acosh,
     "acot": _acot,
-    "acotan": _acot,
-    "acotanh": _acoth,
     "acoth": _acoth,
-    "acsc": _acsc,
-    "acsch": _acsch,
+    "acsc": lambda value: _asin(1 / value),
+    "acsch": lambda value: _asinh(1 / value),
     "asec": lambda value: _acos(1 / value),
     "asech": lambda value: _acosh(1 / value),
     "asin": _asin,
@@ -259,15 +231,11 @@ _FUNCTIONS: dict[str, Callable[[float], Number]] = {
     "atan": lambda value: math.atan2(value, 1),
     "atanh": _atanh,
     "cos": math.cos,
-    "cosec": _csc,
-    "cosech": _csch,
     "cosh": _cosh,
-    "cot": _cot,
-    "cotan": _cot,
-    "cotanh": _coth,
-    "coth": _coth,
-    "csc": _csc,
-    "csch": _csch,
+    "cot": lambda value: math.cos(value) / math.sin(value),
+    "coth": lambda value: _quotient(_cosh(value), _sinh(value)),
+    "csc": lambda value: 1 / math.sin(value),
+    "csch": lambda value: 1 / _sinh(value),
     "exp": math.exp,
     "int": truncate,
     "log": _log,
@@ -279,6 +247,13 @@ _FUNCTIONS: dict[str, Callable[[float], Number]] = {
     "sqrt": _sqrt,
     "tan": lambda value: math.sin(value) / math.cos(value),
     "tanh": lambda value: _quotient(_sinh(value), _cosh(value)),
+}
+_FUNCTIONS |= {
+    # Math::Trig's longer names: cosec, acosech, cotan and so on.
+    prefix + long + suffix: _FUNCTIONS[prefix + short + suffix]
+    for long, short in (("cosec", "csc"), ("cotan", "cot"))
+    for prefix in ("", "a")
+    for suffix in ("", "h")
 }
 
 _TURN = {"deg": 360.0, "grad": 400.0, "rad": 2 * math.pi}
