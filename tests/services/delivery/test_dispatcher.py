@@ -460,7 +460,7 @@ def test_what_a_dead_worker_had_is_sent_again_with_the_same_message_id(
     number = queue.add()
     with dispatching(database, smtp=smtp) as dead:
         (taken,) = dead._claim([number])
-        dead._hand._lengthened_at.clear()
+        dead._in_flight._renewed_at.clear()
     with dispatching(database, smtp=smtp) as living:
         assert living.run_once().handled == 0, "the lease still holds"
         queue.hurry()
@@ -476,11 +476,11 @@ def test_lease_that_another_took_is_noticed_before_sending(
     number = queue.add()
     with dispatching(database, smtp=smtp) as slow, dispatching(database, smtp=smtp) as quick:
         (taken,) = slow._claim([number])
-        slow._hand.lengthened([number], time.monotonic() - 3600)
+        slow._in_flight.renewed([number], time.monotonic() - 3600)
         queue.hurry()
         assert dict(quick.run_once().counts) == {"sent": 1}
         outcome = slow._attempt(taken, lambda: True)
-        slow._hand._lengthened_at.clear()
+        slow._in_flight._renewed_at.clear()
 
     assert outcome is None
     assert len(server.caught) == 1
@@ -648,7 +648,7 @@ def test_old_message_touched_by_staff_since_is_meant(
         dispatcher.run_once()
         queue.execute("UPDATE ill_sidecar_marks SET position = position - 60 WHERE name = 'delivery_since'")
         queue.change(number, status="pending")
-        dispatcher._position.since = None
+        dispatcher._scanner._since = None
         dispatcher.run_once()
 
     assert queue.status(number) == ("sent", "")
