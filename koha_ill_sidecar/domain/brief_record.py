@@ -1,5 +1,5 @@
 """
-The brief MARC record that is made for a requested book.
+The brief MARC record of a requested book.
 
 Source: Koha, Koha/ILL/Backend/Standard.pm _standard_request2biblio, C4/Biblio.pm, Koha/SimpleMARC.pm.
 """
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 UNIMARC = "UNIMARC"
 MARC21 = "MARC21"
 
-# What an XML 1.0 document may not hold: one such character makes the record unreadable for Koha.
+# Characters that XML 1.0 does not allow: a single one makes the record unreadable for Koha.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _FIRST_DATA_TAG = "010"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Place:
+class _Subfield:
     key: str  # of the request's field
     tag: str
     code: str
     indicators: tuple[str, str] = (" ", " ")
 
 
-_PLACES: Mapping[str, tuple[_Place, ...]] = MappingProxyType(
+_SUBFIELDS: Mapping[str, tuple[_Subfield, ...]] = MappingProxyType(
     {
         MARC21: (
-            _Place(key="isbn", tag="020", code="a"),
-            _Place(key="author", tag="100", code="a", indicators=("1", " ")),
-            _Place(key="title", tag="245", code="a", indicators=("0", "0")),
+            _Subfield(key="isbn", tag="020", code="a"),
+            _Subfield(key="author", tag="100", code="a", indicators=("1", " ")),
+            _Subfield(key="title", tag="245", code="a", indicators=("0", "0")),
         ),
         UNIMARC: (
-            _Place(key="isbn", tag="010", code="a"),
-            _Place(key="title", tag="200", code="a"),
-            _Place(key="author", tag="200", code="f"),
+            _Subfield(key="isbn", tag="010", code="a"),
+            _Subfield(key="title", tag="200", code="a"),
+            _Subfield(key="author", tag="200", code="f"),
         ),
     }
 )
@@ -76,7 +76,7 @@ class Default:
 
 
 class BriefRecord:
-    """A record in the making."""
+    """A record that is being built."""
 
     def __init__(self, record: "Record", mapping: Mapping[str, tuple[str, str]]) -> None:
         self._record = record
@@ -84,7 +84,7 @@ class BriefRecord:
 
     def columns(self, table: str) -> dict[str, str]:
         """
-        Return what the record says for the columns of a table, by the installation's mapping.
+        Return the values for the columns of a table, by the installation's mapping.
 
         Several values of one column are joined as Koha joins them. Source: Koha, C4/Biblio.pm
         TransformMarcToKoha.
@@ -97,8 +97,8 @@ class BriefRecord:
                 found[column] = " | ".join(values)
         return found
 
-    def set_numbers(self, *, biblionumber: int, biblioitemnumber: int) -> None:
-        """Write the record's numbers into the fields that the installation maps to them."""
+    def set_ids(self, *, biblionumber: int, biblioitemnumber: int) -> None:
+        """Write the record's IDs into the fields that the installation maps to them."""
         by_tag: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for kohafield, number in (
             ("biblio.biblionumber", biblionumber),
@@ -111,7 +111,7 @@ class BriefRecord:
             self._record.add_field(_field(tag, subfields))  # type: ignore[no-untyped-call]
 
     def set_control_field(self, tag: str, value: str) -> None:
-        """Write a control field in its place at the beginning."""
+        """Write a control field, in order at the beginning of the record."""
         self._record.remove_fields(tag)
         self._record.add_ordered_field(_field(tag, [("", value)]))
 
@@ -126,7 +126,7 @@ class BriefRecord:
 
     def set_unimarc_processing_data(self, *, today: str, language: str) -> None:
         """
-        Write UNIMARC's field 100, unless a framework's default gave one of the right length.
+        Write UNIMARC's field 100, keeping a framework's default of the right length.
 
         Args:
             today: As ``YYYYMMDD``.
@@ -144,14 +144,14 @@ class BriefRecord:
 
     def as_marcxml(self) -> str:
         """Return the record as Koha stores it."""
-        from pymarc import Leader, record_to_xml  # noqa: PLC0415  (see brief_record)
+        from pymarc import Leader, record_to_xml  # noqa: PLC0415  (see new_brief_record)
 
         self._record.leader = Leader(self._record.as_marc()[:24].decode("ascii"))
         xml: bytes = record_to_xml(self._record, namespace=True)  # type: ignore[no-untyped-call]
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml.decode("utf-8")}\n'
 
 
-def brief_record(
+def new_brief_record(
     fields: Mapping[str, str],
     *,
     marcflavour: str,
@@ -160,25 +160,25 @@ def brief_record(
     never_defaulted: Sequence[str] = (),
 ) -> BriefRecord:
     """
-    Make a record of a request's ISBN, author and title, hidden from the OPAC.
+    Return a record with a request's ISBN, author and title, hidden from the OPAC.
 
-    Characters that XML cannot hold are left out. A flavour other than MARC21 and UNIMARC gets the suppression only.
+    Characters that XML does not allow are left out. Flavours other than MARC21 and UNIMARC only get the suppression.
 
     Args:
-        mapping: Tag and subfield by ``table.column``, of the installation's default framework; what it lacks is
-            taken as the flavour usually has it.
+        mapping: Tag and subfield by ``table.column``, from the installation's default framework; where it has none,
+            the usual one of the flavour is used.
         defaults: The framework's default values, for subfields that are not there yet.
         never_defaulted: Tags that belong to items.
     """
-    # Only here, when a book is asked for: pymarc would cost the idle daemon memory.
+    # Imported only when a book is requested: pymarc would cost the idle daemon memory.
     from pymarc import Record  # noqa: PLC0415
 
     flavour = marcflavour.upper()
     record = Record(force_utf8=True)
-    for place in _PLACES.get(flavour, ()):
+    for place in _SUBFIELDS.get(flavour, ()):
         value = _NOT_XML.sub("", fields.get(place.key) or "")
         if value:
-            _put(record, place, value)
+            _add_value(record, place, value)
     record.add_field(_field(_SUPPRESSION[0], [(_SUPPRESSION[1], "1")]))  # type: ignore[no-untyped-call]
     for default in defaults:
         if default.tag not in never_defaulted:
@@ -186,7 +186,7 @@ def brief_record(
     return BriefRecord(record, {**_MAPPING.get(flavour, _MAPPING[MARC21]), **mapping})
 
 
-def _put(record: "Record", place: _Place, value: str) -> None:
+def _add_value(record: "Record", place: _Subfield, value: str) -> None:
     present = record.get_fields(place.tag)
     if present:
         present[0].add_subfield(place.code, value)
@@ -207,7 +207,7 @@ def _add_default(record: "Record", default: Default) -> None:
 def _field(
     tag: str, subfields: Sequence[tuple[str, str]], indicators: tuple[str, str] = (" ", " ")
 ) -> "Field":
-    from pymarc import Field, Indicators, Subfield  # noqa: PLC0415  (see brief_record)
+    from pymarc import Field, Indicators, Subfield  # noqa: PLC0415  (see new_brief_record)
 
     if tag < _FIRST_DATA_TAG:
         return Field(tag, data=subfields[0][1])

@@ -1,4 +1,4 @@
-"""How Koha writes dates, prices and bibliographic values in notices."""
+"""Koha's formats of dates, times, prices and bibliographic values."""
 
 import calendar
 import re
@@ -19,10 +19,10 @@ _STORED_DATE = re.compile(
 _PRICE_SEPARATORS = {"US": (",", "."), "FR": (" ", ","), "CH": ("'", ".")}  # thousands, decimal
 _READ_SEPARATORS = {"US": ("[,]", "[.]"), "FR": ("[ .]", "[,]"), "CH": ("['’]", "[.]")}
 _PLAIN_PRICE = re.compile(r"(\d+)(?:\.(\d{1,2}))?", re.ASCII)
-_LARGEST_AMOUNT = 2**53 / 100  # beyond it Koha leaves an amount as it is
+_LARGEST_AMOUNT = 2**53 / 100  # Koha does not format larger amounts
 _LEADING_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _MONTHS: Mapping[str, int] = {"years": 12, "months": 1}
-_SPANS: Mapping[str, timedelta] = {
+_INTERVALS: Mapping[str, timedelta] = {
     "weeks": timedelta(weeks=1),
     "days": timedelta(days=1),
     "hours": timedelta(hours=1),
@@ -30,8 +30,8 @@ _SPANS: Mapping[str, timedelta] = {
     "seconds": timedelta(seconds=1),
 }
 
-SPANS = (*_MONTHS, *_SPANS)
-"""Units in which a date can be moved."""
+INTERVAL_UNITS = (*_MONTHS, *_INTERVALS)
+"""Units of the intervals that can be added to a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +42,28 @@ class DateStyle:
     timeformat: str = "24hr"
 
     def date(self, moment: datetime) -> str:
-        """Write the day."""
+        """Format the day."""
         return _DATES.get(self.dateformat, _DATES["iso"]).format(moment)
 
     def date_and_time(self, moment: datetime) -> str:
-        """Write the day and, to the minute, the time."""
+        """Format the day and the time to the minute."""
         clock = f"{moment:%I:%M %p}" if self.timeformat == "12hr" else f"{moment:%H:%M}"
         return f"{self.date(moment)} {clock}"
 
     def date_and_exact_time(self, moment: datetime) -> str:
-        """Write the day and, to the second, the time."""
+        """Format the day and the time to the second."""
         clock = f"{moment:%I:%M:%S %p}" if self.timeformat == "12hr" else f"{moment:%H:%M:%S}"
         return f"{self.date(moment)} {clock}"
 
     def due_date(self, moment: datetime) -> str:
-        """Write the day, and the time unless it is the end of the day, which stands for "that day"."""
+        """Format the day, and the time unless it is 23:59, which Koha stores for "any time that day"."""
         end_of_day = (moment.hour, moment.minute) == (23, 59)
         return self.date(moment) if end_of_day else self.date_and_time(moment)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CurrencySymbol:
-    """The sign of a currency, and where it stands by an amount."""
+    """The symbol of a currency, and its position in an amount."""
 
     symbol: str
     precedes: bool = True
@@ -71,18 +71,18 @@ class CurrencySymbol:
 
 
 def is_null_date(value: str) -> bool:
-    """Return whether a value is the date that stands for none (Koha, Koha/DateUtils.pm dt_from_string)."""
+    """Return whether a value is the date 0000-00-00, which means none (Koha, Koha/DateUtils.pm dt_from_string)."""
     return value.startswith("0000-0")
 
 
 def parse_stored_date(value: str) -> datetime:
     """
-    Read a date or date with time as MariaDB writes it, such as ``2026-03-09 14:05:00``, as wall-clock.
+    Parse a date or date and time in MariaDB's form, such as ``2026-03-09 14:05:00``, as wall-clock time.
 
-    Koha's variable ``today`` may have the time as ``02:05 PM``; its day 00 of a month is the first.
+    Koha's variable ``today`` may have the time as ``02:05 PM``. Day 00 of a month is read as the first.
 
     Raises:
-        ValueError: It is no such date.
+        ValueError: It is not such a date.
 
     Source: Koha, Koha/DateUtils.pm dt_from_string.
     """
@@ -95,30 +95,30 @@ def parse_stored_date(value: str) -> datetime:
     return moment if half is None else moment.replace(hour=moment.hour % 12 + (12 if half == "PM" else 0))
 
 
-def moved(moment: datetime, unit: str, amount: int) -> datetime:
+def add_interval(moment: datetime, unit: str, amount: int) -> datetime:
     """
-    Return the moment so many of a unit later, or earlier for a negative amount, by the wall-clock.
+    Add an interval to a wall-clock time; a negative amount subtracts it.
 
-    Months end differently: forwards, the 31st of a month with 30 days is the first of the next; backwards, a day
-    that the month lacks is its last, and the last day of a month stays the last.
+    Months differ in length. Forwards, the 31st of a month with 30 days is the first of the next month. Backwards, a
+    day that the month lacks becomes its last day, and the last day of a month stays the last.
 
     Args:
-        unit: One of ``SPANS``.
+        unit: One of ``INTERVAL_UNITS``.
 
     Raises:
-        ValueError: That is beyond the years 1 to 9999.
+        ValueError: The result is beyond the years 1 to 9999.
 
     Source: Perl's DateTime, "Adding a Duration to a DateTime", which Koha's KohaDates uses.
     """
     try:
         if unit in _MONTHS:
-            return _months_moved(moment, amount * _MONTHS[unit])
-        return moment + amount * _SPANS[unit]
+            return _add_months(moment, amount * _MONTHS[unit])
+        return moment + amount * _INTERVALS[unit]
     except OverflowError as error:
         raise ValueError(f"{amount} {unit} from {moment:%Y-%m-%d} is beyond all calendars") from error
 
 
-def _months_moved(moment: datetime, months: int) -> datetime:
+def _add_months(moment: datetime, months: int) -> datetime:
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
     first = moment.replace(year=year, month=month + 1, day=1)
     if months >= 0:
@@ -130,7 +130,7 @@ def _months_moved(moment: datetime, months: int) -> datetime:
 
 def format_time(value: str, timeformat: str) -> str:
     """
-    Write a time of day such as ``14:05:00`` to the minute, in the style of the preference ``TimeFormat``.
+    Format a time of day such as ``14:05:00`` to the minute, in the style of the preference ``TimeFormat``.
 
     Source: Koha, Koha/Template/Plugin/KohaTimes.pm.
     """
@@ -144,10 +144,10 @@ def format_time(value: str, timeformat: str) -> str:
 
 def format_price(value: str, currency_format: str, currency: CurrencySymbol | None = None) -> str:
     """
-    Write an amount with two decimals, in the style of the preference ``CurrencyFormat``.
+    Format an amount with two decimals, in the style of the preference ``CurrencyFormat``.
 
-    Text is taken as Perl takes it for a number: its leading digits, or 0. An amount beyond all money stays as it
-    is. The sign of a negative amount stands before the currency's, whatever the currency says, and a space between.
+    A text counts as a number as it does in Perl: its leading digits, or 0. An amount that is too large is returned
+    unchanged. A negative amount begins with minus, symbol and space, wherever the currency otherwise has its symbol.
 
     Source: Koha, Koha/Number/Price.pm format; Number::Format, format_price, in the locale C.
     """
@@ -167,7 +167,7 @@ def format_price(value: str, currency_format: str, currency: CurrencySymbol | No
 
 def price_for_editing(value: str) -> str:
     """
-    Write an amount with two decimals for a form: a point, and nothing between the thousands.
+    Format an amount with two decimals for a form: with a point, and without thousands separators.
 
     Source: Koha, Koha/Number/Price.pm format_for_editing.
     """
@@ -179,16 +179,16 @@ def price_for_editing(value: str) -> str:
 
 def read_price(typed: str, currency_format: str, symbol: str = "") -> str:
     """
-    Read an amount as people write it in the style of the preference ``CurrencyFormat``, or plainly, as ``1234.56``.
+    Parse an amount that people typed in the style of the preference ``CurrencyFormat``, or plainly, as ``1234.56``.
 
     Args:
-        symbol: The sign of the active currency, which may stand before or behind it.
+        symbol: The symbol of the active currency, which may come before or after the amount.
 
     Returns:
-        The amount as Koha stores it: with a point, and nothing between the thousands.
+        The amount as Koha stores it: with a point, and without thousands separators.
 
     Raises:
-        ValueError: It is no amount, or has more than two decimals.
+        ValueError: It is not an amount, or has more than two decimals.
     """
     thousands, decimal = _READ_SEPARATORS.get(currency_format, _READ_SEPARATORS["US"])
     styled = re.compile(rf"(\d{{1,3}}(?:{thousands}\d{{3}})+|\d+)(?:{decimal}(\d{{1,2}}))?", re.ASCII)
@@ -197,7 +197,7 @@ def read_price(typed: str, currency_format: str, symbol: str = "") -> str:
     text = text.removeprefix(sign).removesuffix(sign).strip()
     found = _PLAIN_PRICE.fullmatch(text) or styled.fullmatch(text)
     if found is None:
-        raise ValueError(f"{typed[:50]!r} is no amount")
+        raise ValueError(f"{typed[:50]!r} is not an amount")
     whole = re.sub(thousands, "", found[1]).lstrip("0") or "0"
     return f"{whole}.{found[2]}" if found[2] else whole
 
@@ -208,7 +208,7 @@ def _amount(value: str) -> float:
 
 
 def _two_decimals(amount: float, thousands: str, decimal: str) -> str:
-    """Write the amount without its sign, rounded half up on what the double holds, as Number::Format does."""
+    """Format an amount without its sign, rounded half up from its binary value, as Number::Format does."""
     rounded = int(abs(amount) * 100 + 0.5 + 1e-14) / 100
     whole, _, fraction = f"{rounded:.15g}".partition(".")
     return f"{int(whole):,}".replace(",", thousands) + decimal + fraction.ljust(2, "0")
@@ -216,9 +216,9 @@ def _two_decimals(amount: float, thousands: str, decimal: str) -> str:
 
 def without_final_punctuation(value: str) -> str:
     """
-    Drop one punctuation character from the end, where cataloguers put ISBD's.
+    Remove one punctuation character from the end, where ISBD's is in catalogue records.
 
-    A line break at the end stays, as Perl's ``$`` has it. Source: Koha,
+    A line break at the end stays, because Perl's ``$`` matches before it. Source: Koha,
     Koha/Template/Plugin/Remove_MARC_punctuation.pm.
     """
     text, end = (value[:-1], "\n") if value.endswith("\n") else (value, "")

@@ -1,5 +1,5 @@
 """
-Numbers that name a publication: DOI, PubMed ID, ISBN and ISSN, as people paste them.
+Identifiers of publications: DOI, PubMed ID, ISBN and ISSN, as people paste them.
 
 Sources: DOI Handbook, 2.2; ISO 2108 (ISBN) and ISO 3297 (ISSN) on check digits.
 """
@@ -14,7 +14,7 @@ from koha_ill_sidecar.domain.attributes import MaterialType, Reference
 
 
 class IdentifierKind(StrEnum):
-    """A kind of number; the value is the field that holds it."""
+    """A kind of identifier; the value is the key of its field."""
 
     DOI = "doi"
     PMID = "pmid"
@@ -24,20 +24,20 @@ class IdentifierKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """A number, written in the one way in which numbers of its kind can be compared."""
+    """An identifier in its normal form."""
 
     kind: IdentifierKind
     value: str
 
     @property
-    def reference(self) -> Reference:
-        """What the number says by itself: itself, and the kind of material that such numbers are given to."""
+    def as_reference(self) -> Reference:
+        """The reference that follows from the identifier alone: its field, and the usual kind of material."""
         return Reference(type=_TYPES[self.kind], fields={self.kind.value: self.value})
 
 
 @dataclass(frozen=True, slots=True)
 class WrongCheckDigit:
-    """A number that is mistyped: its check digit does not fit the others."""
+    """A mistyped identifier: its check digit does not match the other digits."""
 
     kind: IdentifierKind
 
@@ -64,9 +64,9 @@ _ENDS_OF_SENTENCES = ".,;"
 
 def identify(text: str) -> Identifier | WrongCheckDigit | None:
     """
-    Return the number that a text is, if it is one and nothing else.
+    Return the identifier that a text consists of; None if it is anything else or more.
 
-    Eight digits with nothing to say what they are count as a PubMed ID, with a hyphen or an X as an ISSN.
+    Eight digits without a label count as a PubMed ID; with a hyphen or an X they count as an ISSN.
     """
     text = text.strip()
     for reader in (_doi, _issn, _isbn, _pmid):
@@ -77,7 +77,7 @@ def identify(text: str) -> Identifier | WrongCheckDigit | None:
 
 
 def normalise_isbn(text: str) -> str | None:
-    """Return an ISBN as its thirteen digits, whichever way it was written; None if it is none."""
+    """Return an ISBN as thirteen digits; None if the text is not an ISBN."""
     digits = _without_hyphens(text)
     if _is_isbn13(digits):
         return digits

@@ -1,9 +1,9 @@
 """
 The older notice syntax ``<<table.column>>``.
 
-Koha puts each value in by a search of its own, so that a value which itself looks like a token is replaced
-again. Here each token of the text is replaced once: what a patron typed is never taken for a token. Otherwise
-as Koha, C4/Letters.pm _parseletter.
+Koha replaces one token after the other, so that a value which looks like a token itself is replaced again. Here each
+token of the text is replaced once, so that a patron's text is never taken for a token. Otherwise this follows Koha,
+C4/Letters.pm _parseletter.
 """
 
 import re
@@ -21,16 +21,16 @@ SECRET_COLUMNS = frozenset({"password", "secret", "overdrive_auth_token"})
 """Columns of ``borrowers`` that no notice ever shows, whatever its template asks for."""
 
 _TOKEN = re.compile(r"<<([^<>|]+?)(\s*\|\s*dateonly\s*)?>>")
-_ANY_TOKEN = re.compile(r"<<([^<>]+)>>")
+_TOKEN_LIKE = re.compile(r"<<([^<>]+)>>")
 _LEFT_OVER = re.compile(r"<<\S*>>")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2})?")
 _BIBLIO_TAG = re.compile(r"\[%\s*(biblio|biblioitem)\.(.*?)\s*%\]", re.DOTALL)
 _WITH_FILTER = r"[% \1.\2 | $Remove_MARC_punctuation %]"
 ATTRIBUTE_PREFIX = "borrower-attribute:"
-"""Begins tokens that stand for an extended attribute of the patron."""
+"""The beginning of tokens for an extended attribute of the patron."""
 
 Row = Mapping[str, str | None]
-"""A row as text, the way Koha reads it; None for NULL."""
+"""A row as text, as Koha reads it; None for NULL."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,9 +43,9 @@ class LetterTable:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LetterValues:
-    """Everything that tokens of one letter can stand for."""
+    """The values of all tokens of one letter."""
 
-    substitutes: Mapping[str, str]
+    substitutes: Mapping[str, str]  # by token
     tables: Sequence[LetterTable]  # unqualified columns are looked for in this order
     opac_base_url: str
     dates: DateStyle
@@ -55,19 +55,19 @@ class LetterValues:
 
 
 def substitute_title(title: str, values: LetterValues) -> str:
-    """Fill in a title; tokens that stand for nothing stay, as in Koha."""
+    """Replace the tokens of a title; unknown ones stay, as in Koha."""
     return _TOKEN.sub(lambda token: _or_itself(token, _substitute_or_column(token, values)), title)
 
 
 def substitute_content(content: str, values: LetterValues) -> str:
-    """Fill in a letter's text; left-over tokens without white space are removed."""
+    """Replace the tokens of a letter's text; unknown ones without white space are removed."""
     filled = _TOKEN.sub(lambda token: _or_itself(token, _content_value(token, values)), content)
     return _LEFT_OVER.sub("", filled)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LetterToken:
-    """A token of a letter, whether it stands for something or not."""
+    """A token of a letter, known or unknown."""
 
     name: str
     offset: int
@@ -75,8 +75,8 @@ class LetterToken:
 
 
 def tokens_in(text: str) -> Iterator[LetterToken]:
-    """Yield what looks like a token, in order; what is behind a bar and not ``dateonly`` belongs to the name."""
-    for found in _ANY_TOKEN.finditer(text):
+    """Yield what looks like a token, in order; anything but ``dateonly`` after a bar is part of the name."""
+    for found in _TOKEN_LIKE.finditer(text):
         token = _TOKEN.fullmatch(found.group())
         name = found.group(1) if token is None else token.group(1)
         yield LetterToken(
@@ -86,15 +86,15 @@ def tokens_in(text: str) -> Iterator[LetterToken]:
 
 def with_punctuation_filters(source: str) -> str:
     """
-    Make tags of biblio and biblioitem lose ISBD's final punctuation.
+    Add a filter to tags of biblio and biblioitem that removes ISBD's final punctuation.
 
     Source: Koha, C4/Letters.pm add_tt_filters.
     """
     return _BIBLIO_TAG.sub(_WITH_FILTER, source)
 
 
-def with_one_punctuation_filter(source: str) -> Iterator[tuple[int, str]]:
-    """Yield the offset of each tag that gets a filter, and the source in which it alone got one."""
+def each_punctuation_filter(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the offset of each tag that gets a filter, and the source with a filter in that tag only."""
     for tag in _BIBLIO_TAG.finditer(source):
         yield tag.start(), source[: tag.start()] + tag.expand(_WITH_FILTER) + source[tag.end() :]
 
@@ -123,7 +123,7 @@ def _substitute_or_column(token: re.Match[str], values: LetterValues) -> str | N
     for table, column, row in _columns_named(name, values.tables):
         value = _column_text(table, column, row[column] or "", values)
         if date_only and _DATE.fullmatch(row[column] or "") is None:
-            return None  # Koha knows the filter on dates only
+            return None  # in Koha the filter works on dates only
         return _dated(value, values.dates, date_only=bool(date_only))
     return None
 
@@ -155,5 +155,5 @@ def _dated(value: str, dates: DateStyle, *, date_only: bool) -> str:
     try:
         moment = parse_stored_date(value)
     except ValueError:
-        return ""  # looks like a date and is none: Koha writes nothing
+        return ""  # an impossible date, which Koha leaves out
     return dates.date(moment) if date_only or not found.group(1) else dates.date_and_time(moment)

@@ -1,4 +1,4 @@
-"""What a notice is, and what became of sending it."""
+"""Notices: their codes, the letters they are made from, and the outcome of sending one."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -17,13 +17,12 @@ DEFAULT_LANG = "default"
 SMS = "sms"
 EMAIL = "email"
 
-
 AdditionalText: TypeAlias = str | Callable[[str], str]
-"""What ``ILL_REQUEST_UPDATE`` tells in its middle: a text, or what words it in a language such as ``zh-Hant-TW``."""
+"""The text that ``ILL_REQUEST_UPDATE`` passes on, or a function from a language such as ``zh-Hant-TW`` to that text."""
 
 
 class NoticeCode(StrEnum):
-    """The notices that Koha's core knows; a library may have more letters in the module."""
+    """The notices of Koha's core; a library may have more letters in the module."""
 
     PICKUP_READY = "ILL_PICKUP_READY"
     REQUEST_UNAVAILABLE = "ILL_REQUEST_UNAVAIL"
@@ -38,14 +37,14 @@ MESSAGE_NAMES: Mapping[str, str] = {
     NoticeCode.REQUEST_UNAVAILABLE: "Ill_unavailable",
     NoticeCode.REQUEST_UPDATE: "Ill_update",
 }
-"""Messaging preference that decides on each patron notice (Koha, Koha/ILL/Request.pm send_patron_notice)."""
+"""The messaging preference of each patron notice (Koha, Koha/ILL/Request.pm send_patron_notice)."""
 
 STAFF_MENU = (NoticeCode.PICKUP_READY, NoticeCode.REQUEST_UNAVAILABLE)
 """Notices that staff may send by hand."""
 
 
 class NotQueuedReason(StrEnum):
-    """Why a notice was not put into the queue."""
+    """Why a notice was not queued."""
 
     NO_PATRON = "no_patron"
     NO_PREFERENCE = "no_preference"  # no messaging preference exists for this notice
@@ -68,22 +67,22 @@ class RenderedNotice:
     title: str
     content: str
     is_html: bool
-    letter_id: int | None  # None where the installed Koha's letters have no number
+    letter_id: int | None  # None where the installed Koha's letters have no ID
 
     @property
     def content_type(self) -> str | None:
-        """What ``message_queue.content_type`` holds; plain text is NULL."""
+        """The value for ``message_queue.content_type``; NULL for plain text."""
         return HTML_CONTENT_TYPE if self.is_html else None
 
     @property
     def is_blank(self) -> bool:
-        """Return whether there is nothing to send; Koha queues no such message."""
+        """Whether there is nothing to send; Koha does not queue such a message."""
         return not self.content.strip()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueuedNotice:
-    """A message that now waits in ``message_queue``."""
+    """A message that was added to ``message_queue``."""
 
     transport: str
     message_id: int
@@ -101,7 +100,7 @@ class NotQueued:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeOutcome:
-    """What became of one notice, transport by transport."""
+    """The outcome of sending one notice, by transport."""
 
     code: str
     queued: tuple[QueuedNotice, ...] = ()
@@ -109,24 +108,24 @@ class NoticeOutcome:
 
     @property
     def message_ids(self) -> dict[str, int]:
-        """The messages in the queue by transport."""
+        """The IDs of the queued messages by transport."""
         return {notice.transport: notice.message_id for notice in self.queued}
 
     @property
     def transports(self) -> tuple[str, ...]:
-        """The transports that it goes out by."""
+        """The transports by which it was queued."""
         return tuple(notice.transport for notice in self.queued)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoticePreview:
     """
-    What would become of a notice to the patron now, transport by transport.
+    What sending a notice to the patron would do now, by transport.
 
     Attributes:
-        chosen: The transports that the patron chose; by these it would go out.
-        refusal: Why it would go out by none.
-        by_transport: The text, or what is wrong with the letter; also of transports that were not chosen.
+        chosen: The transports that the patron chose, by which it would be sent.
+        refusal: Why it would not be sent at all.
+        by_transport: The text, or what is wrong with the letter; also for transports that were not chosen.
     """
 
     code: str
@@ -145,7 +144,7 @@ def staff_notice_enabled(preference: str, code: str) -> bool:
 
 
 def fit_sms(content: str, maximum: int | None) -> str:
-    """Cut a text to ``SMSSendMaxChar`` characters, the last three of them dots; None or 0 leaves it whole."""
+    """Truncate a text to ``SMSSendMaxChar`` characters, the last three of them dots; None or 0 means no limit."""
     if not maximum or maximum < 0 or len(content) <= maximum:
         return content
     return content[: maximum - 3] + "..." if maximum > len("...") else content[:maximum]
@@ -168,10 +167,10 @@ class Letter:
 
 def letter_edit_url(staff_base_url: str, code: str, branchcode: str) -> str | None:
     """
-    Return the address of Koha's page on which a letter is worded, for all its transports and languages at once.
+    Return the URL of Koha's page on which a letter is edited, with all its transports and languages.
 
     Args:
-        staff_base_url: The preference staffClientBaseURL; where it is empty, there is no address.
+        staff_base_url: The preference staffClientBaseURL; where it is empty, there is no URL.
 
     Source: Koha, tools/letter.pl.
     """
@@ -183,7 +182,7 @@ def letter_edit_url(staff_base_url: str, code: str, branchcode: str) -> str | No
 
 def choose_letter(letters: Iterable[Letter], *, branchcode: str, lang: str) -> Letter | None:
     """
-    Take the letter that fits best, of those of one code and transport.
+    Return the best match among the letters of one code and transport; None if none fits.
 
     Language counts more than library: (lang, library), (lang, all), (default, library), (default, all).
 

@@ -1,9 +1,9 @@
 """
-Reading OpenURLs: version 0.1, version 1.0 in key/encoded-value form, and COinS.
+Reading of OpenURLs: version 0.1, version 1.0 in key/encoded-value form, and COinS.
 
-Koha's own mapping (:func:`koha_ill_sidecar.domain.attributes.from_openurl`) knows the keys of version 0.1 and gives
-each the same field for every kind of material. This reader looks at the kind first: the author of a book is its
-author, of an article the article's.
+Koha's own mapping (:func:`koha_ill_sidecar.domain.attributes.from_openurl`) knows the keys of version 0.1 and has one
+field for each, whatever the kind of material. This reader looks at the kind first: an author is that of the book, or
+that of the article.
 
 Sources: ANSI/NISO Z39.88-2004 with the matrices of its registry (journal, book, dissertation), the OpenURL 0.1
 specification of 2003, and Koha, Koha/ILL/Backend/Standard.pm _openurl_to_ill, for Koha's own keys.
@@ -43,10 +43,10 @@ _TYPES: Mapping[str, MaterialType] = {
 }
 _KEYS_OF_TYPE = ("genre", "content", "format", "type")
 
-_ABOUT_THE_LINK = re.compile(
+_LINK_KEY = re.compile(
     r"(ctx|url|rfr|rfe|req|svc|res)_.*|rft_(val_fmt|ref|ref_fmt|dat)|(rfr|rfe|req|svc|res)\..*"
 )
-_NOT_OF_THE_ITEM = frozenset(
+_IGNORED_KEYS = frozenset(
     {
         "sid", "pid", "openurl", "backend", "method", "op", "opac", "cardnumber", "branchcode", "userid",
         "password", "koha_login_context", "stage",
@@ -54,7 +54,7 @@ _NOT_OF_THE_ITEM = frozenset(
 )  # fmt: skip
 _IDS = ("id", "rft_id")
 
-# What the keys of the standard mean where the kind of material makes no difference.
+# The fields of keys that mean the same for every kind of material.
 _FIELDS: Mapping[str, str] = {
     "volume": "volume",
     "issue": "issue",
@@ -80,14 +80,14 @@ _DATE_WITH_YEAR = re.compile(r"(?P<year>\d{4})(?P<rest>\D.*)?", re.ASCII | re.DO
 
 def read_openurl(text: str) -> Reference | None:
     """
-    Read an OpenURL: the whole address, its query alone, or an HTML element with a COinS.
+    Read an OpenURL: the whole URL, its query alone, or an HTML element with a COinS.
 
-    What has no field becomes custom, so that nothing is lost but what speaks of the link itself.
+    Values without a field become custom ones; only keys that describe the link itself are dropped.
 
     Returns:
-        None where the text is nothing of the kind.
+        None where the text is not an OpenURL.
     """
-    known = _known(text.strip())
+    known = _item_values(text.strip())
     if not known:
         return None
     kind = _type(known)
@@ -104,16 +104,16 @@ def read_openurl(text: str) -> Reference | None:
     )
 
 
-def _known(text: str) -> dict[str, str]:
+def _item_values(text: str) -> dict[str, str]:
     """Return the values by lower-case key, without the prefix of version 1.0; several authors become one value."""
     found: dict[str, list[str]] = {}
     is_openurl = False
     for given, value in _parameters(text):
         key, clean = given.lower(), " ".join(value.split())
-        is_openurl = is_openurl or key.startswith(("rft", "ctx_ver", "url_ver")) or key in _TELLING
-        if not clean or (_ABOUT_THE_LINK.fullmatch(key) and key != "rft_val_fmt") or key in _NOT_OF_THE_ITEM:
+        is_openurl = is_openurl or key.startswith(("rft", "ctx_ver", "url_ver")) or key in _OPENURL_KEYS
+        if not clean or (_LINK_KEY.fullmatch(key) and key != "rft_val_fmt") or key in _IGNORED_KEYS:
             continue
-        key, clean = _of_id(clean) if key in _IDS else (key.removeprefix("rft."), clean)
+        key, clean = _split_id(clean) if key in _IDS else (key.removeprefix("rft."), clean)
         values = found.setdefault(key, [])
         if clean not in values:
             values.append(clean)
@@ -122,7 +122,7 @@ def _known(text: str) -> dict[str, str]:
     return {key: "; ".join(values) if key in ("au", "author") else values[0] for key, values in found.items()}
 
 
-_TELLING = frozenset(
+_OPENURL_KEYS = frozenset(
     {
         "genre", "atitle", "title", "stitle", "ctitle", "aulast", "author", "issn", "eissn", "isbn", "doi",
         "pmid", "id", "spage",
@@ -141,19 +141,19 @@ def _parameters(text: str) -> list[tuple[str, str]]:
     except UnicodeDecodeError:
         return parse_qsl(query, encoding="latin-1", max_num_fields=_MOST_KEYS)
     except ValueError:
-        return []  # more keys than any reference has
+        return []  # too many keys for any reference
 
 
-def _query(address: str) -> str:
+def _query(url: str) -> str:
     try:
-        return urlsplit(address).query
+        return urlsplit(url).query
     except ValueError:
         return ""
 
 
 class _COinS(HTMLParser):
     """
-    Finds the first element whose class says that it holds a COinS.
+    Finds the title of the first element with the class of a COinS.
 
     Source: OpenURL COinS, a convention to embed bibliographic metadata in HTML (ocoins.info).
     """
@@ -175,8 +175,8 @@ class _COinS(HTMLParser):
             self._title = values.get("title") or ""
 
 
-def _of_id(value: str) -> tuple[str, str]:
-    """Return what an id is an id of: ``info:doi/10.1``, ``pmid:1``, ``urn:ISBN:1``, a link, or a bare DOI."""
+def _split_id(value: str) -> tuple[str, str]:
+    """Split an ID into kind and value: ``info:doi/10.1``, ``pmid:1``, ``urn:ISBN:1``, a link, or a bare DOI."""
     if link := _DOI_LINK.fullmatch(value):
         return "doi", link[1]
     if match := _ID.fullmatch(value):
@@ -211,7 +211,7 @@ def _type(known: Mapping[str, str]) -> str:
 
 
 def _values(known: dict[str, str], kind: str) -> dict[str, str]:
-    """Return values by field, taking what was used out of *known*."""
+    """Return values by field, and remove their keys from *known*."""
     known.pop("rft_val_fmt", None)
     whole = _first(known, "btitle", "jtitle", "title", "stitle")
     part, part_author = _first(known, "atitle", "ctitle"), _first(known, "clast")
@@ -234,10 +234,10 @@ def _values(known: dict[str, str], kind: str) -> dict[str, str]:
 
 
 def _author(known: dict[str, str]) -> str:
-    written_out, last = _first(known, "au", "author"), known.pop("aulast", "")
+    full_name, last = _first(known, "au", "author"), known.pop("aulast", "")
     first = _first(known, "aufirst", "auinit", "auinit1")
     corporate = known.pop("aucorp", "")
-    return written_out or ", ".join(part for part in (last, first) if part) or corporate
+    return full_name or ", ".join(part for part in (last, first) if part) or corporate
 
 
 def _pages(known: dict[str, str]) -> str:
@@ -247,7 +247,7 @@ def _pages(known: dict[str, str]) -> str:
 
 
 def _dates(known: dict[str, str], kind: str) -> dict[str, str]:
-    """Return the year, and where there is more than that the date itself."""
+    """Return the year, and the whole date where it says more than the year."""
     year, date = known.pop("year", ""), known.pop("date", "")
     if kind == MaterialType.THESIS:
         return {"published_date": date or year}
@@ -259,7 +259,7 @@ def _dates(known: dict[str, str], kind: str) -> dict[str, str]:
 
 
 def _first(known: dict[str, str], *keys: str) -> str:
-    """Return the first value that there is of these keys; the others are used up with it only if they say the same."""
+    """Remove and return the value of the first of these keys that is present, and remove its duplicates."""
     for key in keys:
         if key in known:
             value = known.pop(key)

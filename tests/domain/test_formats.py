@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from koha_ill_sidecar.domain.formats import (
     CurrencySymbol,
     DateStyle,
+    add_interval,
     format_price,
     format_time,
-    moved,
     parse_stored_date,
     price_for_editing,
     read_price,
@@ -140,11 +140,11 @@ def test_day_nought_is_the_first_of_its_month() -> None:
     ],
 )
 def test_dates_move_as_perls_do(day: str, unit: str, amount: int, then: str) -> None:
-    assert moved(datetime.fromisoformat(day), unit, amount) == datetime.fromisoformat(then)
+    assert add_interval(datetime.fromisoformat(day), unit, amount) == datetime.fromisoformat(then)
 
 
 def test_times_move_past_midnight() -> None:
-    assert moved(AFTERNOON, "hours", 10) == datetime(2026, 3, 10, 0, 5)  # noqa: DTZ001
+    assert add_interval(AFTERNOON, "hours", 10) == datetime(2026, 3, 10, 0, 5)  # noqa: DTZ001
 
 
 @given(
@@ -154,7 +154,7 @@ def test_times_move_past_midnight() -> None:
 )
 def test_a_date_moves_or_is_refused(moment: datetime, unit: str, amount: int) -> None:
     try:
-        then = moved(moment, unit, amount)
+        then = add_interval(moment, unit, amount)
     except ValueError:
         return
 

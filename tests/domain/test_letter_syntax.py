@@ -11,10 +11,10 @@ from koha_ill_sidecar.domain.letter_syntax import (
     LetterTable,
     LetterValues,
     Row,
+    each_punctuation_filter,
     substitute_content,
     substitute_title,
     tokens_in,
-    with_one_punctuation_filter,
     with_punctuation_filters,
 )
 
@@ -177,7 +177,7 @@ def test_everything_that_looks_like_a_token_is_found_with_its_place() -> None:
 def test_tags_of_the_record_get_their_filters_one_by_one() -> None:
     source = "[% biblio.title %] [% x %] [% biblioitem.isbn %]"
 
-    assert list(with_one_punctuation_filter(source)) == [
+    assert list(each_punctuation_filter(source)) == [
         (0, "[% biblio.title | $Remove_MARC_punctuation %] [% x %] [% biblioitem.isbn %]"),
         (27, "[% biblio.title %] [% x %] [% biblioitem.isbn | $Remove_MARC_punctuation %]"),
     ]

@@ -52,8 +52,6 @@ class Not:
 
 Expression: TypeAlias = Has | AnyOf | AllOf | Not
 
-EVERYTHING = AllOf(())
-
 
 def terms(expression: Expression) -> Iterator[str]:
     """Yield the terms of an expression; some may come twice."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from koha_ill_sidecar.domain.letter_syntax import (
     LetterToken,
+    each_punctuation_filter,
     tokens_in,
-    with_one_punctuation_filter,
     with_punctuation_filters,
 )
 from koha_ill_sidecar.domain.notices import DEFAULT_LANG, Letter, letter_edit_url
@@ -196,7 +196,7 @@ class _PartCheck:
         try:
             ENGINE.compile(with_punctuation_filters(self._source))
         except TemplateError as error:
-            for offset, source in with_one_punctuation_filter(self._source):
+            for offset, source in each_punctuation_filter(self._source):
                 if not _is_readable(source):
                     return self._finding(
                         self._place(offset),

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.formats import (
-    SPANS,
+    INTERVAL_UNITS,
     CurrencySymbol,
     DateStyle,
+    add_interval,
     format_price,
     format_time,
     is_null_date,
-    moved,
     parse_stored_date,
     price_for_editing,
     without_final_punctuation,
@@ -111,7 +111,7 @@ def _koha_dates(context: PluginContext, value: str, options: Options) -> str:
     try:
         moment = parse_stored_date(value)
         for unit, amount in _intervals(options):
-            moment = moved(moment, unit, amount)
+            moment = add_interval(moment, unit, amount)
     except ValueError as error:
         raise TemplateError("filter", f"KohaDates: {error}") from error
     style = date_style(context.tx)
@@ -130,7 +130,7 @@ def _koha_dates(context: PluginContext, value: str, options: Options) -> str:
 def _intervals(options: Options) -> Iterator[tuple[str, int]]:
     for name, value in options.items():
         sign, _, unit = name.partition("_")
-        if sign not in _SIGNS or unit not in SPANS:
+        if sign not in _SIGNS or unit not in INTERVAL_UNITS:
             continue
         if not re.fullmatch(r"\s*[+-]?\d{1,9}", text(value)):
             raise ValueError(f"{name} needs a whole number, not {text(value)[:30]!r}")

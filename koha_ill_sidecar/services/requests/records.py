@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from koha_ill_sidecar.domain.actors import Actor
-from koha_ill_sidecar.domain.brief_record import UNIMARC, BriefRecord, Default, brief_record
+from koha_ill_sidecar.domain.brief_record import UNIMARC, BriefRecord, Default, new_brief_record
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.storage.koha import action_logs, biblios, patrons
 from koha_ill_sidecar.storage.koha.biblios import MappedSubfield
@@ -42,7 +42,7 @@ def add_record(tx: Transaction, fields: Mapping[str, str], actor: Actor) -> int:
         tx, frameworkcode=tx.site.framework, columns={"opac_suppressed": "1", **record.columns("biblio")}
     )
     biblioitemnumber = biblios.add_biblioitem(tx, biblionumber, columns=record.columns("biblioitems"))
-    record.set_numbers(biblionumber=biblionumber, biblioitemnumber=biblioitemnumber)
+    record.set_ids(biblionumber=biblionumber, biblioitemnumber=biblioitemnumber)
     if tx.preferences.text("autoControlNumber") == "biblionumber":
         record.set_control_field("001", str(biblionumber))
     _sign(tx, record, actor)
@@ -76,7 +76,7 @@ def _make_record(tx: Transaction, fields: Mapping[str, str]) -> BriefRecord:
     marcflavour = tx.preferences.text("marcflavour", "MARC21")
     mapped = biblios.subfields(tx, _DEFAULT_FRAMEWORK)
     today, moment = biblios.now(tx)
-    record = brief_record(
+    record = new_brief_record(
         fields,
         marcflavour=marcflavour,
         mapping={

@@ -81,7 +81,7 @@ def installed_resolvers() -> tuple[Resolver, ...]:
 
 
 def _resolved(number: Identifier, resolvers: Iterable[Resolver]) -> ReadReference:
-    own = number.reference
+    own = number.as_reference
     for resolver in resolvers:
         try:
             found = resolver.resolve(number)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from cast import ADA, CLARA
 from koha_ill_sidecar.config.settings import IllSite
 from koha_ill_sidecar.domain.actors import Actor, Interface
-from koha_ill_sidecar.domain.brief_record import brief_record
+from koha_ill_sidecar.domain.brief_record import new_brief_record
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.requests.records import add_record
 from koha_ill_sidecar.storage.koha import biblios
@@ -252,8 +252,8 @@ def test_empty_fields_are_left_out(tx: Transaction) -> None:
 @given(title=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_the_title_the_record_is_readable_xml(title: str) -> None:
-    record = brief_record({"title": title}, marcflavour="MARC21", mapping={})
-    record.set_numbers(biblionumber=1, biblioitemnumber=1)
+    record = new_brief_record({"title": title}, marcflavour="MARC21", mapping={})
+    record.set_ids(biblionumber=1, biblioitemnumber=1)
 
     found = {tag: subfields for tag, _, subfields in marc(record.as_marcxml())}
 
