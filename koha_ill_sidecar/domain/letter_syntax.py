@@ -7,7 +7,7 @@ C4/Letters.pm _parseletter.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from koha_ill_sidecar.domain.formats import (
@@ -34,19 +34,12 @@ Row = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LetterTable:
-    """A table whose columns a letter may name; its row is read when the first token asks for it."""
-
-    name: str
-    row: Callable[[], Row | None]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class LetterValues:
     """The values of all tokens of one letter."""
 
     substitutes: Mapping[str, str]  # by token
-    tables: Sequence[LetterTable]  # unqualified columns are looked for in this order
+    # By table, in the order in which columns without a table are looked up; a row is read when a token names a column.
+    rows: Mapping[str, Callable[[], Row | None]]
     opac_base_url: str
     dates: DateStyle
     now: Callable[[], str]  # "YYYY-MM-DD HH:MM:SS"
@@ -120,7 +113,7 @@ def _substitute_or_column(token: re.Match[str], values: LetterValues) -> str | N
     name, date_only = token.groups()
     if name in values.substitutes and not date_only:
         return values.substitutes[name]
-    for table, column, row in _columns_named(name, values.tables):
+    for table, column, row in _columns_named(name, values.rows):
         value = _column_text(table, column, row[column] or "", values)
         if date_only and _DATE.fullmatch(row[column] or "") is None:
             return None  # in Koha the filter works on dates only
@@ -128,14 +121,14 @@ def _substitute_or_column(token: re.Match[str], values: LetterValues) -> str | N
     return None
 
 
-def _columns_named(name: str, tables: Sequence[LetterTable]) -> Iterator[tuple[str, str, Row]]:
+def _columns_named(name: str, rows: Mapping[str, Callable[[], Row | None]]) -> Iterator[tuple[str, str, Row]]:
     table_name, dot, column = name.rpartition(".")
-    for table in tables:
-        if dot and table.name != table_name:
+    for table, read in rows.items():
+        if dot and table != table_name:
             continue
-        row = table.row()
+        row = read()
         if row is not None and column in row:
-            yield table.name, column, row
+            yield table, column, row
 
 
 def _column_text(table: str, column: str, value: str, values: LetterValues) -> str:

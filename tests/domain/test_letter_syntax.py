@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from koha_ill_sidecar.domain.formats import DateStyle
 from koha_ill_sidecar.domain.letter_syntax import (
-    LetterTable,
     LetterValues,
     Row,
     each_punctuation_filter,
@@ -38,7 +37,7 @@ def values(**tables: Row | None) -> LetterValues:
     tables = tables or {"borrowers": PATRON, "biblio": BIBLIO}
     return LetterValues(
         substitutes={"ill_bib_title": "The 館際 story", "additional_text": ""},
-        tables=[LetterTable(name=name, row=row_of(row)) for name, row in tables.items()],
+        rows={name: row_of(row) for name, row in tables.items()},
         opac_base_url="http://opac.example.org",
         dates=DateStyle("us", "24hr"),
         now=lambda: "2026-11-23 21:05:40",
@@ -108,11 +107,11 @@ def test_secrets_of_a_patron_are_never_shown() -> None:
     assert substitute_content("[<<borrowers.password>>][<<password>>]", values()) == "[][]"
 
 
-def test_a_row_that_does_not_exist_stands_for_nothing() -> None:
+def test_a_token_of_a_row_that_does_not_exist_is_removed() -> None:
     assert substitute_content("[<<borrowers.surname>>]", values(borrowers=None)) == "[]"
 
 
-def test_a_table_is_read_only_when_a_token_asks_for_it() -> None:
+def test_a_row_is_read_only_when_a_token_names_it() -> None:
     read: list[str] = []
 
     def reading(name: str, row: Row) -> Callable[[], Row]:
@@ -122,14 +121,11 @@ def test_a_table_is_read_only_when_a_token_asks_for_it() -> None:
 
         return load
 
-    tables = [
-        LetterTable(name="borrowers", row=reading("borrowers", PATRON)),
-        LetterTable(name="biblio", row=reading("biblio", BIBLIO)),
-    ]
+    rows = {"borrowers": reading("borrowers", PATRON), "biblio": reading("biblio", BIBLIO)}
     plain = values()
     lazy = LetterValues(
         substitutes=plain.substitutes,
-        tables=tables,
+        rows=rows,
         opac_base_url="",
         dates=plain.dates,
         now=plain.now,

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.formats import DateStyle, parse_stored_date, without_final_punctuation
 from koha_ill_sidecar.domain.letter_syntax import (
-    LetterTable,
     LetterValues,
     substitute_content,
     substitute_title,
@@ -278,11 +277,9 @@ class NoticeRenderer:
         }
         return LetterValues(
             substitutes=substitutes,
-            tables=[
-                LetterTable(name=table, row=functools.partial(self._objects.row, table, key))
-                for table, key in keys.items()
-                if key
-            ],
+            rows={
+                table: functools.partial(self._objects.row, table, key) for table, key in keys.items() if key
+            },
             opac_base_url=self._tx.preferences.text("OPACBaseURL"),
             dates=date_style(self._tx),
             now=lambda: self._objects.now,

@@ -225,10 +225,10 @@ def test_the_tokens_that_stand_for_something_are_known(rendering: NoticeRenderer
 
     assert [shown(name) for name in values.substitutes] == [(name,) for name in values.substitutes]
     met: dict[str, Path] = {}
-    for table in values.tables:
-        for column in table.row() or {}:
-            path = (TOKEN_ROOTS[table.name], column)
-            assert shown(f"{table.name}.{column}") == path
+    for table, row in values.rows.items():
+        for column in row() or {}:
+            path = (TOKEN_ROOTS[table], column)
+            assert shown(f"{table}.{column}") == path
             assert shown(column) == met.setdefault(column, path)
 
 
