@@ -1,4 +1,4 @@
-"""The door of the staff interface, with eyes and hands."""
+"""Signing in to the staff interface, in a browser."""
 
 import pytest
 from browser.conftest import LANGUAGES, PHONE, WIDE, Seat

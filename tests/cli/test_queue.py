@@ -127,7 +127,7 @@ def test_show_has_the_text_and_the_reason(queue: Queue, typed: Typed, database: 
     assert "last_error: The address for 'to' cannot be used" in result.output
 
 
-def test_failed_message_gets_an_address_and_goes_out(
+def test_failed_message_gets_an_address_and_is_sent(
     queue: Queue, typed: Typed, database: Database, smtp: SmtpSettings, server: MailServer
 ) -> None:
     number = queue.add(to_address="nowhere")
@@ -189,7 +189,7 @@ def test_message_given_up_is_tried_no_more(
     assert queue.reason(number) == "Given up by hand."
 
 
-def test_sent_message_goes_out_again_only_when_that_is_meant(
+def test_sent_message_is_sent_again_only_when_asked_for(
     queue: Queue, typed: Typed, database: Database, smtp: SmtpSettings, server: MailServer
 ) -> None:
     number = queue.add()

@@ -217,7 +217,7 @@ def test_somebody_without_an_account_asks(run: Run, admin: Engine) -> None:
     assert (made["status"], made["borrowernumber"]) == ("UNAUTH", None)
 
 
-def test_an_item_is_described_anew(run: Run, make: Callable[..., int]) -> None:
+def test_an_item_is_described_again(run: Run, make: Callable[..., int]) -> None:
     number = make(attributes={"type": "book", "title": "Old"})
 
     run("edit-item", number, "--field", "type=book", "--field", "title=New")
@@ -383,9 +383,9 @@ def test_reindex_brings_the_index_up_to_date_at_once(run: Run, admin: Engine, da
     first = run("reindex")
     with admin.begin() as connection:
         connection.execute(text("UPDATE illrequests SET notesstaff = 'changed', status = 'COMP'"))
-    second, third, anew = run("reindex"), run("reindex"), run("reindex", "--all")
+    second, third, rebuilt = run("reindex"), run("reindex"), run("reindex", "--all")
 
     assert first.out == "Indexed anew: 1. In the index: 1 of 1.\n"
     assert second.out == first.out
     assert third.out == "Indexed anew: 0. In the index: 1 of 1.\n"
-    assert anew.out == first.out
+    assert rebuilt.out == first.out

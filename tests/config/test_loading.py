@@ -86,7 +86,7 @@ def test_authentication_is_chosen_by_its_method() -> None:
     ]
 
     callbacks = (
-        read(backends={"Vendor": {"callbacks": {"authentication": methods}}}).backends["Vendor"].callbacks
+        read(backends={"Supplier": {"callbacks": {"authentication": methods}}}).backends["Supplier"].callbacks
     )
 
     assert callbacks is not None
@@ -170,7 +170,7 @@ def test_an_unknown_key_names_the_nearest_known_one(section: dict[str, Any], key
         ),
     ],
 )  # fmt: skip
-def test_a_mistake_says_what_is_wrong_and_how_to_mend_it(section: dict[str, Any], problem: str) -> None:
+def test_a_mistake_says_what_is_wrong_and_how_to_fix_it(section: dict[str, Any], problem: str) -> None:
     assert mistakes(**section)[0].startswith(problem)
 
 

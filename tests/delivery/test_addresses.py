@@ -48,7 +48,7 @@ def test_address_that_cannot_be_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("separator", [",", ";", ", ", "; ", " ;, "])
-def test_list_is_parted_by_commas_or_semicolons(separator: str) -> None:
+def test_list_is_separated_by_commas_or_semicolons(separator: str) -> None:
     text = separator.join(["a@example.org", '"B, C; D" <b@example.org>', "c@example.org"])
 
     assert [address.spec for address in read_addresses(text, AddressRole.TO)] == [

@@ -201,9 +201,9 @@ Content-Transfer-Encoding: quoted-printable
 
 Gr=C3=BC=C3=9Fe
 --b
-Content-Type: application/pdf; name=slip.pdf
+Content-Type: application/pdf; name=receipt.pdf
 Content-Transfer-Encoding: base64
-Content-Disposition: attachment; filename=slip.pdf
+Content-Disposition: attachment; filename=receipt.pdf
 
 JVBERi0=
 --b--
@@ -213,13 +213,13 @@ JVBERi0=
 def test_stored_mime_message_keeps_its_parts_and_gets_our_addresses() -> None:
     message = parsed(mail(content=Content.MIME, body=STORED))
 
-    text, slip = (part for part in message.walk() if not part.is_multipart())
+    text, attachment = (part for part in message.walk() if not part.is_multipart())
     assert message.get_all("From") == ["Ada Lovelace Library <desk@ada.example.org>"]
     assert message.get_all("Message-ID") == ["<1.2@ill.example.org>"]
     assert message.get_all("MIME-Version") == ["1.0"]
     assert text.get_payload(decode=True) == "Grüße\r\n".encode().strip()
-    assert slip.get_filename() == "slip.pdf"
-    assert slip.get_payload(decode=True) == b"%PDF-"
+    assert attachment.get_filename() == "receipt.pdf"
+    assert attachment.get_payload(decode=True) == b"%PDF-"
 
 
 def test_stored_message_that_is_8bit_is_made_7bit() -> None:

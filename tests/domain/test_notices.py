@@ -79,7 +79,7 @@ def test_without_a_limit_a_text_message_stays_whole(maximum: int | None) -> None
 
 
 @pytest.mark.parametrize("base", ["https://staff.example.org", "https://staff.example.org/"])
-def test_a_letter_is_mended_on_a_page_of_koha(base: str) -> None:
+def test_a_letter_is_fixed_on_a_page_of_koha(base: str) -> None:
     assert letter_edit_url(base, "ILL_PICKUP_READY", "") == (
         "https://staff.example.org/cgi-bin/koha/tools/letter.pl"
         "?op=add_form&module=ill&code=ILL_PICKUP_READY&branchcode="

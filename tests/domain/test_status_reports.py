@@ -38,7 +38,7 @@ def test_the_smallest_report_is_read() -> None:
     )
 
 
-def test_everything_a_vendor_may_say_is_read() -> None:
+def test_everything_a_supplier_may_report_is_read() -> None:
     report = read_report(
         MINIMAL
         | {

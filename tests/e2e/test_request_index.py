@@ -85,7 +85,7 @@ def _is_up_to_date(database: Database) -> bool:
     return progress.is_complete and not progress.waiting and _is_right(database)
 
 
-def test_a_worker_that_is_killed_again_and_again_leaves_an_index_that_can_be_mended(
+def test_a_worker_that_is_killed_again_and_again_leaves_an_index_that_can_be_repaired(
     library: Library, config: Path, database: Database, eventually: Eventually, tmp_path: Path
 ) -> None:
     _insert(library, REQUESTS)

@@ -175,7 +175,7 @@ def test_a_server_that_is_not_there_is_named_in_one_line() -> None:
     assert "koha.database" in str(caught.value)
 
 
-def test_a_missing_privilege_is_told_with_its_mend(database: Database) -> None:
+def test_a_missing_privilege_is_reported_with_its_fix(database: Database) -> None:
     def alter(tx: Transaction) -> None:
         tx.connection.execute(text("ALTER TABLE illrequests ADD COLUMN x INT"))
 

@@ -58,7 +58,7 @@ def agree(
     perl, ours = engine.render(source, variables, perl_options), rendered(source, variables, options)
     if normal(ours) == normal(perl) or incomparable(perl, ours):
         return
-    # A template that reckons with addresses has another outcome in each of Perl's processes.
+    # A template that computes with addresses has another outcome in each of Perl's processes.
     with PerlEngine() as another:
         again = another.render(source, variables, perl_options)
     assert normal(again) != normal(perl), (source, options, ours, perl)

@@ -96,7 +96,7 @@ _EDGES = st.sampled_from(
     right=_EDGES,
     operator=st.sampled_from(["+", "-", "*", "/", "%", "div", "mod", "==", "<", ">=", "_"]),
 )
-def test_numbers_at_the_edges_are_reckoned_with_as_in_perl(
+def test_numbers_at_the_edges_are_computed_as_in_perl(
     perl_engine: PerlEngine, left: str, right: str, operator: str
 ) -> None:
     agree(perl_engine, f"[% left {operator} right %]", {"left": left, "right": right})

@@ -27,7 +27,7 @@ MAPPING = CallbackMapping(
     },
     statuses={"Order Complete": "delivered", "Sourcing": "in_process"},
 )
-VENDOR_BODY: dict[str, Any] = {
+SUPPLIER_BODY: dict[str, Any] = {
     "id": 4711,
     "data": {
         "changed": 1772366400,
@@ -50,8 +50,8 @@ def read(document: object, mapping: CallbackMapping | None = MAPPING) -> StatusR
     return callback_format("acme", mapping).read(body, event_id_in_header=False)
 
 
-def test_a_vendors_own_shape_is_read_without_code() -> None:
-    assert read(VENDOR_BODY) == StatusReport(
+def test_a_suppliers_own_format_is_read_without_code() -> None:
+    assert read(SUPPLIER_BODY) == StatusReport(
         status=ReportedStatus.DELIVERED,
         status_text="order COMPLETE",
         event_id="4711",
@@ -82,7 +82,7 @@ def test_a_status_that_is_not_in_the_table_keeps_its_word() -> None:
 
 
 def test_milliseconds_are_told_from_seconds() -> None:
-    in_milliseconds = VENDOR_BODY | {"data": VENDOR_BODY["data"] | {"changed": 1772366400123}}
+    in_milliseconds = SUPPLIER_BODY | {"data": SUPPLIER_BODY["data"] | {"changed": 1772366400123}}
 
     assert read(in_milliseconds).occurred_at == datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
 

@@ -590,7 +590,7 @@ def test_message_removed_while_it_waits_is_forgotten(
     assert queue.delivery(number)["state"] == "failed"
 
 
-def test_message_that_staff_resend_goes_out_again_under_a_new_message_id(
+def test_message_that_staff_resend_is_sent_again_under_a_new_message_id(
     queue: Queue, server: MailServer, dispatcher: Dispatcher
 ) -> None:
     number = queue.add()

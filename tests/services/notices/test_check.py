@@ -373,7 +373,7 @@ class TestLanguages:
 
 
 class TestAddresses:
-    def test_each_finding_tells_where_it_can_be_mended(self, tx: Transaction) -> None:
+    def test_each_finding_says_where_it_can_be_fixed(self, tx: Transaction) -> None:
         then = with_preferences(tx, staffClientBaseURL="https://staff.example.org/")
 
         finding = only(found(then, "[% borrower.x %]", branchcode=RIVERSIDE))

@@ -62,7 +62,7 @@ def reasons(outcome: Any) -> dict[str, NotQueuedReason]:
 
 class TestPatronNotices:
     @pytest.mark.all_versions
-    def test_go_out_by_each_transport_that_the_patron_chose(self, admin: Engine, tx: Transaction) -> None:
+    def test_are_sent_by_each_transport_that_the_patron_chose(self, admin: Engine, tx: Transaction) -> None:
         choose_transports(admin, tx.koha, "Ill_ready", "email", "sms", borrowernumber=SAM)
         letters.add(tx, notice_templates())
         ill_request = a_request(tx, branchcode=RIVERSIDE, attributes={"title": "Dune", "author": "Herbert"})
@@ -137,7 +137,7 @@ class TestPatronNotices:
         assert queued(tx) == []
         assert history.find_for_request(tx, ill_request.illrequest_id) == []
 
-    def test_whose_template_fails_say_where_it_is_mended(self, admin: Engine, tx: Transaction) -> None:
+    def test_whose_template_fails_say_where_to_fix_it(self, admin: Engine, tx: Transaction) -> None:
         tx = with_preferences(tx, staffClientBaseURL="https://koha.example.org")
         choose_transports(admin, tx.koha, "Ill_ready", "email", borrowernumber=SAM)
         add_letter(tx, READY, content="[% IF x %]never closed", branchcode=ADA)
@@ -417,7 +417,7 @@ class TestRendering:
         assert "did you mean surname?" in str(raised.value)
         assert str(raised.value).endswith("Correct it in Koha under Tools, Notices and slips.")
 
-    def test_of_a_template_that_fails_links_to_where_it_can_be_mended(self, tx: Transaction) -> None:
+    def test_of_a_template_that_fails_links_to_where_it_can_be_fixed(self, tx: Transaction) -> None:
         add_letter(tx, READY, branchcode=ADA, content="[% borrower.surnam %]")
         then = with_preferences(tx, staffClientBaseURL="https://staff.example.org")
 

@@ -17,15 +17,15 @@ from koha_ill_sidecar.storage.transaction import Transaction
 pytestmark = pytest.mark.all_versions
 
 
-def reckon(tx: Transaction) -> Figures:
-    about, tally = figures.span(tx), FigureCounter()
+def compute(tx: Transaction) -> Figures:
+    about, counter = figures.span(tx), FigureCounter()
     for count in (figures.count_requests, figures.count_enquiries):
         above: int | None = 0
         while above is not None:
             step = count(tx, above, about)
-            tally.add(step.counts)
+            counter.add(step.counts)
             above = step.above
-    return tally.figures(about.months)
+    return counter.figures(about.months)
 
 
 def add(tx: Transaction, status: str, placed: int, completed: int | None = None, **columns: Any) -> int:
@@ -49,7 +49,7 @@ def test_open_requests_are_counted_by_status_and_age(tx: Transaction) -> None:
     add(tx, "CHK", 5)
     make_request(tx.connection, tx.koha, status=None)
 
-    found = {one.status: one.by_age for one in reckon(tx).open}
+    found = {one.status: one.by_age for one in compute(tx).open}
 
     assert found == {"NEW": (2, 2, 2, 2, 3), "CHK": (1, 0, 0, 0, 0), "": (1, 0, 0, 0, 0)}
 
@@ -61,7 +61,7 @@ def test_turnaround_runs_from_placed_to_completed(tx: Transaction) -> None:
     add(tx, "REQ", 20)
     add(tx, "COMP", 1, 5)  # a clock was wrong: no time at all
 
-    found = group(reckon(tx), By.BACKEND, tx.koha.generic_backend).turnaround
+    found = group(compute(tx), By.BACKEND, tx.koha.generic_backend).turnaround
 
     assert found is not None
     assert (found.completed, found.lower, found.median, found.upper) == (5, 1, 2, 3)
@@ -72,7 +72,7 @@ def test_what_was_placed_before_and_completed_in_these_months_counts_for_turnaro
 ) -> None:
     add(tx, "COMP", 500, 1)
 
-    found = group(reckon(tx), By.LIBRARY, ADA)
+    found = group(compute(tx), By.LIBRARY, ADA)
 
     assert found.placed == 0
     assert found.turnaround is not None
@@ -87,7 +87,7 @@ def test_what_came_of_requests_is_told_by_library_and_supplier(tx: Transaction) 
     supplied = add(tx, "COMP", 3, 1, branchcode=RIVERSIDE)
     sidecar_requests.set_supplier_backend(tx, supplied, "acme")
 
-    found = reckon(tx)
+    found = compute(tx)
     ada, riverside = group(found, By.LIBRARY, ADA), group(found, By.LIBRARY, RIVERSIDE)
 
     assert (ada.filled, ada.unfilled, ada.waiting, ada.fill_rate) == (3, 1, 0, 0.75)
@@ -111,7 +111,7 @@ def test_partners_are_told_by_their_enquiries(tx: Transaction) -> None:
         {"partner": NORTH},
     )
 
-    found = reckon(tx)
+    found = compute(tx)
     north, south = (group(found, By.PARTNER, str(partner)) for partner in (NORTH, SOUTH))
 
     assert north.turnaround is not None
@@ -124,30 +124,30 @@ def test_enquiries_about_deleted_requests_do_not_count(tx: Transaction) -> None:
     partner_enquiries.add(tx, number, borrowernumber=NORTH, address="a@example.org", message_id=None)
     partner_enquiries.close(tx, number, status="KILL")
 
-    assert reckon(tx).groups[By.PARTNER] == []
+    assert compute(tx).groups[By.PARTNER] == []
 
 
 def test_steps_add_up_to_the_whole(tx: Transaction, monkeypatch: pytest.MonkeyPatch) -> None:
     for days in range(7):
         add(tx, "COMP", days + 3, 1)
-    at_once = reckon(tx)
+    at_once = compute(tx)
     monkeypatch.setattr(figures, "STEP", 2)
 
-    assert reckon(tx) == at_once
+    assert compute(tx) == at_once
 
 
-def test_what_was_reckoned_is_kept_with_its_time(tx: Transaction, queries: Callable[[], Any]) -> None:
+def test_what_was_computed_is_stored_with_its_time(tx: Transaction, queries: Callable[[], Any]) -> None:
     assert figures.latest(tx) is None
     add(tx, "COMP", 3, 1)
-    reckoned = reckon(tx)
+    computed = compute(tx)
     figures.save(tx, Figures())
-    figures.save(tx, reckoned)
+    figures.save(tx, computed)
 
     with queries() as seen:
         found = figures.latest(tx)
 
     assert found is not None
-    assert found.figures == reckoned
+    assert found.figures == computed
     assert found.made_at.tzinfo is not None
     assert len(seen) == 1
 
@@ -178,7 +178,7 @@ def test_months_are_told_by_backend_library_and_partner(tx: Transaction) -> None
     dates = tx.connection.execute(text("SELECT CURDATE() - INTERVAL 70 DAY, CURDATE() - INTERVAL 35 DAY"))
     placed, completed = (f"{day:%Y-%m}" for day in dates.one())
 
-    series = reckon(tx).series
+    series = compute(tx).series
 
     for by, key in ((By.BACKEND, "acme"), (By.LIBRARY, RIVERSIDE), (By.PARTNER, str(NORTH))):
         first, last = series[by][key]

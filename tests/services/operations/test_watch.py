@@ -124,7 +124,7 @@ def test_the_order_number_is_kept_for_callbacks(tx: Transaction, watched: Make) 
     assert watch.candidates_among_open(tx, limit=10) == []
 
 
-def test_a_vendors_long_order_number_is_no_change(tx: Transaction, watched: Make) -> None:
+def test_a_suppliers_long_order_id_is_no_change(tx: Transaction, watched: Make) -> None:
     watched(orderid="x" * 50)
     tx.connection.execute(text("UPDATE ill_sidecar_requests SET order_id = :whole"), {"whole": "x" * 80})
 
@@ -217,7 +217,7 @@ def test_the_sweep_comes_round_to_every_request(tx: Transaction, make: Make, wat
     assert sum(step.tracked for step in steps) == 1
     assert watch.completed_passes(tx) == 1
     assert watch.handle_change(tx, unknown) is ChangeOutcome.NOTHING
-    assert watch.sweep(tx, limit=1).candidates == (changed,)  # and begins anew
+    assert watch.sweep(tx, limit=1).candidates == (changed,)  # and starts again
 
 
 def test_case_alone_is_a_change(tx: Transaction, watched: Make) -> None:

@@ -1,4 +1,4 @@
-"""The index follows Koha's tables, whoever changes them, and bears being cut short."""
+"""The index follows Koha's tables, whoever changes them, and survives an interruption."""
 
 import threading
 from collections.abc import Callable
@@ -141,7 +141,7 @@ def test_progress_says_how_many_are_in_and_how_many_wait(tx: Transaction, indexe
     assert (found.indexed, found.of, found.waiting, found.is_complete) == (1, 2, 1, False)
 
 
-def test_beginning_anew_mends_what_was_lost(tx: Transaction, indexed: Make) -> None:
+def test_a_rebuild_restores_what_was_lost(tx: Transaction, indexed: Make) -> None:
     illrequest_id = indexed()
     _build(tx)
     tx.connection.execute(text("DELETE FROM ill_sidecar_postings"))

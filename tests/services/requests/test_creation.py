@@ -266,7 +266,7 @@ def test_two_patrons_of_a_name_are_not_guessed(execute_as_koha: ExecuteAsKoha, t
     assert error.value.code == "ambiguous_borrower"
 
 
-def test_switching_the_provider_begins_anew(tx: Transaction) -> None:
+def test_switching_the_provider_starts_again(tx: Transaction) -> None:
     old = make_request(
         tx.connection,
         tx.koha,
@@ -276,7 +276,7 @@ def test_switching_the_provider_begins_anew(tx: Transaction) -> None:
         attributes={"type": "article", "title": "Nature", "editor": "not copied", "isbn": ""},
     )
 
-    made = switch_provider(tx, old, STAFF, supplier_backend="Vendor")
+    made = switch_provider(tx, old, STAFF, supplier_backend="Supplier")
 
     assert (made.status, made.notesstaff, made.borrowernumber) == ("NEW", None, SAM)
     assert kinds(tx, made.illrequest_id) == {"type": "article", "title": "Nature", "migrated_from": str(old)}
@@ -289,7 +289,7 @@ def test_switching_the_provider_begins_anew(tx: Transaction) -> None:
         text("SELECT supplier_backend FROM ill_sidecar_requests WHERE illrequest_id = :id"),
         {"id": made.illrequest_id},
     )
-    assert supplier == "Vendor"
+    assert supplier == "Supplier"
 
 
 def test_a_completed_request_cannot_switch_provider(tx: Transaction) -> None:

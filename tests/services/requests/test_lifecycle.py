@@ -290,7 +290,7 @@ def test_a_comment_needs_words_and_an_author(tx: Transaction, words: str, author
 
 
 def test_koha_can_show_the_log_after_everything_that_can_be_done(tx: Transaction) -> None:
-    """Koha's page of a request dies of any other row under module ILL."""
+    """Koha's page of a request fails with any other row under module ILL."""
     number = make_request(tx.connection, tx.koha)
     service.edit_item(tx, number, {"type": "book", "title": "New"}, STAFF)
     service.edit(tx, number, STAFF, notesstaff="x", status_alias="WAITING")

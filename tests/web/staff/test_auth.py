@@ -1,4 +1,4 @@
-"""The door of the staff interface."""
+"""Signing in to the staff interface."""
 
 import html
 import re
@@ -109,7 +109,7 @@ def test_who_has_to_wait_is_told_how_long_and_keeps_what_was_typed(desk: Callabl
 
 
 @pytest.mark.usefixtures("with_passwords")
-def test_the_language_changes_at_the_door_without_an_attempt(desk: Callable[[], Desk]) -> None:
+def test_the_language_changes_on_the_sign_in_page_without_an_attempt(desk: Callable[[], Desk]) -> None:
     visitor = desk()
 
     page = _sign_in(visitor, name="clara", language="zh-Hant-TW", next="/requests?status=NEW")
@@ -223,7 +223,7 @@ class TestAFormWhoseSessionHasEnded:
     @pytest.mark.parametrize(
         "kept", ["nonsense", "[]", "7", '["//evil.example", []]', '["/x", [["a"]]]', "[7, []]"]
     )
-    def test_that_nobody_can_have_kept_is_passed_over(self, desk: Callable[[], Desk], kept: str) -> None:
+    def test_that_cannot_have_been_saved_is_ignored(self, desk: Callable[[], Desk], kept: str) -> None:
         assert _sign_in(desk(), saved_form=kept, next="/requests").location == "/requests"
 
 
@@ -313,7 +313,7 @@ def test_programs_are_answered_as_programs(desk: Callable[[], Desk]) -> None:
     assert answer.content_type == "application/problem+json"
 
 
-def test_static_files_are_kept_for_ever_under_their_own_version(desk: Callable[[], Desk]) -> None:
+def test_static_files_are_cached_forever_under_their_own_version(desk: Callable[[], Desk]) -> None:
     visitor = desk()
     address = visitor.get("/sign-in").text.partition('rel="stylesheet" href="')[2].partition('"')[0]
 
@@ -331,7 +331,7 @@ def test_a_home_library_is_where_one_begins(desk: Callable[[], Desk]) -> None:
 
 
 @pytest.mark.usefixtures("with_passwords")
-def test_another_library_can_be_chosen_at_the_door(desk: Callable[[], Desk]) -> None:
+def test_another_library_can_be_chosen_when_signing_in(desk: Callable[[], Desk]) -> None:
     visitor = desk()
     assert f'<option value="{RIVERSIDE}">Riverside</option>' in visitor.get("/sign-in").text
 

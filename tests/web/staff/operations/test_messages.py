@@ -193,7 +193,7 @@ def test_what_cannot_be_done_with_some_does_not_hinder_the_others(clara: Desk, q
     assert queue.reason(pending) == "Given up by hand."
 
 
-def test_what_was_sent_goes_out_again_only_if_that_is_meant(clara: Desk, queue: Queue) -> None:
+def test_a_sent_message_is_sent_again_only_if_asked_for(clara: Desk, queue: Queue) -> None:
     sent = queue.add(status="sent")
 
     asked = clara.get(f"/operations/messages/confirm?action=retry&message={sent}").text
@@ -376,7 +376,7 @@ def test_a_correction_that_cannot_be_an_address_changes_nothing(clara: Desk, que
     assert {queue.row(number)["to_address"] for number in numbers} == {"old@x.org"}
 
 
-def test_a_patrons_number_that_cannot_be_is_told_and_passed_over(clara: Desk, queue: Queue) -> None:
+def test_a_patrons_id_that_is_invalid_is_reported_and_ignored(clara: Desk, queue: Queue) -> None:
     number = queue.add()
 
     shown = clara.get("/operations/messages?patron=Sam").text

@@ -26,15 +26,15 @@ HOSTILE = "\"'><script>alert(1)</script>"
 MONTHS = [f"2026-{month:02}" for month in range(1, 13)]
 
 
-def reckoned(tx: Transaction, backends: int = 1) -> None:
-    tally = FigureCounter()
+def save_figures(tx: Transaction, backends: int = 1) -> None:
+    counter = FigureCounter()
     for number in range(backends):
         keys = {By.BACKEND: f"{HOSTILE}{number}", By.LIBRARY: ADA, By.PARTNER: str(NORTH)}
         for month, days in (("2026-02", 4), ("2026-03", 6), ("2026-06", 9)):
-            tally.add([DaysCount(keys, days, 2, month)])
-            tally.add([OutcomeCount(keys, Outcome.FILLED, 3, month)])
-            tally.add([OutcomeCount(keys, Outcome.UNFILLED, 1, month)])
-    figures.save(tx, tally.figures(MONTHS))
+            counter.add([DaysCount(keys, days, 2, month)])
+            counter.add([OutcomeCount(keys, Outcome.FILLED, 3, month)])
+            counter.add([OutcomeCount(keys, Outcome.UNFILLED, 1, month)])
+    figures.save(tx, counter.figures(MONTHS))
 
 
 def months(page: str) -> dict[str, list[str]]:
@@ -51,7 +51,7 @@ def months(page: str) -> dict[str, list[str]]:
     [("backend", "alert(1)"), ("library", "Ada Lovelace Library"), ("partner", "North Partner")],
 )
 def test_each_month_is_drawn_and_told_in_a_table(clara: Desk, database: Database, by: str, name: str) -> None:
-    database.transact(reckoned)
+    database.transact(save_figures)
 
     shown = clara.get(f"/dashboard/over-time/{by}").text
 
@@ -63,7 +63,7 @@ def test_each_month_is_drawn_and_told_in_a_table(clara: Desk, database: Database
 
 
 def test_a_chart_says_what_it_shows_to_who_does_not_see_it(clara: Desk, database: Database) -> None:
-    database.transact(reckoned)
+    database.transact(save_figures)
 
     shown = clara.get("/dashboard/over-time/library").text
 
@@ -76,7 +76,7 @@ def test_a_chart_says_what_it_shows_to_who_does_not_see_it(clara: Desk, database
 def test_the_dashboard_draws_the_months_of_all_requests_and_leads_to_the_others(
     clara: Desk, database: Database
 ) -> None:
-    database.transact(reckoned)
+    database.transact(save_figures)
 
     shown = clara.get("/dashboard").text
 
@@ -86,7 +86,7 @@ def test_the_dashboard_draws_the_months_of_all_requests_and_leads_to_the_others(
 
 
 def test_whatever_a_backend_is_called_is_shown_and_not_run(clara: Desk, database: Database) -> None:
-    database.transact(reckoned)
+    database.transact(save_figures)
 
     shown = clara.get("/dashboard/over-time/backend").text
 
@@ -95,7 +95,7 @@ def test_whatever_a_backend_is_called_is_shown_and_not_run(clara: Desk, database
 
 
 def test_of_very_many_backends_the_largest_are_drawn(clara: Desk, database: Database) -> None:
-    database.transact(reckoned, 20)
+    database.transact(save_figures, 20)
 
     shown = clara.get("/dashboard/over-time/backend").text
 
@@ -124,7 +124,7 @@ def test_by_anything_else_there_is_no_page(clara: Desk, by: str) -> None:
 def test_the_page_costs_a_fixed_number_of_queries(
     clara: Desk, database: Database, by: str, queries: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:
-    database.transact(reckoned, 12)
+    database.transact(save_figures, 12)
     clara.get("/dashboard/over-time/library")
 
     with queries() as seen:
@@ -134,13 +134,13 @@ def test_the_page_costs_a_fixed_number_of_queries(
 
 
 def group(month: str, days: int | None, filled: int = 0, unfilled: int = 0) -> Group:
-    tally = FigureCounter()
+    counter = FigureCounter()
     keys = {By.BACKEND: "a"}
     if days is not None:
-        tally.add([DaysCount(keys, days, 1, month)])
-    tally.add([OutcomeCount(keys, Outcome.FILLED, filled, month)])
-    tally.add([OutcomeCount(keys, Outcome.UNFILLED, unfilled, month)])
-    (found,) = tally.figures([month]).series[By.BACKEND]["a"]
+        counter.add([DaysCount(keys, days, 1, month)])
+    counter.add([OutcomeCount(keys, Outcome.FILLED, filled, month)])
+    counter.add([OutcomeCount(keys, Outcome.UNFILLED, unfilled, month)])
+    (found,) = counter.figures([month]).series[By.BACKEND]["a"]
     return found
 
 

@@ -414,18 +414,18 @@ def test_a_supplier_is_chosen_only_where_there_are_any(
 
     settings = Settings(
         koha=KohaSettings(database=koha_database.settings),
-        backends={"vendor": BackendSettings(), "off": BackendSettings(enabled=False)},
+        backends={"supplier_a": BackendSettings(), "off": BackendSettings(enabled=False)},
     )
-    with_vendor = Desk(
+    with_supplier = Desk(
         create_app(Runtime(settings=settings, database=database)).test_client(), database
     ).sign_in(SUPER)
-    page = with_vendor.get("/requests/new").text
-    assert "<option>vendor</option>" in page
+    page = with_supplier.get("/requests/new").text
+    assert "<option>supplier_a</option>" in page
     assert "<option>off</option>" not in page
-    send(with_vendor, supplier="vendor")
+    send(with_supplier, supplier="supplier_a")
     with admin.connect() as connection:
         supplier = connection.scalar(text("SELECT supplier_backend FROM ill_sidecar_requests"))
-    assert supplier == "vendor"
+    assert supplier == "supplier_a"
 
 
 def test_the_form_costs_few_queries(

@@ -197,7 +197,7 @@ def test_ones_own_change_shows_at_once(clara: Desk, make: Make, admin: Engine) -
     assert _numbers(clara.get("/requests?status=COMP").text) == [number]
 
 
-def test_what_cannot_be_meant_is_told_and_passed_over(clara: Desk, make: Make) -> None:
+def test_invalid_values_are_reported_and_ignored(clara: Desk, make: Make) -> None:
     number = make()
 
     page = clara.get("/requests?placed_from=yesterday&sort=colour&page=x&per_page=100000&batch=-1").text

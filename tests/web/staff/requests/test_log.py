@@ -31,7 +31,7 @@ def test_the_log_is_in_the_language_of_the_page(clara: Desk, office: Office) -> 
     assert "狀態由「新增請求」變更為「已請求」" in clara.get(f"/requests/{number}/log").text
 
 
-def test_rows_that_kohas_own_page_dies_of_are_shown_as_they_are(clara: Desk, office: Office) -> None:
+def test_rows_that_break_kohas_own_page_are_shown_as_they_are(clara: Desk, office: Office) -> None:
     number = office.request()
     office.does(
         "INSERT INTO action_logs (module, action, object, info, user) VALUES ('ILL', 'batch_create', :number,"

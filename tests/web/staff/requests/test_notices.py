@@ -131,7 +131,7 @@ def test_why_a_letter_fails_is_told_in_the_language_of_the_page(clara: Desk, off
         assert "無法處理通知範本「圖書館 CPL 的 ILL_PICKUP_READY（電子郵件，預設語言）」的內容：" in said
 
 
-def test_a_letter_that_fails_leads_to_where_it_is_mended(clara: Desk, office: Office) -> None:
+def test_a_letter_that_fails_leads_to_where_it_can_be_fixed(clara: Desk, office: Office) -> None:
     office.prefers(staffClientBaseURL="https://koha.example.org")
     office.wants("Ill_ready", "email", "sms")
     office.writes_letter(READY, content="[% IF x %]<b>never closed", branchcode="CPL")

@@ -210,7 +210,7 @@ def test_only_where_the_status_allows_it(clara: Desk, admin: Engine, number: int
     assert queued(admin) == []
 
 
-def test_sent_twice_it_goes_out_once(clara: Desk, admin: Engine, number: int) -> None:
+def test_sent_twice_it_is_queued_once(clara: Desk, admin: Engine, number: int) -> None:
     address = f"/requests/{number}/partners"
     form = {**version_in(clara.get(address).text), "partners": [str(NORTH)], **MESSAGE, "do": "send"}
     assert clara.post(address, form).status_code == 303
