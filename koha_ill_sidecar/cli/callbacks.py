@@ -31,7 +31,7 @@ _PAGE = 200
 
 @click.group()
 def callbacks() -> None:
-    """Look at callbacks and replay them."""
+    """Show callbacks and replay them."""
 
 
 @callbacks.command("list")

@@ -1,4 +1,4 @@
-"""What every command is given: the settings and what is built from them, made when first asked for."""
+"""The settings and the parts of the program for commands, built when they are first used."""
 
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,10 @@ from koha_ill_sidecar.storage.database import Database
 
 class CommandContext:
     """
-    The settings named on the command line, and the program's parts made of them.
+    The settings named on the command line, and the parts of the program that are built from them.
 
-    Commands take it with :data:`pass_context`; what was opened is closed when the program ends. It is made by the
-    command and not by the program's group, so that ``--help`` need not import the parts.
+    Commands take it with :data:`pass_context`; it is closed when the program ends. The command builds it, not the
+    program's group, so that ``--help`` need not import the parts.
 
     Attributes:
         config: The configuration file.
@@ -36,7 +36,7 @@ class CommandContext:
 
     @cached_property
     def runtime(self) -> Runtime:
-        """The program's parts; nothing is connected before it is used."""
+        """The parts of the program; they connect when they are used."""
         return Runtime.build(self.settings)
 
     @property
@@ -45,7 +45,7 @@ class CommandContext:
         return self.runtime.database
 
     def close(self) -> None:
-        """Let go of what was opened."""
+        """Close what was opened."""
         if "runtime" in vars(self):
             self.runtime.close()
 

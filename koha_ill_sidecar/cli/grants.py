@@ -1,4 +1,4 @@
-"""``koha-ill-sidecar grants``: what the database user may do."""
+"""``koha-ill-sidecar grants``: the privileges of the database user."""
 
 import click
 
@@ -28,7 +28,7 @@ def grants(context: CommandContext, *, user: str | None, host: str | None) -> No
 
 
 def _user(settings: Settings) -> str:
-    """Return the configured user, but never Koha's own account, which may do everything already."""
+    """Return the configured user, but never Koha's own account, which has all privileges already."""
     koha = settings.koha
     of_koha = read_koha_conf(koha.conf).database.user if koha.conf else None
     return _OWN_USER if koha.database.user == of_koha else koha.database.user

@@ -10,14 +10,14 @@ from koha_ill_sidecar.storage.sidecar import migrations
 
 @click.command()
 @click.option(
-    "--print", "print_only", is_flag=True, help="Print the SQL that is missing, and change nothing."
+    "--print", "print_only", is_flag=True, help="Print the SQL that is still to be run, and change nothing."
 )
 @pass_context
 def migrate(context: CommandContext, *, print_only: bool) -> None:
     """
-    Make or change the sidecar's own tables.
+    Create or update the sidecar's own tables.
 
-    They are all named ill_sidecar_*; nothing of Koha's is touched. May be run again at any time, and by several
+    They are all named ill_sidecar_*; Koha's tables are not touched. May be run again at any time, and by several
     hosts at once.
     """
     context.database.ping()
@@ -28,7 +28,7 @@ def migrate(context: CommandContext, *, print_only: bool) -> None:
         done = migrations.migrate(context.database.engine)
     except DBAPIError as error:
         raise DatabaseError(
-            f"The sidecar's tables could not be made: {error.orig}. "
+            f"The sidecar's tables could not be created: {error.orig}. "
             "Give its database user what `koha-ill-sidecar grants` prints."
         ) from error
     for migration in done:

@@ -28,8 +28,8 @@ def notices() -> None:
 
 
 @notices.command()
-@click.option("--diff", "with_diff", is_flag=True, help="Show how templates that are there differ from ours.")
-@click.option("--only-missing", is_flag=True, help="Say nothing of templates that are there already.")
+@click.option("--diff", "with_diff", is_flag=True, help="Show how Koha's templates differ from ours.")
+@click.option("--only-missing", is_flag=True, help="Leave out templates that Koha has already.")
 @click.option("--lang", "langs", multiple=True, help="Only this language, such as default or zh-Hant-TW.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done and change nothing.")
 @json_option
@@ -46,7 +46,7 @@ def install(
     """
     Add the ILL notices that Koha lacks.
 
-    Templates that are there stay as they are, whoever worded them.
+    Templates that Koha has already are never changed, whoever wrote them.
     """
     step = notice_templates.compare if dry_run else notice_templates.install
     compared = context.database.transact(step, langs=langs)
@@ -64,9 +64,9 @@ def install(
 
 @notices.command()
 @click.argument("code")
-@click.option("--request", "illrequest_id", type=int, required=True, help="Number of the request.")
+@click.option("--request", "illrequest_id", type=int, required=True, help="ID of the request.")
 @click.option("--transport", default=EMAIL, show_default=True, help="email, sms or another transport.")
-@click.option("--lang", help="Language to prefer instead of the patron's.")
+@click.option("--lang", help="Language to prefer to the patron's.")
 @click.option("--text", "additional_text", default="", help="Additional text, for ILL_REQUEST_UPDATE.")
 @json_option
 @pass_context
@@ -80,7 +80,7 @@ def preview(
     *,
     as_json: bool,
 ) -> None:
-    """Show the notice CODE as it would be queued for a request now; nothing is queued."""
+    """Show the notice CODE as it would be queued for a request now, without queueing it."""
     notice = context.database.transact(
         preview_notice,
         illrequest_id,
@@ -115,10 +115,10 @@ def check(
     as_json: bool,
 ) -> None:
     """
-    Say what is wrong with the ILL notice templates in Koha; changes nothing.
+    Find mistakes in the ILL notice templates in Koha; changes nothing.
 
-    Errors are what Koha or the sidecar fails on, so that nothing is sent; warnings what is hardly meant so. Exits with
-    1 if there is an error, or no template with a code that was asked for.
+    With an error, Koha or the sidecar fails and nothing is sent; a warning is a likely mistake. Exits with 1 if there
+    is an error, or no template with one of the given codes.
     """
     checked = context.database.transact(notice_check.check, codes=codes, langs=langs)
     missing = _missing(checked, codes)
@@ -133,11 +133,11 @@ def check(
 
 @notices.command()
 @click.option("--jsonl", is_flag=True, required=True, help='Read lines {"template": "…", "vars": {…}}.')
-def render(*, jsonl: bool) -> None:  # noqa: ARG001  (the only form there is; named so that others may come)
+def render(*, jsonl: bool) -> None:  # noqa: ARG001  (the only format so far; required so that others can be added)
     """
     Render Template Toolkit templates from standard input, without a database.
 
-    Each line is answered, in order, with {"output": "…"} or {"error": "…"}.
+    Prints a line for each, in order: {"output": "…"} or {"error": "…"}.
     """
     for answer in _answers(sys.stdin.buffer):
         click.echo(json.dumps(answer, ensure_ascii=False))
@@ -147,7 +147,7 @@ def _answers(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
     engine = Engine()
     for line in lines:
         try:
-            template, variables = _order(line)
+            template, variables = _read_line(line)
             yield {"output": engine.render(template, variables)}
         except (_BadLine, TemplateError) as error:
             yield {"error": str(error)}
@@ -157,17 +157,17 @@ class _BadLine(Exception):
     pass
 
 
-def _order(line: bytes) -> tuple[str, dict[str, object]]:
+def _read_line(line: bytes) -> tuple[str, dict[str, object]]:
     try:
-        order = json.loads(line)
+        given = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise _BadLine(f"not a line of JSON: {error}") from error
-    if not isinstance(order, dict) or not isinstance(order.get("template"), str):
+    if not isinstance(given, dict) or not isinstance(given.get("template"), str):
         raise _BadLine('not an object with a text "template"')
-    variables = order.get("vars", {})
+    variables = given.get("vars", {})
     if not isinstance(variables, dict):
         raise _BadLine('"vars" is not an object')
-    return order["template"], variables
+    return given["template"], variables
 
 
 def _row(found: LetterComparison, *, dry_run: bool, with_diff: bool) -> dict[str, object]:
@@ -175,7 +175,7 @@ def _row(found: LetterComparison, *, dry_run: bool, with_diff: bool) -> dict[str
     results = {
         LetterState.MISSING: missing,
         LetterState.SAME: "there already",
-        LetterState.CHANGED: "kept, worded otherwise",
+        LetterState.CHANGED: "kept, differs from ours",
     }
     template = found.template
     return {
@@ -189,7 +189,7 @@ def _row(found: LetterComparison, *, dry_run: bool, with_diff: bool) -> dict[str
 
 
 def _missing(checked: NoticeCheck, codes: Sequence[str]) -> str | None:
-    """Return what was asked for in vain: in a cron job, a mistyped code must not look like letters without fault."""
+    """Return a message on codes without a template: a mistyped code in a cron job must not look like a success."""
     known = {letter.code for letter in checked.letters} | {finding.code for finding in checked.findings}
     if not known:
         return "There is no such notice template."
@@ -226,13 +226,13 @@ def _print_finding(finding: Finding) -> None:
 
 
 def _pointer(finding: Finding) -> Sequence[str]:
-    """Return the line of a finding, or the part of it around the place, and a caret under the place."""
+    """Return the line of a finding, or the part of it around the position, and a caret under the position."""
     if finding.source is None or finding.column is None:
         return ()
-    before, behind = finding.source[: finding.column - 1], finding.source[finding.column - 1 :]
+    before, after = finding.source[: finding.column - 1], finding.source[finding.column - 1 :]
     start = max(0, len(before) - _SHOWN // 2)
     shown = printable(before[start:])
-    return f"{shown}{printable(behind[: _SHOWN - len(shown)])}", f"{' ' * display_width(shown)}^"
+    return f"{shown}{printable(after[: _SHOWN - len(shown)])}", f"{' ' * display_width(shown)}^"
 
 
 def _summary(checked: NoticeCheck) -> str:

@@ -1,4 +1,4 @@
-"""How commands show what they found: a table for people, JSON for programs."""
+"""The output of commands: tables for people, JSON for programs."""
 
 import dataclasses
 import json
@@ -14,20 +14,20 @@ import click
 from koha_ill_sidecar.messages import LazyMessage
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-"""Adds ``--json``, which every listing has."""
+"""The option ``--json`` of every listing."""
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON; dataclasses become objects, times ISO 8601, decimals texts."""
+    """Print a value as JSON; dataclasses become objects, times ISO 8601 and decimals strings."""
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
 
 
 def print_table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str] | Sequence[str]) -> None:
     """
-    Print rows under headings, as wide as their content.
+    Print rows under headings, in columns as wide as their content.
 
     Args:
-        columns: The keys to show in order, with their headings where these differ.
+        columns: The keys to print, in order, with their headings where these differ.
     """
     headings = columns if isinstance(columns, Mapping) else {key: key for key in columns}
     table = [list(headings.values()), *([_cell(row.get(key)) for key in headings] for row in rows)]
@@ -40,7 +40,7 @@ def print_table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]
 def print_listing(
     rows: Sequence[Mapping[str, object]], columns: Mapping[str, str] | Sequence[str], *, as_json: bool
 ) -> None:
-    """Print rows as a table, or whole as JSON."""
+    """Print rows as a table, or with all their keys as JSON."""
     if as_json:
         print_json(list(rows))
     elif rows:
@@ -75,12 +75,12 @@ def _cell(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Put spaces for control characters: what comes from the database must not drive the terminal."""
+    """Replace control characters by spaces: text from the database must not control the terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def display_width(text: str) -> int:
-    """Count the columns that a text takes in a terminal: Chinese characters take two, accents none."""
+    """Count the columns that a text takes in a terminal: a Chinese character takes two, an accent none."""
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text

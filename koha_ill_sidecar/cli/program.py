@@ -1,4 +1,4 @@
-"""The program ``koha-ill-sidecar``: its commands, its global options and how it ends."""
+"""The program ``koha-ill-sidecar``: its commands, global options and exit codes."""
 
 import importlib
 import os
@@ -17,12 +17,12 @@ NAME = "koha-ill-sidecar"
 DEFAULT_CONFIG = Path("/etc/koha-ill-sidecar/config.yaml")
 
 _FAILED = 1
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """Where a command is found, and what the list of commands says of it."""
+    """The function of a command, and its line in the list of commands."""
 
     module: str
     attribute: str
@@ -35,16 +35,16 @@ _COMMANDS = {
     "worker": _Command("run", "worker", "Run the jobs only."),
     "requests": _Command("requests", "requests", "Create, change and show requests."),
     "notices": _Command("notices", "notices", "Install, check, preview and render notices."),
-    "queue": _Command("queue", "queue", "Look at messages and their delivery."),
-    "callbacks": _Command("callbacks", "callbacks", "Look at callbacks and replay them."),
+    "queue": _Command("queue", "queue", "Show messages and their delivery."),
+    "callbacks": _Command("callbacks", "callbacks", "Show callbacks and replay them."),
     "doctor": _Command("doctor", "doctor", "Check the configuration, the database, Koha and the mail."),
-    "migrate": _Command("migrate", "migrate", "Make or change the sidecar's own tables."),
+    "migrate": _Command("migrate", "migrate", "Create or update the sidecar's own tables."),
     "grants": _Command("grants", "grants", "Print the privileges that the database user needs."),
 }
 
 
 class _Program(click.Group):
-    """A group that imports a command when it is used, so that ``--help`` costs nothing."""
+    """A group that imports a command only when it is used, so that ``--help`` is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
@@ -86,13 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     Exit codes: 0 fine, 1 something failed, 2 used wrongly.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_run(words))
+    sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
-def _run(words: list[str]) -> int:
+def _run(arguments: list[str]) -> int:
     try:
-        result = program.main(words, prog_name=NAME, standalone_mode=False)
+        result = program.main(arguments, prog_name=NAME, standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
@@ -101,18 +100,18 @@ def _run(words: list[str]) -> int:
         click.echo("Interrupted.", err=True)
         return _INTERRUPTED
     except SidecarError as error:
-        return _explain(error, words)
+        return _explain(error, arguments)
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain again when it closes standard output.
+        # The reader has closed the pipe, as `head` does. Without this, Python would fail again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
-    except Exception as error:  # noqa: BLE001  (the last line of defence: no traceback for people who did not ask)
-        return _explain(error, words)
+    except Exception as error:  # noqa: BLE001  (the last resort: a traceback only with --debug)
+        return _explain(error, arguments)
     return result if isinstance(result, int) else 0
 
 
-def _explain(error: Exception, words: list[str]) -> int:
-    if "--debug" in words:
+def _explain(error: Exception, arguments: list[str]) -> int:
+    if "--debug" in arguments:
         raise error
     for line in _lines(error):
         click.echo(f"{NAME}: {line}", err=True)
@@ -125,5 +124,5 @@ def _lines(error: Exception) -> Sequence[str]:
             return error.problems
         case SidecarError():
             return [" ".join(str(error).split())]
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    return [f"internal error: {said[:500]} (run it again with {NAME} --debug ... to see where)"]
+    message = " ".join(f"{type(error).__name__}: {error}".split())
+    return [f"internal error: {message[:500]} (run it again with {NAME} --debug ... to see where)"]

@@ -34,7 +34,7 @@ id_argument = click.argument(
 
 @click.group()
 def queue() -> None:
-    """Look at messages and their delivery."""
+    """Show messages and their delivery."""
 
 
 @queue.command("list")

@@ -74,7 +74,7 @@ def test_install_shows_how_letters_differ(config: Path, admin: Engine) -> None:
 
     shown = run(config, "install", "--diff").stdout.decode()
 
-    assert "kept, worded otherwise" in shown
+    assert "kept, differs from ours" in shown
     assert "-Come!\n+Your interlibrary loan has arrived\n" in shown
 
 

@@ -52,7 +52,7 @@ class PartnerMessage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartnersPreview:
-    """What would be sent."""
+    """The messages that would be sent."""
 
     ill_request: ILLRequest
     shown_id: str  # with the library's prefix
@@ -61,22 +61,22 @@ class PartnersPreview:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlacedWithPartners:
-    """What became of placing a request with partners."""
+    """A request that was placed with partners, and the messages to them."""
 
     ill_request: ILLRequest
     messages: tuple[PartnerMessage, ...]
-    message_ids: tuple[int, ...]  # rows of message_queue, in the messages' order
+    message_ids: tuple[int, ...]  # rows of message_queue, in the order of the messages
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartnersForm:
     """
-    What the form for asking partners needs to know.
+    The contents of the form for placing a request with partners.
 
     Attributes:
-        seen: What the request must still be like when it is placed.
-        draft: What the notice ILL_PARTNER_REQ proposes; None if it cannot be made.
-        problem: Why it cannot.
+        version: The state that the request must still have when it is placed.
+        draft: The message rendered from the notice ILL_PARTNER_REQ; None if that fails.
+        problem: Why it fails.
         edit_url: Koha's page on which that notice is edited.
     """
 
@@ -91,7 +91,7 @@ class PartnersForm:
 
 def find_partners(tx: Transaction) -> list[Partner]:
     """
-    Return all partner libraries, also those that have no address and so cannot be asked.
+    Return all partner libraries, including those that cannot be asked because they have no email address.
 
     Source: Koha, Koha/ILL/Request/Config.pm partner_code (preference ILLPartnerCode, before 23.11 koha-conf.xml).
     """
@@ -109,7 +109,7 @@ def find_partners(tx: Transaction) -> list[Partner]:
 
 def draft(tx: Transaction, illrequest_id: int, *, actor: Actor | None = None) -> RenderedNotice:
     """
-    Return the message to partners as the notice ILL_PARTNER_REQ words it, to be edited before it is sent.
+    Return the message to partners, rendered from the notice ILL_PARTNER_REQ, to be edited before it is sent.
 
     Raises:
         LetterMissing: Koha has no such letter.
@@ -122,7 +122,7 @@ def draft(tx: Transaction, illrequest_id: int, *, actor: Actor | None = None) ->
 
 def form(tx: Transaction, illrequest_id: int, actor: Actor) -> PartnersForm:
     """
-    Return what there is to choose from and to begin with.
+    Return the partners to choose from and the message to begin with.
 
     Raises:
         ActionNotAllowed: The request's status does not allow it.
@@ -184,8 +184,8 @@ def place_with_partners(
     """
     Ask partner libraries for a request: a message to each, all or none.
 
-    They come from the library that the acting person works at, else from the request's. The request is GENREQ and
-    its attribute ``requested_partners`` names the addresses; who was asked is kept in our own table.
+    The messages come from the library that the actor works at, else from the request's. The request becomes GENREQ and
+    its attribute ``requested_partners`` lists the addresses; our own table records who was asked.
 
     Args:
         borrowernumbers: The partners.
@@ -255,21 +255,23 @@ def _messages(
 
 def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
     known = {partner.borrowernumber: partner for partner in find_partners(tx)}
-    strangers = [number for number in dict.fromkeys(borrowernumbers) if number not in known]
-    if strangers:
+    unknown = [number for number in dict.fromkeys(borrowernumbers) if number not in known]
+    if unknown:
         raise RequestRefused(
             "invalid_partner",
             "Not a partner library: %(strangers)s. Partner libraries are: %(known)s.",
-            strangers=", ".join(map(str, strangers)),
+            strangers=", ".join(map(str, unknown)),
             known=", ".join(map(str, known)) or "–",
         )
     partners = [known[number] for number in dict.fromkeys(borrowernumbers)]
-    silent = [f"{partner.name} ({partner.borrowernumber})" for partner in partners if not partner.email]
-    if silent:
+    without_email = [
+        f"{partner.name} ({partner.borrowernumber})" for partner in partners if not partner.email
+    ]
+    if without_email:
         raise RequestRefused(
             "no_target_email",
             "No email address: %(partners)s. Enter one in Koha, or leave them out.",
-            partners=", ".join(silent),
+            partners=", ".join(without_email),
         )
     if not partners:
         raise RequestRefused("no_target_email", "No partner was chosen: name at least one.")
@@ -277,7 +279,7 @@ def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
 
 
 def _sender(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> tuple[str, str | None]:
-    """Return the address to write from, and the one to answer to."""
+    """Return the sender's address and the address for replies."""
     branchcode = actor.branchcode or ill_request.branchcode or ""
     addresses = library_addresses(tx, branchcode)
     if addresses.sender is None:
@@ -291,7 +293,7 @@ def _sender(tx: Transaction, ill_request: ILLRequest, actor: Actor) -> tuple[str
 
 
 def _message_owner(tx: Transaction, partner: Partner, actor: Actor) -> int | None:
-    """Whose message it is in Koha: the partner's, before 23.05 that of the person who sent it."""
+    """Return the patron of the message in Koha: the partner; before 23.05 the person who sends it."""
     if tx.koha.features.partners_own_their_messages:
         return partner.borrowernumber
     return actor.borrowernumber or None

@@ -9,12 +9,12 @@ from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.transaction import Transaction
 
 ADDRESS_COLUMNS = ("email", "emailpro", "B_email")
-"""The columns of ``borrowers`` that hold addresses, in the order in which Koha prefers them."""
+"""The columns of ``borrowers`` that hold email addresses, in Koha's order of preference."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LibraryAddresses:
-    """Where a library's mail comes from and where answers go to; None where nothing is set anywhere."""
+    """The sender of a library's mail and the addresses for replies; None where nothing is configured."""
 
     sender: str | None  # Koha's from_email_address
     inbound: str | None  # Koha's inbound_email_address
@@ -28,7 +28,7 @@ def library_addresses(tx: Transaction, branchcode: str) -> LibraryAddresses:
 
 def addresses_of(library: Mapping[str, str | None], preferences: Preferences) -> LibraryAddresses:
     """
-    Return the addresses of a library whose row is known already.
+    Return the addresses of a library from its row.
 
     Source: Koha, Koha/Library.pm from_email_address, inbound_email_address, inbound_ill_address.
     """
@@ -49,7 +49,7 @@ def addresses_of(library: Mapping[str, str | None], preferences: Preferences) ->
 
 def notice_email_address(patron: Mapping[str, str | None], preferences: Preferences) -> str | None:
     """
-    Return the patron's address for notices, several joined by commas, as the preferences say.
+    Return the patron's address for notices; several, joined by commas, if the preferences say so.
 
     Source: Koha, Koha/Patron.pm notice_email_address.
     """
@@ -66,7 +66,7 @@ def notice_email_address(patron: Mapping[str, str | None], preferences: Preferen
 
 def first_valid_email_address(patron: Mapping[str, str | None], preferences: Preferences) -> str | None:
     """
-    Return the patron's first address that is one, in the order of the preferences.
+    Return the patron's first valid address, in the order of the preferences.
 
     Source: Koha, Koha/Patron.pm first_valid_email_address.
     """

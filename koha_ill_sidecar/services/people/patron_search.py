@@ -1,4 +1,4 @@
-"""The quick search for a patron."""
+"""Search for patrons, as staff type their names or cards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.transaction import Transaction
 
 MAX_RESULTS = 20
-"""So many patrons are shown."""
+"""The most patrons that a search returns."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatronMatch:
     """
-    Who is meant by what was typed.
+    The patron that a text identifies.
 
     Attributes:
-        patron: The one; None if that is not sure.
-        candidates: Those to choose from then.
+        patron: The patron; None if the text is ambiguous.
+        candidates: The patrons to choose from in that case.
     """
 
     patron: Patron | None
@@ -32,13 +32,13 @@ _LONGEST_WORD = 60
 
 def search(tx: Transaction, typed: str, member: StaffMember) -> list[Patron]:
     """
-    Return the patrons that somebody may mean, at most :data:`MOST`.
+    Return the patrons that match a text, at most :data:`MAX_RESULTS`.
 
-    Every word must begin a surname, first name, card number or userid. If nobody is called so, it may be anywhere in
+    Every word must begin a surname, first name, card number or userid. Without such a patron, it may be anywhere in
     one of these or in the email address.
 
-    With 100,000 patrons the first costs a millisecond, for a surname that one in eight bears 30 to 75; the second is a
-    scan of a tenth of a second (:data:`koha_ill_sidecar.storage.koha.patron_search.ROWS_EXAMINED`).
+    With 100,000 patrons the first search takes a millisecond, or 30 to 75 for a surname that one patron in eight has;
+    the second is a scan of a tenth of a second (:data:`koha_ill_sidecar.storage.koha.patron_search.ROWS_EXAMINED`).
     """
     words = [word[:_LONGEST_WORD] for word in typed.split()[:_MOST_WORDS]]
     if not words:
@@ -50,9 +50,9 @@ def search(tx: Transaction, typed: str, member: StaffMember) -> list[Patron]:
 
 def visible_library(tx: Transaction, member: StaffMember) -> str | None:
     """
-    Return the one library whose patrons somebody may look for; None: all.
+    Return the one library whose patrons somebody may search; None for all libraries.
 
-    Source: Koha, C4/Context.pm only_my_library: with IndependentBranches one's own, but for superlibrarians.
+    Source: Koha, C4/Context.pm only_my_library: their own with IndependentBranches, except for superlibrarians.
     """
     is_bound = tx.preferences.flag("IndependentBranches") and not member.is_superlibrarian
     return member.branchcode if is_bound else None
@@ -62,12 +62,12 @@ def resolve_patron(
     tx: Transaction, typed: str, member: StaffMember, *, chosen: int | None = None
 ) -> PatronMatch:
     """
-    Find out which patron is meant; at most six queries.
+    Return the patron that a text identifies; at most six queries.
 
     Args:
-        typed: A label that was chosen before, or what Koha's own form takes: card number, surname, userid or first
-            name, exactly. For whom only the search finds, the choice is left to people.
-        chosen: Number of the patron whose label *typed* may be.
+        typed: A label that was chosen before, or what Koha's own form accepts: an exact card number, surname, userid
+            or first name. A patron who is only found by the search is a candidate, for people to confirm.
+        chosen: The borrowernumber of the patron whose label *typed* may be.
     """
     if not typed.strip():
         return PatronMatch(None)
