@@ -17,8 +17,8 @@ from koha_ill_sidecar.domain.request_index.terms import PATRON, TEXT, grams, wor
 from koha_ill_sidecar.domain.statuses import is_open
 from koha_ill_sidecar.storage.koha import comments, request_documents, requests
 from koha_ill_sidecar.storage.request_index import differences, listing, postings, queue, slices
+from koha_ill_sidecar.storage.request_index.queue import COMPLETE_CHECKPOINT
 from koha_ill_sidecar.storage.request_index.slices import Moves
-from koha_ill_sidecar.storage.request_index.state import COMPLETE_MARK
 from koha_ill_sidecar.storage.sidecar import checkpoints
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -115,7 +115,7 @@ def build(tx: Transaction) -> int | None:
     if missing:
         slices.build(tx, missing[0])
         return 0
-    checkpoints.save(tx, COMPLETE_MARK, 1)
+    checkpoints.save(tx, COMPLETE_CHECKPOINT, 1)
     return None
 
 
@@ -123,13 +123,13 @@ def rebuild(tx: Transaction) -> None:
     """Make :func:`build` start again; the present index stays in use in the meantime."""
     checkpoints.lock(tx, _WRITER_LOCK)
     checkpoints.save(tx, _BUILT_CHECKPOINT, 0)
-    checkpoints.save(tx, COMPLETE_MARK, 0)
+    checkpoints.save(tx, COMPLETE_CHECKPOINT, 0)
     slices.delete_all(tx)
 
 
 def is_complete(tx: Transaction) -> bool:
     """Return whether all requests are indexed and all orders are built."""
-    return checkpoints.get(tx, COMPLETE_MARK) == 1
+    return checkpoints.get(tx, COMPLETE_CHECKPOINT) == 1
 
 
 def progress(tx: Transaction) -> IndexProgress:

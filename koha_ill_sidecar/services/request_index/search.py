@@ -24,7 +24,7 @@ from koha_ill_sidecar.domain.request_index.filters import (
 )
 from koha_ill_sidecar.domain.request_index.terms import PATRON, TEXT
 from koha_ill_sidecar.services.request_index import indexing
-from koha_ill_sidecar.storage.request_index import listing, postings, slices, state
+from koha_ill_sidecar.storage.request_index import listing, postings, queue, slices
 from koha_ill_sidecar.storage.request_index.slices import Place
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -74,7 +74,7 @@ def find(
 
     Eight queries at most, seldom more than five.
     """
-    index = state.read(tx, limit=_MOST_WAITING)
+    index = queue.read_state(tx, limit=_MOST_WAITING)
     live = [
         document
         for document in indexing.read_documents(tx, index.waiting)
@@ -232,7 +232,7 @@ def _parts(tx: Transaction, hits: _Hits, sort: Sort, end: int) -> Iterator[tuple
     expecting = 4 + 2 * end * hits.in_index // (slices.SIZE * len(hits.indexed))
     for part in slices.walk(tx, sort.column, descending=sort.descending, expected=expecting):
         here = [place for place in live if part.lower <= place and (part.upper is None or place < part.upper)]
-        yield hits.indexed & part.numbers, here
+        yield hits.indexed & part.ids, here
 
 
 def _ordered(

@@ -15,7 +15,7 @@ from koha_ill_sidecar.services.people.patron_search import PatronMatch
 from koha_ill_sidecar.services.requests import creation
 from koha_ill_sidecar.services.requests.creation import NewRequest
 from koha_ill_sidecar.services.requests.header import shown_id
-from koha_ill_sidecar.storage.koha import attributes, earlier_requests, patrons
+from koha_ill_sidecar.storage.koha import attributes, patrons, requests
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -106,7 +106,7 @@ def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> 
 
     What is the same thing, :func:`koha_ill_sidecar.domain.duplicates.asks_for_the_same` tells.
     """
-    recent = earlier_requests.find(tx, patron.borrowernumber)
+    recent = requests.find_recent_of_patron(tx, patron.borrowernumber)
     known = attributes.find_for_all(tx, [one.illrequest_id for one in recent]) if recent else {}
     graph = graph_of_all(features_of(tx.koha))
     found = []

@@ -1,9 +1,9 @@
 """
 Rows of ``action_logs``.
 
-Koha's page of a request reads every row of module ILL with that number and dies of one that its core would not
-have written (Koha, Koha/ILL/Request/Logger.pm get_request_logs). So only the two kinds below are ever written under
-that module, and the functions here are the only way to it. ``trace`` and ``diff`` stay NULL.
+Koha's page of a request reads every row of module ILL with the request's ID, and crashes on any that its core would
+not have written (Koha, Koha/ILL/Request/Logger.pm get_request_logs). So only the two kinds below are written under that
+module, and only by the functions here. ``trace`` and ``diff`` stay NULL.
 """
 
 import functools
@@ -29,11 +29,11 @@ IS_STATUS_CHANGE = "l.module = 'ILL' AND l.action = 'STATUS_CHANGE'"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogRow:
-    """A row as it stands; *info* is JSON where Koha's core wrote it, and may be anything."""
+    """A row; *info* is JSON if Koha's core wrote it, and may be anything otherwise."""
 
     action_id: int
     timestamp: datetime
-    user: int  # borrowernumber, 0 for nobody
+    user: int  # borrowernumber, 0 for none
     action: str | None
     info: str | None
     interface: str | None
@@ -46,8 +46,8 @@ def add_status_change(
     Log a change of status or alias, if the preference IllLog is on.
 
     Args:
-        before: The alias that was set, else the status; None for a new request.
-        after: The new alias, else the new status.
+        before: The former alias, or the status if there was none; None for a new request.
+        after: The new alias, or the new status if there is none.
 
     Source: Koha, Koha/ILL/Request/Logger.pm log_status_change.
     """
@@ -77,9 +77,9 @@ def add_biblio(tx: Transaction, biblionumber: int, *, actor: Actor) -> None:
 
 def add_sign_in(tx: Transaction, borrowernumber: int, *, succeeded: bool, name: str, actor: Actor) -> None:
     """
-    Log that somebody signed in, or failed to; whether that is to be logged, the caller knows.
+    Log that somebody signed in or failed to; the caller checks the preferences that ask for it.
 
-    Source: Koha, C4/Auth.pm checkpw: module AUTH, the patron's number or 0, a text that names the login.
+    Source: Koha, C4/Auth.pm checkpw: module AUTH, the borrowernumber or 0, a text with the login name.
     """
     outcome = "signed in" if succeeded else "could not sign in"
     info = f"{name[:_LONGEST_NAME]} {outcome} to the ILL sidecar"
@@ -98,7 +98,7 @@ def find_for_request(tx: Transaction, illrequest_id: int) -> list[LogRow]:
 
 
 def count_patron_notices(tx: Transaction, illrequest_id: int) -> int:
-    """Count the notices to the patron of a request that the log has; one query."""
+    """Count the notices to the patron in the log of a request; one query."""
     columns = tx.koha.table("action_logs").c
     statement = select(func.count()).where(
         columns.object == illrequest_id, columns.module == "ILL", columns.action == "PATRON_NOTICE"
@@ -118,13 +118,13 @@ def _add_ill(
         _add(tx, "ILL", action, illrequest_id, strict_json.dumps(info), actor)
 
 
-def _add(tx: Transaction, module: str, action: str, number: int, info: str, actor: Actor) -> None:
+def _add(tx: Transaction, module: str, action: str, object_id: int, info: str, actor: Actor) -> None:
     has_script = actor.interface in (Interface.CRON, Interface.COMMANDLINE)
     values = {
         "user": actor.borrowernumber,
         "module": module,
         "action": action,
-        "object": number,
+        "object": object_id,
         "info": info,
         "interface": actor.interface.value,
         "script": actor.script if has_script else None,

@@ -1,4 +1,4 @@
-"""Rows of ``illrequestattributes``; one of each type per request, whatever their backend column says."""
+"""Rows of ``illrequestattributes``: one of each type per request, whatever the backend column holds."""
 
 import functools
 from collections import defaultdict
@@ -16,7 +16,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 def find(tx: Transaction, illrequest_id: int) -> list[Attribute]:
-    """Return the attributes of a request by type; an empty value stands for none (Koha up to 25.05)."""
+    """Return the attributes of a request, sorted by type; up to Koha 25.05 an empty value means none."""
     rows = tx.connection.execute(_select(tx.koha), {"b_ids": [illrequest_id]}).mappings()
     return [_attribute(row) for row in rows]
 
@@ -35,8 +35,8 @@ def add(
     """
     Insert attributes; one statement.
 
-    A type that is there already keeps its value, and so does the first of two that are the same key to MariaDB
-    (which ignores case and accents): Koha's insert of the second fails and is passed over.
+    A type that exists already keeps its value. So does the first of two types that are equal to MariaDB, which ignores
+    case and accents: Koha's insert of the second fails, too, and Koha ignores that.
     """
     if not values:
         return
@@ -61,7 +61,7 @@ def put(
     tx: Transaction, ill_request: ILLRequest, values: Mapping[str, str], *, readonly: bool = True
 ) -> None:
     """
-    Insert these attributes or, where a type is there already, change its value only; a statement each.
+    Insert attributes, or change only the value where the type exists already; a statement each.
 
     Source: Koha, Koha/ILL/Request.pm add_or_update_attributes.
     """

@@ -1,4 +1,4 @@
-"""Authorised values, of which the site's own statuses are one category."""
+"""Authorised values; one category holds the site's own statuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuthorisedValue:
-    """A code and what it is called."""
+    """A code and its names."""
 
     authorised_value: str
     lib: str  # for staff
@@ -29,10 +29,7 @@ def exists(tx: Transaction, category: str, code: str) -> bool:
 
 
 def find(tx: Transaction, category: str, *, branchcode: str | None = None) -> list[AuthorisedValue]:
-    """
-    Return the values of a category that are visible at a library, by staff's name; None: all of them.
-
-    """
+    """Return the values of a category, sorted by their name for staff; only those visible at a library, if given."""
     table = tx.koha.table("authorised_values")
     statement = select(table.c.authorised_value, table.c.lib, table.c.lib_opac).where(
         table.c.category == category
@@ -51,7 +48,7 @@ def find(tx: Transaction, category: str, *, branchcode: str | None = None) -> li
 
 
 def names(tx: Transaction, category: str) -> Mapping[str, str]:
-    """Return what the values of a category were called for staff some seconds ago, by code."""
+    """Return the names of a category's values for staff, by code, from the cache."""
     return tx.cache.get(
         f"authorised values {category}",
         lambda: {value.authorised_value: value.lib for value in find(tx, category)},
@@ -60,7 +57,7 @@ def names(tx: Transaction, category: str) -> Mapping[str, str]:
 
 def visible_at(koha: InstalledKoha, branchcode: str) -> ColumnElement[bool]:
     """
-    Return the condition that an authorised value is visible at a library: limited to none, or to this one too.
+    Return the condition that an authorised value is visible at a library: it has no limits or one to this library.
 
     Source: Koha, Koha/Objects/Limit/Library.pm search_with_library_limits.
     """

@@ -1,5 +1,5 @@
 """
-Bibliographic records: ``biblio``, ``biblioitems``, ``biblio_metadata``, and asking for them to be indexed.
+Bibliographic records: ``biblio``, ``biblioitems``, ``biblio_metadata``, and the queues of Koha's indexers.
 
 Source: Koha, C4/Biblio.pm AddBiblio and ModZebra, Koha/SearchEngine/Elasticsearch/Indexer.pm, Koha/BackgroundJob.pm.
 """
@@ -27,19 +27,19 @@ class MappedSubfield:
 
 
 def exists(tx: Transaction, biblionumber: int) -> bool:
-    """Return whether there is such a record."""
+    """Return whether a record exists."""
     table = tx.koha.table("biblio")
     return bool(tx.connection.scalar(select(sql_exists().where(table.c.biblionumber == biblionumber))))
 
 
 def has_framework(tx: Transaction, frameworkcode: str) -> bool:
-    """Return whether there is such a MARC framework."""
+    """Return whether a MARC framework exists."""
     table = tx.koha.table("biblio_framework")
     return bool(tx.connection.scalar(select(sql_exists().where(table.c.frameworkcode == frameworkcode))))
 
 
 def subfields(tx: Transaction, frameworkcode: str) -> list[MappedSubfield]:
-    """Return the subfields of a framework that mean something here: mapped to a column, or with a default."""
+    """Return the subfields of a framework that are mapped to a column or have a default."""
     table = tx.koha.table("marc_subfield_structure")
     statement = (
         select(table.c.tagfield, table.c.tagsubfield, table.c.kohafield, table.c.defaultvalue)
@@ -61,7 +61,7 @@ def subfields(tx: Transaction, frameworkcode: str) -> list[MappedSubfield]:
 
 
 def add_biblio(tx: Transaction, *, frameworkcode: str, columns: Mapping[str, str]) -> int:
-    """Insert a row of ``biblio`` and give its number; columns that are no text are left to their defaults."""
+    """Insert a row of ``biblio`` and return its ID; columns that are no text keep their defaults."""
     values = _fitted(tx, "biblio", columns) | {
         "frameworkcode": frameworkcode,
         "datecreated": func.curdate(),
@@ -71,13 +71,13 @@ def add_biblio(tx: Transaction, *, frameworkcode: str, columns: Mapping[str, str
 
 
 def add_biblioitem(tx: Transaction, biblionumber: int, *, columns: Mapping[str, str]) -> int:
-    """Insert the row of ``biblioitems`` that goes with a record, and give its number."""
+    """Insert the row of ``biblioitems`` of a record and return its ID."""
     values = _fitted(tx, "biblioitems", columns) | {"biblionumber": biblionumber, "cn_sort": ""}
     return int(tx.connection.execute(insert(tx.koha.table("biblioitems")).values(values)).lastrowid)
 
 
 def add_metadata(tx: Transaction, biblionumber: int, *, marcflavour: str, marcxml: str) -> None:
-    """Store the record itself."""
+    """Store the MARC record."""
     values = {
         "biblionumber": biblionumber,
         "format": "marcxml",
@@ -88,7 +88,7 @@ def add_metadata(tx: Transaction, biblionumber: int, *, marcflavour: str, marcxm
 
 
 def now(tx: Transaction) -> tuple[str, str]:
-    """Return today as ``YYYYMMDD`` and this moment as MARC's field 005 has it, in the library's time."""
+    """Return today as ``YYYYMMDD`` and the time in the format of MARC field 005, both in the library's time."""
     statement = select(
         func.date_format(func.curdate(), "%Y%m%d"), func.date_format(func.now(), "%Y%m%d%H%i%s.0")
     )
@@ -99,11 +99,11 @@ def now(tx: Transaction) -> tuple[str, str]:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexJob:
     """
-    A background job that waits for a worker of Koha's.
+    A background job that waits for one of Koha's workers.
 
     Attributes:
-        queue: Which workers it is for.
-        message: What the broker tells them: the job's arguments and its number.
+        queue: The queue of the workers.
+        message: What the broker sends them: the job's arguments and its ID.
     """
 
     queue: str
@@ -112,10 +112,10 @@ class IndexJob:
 
 def queue_for_index(tx: Transaction, biblionumber: int, *, actor: Actor) -> IndexJob | None:
     """
-    Ask the installation's indexer to take up a record.
+    Queue a record for the installation's indexer.
 
-    Zebra's queue is always told, once for a record that waits there; Elasticsearch gets a background job as well,
-    which is given back: unless the workers poll (preference JobsNotificationMethod), they wait to be told of it.
+    Zebra's queue always gets a row, unless the record waits there already. For Elasticsearch there is also a
+    background job, which is returned: unless the workers poll (JobsNotificationMethod), the broker must notify them.
     """
     queue = tx.koha.table("zebraqueue")
     row = {
@@ -155,12 +155,12 @@ def _add_index_job(tx: Transaction, biblionumber: int, actor: Actor) -> IndexJob
     }
     table = tx.koha.table("background_jobs")
     installed = {name: value for name, value in values.items() if name in table.c}
-    number = int(tx.connection.execute(insert(table).values(installed)).lastrowid)
-    return IndexJob(queue=queue, message={**arguments, "job_id": number})
+    job_id = int(tx.connection.execute(insert(table).values(installed)).lastrowid)
+    return IndexJob(queue=queue, message={**arguments, "job_id": job_id})
 
 
 def _fitted(tx: Transaction, table: str, columns: Mapping[str, str]) -> dict[str, object]:
-    """Keep what the table has a place for; a catalogue value that is too long is cut, as Koha's MariaDB does."""
+    """Select the values that the table has a column for; those that are too long are truncated, as in Koha."""
     found = tx.koha.table(table)
     fitted: dict[str, object] = {}
     for name, value in columns.items():

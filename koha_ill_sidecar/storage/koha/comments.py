@@ -14,26 +14,26 @@ SOURCE = "illcomments n"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comment:
-    """A comment and who wrote it."""
+    """A comment and its author."""
 
     illcomment_id: int
-    timestamp: datetime  # wall-clock time of the library
+    timestamp: datetime  # the library's time
     comment: str
     borrowernumber: int | None
-    author: str  # as Koha shows it: "Clara Birchwood [20000002]"
-    categorycode: str  # the author's; empty for the program's own
+    author: str  # as Koha shows them: "Clara Birchwood [20000002]"
+    categorycode: str  # the author's; empty for comments of the program
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommentCounts:
-    """How many comments there are on a request."""
+    """The number of comments on a request."""
 
     count: int
-    newest: int  # its number; 0 where there is none
+    newest: int  # ID; 0 if there is none
 
 
 def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int | None, comment: str) -> int:
-    """Add a comment and give its number; MariaDB stamps it. Without an author it is the program's."""
+    """Add a comment and return its ID; MariaDB sets the time. Without an author it is a comment of the program."""
     values = {"illrequest_id": illrequest_id, "borrowernumber": borrowernumber, "comment": comment}
     result = tx.connection.execute(insert(tx.koha.table("illcomments")).values(values))
     tx.changed.add(illrequest_id)
@@ -48,10 +48,10 @@ def find(tx: Transaction, illrequest_id: int) -> list[Comment]:
 def find_newest(
     tx: Transaction, illrequest_id: int, *, limit: int, before: int | None = None
 ) -> list[Comment]:
-    """Return comments on a request, newest first; *before*: only those with a lower number. One query."""
-    number = _table(tx).c.illcomment_id
-    statement = _of_request(tx, illrequest_id).order_by(number.desc()).limit(limit)
-    return _found(tx, statement if before is None else statement.where(number < before))
+    """Return comments on a request, newest first; *before*: only those with a lower ID. One query."""
+    column = _table(tx).c.illcomment_id
+    statement = _of_request(tx, illrequest_id).order_by(column.desc()).limit(limit)
+    return _found(tx, statement if before is None else statement.where(column < before))
 
 
 def count(tx: Transaction, illrequest_id: int) -> CommentCounts:
@@ -67,7 +67,7 @@ def count(tx: Transaction, illrequest_id: int) -> CommentCounts:
 def find_duplicate(
     tx: Transaction, illrequest_id: int, *, borrowernumber: int, comment: str, after: int
 ) -> int | None:
-    """Return the number of a person's comment that says just this, if one came after that number."""
+    """Return the ID of a person's comment with exactly this text, if there is one after the ID *after*."""
     columns = _table(tx).c
     found: int | None = tx.connection.scalar(
         select(func.max(columns.illcomment_id)).where(

@@ -109,11 +109,12 @@ def load(connection: Connection, *, accept_unsupported_version: bool = False) ->
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Overflow:
     """
-    What a text takes of its column.
+    A text that is too long for its column.
 
     Attributes:
-        most: What the column holds.
-        in_bytes: Whether bytes of UTF-8 count, as in a TEXT; else characters, as in a VARCHAR.
+        taken: The length of the text.
+        most: The length of the column.
+        in_bytes: Whether both are in bytes of UTF-8, as for a TEXT, or in characters, as for a VARCHAR.
     """
 
     taken: int
@@ -122,7 +123,7 @@ class Overflow:
 
 
 def overflow_of(column: Column[str], value: str) -> Overflow | None:
-    """Return how a text is too long for its column; None if it fits."""
+    """Return by how much a text is too long for its column; None if it fits."""
     most = getattr(column.type, "length", None)
     in_bytes = isinstance(column.type, Text)
     taken = len(value.encode()) if in_bytes else len(value)
@@ -131,15 +132,16 @@ def overflow_of(column: Column[str], value: str) -> Overflow | None:
 
 def truncate(column: Column[str], value: str) -> str:
     """
-    Shorten a text to what its column holds.
+    Truncate a text to the length of its column.
 
-    Only for values that others sent and that must never make their message fail; what a person typed is refused
-    instead, with a word on the length.
+    Only for values from other programs, whose message must not fail because of them. What a person typed is refused
+    instead, with a message about the length.
     """
-    room = overflow_of(column, value)
-    if room is None:
+    overflow = overflow_of(column, value)
+    if overflow is None:
         return value
-    return value.encode()[: room.most].decode(errors="ignore") if room.in_bytes else value[: room.most]
+    most = overflow.most
+    return value.encode()[:most].decode(errors="ignore") if overflow.in_bytes else value[:most]
 
 
 def _columns(connection: Connection) -> dict[str, list[Column[Any]]]:
@@ -195,7 +197,7 @@ def _version(connection: Connection) -> KohaVersion:
 
 def _status_alias_category(connection: Connection) -> str:
     """
-    Find the category that holds the site's own statuses.
+    Return the category of the site's own statuses.
 
     Source: Koha bug 32799: ILLSTATUS was renamed ILL_STATUS_ALIAS in 23.05 and in late 22.11 maintenance.
     """

@@ -1,4 +1,4 @@
-"""The table ``letter``: templates of notices, as far as they belong to interlibrary loans."""
+"""The table ``letter``: templates of the notices of interlibrary loans."""
 
 import functools
 from collections.abc import Collection, Iterable
@@ -17,13 +17,13 @@ def find(
     tx: Transaction, code: str, *, transports: Collection[str], branchcode: str, lang: str
 ) -> dict[str, Letter]:
     """
-    Find the letter to use for each transport; a transport without one is left out. One query.
+    Return the letter to use for each transport, without transports that have none; one query.
 
-    There is no way from one transport's letter to another's.
+    One transport's letter is never used for another.
 
     Args:
-        branchcode: Library of the request.
-        lang: The reader's language; ``default`` where the preference TranslateNotices is off.
+        branchcode: The library of the request.
+        lang: The reader's language; ``default`` if the preference TranslateNotices is off.
 
     Source: Koha, Koha/Notice/Templates.pm find_effective_template.
     """
@@ -47,12 +47,12 @@ def find(
 
 
 def all_of_module(tx: Transaction) -> tuple[Letter, ...]:
-    """Read every interlibrary loan letter, of all libraries and languages. One query."""
+    """Return all letters of interlibrary loans, of every library and language; one query."""
     return tuple(_letter(row) for row in tx.connection.execute(_select_all(tx.koha)))
 
 
 def names(tx: Transaction) -> dict[str, str]:
-    """Return what the module's notices are called, by code; the default language's name counts. One query."""
+    """Return the names of the module's notices by code, in the default language if there is one; one query."""
     table = tx.koha.table("letter")
     rows = tx.connection.execute(
         select(table.c.code, table.c.name, table.c.lang).where(table.c.module == MODULE).distinct()
@@ -62,7 +62,7 @@ def names(tx: Transaction) -> dict[str, str]:
 
 
 def add(tx: Transaction, templates: Iterable[NoticeTemplate]) -> None:
-    """Insert letters for all libraries; IntegrityError where one is there already."""
+    """Insert letters for all libraries; IntegrityError if one exists already."""
     rows = [
         {
             "module": MODULE,

@@ -8,7 +8,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 def find_code(tx: Transaction, branchcode: str) -> str | None:
-    """Return the code of a library as Koha spells it; letter case and spaces at the end do not matter."""
+    """Return the code of a library as Koha spells it; ignores letter case and trailing spaces."""
     table = tx.koha.table("branches")
     found: str | None = tx.connection.scalar(
         select(table.c.branchcode).where(table.c.branchcode == branchcode)
@@ -17,7 +17,7 @@ def find_code(tx: Transaction, branchcode: str) -> str | None:
 
 
 def names(tx: Transaction) -> Mapping[str, str]:
-    """Return what all libraries were called some seconds ago, by code, in the order of their names."""
+    """Return the names of all libraries by code, sorted by name, from the cache."""
     return tx.cache.get("libraries", lambda: _names(tx)).value
 
 

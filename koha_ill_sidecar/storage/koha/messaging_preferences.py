@@ -1,4 +1,4 @@
-"""How patrons want to be told of things: ``borrower_message_preferences`` and its neighbours."""
+"""By which transports patrons want to get messages: ``borrower_message_preferences`` and related tables."""
 
 import functools
 from typing import Any
@@ -13,11 +13,11 @@ def transports(tx: Transaction, borrowernumber: int, message_name: str) -> tuple
     """
     Return the transports that a patron chose for a message, in alphabetical order. One query.
 
-    Only transports that Koha offers for the message count. A category's defaults are copied to the patron at
-    creation and do not count any more; nor does a wish for digests, which these messages do not come as.
+    Only transports that Koha offers for the message count. The category's defaults do not: Koha copies them to a new
+    patron. Nor does the choice of digests, which these messages do not have.
 
     Args:
-        message_name: Such as ``Ill_ready``.
+        message_name: For example ``Ill_ready``.
 
     Source: Koha, C4/Members/Messaging.pm GetMessagingPreferences.
     """

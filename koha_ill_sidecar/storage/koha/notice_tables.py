@@ -1,4 +1,4 @@
-"""Whole rows for notices, which may name any column; read as text, the way Koha's templates see them."""
+"""Whole rows for notices, whose templates may name any column; as text, as Koha's templates see them."""
 
 import functools
 from collections.abc import Mapping
@@ -39,17 +39,17 @@ class PatronAttribute:
 
     code: str
     attribute: str
-    description: str  # of the authorised value, where the attribute's type has a category; else the value
-    type_description: str  # what the attribute is called
-    category: str | None  # of authorised values, where the type has one
+    description: str  # of the authorised value if the type has a category; otherwise the value
+    type_description: str  # name of the type
+    category: str | None  # of authorised values, if the type has one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ActiveCurrency:
-    """The currency that the library reckons in."""
+    """The library's currency."""
 
     symbol: str
-    precedes: bool | None  # None where this Koha does not say
+    precedes: bool | None  # None if this Koha does not store it
     separated_by_space: bool
 
 
@@ -60,13 +60,13 @@ def can_read(tx: Transaction, table: str) -> bool:
 
 def row(tx: Transaction, table: str, key: str | int) -> TextRow | None:
     """
-    Read one row with all columns of the installed version, also those that the sidecar knows nothing of.
+    Return one row with all columns of the installed version, including those that the sidecar does not know.
 
     Args:
-        table: One that notices lead to, KeyError for any other; of a table that this Koha lacks there is no row.
-        key: The number or code by which notices name the row; biblioitems go by biblionumber.
+        table: A table that notices may read, KeyError for any other; None is returned if this Koha lacks it.
+        key: The ID or code by which notices name the row; for biblioitems it is the biblionumber.
     """
-    # The names come from the table above, never from a template.
+    # The names come from the mapping above, never from a template.
     statement = text(f"SELECT * FROM {table} WHERE {_KEYS[table]} = :key")
     if not can_read(tx, table):
         return None
@@ -75,7 +75,7 @@ def row(tx: Transaction, table: str, key: str | int) -> TextRow | None:
 
 
 def columns(tx: Transaction) -> dict[str, frozenset[str]]:
-    """Name the columns of the tables whose rows are read whole. One query."""
+    """Return the columns of the tables whose rows are read whole; one query."""
     found = tx.connection.execute(_COLUMNS, {"tables": _WHOLE}).all()
     return {
         table: frozenset(each.column_name for each in found if each.table_name == table) for table in _WHOLE
@@ -83,13 +83,13 @@ def columns(tx: Transaction) -> dict[str, frozenset[str]]:
 
 
 def rows(tx: Transaction, table: str) -> tuple[TextRow, ...]:
-    """Read all of branches or categories with all columns, by name; KeyError for any other table."""
+    """Return all rows of branches or categories with all columns, by name; KeyError for any other table."""
     found = tx.connection.execute(text(f"SELECT * FROM {table} {_LISTS[table]}")).mappings()
     return tuple(_as_text(row) for row in found)
 
 
 def items(tx: Transaction, biblionumber: str | int) -> tuple[TextRow, ...]:
-    """Read the items of a record with all columns, in the order in which they came."""
+    """Return the items of a record with all columns, in the order of entry."""
     found = tx.connection.execute(_ITEMS, {"biblionumber": biblionumber}).mappings()
     return tuple(_as_text(row) for row in found)
 
@@ -114,13 +114,13 @@ def active_currency(tx: Transaction) -> ActiveCurrency | None:
 
 
 def comments(tx: Transaction, illrequest_id: int) -> tuple[TextRow, ...]:
-    """Read the comments on a request, oldest first."""
+    """Return the comments on a request, oldest first."""
     found = tx.connection.execute(_select_comments(tx.koha), {"illrequest_id": illrequest_id}).mappings()
     return tuple(_as_text(row) for row in found)
 
 
 def patron_attributes(tx: Transaction, borrowernumber: int) -> tuple[PatronAttribute, ...]:
-    """Read a patron's extended attributes with the staff description of each."""
+    """Return a patron's extended attributes with their descriptions for staff."""
     found = tx.connection.execute(_PATRON_ATTRIBUTES, {"borrowernumber": borrowernumber})
     return tuple(
         PatronAttribute(
@@ -135,12 +135,12 @@ def patron_attributes(tx: Transaction, borrowernumber: int) -> tuple[PatronAttri
 
 
 def patron_attribute_codes(tx: Transaction) -> frozenset[str]:
-    """Name the extended attributes that patrons can have."""
+    """Return the codes of the extended attributes that patrons can have."""
     return frozenset(tx.connection.scalars(_PATRON_ATTRIBUTE_CODES))
 
 
 def authorised_value(tx: Transaction, category: str, code: str) -> TextRow | None:
-    """Read an authorised value, of several the first; None where there is no such value."""
+    """Return an authorised value, the first if there are several; None if there is none."""
     found = tx.connection.execute(
         _select_authorised_value(tx.koha), {"category": category, "code": code}
     ).mappings()
@@ -150,7 +150,7 @@ def authorised_value(tx: Transaction, category: str, code: str) -> TextRow | Non
 
 def authorised_values(tx: Transaction, category: str, branchcode: str | None) -> tuple[TextRow, ...]:
     """
-    Read the values of a category that are visible at a library, by staff's name; None: all of them.
+    Return the values of a category, sorted by their name for staff; only those visible at a library, if given.
 
     Source: Koha, C4/Koha.pm GetAuthorisedValues.
     """
@@ -169,12 +169,12 @@ def authorised_value_categories(tx: Transaction) -> tuple[str, ...]:
 
 
 def preference(tx: Transaction, name: str) -> str | None:
-    """Read any preference, also one that the sidecar itself has no use for."""
+    """Return any preference, including those that the sidecar itself does not use."""
     return _text(tx.connection.scalar(_PREFERENCE, {"name": name}))
 
 
 def now(tx: Transaction) -> str:
-    """Return the present time of the library, as ``YYYY-MM-DD HH:MM:SS``."""
+    """Return the library's time as ``YYYY-MM-DD HH:MM:SS``."""
     return _text(tx.connection.scalar(select(func.now()))) or ""
 
 
@@ -206,7 +206,7 @@ def _select_active_currency(koha: InstalledKoha) -> Select[Any]:
 
 
 _ITEMS = text("SELECT * FROM items WHERE biblionumber = :biblionumber ORDER BY itemnumber")
-# Koha, Koha/Patron/Attribute.pm description: of a code that is no authorised value there is none.
+# As in Koha, Koha/Patron/Attribute.pm description: a code that is no authorised value has none.
 _PATRON_ATTRIBUTES = text(
     "SELECT value.code, value.attribute, type.description AS type_description,"
     " type.authorised_value_category AS category,"

@@ -1,8 +1,8 @@
 """
-Finding patrons by what somebody begins to type.
+Finds patrons while somebody types.
 
-Koha's ``borrowers`` has keys on surname, firstname, cardnumber and userid, but none on email. So the beginnings of
-these four are looked up by key, and everything else is looked for in a bounded number of rows.
+Koha's ``borrowers`` has indexes on surname, firstname, cardnumber and userid, but none on email. So prefixes of these
+four are looked up by index, and everything else is searched in a limited number of rows.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ _BY_KEY = ("cardnumber", "userid", "surname", "firstname")
 _ANYWHERE = ("surname", "firstname", "othernames", "cardnumber", "userid", "email")
 
 ROWS_EXAMINED = 150_000
-"""A scan ends after so many rows; of 100,000 patrons it sees all, in a tenth of a second."""
+"""A scan ends after this many rows. For 100,000 patrons it reads all of them, in a tenth of a second."""
 
 
 def by_prefix(tx: Transaction, words: Sequence[str], *, branchcode: str | None, limit: int) -> list[Patron]:
     """
-    Return the patrons of whom every word begins a surname, first name, card number or userid, by name.
+    Return the patrons for whom every word is a prefix of surname, first name, card number or userid, by name.
 
-    One query, which reads the part of the keys that begins like the longest word and then checks the others.
+    One query, which reads the indexes from the longest word on and then checks the other words.
 
     Args:
-        branchcode: Only patrons of this library; None: of all.
+        branchcode: Only patrons of this library; None for all.
     """
     columns = tx.koha.table("borrowers").c
     longest = max(words, key=len)
@@ -48,9 +48,9 @@ def by_substring(
     tx: Transaction, words: Sequence[str], *, branchcode: str | None, limit: int
 ) -> list[Patron]:
     """
-    Return patrons of whom every word is somewhere in a name, card number, userid or email address, as they come.
+    Return patrons for whom every word is part of a name, card number, userid or email address, unsorted.
 
-    One query, which stops at *limit* patrons or after :data:`ROWS_EXAMINED` rows: then some are missing.
+    One query, which stops at *limit* patrons or after :data:`ROWS_EXAMINED` rows, so some may be missing.
     """
     columns = tx.koha.table("borrowers").c
     every = [or_(*(columns[name].contains(word, autoescape=True) for name in _ANYWHERE)) for word in words]
@@ -61,9 +61,9 @@ def by_email_or_name(
     tx: Transaction, *, email: str, surname: str, firstname: str, branchcode: str | None, limit: int
 ) -> list[Patron]:
     """
-    Return the patrons of this name, then those with this email address; two queries.
+    Return the patrons with this name, then those with this email address; two queries.
 
-    The name is looked up by key, the address in at most :data:`ROWS_EXAMINED` rows.
+    The name is looked up by index, the address in at most :data:`ROWS_EXAMINED` rows.
     """
     columns = tx.koha.table("borrowers").c
     named = and_(columns.surname == surname, columns.firstname == firstname)

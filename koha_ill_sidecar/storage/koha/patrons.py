@@ -1,4 +1,4 @@
-"""Patrons: who asks, who works at the desk, and which of them are partner libraries."""
+"""Patrons (``borrowers``): those who request, staff, and those that stand for partner libraries."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ _STAFF_LOOKUP = ("cardnumber", "surname", "userid", "firstname")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Patron:
-    """What the sidecar needs of a row of ``borrowers``."""
+    """The columns of ``borrowers`` that the sidecar needs."""
 
     borrowernumber: int
     cardnumber: str | None
@@ -45,11 +45,11 @@ class Patron:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PatronCard:
     """
-    What staff want to know of the patron of a request.
+    What a request's page shows of its patron.
 
     Attributes:
         addresses: Email addresses by column: email, emailpro, B_email.
-        is_restricted: Debarred, today or without an end.
+        is_restricted: Debarred, whether until a date or without one.
     """
 
     borrowernumber: int
@@ -69,7 +69,7 @@ class PatronCard:
 
 def find_card(tx: Transaction, borrowernumber: int) -> PatronCard | None:
     """
-    Return the card of a patron, if there is one; one query.
+    Return the card of a patron, if the patron exists; one query.
 
     Source: Koha, Koha/Patron.pm is_expired and is_debarred: no date and 9999-12-31 mean never.
     """
@@ -98,28 +98,28 @@ def find_card(tx: Transaction, borrowernumber: int) -> PatronCard | None:
 
 
 def find(tx: Transaction, borrowernumber: int) -> Patron | None:
-    """Return a patron, if there is one with this number."""
+    """Return a patron, if one has this borrowernumber."""
     found = _find_all(tx, _columns(tx).borrowernumber == borrowernumber)
     return found[0] if found else None
 
 
 def find_many(tx: Transaction, borrowernumbers: Iterable[int]) -> dict[int, Patron]:
-    """Return patrons by number; one query."""
+    """Return patrons by borrowernumber; one query."""
     found = _find_all(tx, _columns(tx).borrowernumber.in_(set(borrowernumbers)))
     return {patron.borrowernumber: patron for patron in found}
 
 
 def find_by_userid(tx: Transaction, userid: str) -> Patron | None:
-    """Return the patron who logs in with this name."""
+    """Return the patron with this userid."""
     found = _find_all(tx, _columns(tx).userid == userid)
     return found[0] if found else None
 
 
 def find_as_typed(tx: Transaction, entry: str) -> list[Patron]:
     """
-    Return the patrons that staff may mean: by card number, else surname, else userid, else first name.
+    Return the patrons that staff may mean: by card number, otherwise surname, userid or first name, in this order.
 
-    The first of these that has hits decides, so that a surname that is somebody's card number finds the card.
+    The first of these with a match decides, so a surname that is also a card number finds the card.
 
     Source: Koha, Koha/ILL/Backend/Standard.pm _validate_borrower.
     """
@@ -137,7 +137,7 @@ def find_partners(tx: Transaction, categorycode: str) -> list[Patron]:
 
 def may_work_on_ill(tx: Transaction, patron: Patron) -> bool:
     """
-    Return whether somebody has the permission ``ill``, or is superlibrarian.
+    Return whether a patron has the permission ``ill`` or is superlibrarian.
 
     Source: Koha, C4/Auth.pm getuserflags.
     """
@@ -151,9 +151,9 @@ def may_work_on_ill(tx: Transaction, patron: Patron) -> bool:
 
 def find_ill_staff(tx: Transaction) -> list[Patron]:
     """
-    Return everybody who has the permission ``ill`` or is superlibrarian, by library and name; one query.
+    Return everybody who has the permission ``ill`` or is superlibrarian, by library and name; two queries.
 
-    The flags have no key, so all patrons are looked at (30 ms for 100,000).
+    The flags have no index, so this reads all patrons (30 ms for 100,000).
     """
     flags, columns = tx.koha.table("userflags"), _columns(tx)
     bits = [_SUPERLIBRARIAN]
@@ -163,7 +163,7 @@ def find_ill_staff(tx: Transaction) -> list[Patron]:
 
 def move_holds(tx: Transaction, *, biblionumber: int, from_patron: int, to_patron: int) -> int:
     """
-    Return one patron's holds on a record to another; tells how many.
+    Move one patron's holds on a record to another patron; return how many.
 
     Source: Koha, Koha/ILL/Request.pm store.
     """

@@ -1,8 +1,8 @@
 """
 System preferences, read from the table.
 
-The sidecar never writes one: Koha keeps them in memcached without an end, so a changed row would go unseen
-there (Koha, Koha/Cache.pm and C4/Context.pm).
+The sidecar never writes them: Koha keeps them in memcached without expiry, so it would not see a changed row
+(Koha, Koha/Cache.pm and C4/Context.pm).
 """
 
 import re
@@ -78,9 +78,9 @@ _KNOWN = frozenset(name.lower() for name in NAMES)
 
 class Preferences:
     """
-    The preferences as they were a moment ago; names are case-insensitive, as in Koha.
+    The preferences as they were some seconds ago; names are case-insensitive, as in Koha.
 
-    A missing row, NULL and the empty text are alike: then the default counts.
+    A missing row, NULL and an empty text are the same: then the default applies.
     """
 
     __slots__ = ("_values",)
@@ -95,22 +95,22 @@ class Preferences:
         return self._values.get(name.lower()) or default
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        """Return whether a yes/no preference is on; Koha takes everything but '', '0' and NULL for yes."""
+        """Return whether a yes/no preference is on; for Koha everything but '', '0' and NULL means yes."""
         value = self.text(name)
         return value != "0" if value else default
 
     def number(self, name: str) -> int | None:
-        """Return a whole number, or nothing where the text is none."""
+        """Return a whole number; None if the text is not one."""
         value = self.text(name).strip()
         return int(value) if re.fullmatch(r"-?\d+", value) else None
 
     def words(self, name: str, separators: str = "|,") -> tuple[str, ...]:
-        """Return the parts of a list; Koha writes lists with ``|`` or ``,``, depending on the preference."""
+        """Return the parts of a list, which Koha separates by ``|`` or ``,``, depending on the preference."""
         parts = re.split(f"[{re.escape(separators)}]", self.text(name))
         return tuple(part.strip() for part in parts if part.strip())
 
 
 def load(connection: Connection) -> Preferences:
-    """Read all that the sidecar knows of, in one query."""
+    """Read all preferences that the sidecar knows; one query."""
     rows = connection.execute(_SELECT, {"names": NAMES})
     return Preferences({row.variable: row.value for row in rows})

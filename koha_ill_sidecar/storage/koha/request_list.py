@@ -1,4 +1,4 @@
-"""Requests as a list shows them: with the names that their codes stand for, in two queries however many they are."""
+"""Requests for a list, with the names behind their codes."""
 
 import functools
 from collections import defaultdict
@@ -22,8 +22,8 @@ class ListedRow:
 
     Attributes:
         attributes: Values by type.
-        alias: What the site's own status is called, for staff.
-        batch: What its batch is called.
+        alias: Name of the site's own status, for staff.
+        batch: Name of the batch.
     """
 
     ill_request: ILLRequest
@@ -42,7 +42,7 @@ class ListedRow:
 
 
 def find(tx: Transaction, illrequest_ids: Sequence[int]) -> list[ListedRow]:
-    """Return requests in the order of their numbers as given; those that are gone are left out. One query."""
+    """Return requests in the given order, without those that are deleted; one query."""
     if not illrequest_ids:
         return []
     parameters = {"b_ids": list(illrequest_ids), "b_category": tx.koha.status_alias_category}
@@ -51,9 +51,9 @@ def find(tx: Transaction, illrequest_ids: Sequence[int]) -> list[ListedRow]:
     for row in tx.connection.execute(_select(tx.koha), parameters).mappings():
         if row["type"] is None:
             found[row["illrequest_id"]] = row
-        elif row["value"]:  # up to Koha 25.05 an empty row stands for no value
+        elif row["value"]:  # up to Koha 25.05 an empty row means no value
             attributes[row["illrequest_id"]][row["type"]] = row["value"]
-    return [_listed(found[number], attributes[number]) for number in illrequest_ids if number in found]
+    return [_listed(found[each], attributes[each]) for each in illrequest_ids if each in found]
 
 
 def _listed(row: RowMapping, values: Mapping[str, str]) -> ListedRow:

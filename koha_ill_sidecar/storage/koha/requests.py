@@ -1,23 +1,35 @@
 """
 Rows of ``illrequests``.
 
-Koha takes no locks and overwrites whole columns, so every change here names the columns it means, and a status
-changes only if it still is what the decision was made on.
+Koha takes no locks and overwrites whole columns. So every change here names the columns that it means, and a status
+changes only if it is still the one that the decision was based on.
 """
 
 import functools
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, Table, bindparam, func, insert, select, text
+from sqlalchemy import ColumnElement, Insert, Select, Table, bindparam, func, insert, or_, select, text
 from sqlalchemy import update as update_table
 
 from koha_ill_sidecar.domain.requests import ILLRequest
+from koha_ill_sidecar.domain.statuses import INCOMPLETE_EXCEPT
 from koha_ill_sidecar.errors import RequestNotFound, StatusConflict
 from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.koha import installed
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
+
+_MOST_RECENT = 500
+_RECENT_COLUMNS = (
+    "illrequest_id",
+    "borrowernumber",
+    "branchcode",
+    "status",
+    "status_alias",
+    "placed",
+    "backend",
+)
 
 COLUMNS = tuple(field.name for field in fields(ILLRequest))
 """Columns of ``illrequests`` that the sidecar reads, as far as the installed version has them."""
@@ -44,9 +56,9 @@ def get(tx: Transaction, illrequest_id: int) -> ILLRequest:
 
 def get_for_update(tx: Transaction, illrequest_id: int) -> ILLRequest:
     """
-    Return a request and hold its row until the transaction ends.
+    Return a request and lock its row until the transaction ends.
 
-    Whoever else asks this way waits; Koha, which does not ask, is kept from writing the row.
+    Everybody else who calls this waits. Koha does not lock, but it cannot write the row in the meantime.
 
     Raises:
         RequestNotFound: There is no such request.
@@ -75,9 +87,9 @@ def set_status(
     tx: Transaction, illrequest_id: int, *, expected: str | None, new: str, **columns: object
 ) -> None:
     """
-    Move a request from *expected* to *new*, clear its status alias, and write these columns with it.
+    Move a request from *expected* to *new*, clear its status alias, and write these columns too; one statement.
 
-    One statement. MariaDB stamps ``updated`` itself; all other columns stay as others wrote them.
+    MariaDB sets ``updated`` itself; all other columns stay as others wrote them.
 
     Raises:
         StatusConflict: The request no longer has *expected*; nothing was written.
@@ -148,11 +160,11 @@ def count_for_limit(
     tx: Transaction, *, this_year: bool, branchcode: str | None = None, borrowernumber: int | None = None
 ) -> int:
     """
-    Count the requests that a limit counts: those of a library, or those of a patron.
+    Count a library's or a patron's requests for their limit.
 
     Args:
-        this_year: Count those placed this year, whatever their status; else those that are neither queued nor
-            completed.
+        this_year: Count the requests placed this year, whatever their status; otherwise those that are neither queued
+            nor completed.
 
     Source: Koha, Koha/ILL/Request.pm _limit_counter.
     """
@@ -168,6 +180,24 @@ def count_for_limit(
         else table.c.status.not_in(("QUEUED", "COMP"))
     )
     return int(tx.connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0)
+
+
+def find_recent_of_patron(tx: Transaction, borrowernumber: int) -> list[ILLRequest]:
+    """
+    Return a patron's requests that were placed within a year or are still open, newest first, 500 at most.
+
+    One query, which reads only the columns that tell requests apart; the others are None.
+    """
+    table = tx.koha.table("illrequests")
+    is_recent = table.c.placed >= func.date_sub(func.curdate(), text("INTERVAL 1 YEAR"))
+    is_open = func.coalesce(table.c.status, "").not_in(INCOMPLETE_EXCEPT)
+    statement = (
+        select(*(table.c[name] for name in _RECENT_COLUMNS))
+        .where(table.c.borrowernumber == borrowernumber, or_(is_recent, is_open))
+        .order_by(table.c.illrequest_id.desc())
+        .limit(_MOST_RECENT)
+    )
+    return [ILLRequest(**row) for row in tx.connection.execute(statement).mappings()]
 
 
 def find_by_orderid(tx: Transaction, order_id: str) -> list[int]:

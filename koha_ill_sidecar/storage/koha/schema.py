@@ -1,9 +1,9 @@
 """
 The tables and columns of Koha that the sidecar touches.
 
-*Required* columns are in every Koha since 19.06; *optional* ones came later or are missing in some versions, and
-statements leave them out where the installed database lacks them. Releases get revisions backported and sites run
-forks, so the installed columns decide, never the version number.
+*Required* columns are in every Koha since 19.06. *Optional* ones came later or are missing in some versions; statements
+leave them out where the installed database lacks them. Stable releases get changes backported and sites run forks, so
+the installed columns decide, never the version number.
 """
 
 from dataclasses import dataclass

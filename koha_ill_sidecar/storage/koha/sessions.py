@@ -1,7 +1,7 @@
 """
-Koha's own sessions: the table that its cookie points into.
+Koha's own sessions, whose IDs its cookie holds.
 
-Source: Koha, C4/Auth.pm get_session: CGI::Session with the serialiser YAML::XS; the table is used where the preference
+Source: Koha, C4/Auth.pm get_session: CGI::Session with the serialiser YAML::XS; Koha uses the table if the preference
 SessionStorage is `mysql`.
 """
 
@@ -15,20 +15,20 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 COOKIE = "CGISESSID"
 
-_MOST_CHARACTERS = 1_000_000  # searches and baskets are kept in sessions, too
+_MOST_CHARACTERS = 1_000_000  # a session also holds searches and baskets
 _LAST_USED = re.compile(r"^lasttime: .*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KohaSession:
     """
-    What signing in asks of a session.
+    The parts of a session that signing in needs.
 
     Attributes:
-        borrowernumber: 0 for the database's administrator, who is nobody in ``borrowers``.
-        last_used: Epoch seconds.
-        waits_for_second_factor: The password was right, the second factor is still to come or to be set up.
-        stored: All of it, as the table has it.
+        borrowernumber: 0 for the database's administrator, who is not in ``borrowers``.
+        last_used: Seconds since 1970.
+        waits_for_second_factor: The password was right, the second factor is still missing or has to be set up.
+        stored: The whole session as the table holds it.
     """
 
     session_id: str
@@ -42,12 +42,12 @@ class KohaSession:
 
 
 def find(tx: Transaction, session_id: str) -> KohaSession | None:
-    """Return a session that somebody has signed in to; None for any other, and for what cannot be read."""
+    """Return a session that somebody has signed in to; None for any other and for one that cannot be read."""
     table = tx.koha.table("sessions")
     found = tx.connection.scalar(select(table.c.a_session).where(table.c.id == session_id))
     stored = found.decode(errors="replace") if isinstance(found, bytes) else found or ""
     values = _parsed(stored)
-    # Compared here too: the column's collation takes other letters for the same.
+    # Compare again: to the column's collation, different letters may be equal.
     if values is None or values.get("_SESSION_ID") != session_id or not values.get("id"):
         return None
     return KohaSession(
@@ -66,9 +66,9 @@ def find(tx: Transaction, session_id: str) -> KohaSession | None:
 
 def extend(tx: Transaction, session: KohaSession, *, used_at: int) -> None:
     """
-    Note when a session was used, in epoch seconds, as each of Koha's pages does.
+    Record when a session was used, in seconds since 1970, as each of Koha's pages does.
 
-    Nothing but that moment is changed, and nothing at all where Koha has written the session meanwhile.
+    Changes nothing else, and nothing at all if Koha has written the session in the meantime.
 
     Source: Koha, C4/Auth.pm checkauth, which sets ``lasttime``.
     """
@@ -85,7 +85,7 @@ def _parsed(text: str) -> dict[str, object] | None:
     if len(text) > _MOST_CHARACTERS:
         return None
     try:
-        # All scalars as texts: a session id of digits only is no number.
+        # All scalars as texts: a session ID of digits is not a number.
         values = yaml.load(text, Loader=yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader)  # noqa: S506
     except (yaml.YAMLError, RecursionError):
         return None

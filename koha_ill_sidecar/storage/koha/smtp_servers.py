@@ -17,10 +17,10 @@ _DEFAULT_TIMEOUT = timedelta(seconds=120)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KohaMailServers:
     """
-    Servers by the library that uses them.
+    Mail servers by library.
 
     Attributes:
-        default: The one for every other library, or nothing where Koha's tables name none.
+        default: The server of every other library; None if Koha's tables name none.
         by_library: By branchcode.
     """
 
@@ -28,13 +28,13 @@ class KohaMailServers:
     by_library: Mapping[str, SmtpSettings] = field(default_factory=dict)
 
     def for_library(self, branchcode: str | None) -> SmtpSettings | None:
-        """Return the server that mail for this library's patrons goes through."""
+        """Return the server for mail to this library's patrons."""
         return self.by_library.get(branchcode or "", self.default)
 
 
 def load(tx: Transaction) -> KohaMailServers:
     """
-    Read the tables ``smtp_servers`` and ``library_smtp_servers`` in two queries; none where Koha has no such table.
+    Read ``smtp_servers`` and ``library_smtp_servers``; two queries, none if Koha has no such tables.
 
     Source: Koha, Koha/Library.pm smtp_server and Koha/SMTP/Servers.pm get_default.
     """

@@ -11,12 +11,12 @@ from koha_ill_sidecar.domain.actors import Permission, StaffMember
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _SUPERLIBRARIAN = 1
-_CIRCULATE_MODULE = 1  # bit of the flag whose parts user_permissions grants one by one
+_CIRCULATE_MODULE = 1  # bit of the flag whose sub-permissions are in user_permissions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StaffAccount:
-    """What signing in asks of a row of ``borrowers``."""
+    """What signing in needs of a row of ``borrowers``."""
 
     borrowernumber: int
     userid: str | None
@@ -25,8 +25,8 @@ class StaffAccount:
     surname: str | None
     branchcode: str
     is_superlibrarian: bool
-    granted: frozenset[str]  # flags of which the whole is granted, to them or to everybody
-    may_circulate: bool  # that part of the flag circulate
+    granted: frozenset[str]  # flags granted as a whole, to them or to everybody
+    may_circulate: bool  # the sub-permission of circulate
     password: str | None = field(repr=False)
     login_attempts: int
     password_expiration_date: date | None
@@ -34,14 +34,14 @@ class StaffAccount:
 
 
 def find(tx: Transaction, borrowernumber: int) -> StaffAccount | None:
-    """Return the account with this number."""
+    """Return the account with this borrowernumber."""
     found = _find(tx, _columns(tx).borrowernumber == borrowernumber)
     return found[0] if found else None
 
 
 def find_for_sign_in(tx: Transaction, name: str) -> list[StaffAccount]:
     """
-    Return the accounts that *name* may mean: by userid, then by card number.
+    Return the accounts with this userid, then those with this card number.
 
     Source: Koha, C4/Auth.pm checkpw_internal.
     """
@@ -51,7 +51,7 @@ def find_for_sign_in(tx: Transaction, name: str) -> list[StaffAccount]:
 
 
 def add_failed_attempt(tx: Transaction, borrowernumber: int) -> None:
-    """Count a wrong password."""
+    """Count a failed attempt to sign in."""
     table = tx.koha.table("borrowers")
     tx.connection.execute(
         update(table)
@@ -61,7 +61,7 @@ def add_failed_attempt(tx: Transaction, borrowernumber: int) -> None:
 
 
 def reset_failed_attempts(tx: Transaction, borrowernumber: int) -> None:
-    """Begin to count wrong passwords anew."""
+    """Reset the count of failed attempts."""
     table = tx.koha.table("borrowers")
     tx.connection.execute(
         update(table)
@@ -77,8 +77,8 @@ def as_staff_member(
     Return the person behind an account.
 
     Args:
-        library_names: What all libraries are called, by code.
-        branchcode: The library that they work at; nothing or one that there is not means their own.
+        library_names: Names of all libraries by code.
+        branchcode: The library that they work at; None or an unknown one means their own.
 
     Source: Koha, C4/Auth.pm getuserflags and haspermission.
     """
@@ -105,7 +105,7 @@ def _columns(tx: Transaction) -> Any:  # noqa: ANN401  (SQLAlchemy's columns by 
 
 
 def _find(tx: Transaction, condition: ColumnElement[bool]) -> list[StaffAccount]:
-    """Read accounts with what they are granted; one query."""
+    """Read accounts with their permissions; one query."""
     table, flags = tx.koha.table("borrowers"), tx.koha.table("userflags")
     parts = tx.koha.table("user_permissions")
     granted = (

@@ -1,4 +1,4 @@
-"""Rows of ``statistics`` about requests, which Koha writes from 25.11 on (bug 37901)."""
+"""Rows of ``statistics`` about requests."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 class StatisticType(StrEnum):
-    """What is counted."""
+    """The events that are counted."""
 
     CREATED = "illreq_created"
     COMPLETED = "illreq_comp"
@@ -25,10 +25,10 @@ def add(
     actor: Actor,
 ) -> None:
     """
-    Count a request, where this Koha counts them and the preference DisableStatistics is off.
+    Count a request, if this Koha does and the preference DisableStatistics is off.
 
     Args:
-        categorycode: The patron's category; None for somebody without an account.
+        categorycode: The patron's category; None for a request without a patron.
 
     Source: Koha, Koha/ILL/Request.pm after_created and after_completed, C4/Stats.pm.
     """

@@ -1,4 +1,4 @@
-"""Rows of ``ill_sidecar_listing``: as what each request was last indexed, and by what it is sorted."""
+"""Rows of ``ill_sidecar_listing``: the indexed document of each request, and its sort keys."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -25,7 +25,7 @@ _REMOVE = "DELETE FROM ill_sidecar_listing WHERE illrequest_id IN %(ids)s"
 
 
 def find(tx: Transaction, illrequest_ids: Collection[int]) -> dict[int, Document]:
-    """Return how requests were indexed, by number; those that are not are left out."""
+    """Return the indexed documents of requests, by ID; those that are not indexed are left out."""
     if not illrequest_ids:
         return {}
     rows = execute(tx, _SELECT, {"ids": list(illrequest_ids)}).fetchall()
@@ -33,7 +33,7 @@ def find(tx: Transaction, illrequest_ids: Collection[int]) -> dict[int, Document
 
 
 def put(tx: Transaction, documents: Iterable[Document]) -> None:
-    """Write how requests are indexed now."""
+    """Store the documents of requests."""
     rows = [
         (
             document.illrequest_id,
@@ -51,7 +51,7 @@ def put(tx: Transaction, documents: Iterable[Document]) -> None:
 
 
 def remove(tx: Transaction, illrequest_ids: Collection[int]) -> None:
-    """Delete the rows of requests that are gone."""
+    """Delete the documents of requests."""
     if illrequest_ids:
         execute(tx, _REMOVE, {"ids": list(illrequest_ids)})
 
@@ -65,7 +65,7 @@ def in_order(
     offset: int = 0,
     limit: int | None = None,
 ) -> list[tuple[bytes, int]]:
-    """Return requests with their keys, in the order of a column; one query, of some thousand requests at most."""
+    """Return requests with their keys, sorted by a column; one query, for some thousand requests at most."""
     if not illrequest_ids:
         return []
     direction = "DESC" if descending else "ASC"
@@ -82,27 +82,27 @@ def without_words(
     tx: Transaction, illrequest_ids: Iterable[int], *, words: Sequence[str], patron_words: Sequence[str]
 ) -> list[int]:
     """
-    Name those of these requests in whose text, or in what it says of the patron, not all words occur.
+    Return those of these requests in whose text, or its part about the patron, not all words occur.
 
-    One query, of some ten thousand requests at most. Bytes are compared more quickly than characters, and mean the
-    same here; one row with all numbers is quicker than a row for each.
+    One query, for some ten thousand requests at most. Comparing bytes is quicker than comparing characters and gives
+    the same result here; one row with all IDs is quicker than one row each.
     """
-    numbers = ",".join(map(str, illrequest_ids))
-    if not numbers:
+    ids = ",".join(map(str, illrequest_ids))
+    if not ids:
         return []
-    conditions = [f"LOCATE(%(word{number})s, CAST(document AS BINARY)) = 0" for number in range(len(words))]
+    conditions = [f"LOCATE(%(word{n})s, CAST(document AS BINARY)) = 0" for n in range(len(words))]
     conditions += [
-        f"LOCATE(%(patron{number})s, CAST(SUBSTRING_INDEX(document, '\\n', 1) AS BINARY)) = 0"
-        for number in range(len(patron_words))
+        f"LOCATE(%(patron{n})s, CAST(SUBSTRING_INDEX(document, '\\n', 1) AS BINARY)) = 0"
+        for n in range(len(patron_words))
     ]
     statement = (
-        f"SELECT GROUP_CONCAT(illrequest_id) FROM ill_sidecar_listing WHERE illrequest_id IN ({numbers})"
+        f"SELECT GROUP_CONCAT(illrequest_id) FROM ill_sidecar_listing WHERE illrequest_id IN ({ids})"
         f" AND ({' OR '.join(conditions)})"
     )
-    values = {f"word{number}": word.encode() for number, word in enumerate(words)}
-    values |= {f"patron{number}": word.encode() for number, word in enumerate(patron_words)}
+    values = {f"word{n}": word.encode() for n, word in enumerate(words)}
+    values |= {f"patron{n}": word.encode() for n, word in enumerate(patron_words)}
     row = execute(tx, statement, values).fetchone()
-    return [int(number) for number in row[0].split(",")] if row and row[0] else []
+    return [int(found) for found in row[0].split(",")] if row and row[0] else []
 
 
 def _document(row: Sequence[object]) -> Document:

@@ -1,4 +1,4 @@
-"""Rows of ``ill_sidecar_postings``: which requests have a term, a row for each bucket of their numbers."""
+"""Rows of ``ill_sidecar_postings``: the requests that have a term, one row for each bucket of their IDs."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,10 +14,10 @@ from koha_ill_sidecar.storage.request_index.bitmaps import pack, union, unpack
 from koha_ill_sidecar.storage.transaction import Transaction
 
 BUCKET = 16_384
-"""Request numbers in one row: so that a change rewrites two kilobytes a term at most."""
+"""Request IDs per row, so that a change rewrites two kilobytes a term at most."""
 
 _SHARED_BY = 64
-"""Requests of a bucket that must have a word for it to get a row; rarer ones are looked for in the text itself."""
+"""Requests of a bucket that must share a word for it to get a row; rarer words are searched in the texts."""
 
 _TERMS_AT_ONCE = 2000
 
@@ -31,17 +31,17 @@ _PUT = (
     " ON DUPLICATE KEY UPDATE bitmap = VALUES(bitmap)"
 )
 _REMOVE = "DELETE FROM ill_sidecar_postings WHERE bucket = %(bucket)s AND term IN %(terms)s"
-# The words are found by hopping from one term to the next in the key, once for all that was typed.
+# MariaDB finds the distinct words by jumping from one term to the next in the index, once for all words searched.
 _WITH_SHARED_WORDS = (
-    "SELECT typed.number, who.bitmap FROM (SELECT DISTINCT term FROM ill_sidecar_postings"
-    " WHERE term >= %s AND term < %s) words STRAIGHT_JOIN ({}) typed ON LOCATE(typed.word, words.term) > 0"
-    " STRAIGHT_JOIN ill_sidecar_postings who ON who.term = words.term"
+    "SELECT searched.number, p.bitmap FROM (SELECT DISTINCT term FROM ill_sidecar_postings"
+    " WHERE term >= %s AND term < %s) words STRAIGHT_JOIN ({}) searched ON LOCATE(searched.word, words.term) > 0"
+    " STRAIGHT_JOIN ill_sidecar_postings p ON p.term = words.term"
 )
-_TYPED = "SELECT %s AS number, %s AS word"
+_SEARCHED = "SELECT %s AS number, %s AS word"
 
 
 def bucket_of(illrequest_id: int) -> int:
-    """Return which bucket a number is in."""
+    """Return the bucket of a request."""
     return illrequest_id // BUCKET
 
 
@@ -49,7 +49,9 @@ def find(
     tx: Transaction, terms: Iterable[str], *, every_value_of: Collection[Facet] = ()
 ) -> dict[str, BitMap]:
     """
-    Return who has these terms, and each value of these facets; nothing for terms that nobody has. One query.
+    Return the requests that have these terms, and those with each value of these facets; one query.
+
+    Terms that no request has are left out.
     """
     wanted = sorted({term.encode() for term in terms} | {ALL.encode()})
     statement = _SELECT % {"terms": f"({', '.join(['%s'] * len(wanted))})"}
@@ -65,14 +67,14 @@ def find(
     return {term.decode(): union(found) for term, found in columns.items()}
 
 
-def with_shared_words(tx: Transaction, typed: Sequence[SearchWord]) -> list[BitMap]:
-    """Give, for each typed word, who has it inside one of the words that many requests have; one query."""
+def with_shared_words(tx: Transaction, words: Sequence[SearchWord]) -> list[BitMap]:
+    """Return, for each word, the requests that have it inside one of the shared words; one query."""
     statements, values = [], list[object]()
-    for of, first in ((of, WORD_OF[of].encode()) for of in dict.fromkeys(word.of for word in typed)):
-        wanted = [(number, word.word.encode()) for number, word in enumerate(typed) if word.of == of]
-        statements.append(_WITH_SHARED_WORDS.format(" UNION ALL ".join([_TYPED] * len(wanted))))
+    for of, first in ((of, WORD_OF[of].encode()) for of in dict.fromkeys(word.of for word in words)):
+        wanted = [(number, word.word.encode()) for number, word in enumerate(words) if word.of == of]
+        statements.append(_WITH_SHARED_WORDS.format(" UNION ALL ".join([_SEARCHED] * len(wanted))))
         values += [first, bytes([first[0] + 1]), *chain.from_iterable(wanted)]
-    columns: list[list[bytes]] = [[] for _ in typed]
+    columns: list[list[bytes]] = [[] for _ in words]
     for number, bitmap in tx.connection.exec_driver_sql(" UNION ALL ".join(statements), tuple(values)):
         columns[number].append(bitmap)
     return [union(found) for found in columns]
@@ -80,38 +82,38 @@ def with_shared_words(tx: Transaction, typed: Sequence[SearchWord]) -> list[BitM
 
 def change(tx: Transaction, bucket: int, gained: Mapping[str, BitMap], lost: Mapping[str, BitMap]) -> None:
     """
-    Write who of a bucket has gained and lost terms.
+    Store which requests of a bucket have gained and lost terms.
 
-    A whole word that is new to the bucket becomes a row only if many gain it at once. That leaves out some who have
-    it, which is allowed: such rows only prove that a word occurs.
+    A whole word that is new to the bucket gets a row only if many requests gain it at once. So its row may lack some
+    requests that have it, which is allowed: such rows only prove that a word occurs.
     """
     terms = sorted(gained.keys() | lost.keys())
     present = _of_bucket(tx, bucket, terms)
-    put, emptied = [], []
+    changed, emptied = [], []
     for term in terms:
-        before, more = present.get(term), gained.get(term, _NOBODY)
+        before, more = present.get(term), gained.get(term, _NONE)
         if before is None and is_word_term(term) and len(more) < _SHARED_BY:
             continue
-        after = ((before or _NOBODY) | more) - lost.get(term, _NOBODY)
+        after = ((before or _NONE) | more) - lost.get(term, _NONE)
         if after:
-            put.append((term.encode(), bucket, pack(after)))
+            changed.append((term.encode(), bucket, pack(after)))
         elif before is not None:
             emptied.append(term.encode())
-    if put:
-        tx.connection.exec_driver_sql(_PUT, put)
-    for some in _chunks(emptied):
-        execute(tx, _REMOVE, {"bucket": bucket, "terms": some})
+    if changed:
+        tx.connection.exec_driver_sql(_PUT, changed)
+    for chunk in _chunks(emptied):
+        execute(tx, _REMOVE, {"bucket": bucket, "terms": chunk})
 
 
-_NOBODY = BitMap()
+_NONE = BitMap()
 
 
 def _of_bucket(tx: Transaction, bucket: int, terms: list[str]) -> dict[str, BitMap]:
     if not _select_bucket(tx, bucket, [ALL.encode()]):
-        return {}  # nobody of this bucket has been indexed yet: spares asking for a hundred thousand words
+        return {}  # no request of this bucket is indexed yet: saves looking up a hundred thousand words
     found: dict[str, BitMap] = {}
-    for some in _chunks([term.encode() for term in terms]):
-        found |= _select_bucket(tx, bucket, some)
+    for chunk in _chunks([term.encode() for term in terms]):
+        found |= _select_bucket(tx, bucket, chunk)
     return found
 
 

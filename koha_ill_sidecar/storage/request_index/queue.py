@@ -6,13 +6,35 @@ and deletes the rows that it read; a change in between has a later row.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from koha_ill_sidecar.storage.direct import execute, queue
 from koha_ill_sidecar.storage.transaction import Transaction
 
+COMPLETE_CHECKPOINT = "index.complete"
+"""The checkpoint that is 1 once every request is in the index and every sort order is built."""
+
 _ADD = "INSERT INTO ill_sidecar_index_queue (illrequest_id) VALUES (%(illrequest_id)s)"
 _SELECT = "SELECT change_id, illrequest_id FROM ill_sidecar_index_queue ORDER BY change_id LIMIT %(limit)s"
+_SELECT_STATE = (
+    "SELECT NULL, position FROM ill_sidecar_marks WHERE name = %(name)s"
+    " UNION ALL SELECT * FROM (SELECT DISTINCT illrequest_id, NULL AS position FROM ill_sidecar_index_queue"
+    " LIMIT %(limit)s) waiting"
+)
 _REMOVE = "DELETE FROM ill_sidecar_index_queue WHERE change_id IN %(ids)s"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """
+    The state of the index.
+
+    Attributes:
+        waiting: Requests that changed since they were indexed, up to the limit.
+    """
+
+    is_complete: bool
+    waiting: Sequence[int]
 
 
 def enqueue(tx: Transaction) -> None:
@@ -36,3 +58,12 @@ def remove(tx: Transaction, change_ids: Collection[int]) -> None:
     """Delete the rows of changes that are in the index."""
     if change_ids:
         execute(tx, _REMOVE, {"ids": list(change_ids)})
+
+
+def read_state(tx: Transaction, *, limit: int) -> State:
+    """Return the state, with *limit* waiting requests at most; one query."""
+    rows = execute(tx, _SELECT_STATE, {"name": COMPLETE_CHECKPOINT, "limit": limit}).fetchall()
+    return State(
+        is_complete=any(position == 1 for _, position in rows),
+        waiting=[illrequest_id for illrequest_id, _ in rows if illrequest_id is not None],
+    )

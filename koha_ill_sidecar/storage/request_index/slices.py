@@ -1,9 +1,9 @@
 """
-Rows of ``ill_sidecar_slices``: the order of all requests by each column, in slices.
+Rows of ``ill_sidecar_slices``: all requests in the order of each column, in slices.
 
-A slice holds the requests whose place is at or behind its beginning and before that of the next one, in no order. So
-whatever was picked, a page is found by counting the picked ones slice by slice, and only the slice that it lies in is
-put in order. The first slice begins before everything. One that has grown is cut in two.
+A slice is the unsorted set of the requests between its lower bound and that of the next slice. To find a page of any
+result, one counts the hits slice by slice and sorts only the slice in which the page lies. The first slice has no lower
+bound. A slice that has grown too large is split.
 """
 
 from bisect import bisect_right
@@ -21,10 +21,10 @@ from koha_ill_sidecar.storage.request_index.bitmaps import pack, unpack
 from koha_ill_sidecar.storage.transaction import Transaction
 
 Place: TypeAlias = tuple[bytes, int]
-"""Where a request stands in the order of a column: its key, and its number among those with the same key."""
+"""The place of a request in the order of a column: its key, and its ID among requests with the same key."""
 
 SIZE = 768
-"""Requests of a slice when it is made with others; it may grow."""
+"""Requests of a new slice; it may grow."""
 
 _LARGEST = 1024
 
@@ -42,63 +42,64 @@ _PUT = (
     "INSERT INTO ill_sidecar_slices (column_name, lower_key, lower_id, bitmap) VALUES (%s, %s, %s, %s)"
     " ON DUPLICATE KEY UPDATE bitmap = VALUES(bitmap)"
 )
-_FORGET = "DELETE FROM ill_sidecar_slices WHERE column_name = %(column)s"
-_IN_ORDER = (
+_DELETE = "DELETE FROM ill_sidecar_slices WHERE column_name = %(column)s"
+_SORTED = (
     "SELECT MIN(place_key), MIN(IF(place %% %(size)s = 0, id, NULL)), GROUP_CONCAT(id) FROM ("
     "SELECT ROW_NUMBER() OVER (ORDER BY {column}_key, illrequest_id) - 1 AS place, {column}_key AS place_key,"
     " illrequest_id AS id FROM ill_sidecar_listing) places GROUP BY place DIV %(size)s ORDER BY MIN(place)"
 )
-_MADE = "SELECT DISTINCT column_name FROM ill_sidecar_slices"
+_BUILT = "SELECT DISTINCT column_name FROM ill_sidecar_slices"
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some requests that stand together, where they begin and where the next slice does."""
+    """Neighbouring requests, with their lower bound and that of the next slice."""
 
     lower: Place
-    upper: Place | None  # None: it is the last one
-    numbers: BitMap
+    upper: Place | None  # None for the last one
+    ids: BitMap
 
 
 @dataclass(slots=True)
 class Moves:
-    """Which requests left their places in a column's order, and which took new ones."""
+    """The places in a column's order that requests have left, and those that they have taken."""
 
     left: list[Place]
     taken: list[Place]
 
 
 def built_columns(tx: Transaction) -> set[Column]:
-    """Tell whose order is there."""
-    return {Column(name) for (name,) in execute(tx, _MADE, {}).fetchall()}
+    """Return the columns whose order is built."""
+    return {Column(name) for (name,) in execute(tx, _BUILT, {}).fetchall()}
 
 
 def build(tx: Transaction, column: Column) -> None:
     """
-    Put all requests in the order of a column, anew; three seconds for a million of them.
+    Build the order of a column from the listing; three seconds for a million requests.
 
-    The server sorts them and gives a row a slice: a million rows would take the driver twice as long as all else.
+    The server sorts them and returns one row per slice: to read a million rows would take the driver twice as long as
+    everything else.
     """
-    execute(tx, _FORGET, {"column": column})
-    rows = execute(tx, _IN_ORDER.format(column=column), {"size": SIZE}).fetchall()
-    made = {
-        (key, number) if position else _BEGINNING: BitMap(int(one) for one in numbers.split(","))
-        for position, (key, number, numbers) in enumerate(rows)
+    execute(tx, _DELETE, {"column": column})
+    rows = execute(tx, _SORTED.format(column=column), {"size": SIZE}).fetchall()
+    built = {
+        (key, illrequest_id) if position else _BEGINNING: BitMap(map(int, ids.split(",")))
+        for position, (key, illrequest_id, ids) in enumerate(rows)
     }
-    _put(tx, column, made or {_BEGINNING: BitMap()})
+    _put(tx, column, built or {_BEGINNING: BitMap()})
 
 
 def change(tx: Transaction, column: Column, moves: Moves) -> None:
-    """Take requests from where they stood and put them where they stand now; the listing has their new keys."""
+    """Move requests from their old to their new places; the listing already has their new keys."""
     bounds: list[Place] = list(execute(tx, _BOUNDS, {"column": column}).fetchall())
     left, taken = _by_slice(bounds, moves.left), _by_slice(bounds, moves.taken)
     changed: dict[Place, BitMap] = {}
     for lower in left.keys() | taken.keys():
-        numbers = (_find(tx, column, lower) - left.get(lower, _NOBODY)) | taken.get(lower, _NOBODY)
-        if len(numbers) <= _LARGEST:
-            changed[lower] = numbers
+        ids = (_find(tx, column, lower) - left.get(lower, _NONE)) | taken.get(lower, _NONE)
+        if len(ids) <= _LARGEST:
+            changed[lower] = ids
         else:
-            changed |= _cut(listing.in_order(tx, column, list(numbers)), lower)
+            changed |= _split(listing.in_order(tx, column, list(ids)), lower)
     _put(tx, column, changed)
 
 
@@ -112,7 +113,7 @@ def walk(tx: Transaction, column: Column, *, descending: bool, expected: int) ->
     Yield the slices one after the other; two queries at most.
 
     Args:
-        expecting: How many will probably be asked for; the first query reads so many, the second all others.
+        expected: How many the caller will probably need; the first query reads that many, the second all others.
     """
     direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
     statement = (
@@ -127,8 +128,8 @@ def walk(tx: Transaction, column: Column, *, descending: bool, expected: int) ->
     )
     last: Place | None = None
     held: tuple[Place, bytes] | None = None
-    for key, number, bitmap in _rows(tx, first, further, {"column": column, "limit": expected}):
-        place = (key, number)
+    for key, illrequest_id, bitmap in _rows(tx, first, further, {"column": column, "limit": expected}):
+        place = (key, illrequest_id)
         if descending:
             yield Slice(place, last, unpack(bitmap))
         elif held is not None:
@@ -144,18 +145,18 @@ def _rows(
     rows = execute(tx, first, values).fetchall()
     yield from rows
     if len(rows) == values["limit"]:
-        key, number, _ = rows[-1]
-        yield from execute(tx, further, {**values, "key": key, "id": number}).fetchall()
+        key, illrequest_id, _ = rows[-1]
+        yield from execute(tx, further, {**values, "key": key, "id": illrequest_id}).fetchall()
 
 
-_NOBODY = BitMap()
+_NONE = BitMap()
 
 
-def _cut(places: Sequence[Place], lower: Place) -> Iterator[tuple[Place, BitMap]]:
-    """Cut what is in order into slices, the first of which begins at *lower*."""
+def _split(places: Sequence[Place], lower: Place) -> Iterator[tuple[Place, BitMap]]:
+    """Split sorted places into slices, the first of which begins at *lower*."""
     for start in range(0, len(places), SIZE):
-        some = places[start : start + SIZE]
-        yield some[0] if start else lower, BitMap([number for _, number in some])
+        chunk = places[start : start + SIZE]
+        yield chunk[0] if start else lower, BitMap([illrequest_id for _, illrequest_id in chunk])
 
 
 def _by_slice(bounds: Sequence[Place], places: Iterable[Place]) -> dict[Place, BitMap]:
@@ -171,6 +172,6 @@ def _find(tx: Transaction, column: Column, lower: Place) -> BitMap:
 
 
 def _put(tx: Transaction, column: Column, slices: Mapping[Place, BitMap]) -> None:
-    rows = [(column, *lower, pack(numbers)) for lower, numbers in sorted(slices.items())]
+    rows = [(column, *lower, pack(ids)) for lower, ids in sorted(slices.items())]
     if rows:
         tx.connection.exec_driver_sql(_PUT, rows)

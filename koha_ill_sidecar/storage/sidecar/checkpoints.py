@@ -1,9 +1,9 @@
 """
 How far a job has read a table that only grows, by primary key.
 
-MariaDB gives out a key when a row is inserted and shows the row when its transaction commits, so a row may
-appear below one that has been seen. Hence a mark that *lags*: it stands where the table's end was a while
-ago, all transactions of that time are over, and what lies above it is read again each time.
+MariaDB assigns a key when a row is inserted, but shows the row only when its transaction commits, so a row may appear
+below one that was read already. A *lagging* checkpoint solves this: it stands where the end of the table was some time
+ago. All transactions of that time are over, and the rows above it are read again each time.
 """
 
 from sqlalchemy import bindparam, select, text
@@ -18,9 +18,9 @@ _LOCK = (
     " ON DUPLICATE KEY UPDATE moved_at = VALUES(moved_at)"
 )
 
-_AHEAD = ".ahead"  # the row that holds where the lagging mark goes next
+_AHEAD = ".ahead"  # suffix of the row with the next position of a lagging checkpoint
 
-_SELECT = select(checkpoints.c.position).where(checkpoints.c.name == bindparam("mark"))
+_SELECT = select(checkpoints.c.position).where(checkpoints.c.name == bindparam("checkpoint"))
 
 _SELECT_PAIR = select(
     checkpoints.c.name,
@@ -28,42 +28,42 @@ _SELECT_PAIR = select(
     (checkpoints.c.moved_at <= text("UTC_TIMESTAMP(6) - INTERVAL :lag_microseconds MICROSECOND")).label(
         "is_old"
     ),
-).where(checkpoints.c.name.in_((bindparam("mark"), bindparam("ahead"))))
+).where(checkpoints.c.name.in_((bindparam("checkpoint"), bindparam("ahead"))))
 
 _INSERT = insert(checkpoints).values(moved_at=utc_now())
-_PLACE = _INSERT.on_duplicate_key_update(
+_SAVE = _INSERT.on_duplicate_key_update(
     position=_INSERT.inserted.position, moved_at=_INSERT.inserted.moved_at
 )
 
 
 def lock(tx: Transaction, name: str) -> None:
-    """Be the only transaction that holds this checkpoint until the end; another one waits. It is created if missing."""
+    """Lock a checkpoint until the transaction ends; others that lock it wait. Created if missing."""
     execute(tx, _LOCK, {"name": name})
 
 
 def get(tx: Transaction, name: str) -> int | None:
-    """Return where a mark stands; nothing if it was never placed."""
-    found: int | None = tx.connection.scalar(_SELECT, {"mark": name})
+    """Return the position of a checkpoint; None if it was never set."""
+    found: int | None = tx.connection.scalar(_SELECT, {"checkpoint": name})
     return found
 
 
 def save(tx: Transaction, name: str, position: int) -> None:
-    """Put a mark where it shall stand, whether forward or back."""
-    tx.connection.execute(_PLACE, {"name": name, "position": position})
+    """Set a checkpoint, forward or back."""
+    tx.connection.execute(_SAVE, {"name": name, "position": position})
 
 
 def advance(tx: Transaction, name: str, highest: int, *, lag_seconds: float) -> int:
     """
-    Let a mark follow the end of its table at a distance, and tell where it stands.
+    Let a checkpoint follow the end of its table at a distance, and return its position.
 
-    One query, and two writes each time that *lag_seconds* have passed. The mark lies between one and two
-    times *lag_seconds* back; at its first use it is placed at *highest*. A table that shrank takes it back.
+    One query, and two writes whenever *lag_seconds* have passed. The checkpoint lags by one to two times *lag_seconds*;
+    at its first use it is set to *highest*. If the table has shrunk, it goes back.
 
     Args:
-        highest: The greatest key that can be seen now; 0 for an empty table.
+        highest: The highest visible key; 0 for an empty table.
         lag_seconds: Longer than any transaction that inserts into the table.
     """
-    values = {"mark": name, "ahead": name + _AHEAD, "lag_microseconds": round(lag_seconds * 1_000_000)}
+    values = {"checkpoint": name, "ahead": name + _AHEAD, "lag_microseconds": round(lag_seconds * 1_000_000)}
     found = {row.name: row for row in tx.connection.execute(_SELECT_PAIR, values)}
     behind, ahead = found.get(name), found.get(name + _AHEAD)
     if behind is None or ahead is None or highest < behind.position:

@@ -1,7 +1,7 @@
 """
 The sidecar's own log of what was done to a request.
 
-Koha's log of a request bears only what its core writes; everything else is told here.
+Koha's log of a request tolerates only the rows that its core writes; everything else is recorded here.
 """
 
 import json
@@ -39,7 +39,7 @@ _OF_DELETED_REQUESTS = text(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryEntry:
-    """A row of our log."""
+    """A row of the log."""
 
     history_id: int
     illrequest_id: int
@@ -59,11 +59,11 @@ def add(
     detail: Mapping[str, object] | None = None,
 ) -> None:
     """
-    Write down what happened; one statement.
+    Record what happened; one statement.
 
     Args:
-        kind: A short word for it, at most 40 characters.
-        detail: What else is to be known; goes into JSON. No texts that people wrote, no secrets.
+        kind: A short name, at most 40 characters.
+        detail: Further values, stored as JSON. No texts that people wrote, no secrets.
     """
     queue(
         tx,
@@ -81,7 +81,7 @@ def add(
 def find_for_request(
     tx: Transaction, illrequest_id: int, *, kind: str | None = None, limit: int | None = None
 ) -> list[HistoryEntry]:
-    """Return the entries of a request, newest first; *kind*: only those of it."""
+    """Return the entries of a request, newest first, of one kind only if given."""
     statement = (
         select(history)
         .where(history.c.illrequest_id == illrequest_id)

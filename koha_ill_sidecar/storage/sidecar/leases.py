@@ -1,8 +1,8 @@
 """
-Who runs a job now, and how its last run went.
+Which process runs a job now, and how its last run ended.
 
-One row a job, changed by conditional updates and measured by the database's clock, so that any number of
-hosts agree. There is no ``GET_LOCK``: it does not hold across the nodes of a Galera cluster.
+One row per job, changed by conditional updates and measured by the database's clock, so that any number of hosts agree.
+``GET_LOCK`` would not do: it does not hold across the nodes of a Galera cluster.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Lease:
     """A job's row."""
 
     name: str
-    holder: str | None  # nobody runs it now
+    holder: str | None  # None while nobody runs it
     lease_until: datetime | None
     last_started_at: datetime | None
     last_finished_at: datetime | None
@@ -32,10 +32,10 @@ class Lease:
     failures: int
 
 
-_KNOW = insert(leases).prefix_with("IGNORE").values(name=bindparam("job"), runs=0, failures=0)
+_CREATE = insert(leases).prefix_with("IGNORE").values(name=bindparam("job"), runs=0, failures=0)
 
-# A start that lies ahead of the clock means that the clock was set back: it must not stop the job.
-_TAKE = text(
+# A last start in the future means that the clock was set back: it must not stop the job.
+_ACQUIRE = text(
     "UPDATE ill_sidecar_leases"
     " SET holder = :holder, last_started_at = UTC_TIMESTAMP(6),"
     " lease_until = UTC_TIMESTAMP(6) + INTERVAL :lease_microseconds MICROSECOND"
@@ -45,12 +45,12 @@ _TAKE = text(
     " OR last_started_at <= UTC_TIMESTAMP(6) - INTERVAL :rest_microseconds MICROSECOND)"
 )
 
-_KEEP = text(
+_RENEW = text(
     "UPDATE ill_sidecar_leases SET lease_until = UTC_TIMESTAMP(6) + INTERVAL :lease_microseconds MICROSECOND"
     " WHERE name = :job AND holder = :holder"
 )
 
-_GIVE_BACK = text(
+_RELEASE = text(
     "UPDATE ill_sidecar_leases"
     " SET holder = NULL, lease_until = NULL, last_finished_at = UTC_TIMESTAMP(6), last_outcome = :outcome,"
     " last_error = :error, runs = runs + 1, failures = failures + :failed"
@@ -69,13 +69,13 @@ _NOW = select(func.utc_timestamp(text("6"), type_=UTCDateTime))
 
 def acquire(tx: Transaction, job: str, *, holder: str, lease_seconds: float, rest_seconds: float = 0) -> bool:
     """
-    Take the lease on a job if nobody holds it, and say whether it is ours now.
+    Acquire the lease on a job if nobody holds it; return whether we hold it now.
 
     Args:
-        holder: Who asks, different for every process that ever runs.
-        lease_seconds: When others may take it over, should we die.
-        rest_seconds: How long ago the last start must be, whoever made it; so a job that another host has
-            just finished is not run again.
+        holder: ID of the process, different for every process that ever runs.
+        lease_seconds: After this time others may take over, should we die.
+        rest_seconds: How long ago the last start on any host must be, so that a job which another host has just
+            finished is not run again.
     """
     values = {
         "job": job,
@@ -83,22 +83,22 @@ def acquire(tx: Transaction, job: str, *, holder: str, lease_seconds: float, res
         "lease_microseconds": _microseconds(lease_seconds),
         "rest_microseconds": _microseconds(rest_seconds),
     }
-    if tx.connection.execute(_TAKE, values).rowcount:
+    if tx.connection.execute(_ACQUIRE, values).rowcount:
         return True
-    is_new = tx.connection.execute(_KNOW, {"job": job}).rowcount
-    return bool(is_new and tx.connection.execute(_TAKE, values).rowcount)
+    is_new = tx.connection.execute(_CREATE, {"job": job}).rowcount
+    return bool(is_new and tx.connection.execute(_ACQUIRE, values).rowcount)
 
 
 def renew(tx: Transaction, job: str, *, holder: str, lease_seconds: float) -> bool:
-    """Lengthen a lease that we hold; says whether we still do."""
+    """Renew a lease that we hold; return whether we still hold it."""
     values = {"job": job, "holder": holder, "lease_microseconds": _microseconds(lease_seconds)}
-    return bool(tx.connection.execute(_KEEP, values).rowcount)
+    return bool(tx.connection.execute(_RENEW, values).rowcount)
 
 
 def release(tx: Transaction, job: str, *, holder: str, error: str | None = None) -> None:
-    """Note how the run ended and let others have the lease; nothing happens if it is no longer ours."""
+    """Record how the run ended and release the lease; does nothing if we no longer hold it."""
     tx.connection.execute(
-        _GIVE_BACK,
+        _RELEASE,
         {
             "job": job,
             "holder": holder,
@@ -110,7 +110,7 @@ def release(tx: Transaction, job: str, *, holder: str, error: str | None = None)
 
 
 def seconds_since_last_start(tx: Transaction) -> dict[str, float]:
-    """Tell for every job that ever ran how long ago that was, by the database's clock."""
+    """Return how long ago each job last started, by the database's clock; without jobs that never ran."""
     return {row.name: row.microseconds / 1_000_000 for row in tx.connection.execute(_AGES)}
 
 
@@ -121,7 +121,7 @@ def find_all(tx: Transaction) -> list[Lease]:
 
 
 def now(tx: Transaction) -> datetime:
-    """Return the time by the clock that leases are measured by."""
+    """Return the time by the database's clock, which measures the leases."""
     return tx.connection.execute(_NOW).scalar_one()
 
 

@@ -1,10 +1,9 @@
 """
-The sidecar's own tables are made and changed by the numbered SQL files in ``sql/migrations``.
+Creates and changes the sidecar's own tables by the numbered SQL files in ``sql/migrations``.
 
-A statement ends with a semicolon at the end of a line. MariaDB commits at each DDL statement, so every statement
-in a migration must bear being run again (``IF NOT EXISTS``): a migration that was cut short is simply applied
-again. Two hosts that migrate at once are kept apart by a row lock, held by a connection of its own because DDL would
-release it.
+A statement ends with a semicolon at the end of a line. MariaDB commits at each DDL statement, so every statement of a
+migration must be safe to repeat (``IF NOT EXISTS``): an interrupted migration is simply applied again. A row lock keeps
+two hosts from migrating at once. A separate connection holds it, because DDL would release it.
 """
 
 import hashlib
@@ -42,7 +41,7 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """Fingerprint of the text."""
+        """Checksum of the text."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
     @property
@@ -63,7 +62,7 @@ def available(directory: Path | None = None) -> list[Migration]:
 
 
 def applied(connection: Connection) -> set[int]:
-    """Return the versions that the database has; nothing where the sidecar was never set up in it."""
+    """Return the versions that the database has; empty if the sidecar was never set up in it."""
     if not connection.scalar(
         text(
             "SELECT COUNT(*) FROM information_schema.tables"
@@ -99,10 +98,10 @@ def require_current(connection: Connection) -> None:
 
 def migrate(engine: Engine) -> list[Migration]:
     """
-    Apply what is missing and give what was applied; safe to run twice and by two hosts at once.
+    Apply the missing migrations and return them; safe to run twice and on two hosts at once.
 
-    Needs CREATE (and later ALTER, DROP) on the tables named ``ill_sidecar_*`` and nothing else beyond the
-    daemon's own privileges.
+    Needs CREATE (and later ALTER, DROP) on the tables named ``ill_sidecar_*``, and otherwise only the daemon's own
+    privileges.
     """
     with engine.connect() as keeper, engine.connect() as worker:
         worker.execute(text(_BOOKKEEPING))

@@ -1,4 +1,4 @@
-"""What others are still to be told: written with the change that it tells of, removed when it was told."""
+"""Messages to other programs: stored in the transaction of the change, removed once they are delivered."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ _ERROR_LENGTH = 2000
 
 
 class OutboxKind(StrEnum):
-    """Who is told, and of what."""
+    """The receiver of a message and what it is about."""
 
-    INDEX_JOB = "index_job"  # Koha's background workers, of a record to be indexed
+    INDEX_JOB = "index_job"  # to Koha's background workers: index a record
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutboxRow:
     """
-    Something to be told.
+    A message to deliver.
 
     Attributes:
-        attempts: How often it failed.
-        age_seconds: Since the change that it tells of.
+        attempts: How often the delivery failed.
+        age_seconds: Time since the change that it is about.
     """
 
     outbox_id: int
@@ -37,13 +37,13 @@ class OutboxRow:
 
 
 def add(tx: Transaction, kind: OutboxKind, payload: Mapping[str, object]) -> None:
-    """Put something into the outbox, to be told once the transaction is committed."""
+    """Store a message that is delivered after the transaction is committed."""
     values = {"kind": kind.value, "payload": dict(payload), "attempts": 0}
     tx.connection.execute(insert(outbox).values(created_at=utc_now(), next_attempt_at=utc_now(), **values))
 
 
 def find_due(tx: Transaction, kinds: Sequence[OutboxKind], *, limit: int) -> list[OutboxRow]:
-    """Return what is to be told now, what has waited longest first; one query."""
+    """Return the messages that are due, those that have waited longest first; one query."""
     age = text("TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1e6 AS age_seconds")
     statement = (
         select(outbox.c.outbox_id, outbox.c.kind, outbox.c.payload, outbox.c.attempts, age)
@@ -55,12 +55,12 @@ def find_due(tx: Transaction, kinds: Sequence[OutboxKind], *, limit: int) -> lis
 
 
 def remove(tx: Transaction, outbox_ids: Sequence[int]) -> None:
-    """Take out what was told, or is past being told."""
+    """Remove messages that were delivered or no longer need to be."""
     tx.connection.execute(delete(outbox).where(outbox.c.outbox_id.in_(outbox_ids)))
 
 
 def postpone(tx: Transaction, outbox_id: int, *, seconds: float, error: str) -> None:
-    """Note that an attempt failed, and when the next one is due."""
+    """Record that an attempt failed and when the next one is due."""
     later = text("UTC_TIMESTAMP(6) + INTERVAL :microseconds MICROSECOND").bindparams(
         microseconds=round(seconds * 1e6)
     )

@@ -1,4 +1,4 @@
-"""Which partner was asked for which request; Koha itself keeps the addresses only."""
+"""Which partner was asked for which request; Koha itself stores only the addresses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _CLOSE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartnerEnquiry:
-    """One partner, asked once."""
+    """One enquiry to one partner."""
 
     enquiry_id: int
     illrequest_id: int
@@ -34,7 +34,7 @@ class PartnerEnquiry:
 def add(
     tx: Transaction, illrequest_id: int, *, borrowernumber: int, address: str, message_id: int | None
 ) -> None:
-    """Note that a partner was asked."""
+    """Record that a partner was asked."""
     tx.connection.execute(
         _ADD,
         {
@@ -47,7 +47,7 @@ def add(
 
 
 def close(tx: Transaction, illrequest_id: int, *, status: str) -> None:
-    """Close the open enquiries of a request that went on to *status*."""
+    """Close the open enquiries of a request that has moved to *status*."""
     queue(tx, _CLOSE, {"illrequest_id": illrequest_id, "status": status})
 
 
@@ -62,7 +62,7 @@ def find_for_request(tx: Transaction, illrequest_id: int) -> list[PartnerEnquiry
 
 
 def requests_of_messages(tx: Transaction, message_ids: Sequence[int]) -> dict[int, int]:
-    """Return the request that each of these messages asked a partner for, by message; one query."""
+    """Return the request that each of these messages is about, by message; one query."""
     if not message_ids:
         return {}
     columns = partner_enquiries.c
@@ -71,7 +71,7 @@ def requests_of_messages(tx: Transaction, message_ids: Sequence[int]) -> dict[in
 
 
 def delete_for_request(tx: Transaction, illrequest_id: int) -> None:
-    """Remove the enquiries of a request that is deleted."""
+    """Delete the enquiries of a request."""
     tx.connection.execute(
         partner_enquiries.delete().where(partner_enquiries.c.illrequest_id == illrequest_id)
     )

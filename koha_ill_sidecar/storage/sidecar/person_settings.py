@@ -1,4 +1,4 @@
-"""What a person has set up for themselves, by name: columns of a list, saved views."""
+"""A person's own settings by name: columns of a list, saved views."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ def find(tx: Transaction, borrowernumber: int) -> Mapping[str, Any]:
 
 
 def save(tx: Transaction, borrowernumber: int, name: str, value: object) -> None:
-    """Set a setting; None takes it back."""
+    """Store a setting; None deletes it."""
     if value is None:
         tx.connection.execute(
             delete(person_settings).where(

@@ -1,4 +1,4 @@
-"""Every callback that came in, as it came, with what became of it."""
+"""Every callback as it was received, and what became of it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewReceipt:
-    """A callback to be written down."""
+    """A callback to store."""
 
     backend: str
-    event_id: str  # the key: unique in its backend
+    event_id: str  # unique within its backend
     occurred_at: datetime | None
     illrequest_id: int | None
     order_id: str | None
@@ -39,7 +39,7 @@ class NewReceipt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Receipt:
-    """A row of ours."""
+    """A stored callback."""
 
     receipt_id: int
     backend: str
@@ -57,14 +57,14 @@ class Receipt:
     answer_status: int
     answer: Mapping[str, Any]
     repeats: int
-    conflicts: int  # how often the key came with another body
+    conflicts: int  # how often the event ID came with another body
     conflicting_body: bytes | None
     replayed_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReceiptExcerpt:
-    """What people look at of a receipt; *body* may be only the beginning of it."""
+    """A receipt as a request's page shows it; *body* may be only the beginning."""
 
     receipt_id: int
     backend: str
@@ -82,7 +82,7 @@ class ReceiptExcerpt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedReceipt:
-    """A receipt in a list: without what the sender sent, which may be long."""
+    """A receipt in a list: without the body, which may be long."""
 
     receipt_id: int
     backend: str
@@ -100,10 +100,10 @@ class ListedReceipt:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BackendActivity:
     """
-    What came from a backend lately.
+    The recent callbacks of a backend.
 
     Attributes:
-        errors: Callbacks of the last 24 hours of which nothing could be made.
+        errors: Callbacks of the last 24 hours that could not be applied.
     """
 
     backend: str
@@ -113,7 +113,7 @@ class BackendActivity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReceiptFilter:
-    """Conditions of a list, all of which must hold; what is empty or None does not count."""
+    """Conditions of a list, all of which must hold; those that are empty or None are ignored."""
 
     backend: str | None = None
     verdicts: Sequence[Verdict] = ()
@@ -161,12 +161,12 @@ _EXCERPTS = (
     .order_by(receipts.c.receipt_id.desc())
     .limit(bindparam("b_limit"))
 )
-_NOTE_REPEAT = text("UPDATE ill_sidecar_receipts SET repeats = repeats + 1 WHERE receipt_id = :receipt_id")
-_NOTE_CONFLICT = text(
+_RECORD_REPEAT = text("UPDATE ill_sidecar_receipts SET repeats = repeats + 1 WHERE receipt_id = :receipt_id")
+_RECORD_CONFLICT = text(
     "UPDATE ill_sidecar_receipts SET conflicts = conflicts + 1, conflicting_body = :body"
     " WHERE receipt_id = :receipt_id"
 )
-_SETTLE = (
+_UPDATE_RESULT = (
     update(receipts)
     .where(receipts.c.receipt_id == bindparam("b_receipt_id"))
     .values(
@@ -185,7 +185,7 @@ _SETTLE = (
         }
     )
 )
-_NOTE_REPLAY = (
+_RECORD_REPLAY = (
     update(receipts).where(receipts.c.receipt_id == bindparam("b_receipt_id")).values(replayed_at=utc_now())
 )
 _REMOVE_OLD = text(
@@ -207,9 +207,9 @@ _ACTIVITY = (
 
 def add(tx: Transaction, receipt: NewReceipt) -> int | None:
     """
-    Write a callback down and give its number; nothing where its key was used before.
+    Store a callback and return its ID; None if its event ID was used before.
 
-    One statement. Where another transaction is just using the key, it waits for its end.
+    One statement. If another transaction is using the same event ID, it waits for that one to end.
     """
     try:
         cursor = execute(tx, _ADD, _plain(_row(receipt)))
@@ -221,7 +221,7 @@ def add(tx: Transaction, receipt: NewReceipt) -> int | None:
 
 
 def lock_by_key(tx: Transaction, backend: str, event_id: str) -> Receipt | None:
-    """Return the receipt of an event and hold its row."""
+    """Return the receipt of an event and lock its row."""
     row = tx.connection.execute(_BY_KEY, {"b_backend": backend, "b_event_id": event_id}).one_or_none()
     return None if row is None else _receipt(row)
 
@@ -243,7 +243,7 @@ def find(
     before: int | None = None,
     newest_first: bool = True,
 ) -> list[Receipt]:
-    """Return receipts, newest first; *before*: only those with a lower number. One query."""
+    """Return receipts, newest first; *before*: only those with a lower ID. One query."""
     statement = select(receipts).limit(limit)
     order = receipts.c.receipt_id
     statement = statement.order_by(order.desc() if newest_first else order)
@@ -266,7 +266,7 @@ def find(
 def find_excerpts(
     tx: Transaction, illrequest_id: int, *, limit: int, body_bytes: int
 ) -> list[ReceiptExcerpt]:
-    """Return the receipts of a request, newest first, with so much of their bodies; one query."""
+    """Return the receipts of a request, newest first, with the first *body_bytes* of each body; one query."""
     rows = tx.connection.execute(
         _EXCERPTS, {"b_illrequest_id": illrequest_id, "b_limit": limit, "b_bytes": body_bytes}
     )
@@ -277,19 +277,19 @@ def list_page(
     tx: Transaction, wanted: ReceiptFilter, *, limit: int, before: int | None = None
 ) -> list[ListedReceipt]:
     """
-    Return receipts as a list shows them, in the order in which they came, newest first.
+    Return receipts for a list, newest first.
 
-    Two queries, each by an index: one that ends in the time of receipt for every single condition. A backend *and* a
-    verdict together look through the one's receipts for the other's.
+    Two queries, each by an index: every single condition has one that ends in the time of receipt. For a backend *and*
+    a verdict together, the receipts of one are searched for the other.
 
     Args:
-        before: Only those that came before this one.
+        before: Only those received before this one.
     """
     statement = select(*(receipts.c[name] for name in ListedReceipt.__dataclass_fields__))
     statement = statement.order_by(receipts.c.received_at.desc(), receipts.c.receipt_id.desc()).limit(limit)
     if before is not None:
         at = tx.connection.scalar(select(receipts.c.received_at).where(receipts.c.receipt_id == before))
-        if at is None:  # removed meanwhile, being old, as all before it
+        if at is None:  # removed for its age, and with it all older ones
             return []
         statement = statement.where(
             receipts.c.received_at <= at,
@@ -307,9 +307,9 @@ def list_page(
 
 def find_activity(tx: Transaction, errors: Collection[Verdict]) -> list[BackendActivity]:
     """
-    Tell of every backend when its last callback came, and how many of the last day were in vain; one query.
+    Return when each backend's last callback came, and how many of the last day could not be applied; one query.
 
-    The index on backend and time gives the last of each without reading the others; the one on verdict and time gives
+    The index on backend and time finds the last of each without reading the others, the one on verdict and time finds
     the last day's failures.
     """
     rows = tx.connection.execute(_ACTIVITY, {"errors": [verdict.value for verdict in errors]})
@@ -317,7 +317,7 @@ def find_activity(tx: Transaction, errors: Collection[Verdict]) -> list[BackendA
 
 
 def backends(tx: Transaction) -> list[str]:
-    """Return the names of all backends of which there are receipts; by an index, one entry each."""
+    """Return the names of all backends that have receipts; by an index, one entry each."""
     return list(tx.connection.scalars(select(receipts.c.backend).group_by(receipts.c.backend)))
 
 
@@ -328,30 +328,30 @@ def count(tx: Transaction, verdicts: Collection[Verdict], *, limit: int) -> int:
 
 
 def requests_of_order(tx: Transaction, backend: str, order_id: str) -> list[int]:
-    """Return the requests that earlier events of a backend about this order belonged to, at most five."""
+    """Return the requests of a backend's earlier events about this order, at most five."""
     values = {"b_backend": backend, "b_order_id": order_id}
-    return [int(number) for number in tx.connection.scalars(_REQUESTS_OF_ORDER, values)]
+    return [int(illrequest_id) for illrequest_id in tx.connection.scalars(_REQUESTS_OF_ORDER, values)]
 
 
 def record_repeat(tx: Transaction, receipt_id: int) -> None:
-    """Count that an event came once more."""
-    tx.connection.execute(_NOTE_REPEAT, {"receipt_id": receipt_id})
+    """Count a repetition of an event."""
+    tx.connection.execute(_RECORD_REPEAT, {"receipt_id": receipt_id})
 
 
 def record_conflict(tx: Transaction, receipt_id: int, body: bytes) -> None:
-    """Keep a body that came under a key that was used for another."""
-    tx.connection.execute(_NOTE_CONFLICT, {"receipt_id": receipt_id, "body": body})
+    """Store another body that came with the same event ID."""
+    tx.connection.execute(_RECORD_CONFLICT, {"receipt_id": receipt_id, "body": body})
 
 
 def update_result(tx: Transaction, receipt_id: int, receipt: NewReceipt) -> None:
-    """Write what became of an event that was looked at again."""
+    """Store the new result of an event that was processed again."""
     values = {f"b_{name}": value for name, value in _row(receipt).items()}
-    tx.connection.execute(_SETTLE, values | {"b_receipt_id": receipt_id})
+    tx.connection.execute(_UPDATE_RESULT, values | {"b_receipt_id": receipt_id})
 
 
 def record_replay(tx: Transaction, receipt_id: int) -> None:
-    """Stamp a receipt as replayed by staff."""
-    tx.connection.execute(_NOTE_REPLAY, {"b_receipt_id": receipt_id})
+    """Record that staff replayed a receipt."""
+    tx.connection.execute(_RECORD_REPLAY, {"b_receipt_id": receipt_id})
 
 
 def remove_old(tx: Transaction, *, older_than: timedelta, limit: int) -> int:

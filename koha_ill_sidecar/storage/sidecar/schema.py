@@ -1,7 +1,7 @@
 """
-The sidecar's own tables, beside Koha's, as ``sql/migrations`` makes them.
+The sidecar's own tables, as ``sql/migrations`` creates them.
 
-Instants are kept in UTC, to the microsecond, by the database's clock: several hosts share it.
+Instants are stored in UTC, to the microsecond, by the database's clock, which all hosts share.
 """
 
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeDecorator
 from koha_ill_sidecar.domain.request_index.documents import KEYED_COLUMNS
 
 VERSION = 5
-"""Number of the newest migration that this program knows."""
+"""The newest migration that this program knows."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -56,7 +56,7 @@ def in_utc(instant: datetime | None) -> datetime | None:
 
 
 def utc_now() -> TextClause:
-    """Return the database's own clock, for use inside a statement."""
+    """Return the time by the database's clock, for use in a statement."""
     return text("UTC_TIMESTAMP(6)")
 
 

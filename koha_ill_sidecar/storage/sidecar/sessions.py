@@ -1,4 +1,4 @@
-"""Sessions of people who signed in here with their password. Only a hash of what their cookie holds is kept."""
+"""Sessions of people who signed in here with their password. Only a hash of the cookie's token is stored."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from sqlalchemy import delete, func, insert, select, text, update
 from koha_ill_sidecar.storage.sidecar.schema import sessions, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
-# A sign of life is written down once in so many seconds.
+# The time of the last use is written at most once in this time, not for every page.
 _PRECISION_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnSession:
-    """Who is signed in, and for which library they work."""
+    """Who is signed in, and at which library they work."""
 
     borrowernumber: int
     branchcode: str
 
 
 def begin(tx: Transaction, token: str, *, borrowernumber: int, branchcode: str) -> None:
-    """Keep a new session."""
+    """Store a new session."""
     tx.connection.execute(
         insert(sessions).values(
             token_sha256=_hash(token),
@@ -34,7 +34,7 @@ def begin(tx: Transaction, token: str, *, borrowernumber: int, branchcode: str) 
 
 
 def find(tx: Transaction, token: str, *, lasts_seconds: int) -> OwnSession | None:
-    """Return a session that was used within so many seconds, and note that it is used."""
+    """Return a session that was used within *lasts_seconds*, and record that it is used now."""
     idle = func.timestampdiff(text("SECOND"), sessions.c.last_used_at, utc_now())
     row = tx.connection.execute(
         select(sessions.c.borrowernumber, sessions.c.branchcode, idle.label("idle")).where(
@@ -51,7 +51,7 @@ def find(tx: Transaction, token: str, *, lasts_seconds: int) -> OwnSession | Non
 
 
 def set_library(tx: Transaction, token: str, branchcode: str) -> None:
-    """Let a session be at another library."""
+    """Change the library of a session."""
     tx.connection.execute(
         update(sessions).where(sessions.c.token_sha256 == _hash(token)).values(branchcode=branchcode)
     )
@@ -63,7 +63,7 @@ def end(tx: Transaction, token: str) -> None:
 
 
 def remove_unused(tx: Transaction, *, seconds: int) -> int:
-    """Remove the sessions that nobody used for so long; tells how many."""
+    """Remove the sessions that were not used for so long; return how many."""
     idle = func.timestampdiff(text("SECOND"), sessions.c.last_used_at, utc_now())
     return tx.connection.execute(delete(sessions).where(idle > seconds)).rowcount
 

@@ -20,7 +20,7 @@ from koha_ill_sidecar.services.requests import lifecycle as requests_service
 from koha_ill_sidecar.services.requests.creation import NewRequest
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
-from koha_ill_sidecar.storage.request_index import listing, postings, queue, slices, state
+from koha_ill_sidecar.storage.request_index import listing, postings, queue, slices
 from koha_ill_sidecar.storage.sidecar import checkpoints
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -100,7 +100,7 @@ def test_a_request_that_is_gone_leaves_nothing(tx: Transaction, indexed: Make) -
     assert indexing.index(tx, [illrequest_id]) == 1
     assert tx.connection.scalar(text("SELECT COUNT(*) FROM ill_sidecar_postings")) == 0
     assert listing.find(tx, [illrequest_id]) == {}
-    assert all(not part.numbers for part in slices.walk(tx, KEYED_COLUMNS[0], descending=False, expected=9))
+    assert all(not part.ids for part in slices.walk(tx, KEYED_COLUMNS[0], descending=False, expected=9))
 
 
 def test_a_word_that_many_share_is_a_term_and_stays_right(
@@ -160,7 +160,7 @@ def test_slices_that_grow_are_cut(tx: Transaction, make: Make, monkeypatch: pyte
     for illrequest_id in ids:
         indexing.index(tx, [illrequest_id])
 
-    parts = [part.numbers for part in slices.walk(tx, KEYED_COLUMNS[0], descending=True, expected=3)]
+    parts = [part.ids for part in slices.walk(tx, KEYED_COLUMNS[0], descending=True, expected=3)]
     assert max(map(len, parts)) <= 4
     assert BitMap.union(*parts) == BitMap(ids)
 
@@ -180,7 +180,7 @@ def test_every_change_of_ours_waits_to_be_indexed(database: Database) -> None:
         lambda tx: patron_actions.edit_note(tx, illrequest_id, "w", STAFF),
         lambda tx: requests_service.delete(tx, illrequest_id, STAFF),
     ]
-    assert database.transact(state.read, limit=9).waiting == [illrequest_id]
+    assert database.transact(queue.read_state, limit=9).waiting == [illrequest_id]
 
     for change in changes:
         database.transact(indexing.index_queue, limit=100)
@@ -220,7 +220,7 @@ def test_a_change_while_its_request_is_indexed_is_indexed_next(database: Databas
     database.transact(edit, illrequest_id, STAFF, notesstaff="first")
     database.transact(index_slowly)
 
-    assert database.transact(state.read, limit=9).waiting == [illrequest_id]
+    assert database.transact(queue.read_state, limit=9).waiting == [illrequest_id]
     assert database.transact(_hits, "second") == [illrequest_id]
     database.transact(indexing.index_queue, limit=100)
     assert database.transact(_hits, "second") == [illrequest_id]
@@ -358,4 +358,4 @@ def test_what_the_watch_notices_waits_to_be_indexed(database: Database, admin: E
         _execute_as_koha(connection, "UPDATE illrequests SET status = 'REQ'")
     database.transact(watch.handle_change, illrequest_id)
 
-    assert database.transact(state.read, limit=9).waiting == [illrequest_id]
+    assert database.transact(queue.read_state, limit=9).waiting == [illrequest_id]
