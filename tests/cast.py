@@ -1,7 +1,7 @@
 """
 The small cast that every test knows: two libraries, staff with and without the ``ill`` permission, patrons, partners.
 
-Numbers are fixed, so that a test can name them.
+Their IDs are fixed, so that a test can name them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,10 +50,10 @@ _CATEGORIES: Sequence[Mapping[str, object]] = (
 )
 
 
-def _patron(number: int, category: str, **more: object) -> Mapping[str, object]:
+def _patron(borrowernumber: int, category: str, **more: object) -> Mapping[str, object]:
     return {
-        "borrowernumber": number,
-        "cardnumber": f"2000{number:04d}",
+        "borrowernumber": borrowernumber,
+        "cardnumber": f"2000{borrowernumber:04d}",
         "categorycode": category,
         "branchcode": ADA,
         "dateenrolled": "2024-01-02",
@@ -145,7 +145,7 @@ def insert(
     table: str,
     row: Mapping[str, object],
 ) -> int:
-    """Insert one row, leaving out columns that this version lacks; gives the number it got, if it got one."""
+    """Insert one row without the columns that this version lacks; return its AUTO_INCREMENT ID, if it has one."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
@@ -154,6 +154,6 @@ def insert(
         present = {name for (name,) in cursor.fetchall()}
         values = {name: value for name, value in row.items() if name in present}
         columns = ", ".join(f"`{name}`" for name in values)
-        marks = ", ".join(["%s"] * len(values))
-        cursor.execute(f"INSERT INTO `{table}` ({columns}) VALUES ({marks})", tuple(values.values()))
+        placeholders = ", ".join(["%s"] * len(values))
+        cursor.execute(f"INSERT INTO `{table}` ({columns}) VALUES ({placeholders})", tuple(values.values()))
         return int(cursor.lastrowid)

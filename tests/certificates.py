@@ -1,8 +1,8 @@
 """
-Certificates of our own making, by the command ``openssl``.
+Certificates for tests, made by the command ``openssl``.
 
-The package ``cryptography`` would do it too, but PyMySQL loads it where it is there: tests and benchmarks would then
-run with thirteen megabytes that no installation has.
+The package ``cryptography`` could make them too, but PyMySQL loads it where it is installed: tests and benchmarks would
+then run with thirteen megabytes that no installation has.
 """
 
 import subprocess
@@ -12,7 +12,7 @@ _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
 def make_authority(certificate: Path, key: Path) -> None:
-    """Make an authority that signs others."""
+    """Create an authority that signs other certificates."""
     _openssl(
         *("req", "-x509", *_KEY, "-days", "2", "-subj", "/CN=Test authority"),
         *("-keyout", str(key), "-out", str(certificate)),
@@ -20,7 +20,7 @@ def make_authority(certificate: Path, key: Path) -> None:
 
 
 def make_signed(certificate: Path, key: Path, *, authority: Path, authority_key: Path, address: str) -> None:
-    """Make a certificate for an IP address."""
+    """Create a certificate for an IP address."""
     request, extensions = certificate.with_suffix(".csr"), certificate.with_suffix(".ext")
     extensions.write_text(f"subjectAltName=IP:{address}\n")
     _openssl("req", *_KEY, "-subj", f"/CN={address}", "-keyout", str(key), "-out", str(request))

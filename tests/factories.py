@@ -1,4 +1,4 @@
-"""Rows for tests: what does not matter has a default here, what matters is given by the test."""
+"""Rows for tests: a test names what matters to it, and the rest has a default here."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def make_request(
     attributes: dict[str, str] | None = None,
     **columns: Any,
 ) -> int:
-    """Insert a request as Koha would have it, and give its number."""
+    """Insert a request as Koha does and return its ID."""
     table = koha.table("illrequests")
     values = {
         "borrowernumber": SAM,
@@ -27,12 +27,9 @@ def make_request(
     }
     result = connection.execute(table.insert().values(values))
     illrequest_id = int(result.lastrowid)
-    given = (
-        {"type": "article", "title": "A journal", "article_title": "An article"}
-        if attributes is None
-        else attributes
-    )
-    for kind, value in given.items():
+    if attributes is None:
+        attributes = {"type": "article", "title": "A journal", "article_title": "An article"}
+    for kind, value in attributes.items():
         make_attribute(connection, koha, illrequest_id, kind, value)
     return illrequest_id
 

@@ -1,4 +1,4 @@
-"""Real SMTP servers for tests: well-behaved ones, and one for each way of behaving badly."""
+"""Real SMTP servers for tests: one that works, and one for each way of failing."""
 
 import asyncio
 import datetime as dt
@@ -21,22 +21,22 @@ PASSWORD = "only for tests"
 
 @dataclass(frozen=True, kw_only=True)
 class Caught:
-    """One mail as the server got it."""
+    """One mail as the server received it."""
 
     sender: str
     recipients: list[str]
     octets: bytes
-    session: int  # which connection it came over
+    session: int  # index of the connection it came over; -1 if the server hung up
 
 
 class MailServer:
     """
-    A server that keeps what it gets; tests replace its answers.
+    A server that stores the mails it receives; tests replace its answers.
 
     Attributes:
-        answers: For each command (``MAIL``, ``RCPT``, ``DATA``) a function that gets the address or nothing and gives
-            the answer, or nothing for the usual one; it may be a coroutine function and may close the transport.
-        offers: Extensions that it says it has; it reads one command after the other however they come.
+        answers: For each command (``MAIL``, ``RCPT``, ``DATA``) a function of the protocol and the address, if any,
+            that returns the answer, or None for the usual one. It may be a coroutine and may close the transport.
+        offers: Extensions that EHLO names. Commands are read one after the other, pipelined or not.
     """
 
     def __init__(self) -> None:
@@ -87,13 +87,13 @@ class MailServer:
                 session=self.sessions.index(session),
             )
         )
-        return "250 Taken"
+        return "250 OK"
 
     async def _answer(self, command: str, server: SMTP, address: str | None) -> str | None:
-        given = self.answers.get(command)
-        if given is None:
+        make_answer = self.answers.get(command)
+        if make_answer is None:
             return None
-        answer = given(server, address)
+        answer = make_answer(server, address)
         if asyncio.iscoroutine(answer):
             answer = await answer
         return answer if answer is None else str(answer)
@@ -118,7 +118,7 @@ def hang_up(protocol: SMTP) -> None:
 
 
 def taken_and_dropped(server: MailServer) -> Callable[[SMTP, str | None], str]:
-    """Keep the mail and hang up before saying so."""
+    """Store the mail and hang up without an answer."""
 
     def answer(protocol: SMTP, _address: str | None) -> str:
         envelope = protocol.envelope
@@ -139,7 +139,7 @@ def taken_and_dropped(server: MailServer) -> Callable[[SMTP, str | None], str]:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate of our own making with its key, and what to check it against."""
+    """A certificate with its key, and the authority that signed it."""
 
     ca: Path
     cert: Path
@@ -153,7 +153,7 @@ class Certificate:
 
 
 def make_certificate(directory: Path) -> Certificate:
-    """Make a certificate for 127.0.0.1 and the authority that signs it."""
+    """Create a certificate for 127.0.0.1 and the authority that signs it."""
     files = Certificate(directory / "ca.pem", directory / "cert.pem", directory / "key.pem")
     authority_key = directory / "ca-key.pem"
     make_authority(files.ca, authority_key)
@@ -162,7 +162,7 @@ def make_certificate(directory: Path) -> Certificate:
 
 
 class _FreePort(Controller):
-    """aiosmtpd's controller cannot by itself find out which port it got."""
+    """Finds out which port it got, which aiosmtpd's controller does not."""
 
     def _trigger_server(self) -> None:
         assert isinstance(self.server, asyncio.Server)
@@ -172,13 +172,14 @@ class _FreePort(Controller):
 
 @contextmanager
 def running(server: MailServer, **options: Any) -> Iterator[SmtpSettings]:
-    """Run a server on a free port of 127.0.0.1 and give the settings that reach it."""
+    """Run a server on a free port of 127.0.0.1; yields the settings that reach it."""
     controller = _FreePort(server, hostname="127.0.0.1", port=0, **options)
     controller.start()
     try:
         timeout = dt.timedelta(seconds=30)  # a busy machine may take its time
         yield SmtpSettings(host="127.0.0.1", port=controller.port, timeout=timeout, ehlo_name="ill.test")
     finally:
+        # The controller waits for clients to leave, and the pool of a test may keep its connections.
         for protocol in server.protocols:
             controller.loop.call_soon_threadsafe(hang_up, protocol)
         controller.stop()
@@ -187,6 +188,6 @@ def running(server: MailServer, **options: Any) -> Iterator[SmtpSettings]:
 def login(
     _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: LoginPassword
 ) -> AuthResult:
-    """Let in the one user there is."""
-    right = data.login == USER.encode() and data.password == PASSWORD.encode()
-    return AuthResult(success=right, handled=False)
+    """Accept the one user there is."""
+    is_right = data.login == USER.encode() and data.password == PASSWORD.encode()
+    return AuthResult(success=is_right, handled=False)

@@ -5,12 +5,13 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-_START_SECONDS = 90
+_START_SECONDS = 300  # for a broker that hangs, not for a slow machine
+_ATTEMPTS = 3
 
 _CONFIGURATION = """\
 listeners.tcp.1 = 127.0.0.1:{amqp}
@@ -20,33 +21,36 @@ stomp.listeners.tcp.1 = 127.0.0.1:{stomp}
 
 @contextmanager
 def running(directory: Path) -> Iterator[int]:
-    """Run a broker with its data in *directory*; gives the port that speaks STOMP."""
-    ports = _free_ports(4)
-    (directory / "rabbitmq.conf").write_text(_CONFIGURATION.format(amqp=ports[0], stomp=ports[1]))
-    (directory / "enabled_plugins").write_text("[rabbitmq_stomp].\n")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(directory),
-        "RABBITMQ_NODENAME": f"sidecar-{ports[1]}@localhost",
-        "RABBITMQ_MNESIA_BASE": str(directory / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(directory / "log"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
-        "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq.conf"),
-        "RABBITMQ_DIST_PORT": str(ports[2]),
-        "ERL_EPMD_PORT": str(ports[3]),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-    }
-    with (directory / "out").open("wb") as out:
-        process = subprocess.Popen([str(_SERVER)], env=environment, stdout=out, stderr=out)
-    try:
-        _wait_for(ports[1], process, directory / "out")
-        yield ports[1]
-    finally:
-        process.terminate()
-        process.wait()
-        subprocess.run(
-            [shutil.which("epmd") or "epmd", "-kill"], env=environment, check=False, capture_output=True
-        )
+    """Run a broker with its data in *directory*; yields the port that speaks STOMP."""
+    # RabbitMQ cannot choose ports itself and say which, and another program may take one that was free.
+    for attempt in range(1, _ATTEMPTS + 1):
+        home = directory / str(attempt)
+        home.mkdir()
+        amqp, stomp, distribution, epmd = _free_ports(4)
+        (home / "rabbitmq.conf").write_text(_CONFIGURATION.format(amqp=amqp, stomp=stomp))
+        (home / "enabled_plugins").write_text("[rabbitmq_stomp].\n")
+        # A name and an epmd of its own keep it apart from other brokers on the machine.
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "RABBITMQ_NODENAME": f"sidecar-{stomp}@localhost",
+            "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(home / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
+            "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "ERL_EPMD_PORT": str(epmd),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+        with (home / "out").open("wb") as out:
+            process = subprocess.Popen([str(_SERVER)], env=environment, stdout=out, stderr=out)
+        try:
+            if _listens(stomp, process):
+                yield stomp
+                return
+        finally:
+            _stop(process, environment)
+    raise RuntimeError(f"RabbitMQ did not start: {(home / 'out').read_text(errors='replace')[-2000:]}")
 
 
 def _free_ports(count: int) -> list[int]:
@@ -57,7 +61,8 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]", out: Path) -> None:
+def _listens(port: int, process: "subprocess.Popen[bytes]") -> bool:
+    """Wait until the broker accepts connections; return False if it ends or hangs before."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -65,5 +70,14 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]", out: Path) -> None:
         except OSError:
             time.sleep(0.1)
         else:
-            return
-    raise RuntimeError(f"RabbitMQ did not start: {out.read_text(errors='replace')[-2000:]}")
+            return True
+    return False
+
+
+def _stop(process: "subprocess.Popen[bytes]", environment: Mapping[str, str]) -> None:
+    process.terminate()
+    process.wait()
+    # The broker starts epmd as a daemon, which outlives it.
+    subprocess.run(
+        [shutil.which("epmd") or "epmd", "-kill"], env=environment, check=False, capture_output=True
+    )

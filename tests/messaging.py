@@ -1,4 +1,4 @@
-"""What people set up in Koha for notices: messaging preferences, letters, system preferences."""
+"""Set up what notices need in Koha: messaging preferences, letters, system preferences."""
 
 import dataclasses
 from typing import Any
@@ -24,15 +24,15 @@ def choose_transports(
     categorycode: str | None = None,
     wants_digest: int = 0,
 ) -> None:
-    """Choose transports for a message, for a patron or as a category's default."""
+    """Choose the transports of a message for a patron, or as the default of a category."""
     with admin.begin() as connection:
-        number = _message_number(connection, koha, message_name)
+        message_attribute_id = _message_attribute_id(connection, koha, message_name)
         preference = connection.execute(
             insert(koha.table("borrower_message_preferences")),
             {
                 "borrowernumber": borrowernumber,
                 "categorycode": categorycode,
-                "message_attribute_id": number,
+                "message_attribute_id": message_attribute_id,
                 "wants_digest": wants_digest,
             },
         ).lastrowid
@@ -43,31 +43,31 @@ def choose_transports(
             )
 
 
-def _message_number(connection: Connection, koha: InstalledKoha, message_name: str) -> int:
-    """Find a message's number; Koha before 22.05 had none for interlibrary loans, so there it is added."""
+def _message_attribute_id(connection: Connection, koha: InstalledKoha, message_name: str) -> int:
+    """Return the ID of a message; add the message where Koha is older than 22.05, which has none for ILL."""
     attribute = koha.table("message_attributes")
     found = connection.scalar(
         select(attribute.c.message_attribute_id).where(attribute.c.message_name == message_name)
     )
     if found is not None:
         return int(found)
-    number = connection.execute(insert(attribute).values(message_name=message_name)).lastrowid
+    added = connection.execute(insert(attribute).values(message_name=message_name)).lastrowid
     for transport in ("email", "sms", "phone"):
         connection.execute(
             insert(koha.table("message_transports")),
             {
-                "message_attribute_id": number,
+                "message_attribute_id": added,
                 "message_transport_type": transport,
                 "is_digest": 0,
                 "letter_module": "ill",
                 "letter_code": "",
             },
         )
-    return int(number)
+    return int(added)
 
 
 def add_letter(tx: Transaction, code: str = "ILL_PICKUP_READY", **columns: Any) -> None:
-    """Insert a letter; what is not given is the plainest."""
+    """Insert a letter; the columns that are not named have the plainest values."""
     values = {
         "module": "ill",
         "code": code,
@@ -92,7 +92,7 @@ BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=
 
 
 def rendered(tx: Transaction, template: str, *, actor: Actor | None = BY_CLARA, **columns: Any) -> str:
-    """Make a request and give what a template says of it; the columns are the request's."""
+    """Render a template for a new request; *columns* are the request's. The letter and the request are undone."""
     with tx.connection.begin_nested() as savepoint:
         add_letter(tx, "TRY", content=template)
         ill_request = requests.get(tx, make_request(tx.connection, tx.koha, **columns))

@@ -1,4 +1,4 @@
-"""Rows of Koha's queue for tests, as Koha writes and changes them."""
+"""Rows of Koha's message queue, written and changed as Koha does."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from koha_ill_sidecar.storage.database import Database
 
 CODE = "ILL_PICKUP_READY"
 
-# The dispatcher is given the database itself.
+# Settings need one, but the dispatcher gets the Database itself.
 _DATABASE_IN_USE = DatabaseSettings(database="koha", user="koha")
 
 
@@ -32,7 +32,7 @@ class Queue:
         )
 
     def add(self, **columns: Any) -> int:
-        """Queue a message for Sam and give its number."""
+        """Queue a message for Sam and return its ID."""
         values = {
             "borrowernumber": SAM,
             "subject": "Ready for you",
@@ -56,7 +56,7 @@ class Queue:
         return self._one("SELECT * FROM message_queue WHERE message_id = :number", message_id)
 
     def delivery(self, message_id: int) -> dict[str, Any]:
-        """Return our row of a message; nothing where there is none."""
+        """Return our row of a message; empty without one."""
         return self._one("SELECT * FROM ill_sidecar_deliveries WHERE message_id = :number", message_id)
 
     def reason(self, message_id: int) -> str:
@@ -75,12 +75,12 @@ class Queue:
             connection.execute(table.update().where(table.c.message_id == message_id).values(columns))
 
     def execute(self, statement: str, **values: Any) -> None:
-        """Run a statement as somebody else."""
+        """Execute a statement as Koha."""
         with self.admin.begin() as connection:
             connection.execute(text(statement), values)
 
-    def hurry(self) -> None:
-        """Let every waiting attempt be due now, and every lease be over."""
+    def make_due(self) -> None:
+        """Make every waiting attempt due, and let every lease expire."""
         self.execute(
             "UPDATE ill_sidecar_deliveries SET next_attempt_at = next_attempt_at - INTERVAL 1 DAY,"
             " lease_until = lease_until - INTERVAL 1 DAY"
@@ -96,7 +96,7 @@ class Queue:
 def dispatching(
     database: Database, *, koha: dict[str, Any] | None = None, **delivery: Any
 ) -> Iterator[Dispatcher]:
-    """Return a dispatcher with these settings, and close it."""
+    """Run a dispatcher with these settings; closed at the end."""
     settings = Settings(
         koha=KohaSettings(database=_DATABASE_IN_USE, **(koha or {})), delivery=DeliverySettings(**delivery)
     )

@@ -1,4 +1,4 @@
-"""What Koha's tables may say of requests, at random; and what a list must find of it, told without an index."""
+"""Random rows of requests, and a search through them that needs no index, to compare the index with."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -24,7 +24,7 @@ days = st.dates(date(2023, 11, 20), date(2025, 2, 10))
 
 @st.composite
 def request_rows(draw: st.DrawFn, illrequest_id: int = 1) -> RequestRows:
-    """Return a request as it may stand in Koha."""
+    """Return a request as Koha may store it."""
     columns = {
         "status": draw(st.sampled_from(STATUSES)),
         "status_alias": draw(st.none() | st.sampled_from(ALIASES)),

@@ -1,4 +1,4 @@
-"""The program as a process of its own, started, signalled and killed as systemd and bad luck would."""
+"""The program as a process, started, signalled and killed as systemd or the kernel does."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ class SidecarProcess:
     One run of ``koha-ill-sidecar VERB``; a context manager that stops it.
 
     Args:
-        directory: Where its log and its notification socket lie.
+        directory: For its log and its notification socket.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class SidecarProcess:
         self.close()
 
     def close(self) -> None:
-        """Let go of what it would have told the service manager."""
+        """Close the socket on which it notifies the service manager."""
         self._channel.close()
 
     def start(self, *, wait: bool = True) -> None:
-        """Start it and wait until it says that it is ready."""
+        """Start it, and wait until it reports that it is ready."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "koha_ill_sidecar", "--config", str(self.config), self.verb],
@@ -79,7 +79,7 @@ class SidecarProcess:
             self.wait_for("READY=1")
 
     def wait_for(self, line: str, seconds: float = _READY_SECONDS) -> None:
-        """Wait for a line that it tells the service manager."""
+        """Wait for a line that it sends to the service manager."""
         deadline = time.monotonic() + seconds
         self._channel.settimeout(0.2)
         while time.monotonic() < deadline:
@@ -89,7 +89,7 @@ class SidecarProcess:
                     return
             except TimeoutError:
                 continue
-        raise AssertionError(f"it never said {line}: {self.log}")
+        raise AssertionError(f"it never sent {line}: {self.log}")
 
     @property
     def runs(self) -> bool:
@@ -114,18 +114,18 @@ class SidecarProcess:
             repeated += [reason for reason, count in reasons.items() if count > 1]
         return repeated
 
-    def send(self, number: signal.Signals) -> None:
+    def send(self, signal_number: signal.Signals) -> None:
         assert self._process is not None
-        self._process.send_signal(number)
+        self._process.send_signal(signal_number)
 
     def kill(self) -> None:
-        """Kill it as the kernel does when memory runs out."""
+        """Kill it, as the kernel does when memory runs out."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def stop(self) -> int:
-        """Ask it to stop, and give its exit code."""
+        """Stop it with SIGTERM and return its exit code."""
         self.send(signal.SIGTERM)
         return self.wait()
 
@@ -149,7 +149,7 @@ class Library:
     directory: Path
 
     def sql(self, statement: str, *values: Any) -> Rows:
-        """Do something as Koha would, committing at once."""
+        """Execute a statement as Koha does, commit, and return the rows."""
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(statement, values)
             return tuple(cursor.fetchall())
@@ -158,9 +158,10 @@ class Library:
         return self.server.connect(NAME)
 
     def config(self, **sections: Any) -> Path:
-        """Write a configuration that reaches this library; *sections* are added to it.
+        """
+        Write a configuration for this library, with more *sections*, and return its path.
 
-        Nothing is delivered unless a section ``delivery`` says how.
+        Delivery is off unless a section ``delivery`` turns it on.
         """
         settings = {
             "koha": {

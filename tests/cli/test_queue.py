@@ -181,7 +181,7 @@ def test_message_given_up_is_tried_no_more(
         dispatcher.run_once()
         server.answers.clear()
         typed("give-up", number)
-        queue.hurry()
+        queue.make_due()
 
         assert dispatcher.run_once().handled == 0
 

@@ -1,4 +1,4 @@
-"""A library of its own for the tests that stop, kill and lock things: server, database, mail server."""
+"""A library with a server of its own, for tests that stop the server, kill processes and lock tables."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from sidecar_process import NAME, PASSWORD, USER, Eventually, Library
 
 @pytest.fixture(scope="session")
 def library_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMariaDB]:
-    """A server as a library has it: what is committed survives."""
+    """A server with the settings that libraries use: what is committed survives a crash."""
     server = PrivateMariaDB(tmp_path_factory.mktemp("e2e-mariadb") / "data")
     with server:
         with server.connect() as connection, connection.cursor() as cursor:
@@ -38,12 +38,12 @@ def library_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Private
 @pytest.fixture
 def library(library_server: PrivateMariaDB, tmp_path: Path) -> Iterator[Library]:
     """The library with empty queues and no requests."""
-    here = Library(server=library_server, directory=tmp_path)
-    yield here
+    library = Library(server=library_server, directory=tmp_path)
+    yield library
     if library_server.pid is None:
         library_server.start()
-    ours = [table for (table,) in here.sql("SHOW TABLES LIKE %s", "ill_sidecar_%")]
-    with here.connect() as connection, connection.cursor() as cursor:
+    ours = [table for (table,) in library.sql("SHOW TABLES LIKE %s", "ill_sidecar_%")]
+    with library.connect() as connection, connection.cursor() as cursor:
         connection.begin()  # one wait for the disk instead of one for each table
         for table in ("message_queue", "illrequests", "action_logs", *ours):
             if table != "ill_sidecar_migrations":

@@ -190,7 +190,7 @@ def test_temporary_failure_waits_and_is_tried_again_with_the_same_message_id(
     assert dispatcher.run_once().handled == 0, "not before its time"
 
     server.answers.clear()
-    queue.hurry()
+    queue.make_due()
     assert dict(dispatcher.run_once().counts) == {"sent": 1}
     assert headers(server)["Message-ID"] == first
     assert queue.delivery(number)["attempts"] == 2
@@ -217,7 +217,7 @@ def test_doubtful_delivery_is_repeated_with_the_same_message_id(
     dispatcher.run_once()
     assert queue.status(number) == ("pending", "")
     server.answers.clear()
-    queue.hurry()
+    queue.make_due()
     dispatcher.run_once()
 
     assert queue.status(number) == ("sent", "")
@@ -248,7 +248,7 @@ def test_only_those_who_do_not_have_it_yet_get_it_again(
     dispatcher.run_once()
     assert queue.status(number) == ("pending", "")
     del refusals["b@example.org"]
-    queue.hurry()
+    queue.make_due()
     dispatcher.run_once()
 
     assert [caught.recipients for caught in server.caught] == [["a@example.org"], ["b@example.org"]]
@@ -463,7 +463,7 @@ def test_what_a_dead_worker_had_is_sent_again_with_the_same_message_id(
         dead._in_flight._renewed_at.clear()
     with dispatching(database, smtp=smtp) as living:
         assert living.run_once().handled == 0, "the lease still holds"
-        queue.hurry()
+        queue.make_due()
         living.run_once()
 
     assert queue.status(number) == ("sent", "")
@@ -477,7 +477,7 @@ def test_lease_that_another_took_is_noticed_before_sending(
     with dispatching(database, smtp=smtp) as slow, dispatching(database, smtp=smtp) as quick:
         (taken,) = slow._claim([number])
         slow._in_flight.renewed([number], time.monotonic() - 3600)
-        queue.hurry()
+        queue.make_due()
         assert dict(quick.run_once().counts) == {"sent": 1}
         outcome = slow._attempt(taken, lambda: True)
         slow._in_flight._renewed_at.clear()
@@ -584,7 +584,7 @@ def test_message_removed_while_it_waits_is_forgotten(
     server.answers["MAIL"] = lambda *_: "451 later"
     dispatcher.run_once()
     queue.execute("DELETE FROM message_queue WHERE message_id = :number", number=number)
-    queue.hurry()
+    queue.make_due()
 
     assert dispatcher.run_once().handled == 0
     assert queue.delivery(number)["state"] == "failed"
@@ -740,7 +740,7 @@ def test_outcome_is_kept_while_the_database_is_away(
             queue.execute(f"ALTER USER {USER}@localhost ACCOUNT UNLOCK")
             database.close()  # or later tests would be given the connections that were killed
         assert {queue.status(number) for number in numbers} == {("failed", "IN_FLIGHT")}
-        queue.hurry()
+        queue.make_due()
         dispatcher.run_once()
 
     assert {queue.status(number) for number in numbers} == {("sent", "")}
