@@ -43,6 +43,11 @@ def _one(kind: str, find: Callable[[KohaRecord], KohaRecord | None]) -> Accessor
     return Accessor(lambda record, _: find(record), ValueType(Shape.RECORD, kind))
 
 
+def _related(kind: str, column: str) -> Accessor:
+    """Return an accessor of the record whose key is in a column."""
+    return _one(kind, lambda record: record.objects.find(kind, record.column(column)))
+
+
 def _many(kind: str, name: str, find: Callable[[KohaRecord], Sequence[KohaRecord]]) -> Accessor:
     return Accessor(
         lambda record, _: KohaRecords(KINDS[kind], f"{record.kind.name}.{name}", lambda: find(record)),
@@ -71,10 +76,6 @@ def _request_comments(record: KohaRecord) -> list[KohaRecord]:
     return record.objects.comments(int(record.column("illrequest_id") or 0))
 
 
-def _request_batch(record: KohaRecord) -> KohaRecord | None:
-    return record.objects.batch(record.column("batch_id"))
-
-
 def _request_metadata(record: KohaRecord, _args: Sequence[object]) -> dict[str, str]:
     illrequest_id = int(record.column("illrequest_id") or 0)
     return supplying_backend(record.objects.tx, illrequest_id).metadata(record.objects.attributes())
@@ -91,19 +92,19 @@ _REQUEST = RecordKind(
     table="illrequests",
     columns=tuple(column.name for column in fields(ILLRequest)),
     accessors={
-        "batch": _one("batch", _request_batch),
-        "biblio": _one("biblio", lambda it: it.objects.biblio(it.column("biblio_id"))),
+        "batch": _related("batch", "batch_id"),
+        "biblio": _related("biblio", "biblio_id"),
         "comments": _many("comment", "comments", _request_comments),
         "extended_attributes": _many("request attribute", "extended_attributes", _request_attributes),
         "get_type": _value(lambda it: it.objects.attribute_value("type")),
         "id_prefix": _value(lambda it: it.objects.tx.site.id_prefix(it.column("branchcode"))),
-        "ill_batch": _one("batch", _request_batch),  # its name in newer versions
-        "illbatch": _one("batch", _request_batch),
+        "ill_batch": _related("batch", "batch_id"),  # its name in newer versions
+        "illbatch": _related("batch", "batch_id"),
         "illcomments": _many("comment", "illcomments", _request_comments),
         "illrequestattributes": _many("request attribute", "illrequestattributes", _request_attributes),
-        "library": _one("branch", lambda it: it.objects.library(it.column("branchcode"))),
+        "library": _related("branch", "branchcode"),
         "metadata": Accessor(_request_metadata, ANYTHING),
-        "patron": _one("borrower", lambda it: it.objects.patron(it.column("borrowernumber"))),
+        "patron": _related("borrower", "borrowernumber"),
         "requested_partners": _value(lambda it: it.objects.attribute_value(item.REQUESTED_PARTNERS)),
         "statusalias": _one("authorised value", _status_alias),
     },
@@ -189,7 +190,7 @@ def _age(record: KohaRecord) -> int | None:
 
 
 def _category_type(record: KohaRecord) -> str:
-    category = record.objects.category(record.column("categorycode"))
+    category = record.objects.find("category", record.column("categorycode"))
     return (category.column("category_type") if category else None) or ""
 
 
@@ -198,7 +199,7 @@ _PATRON = RecordKind(
     key="borrowernumber",
     table="borrowers",
     accessors={
-        "category": _one("category", lambda it: it.objects.category(it.column("categorycode"))),
+        "category": _related("category", "categorycode"),
         "extended_attributes": _many("patron attribute", "extended_attributes", _patron_attribute_records),
         "first_valid_email_address": _value(
             lambda it: first_valid_email_address(it.row(), it.objects.tx.preferences) or ""
@@ -210,7 +211,7 @@ _PATRON = RecordKind(
         "is_debarred": _value(_is_debarred),
         "is_expired": _value(_is_expired),
         "is_going_to_expire": _value(_is_going_to_expire),
-        "library": _one("branch", lambda it: it.objects.library(it.column("branchcode"))),
+        "library": _related("branch", "branchcode"),
         "notice_email_address": _value(
             lambda it: notice_email_address(it.row(), it.objects.tx.preferences) or ""
         ),
@@ -237,16 +238,8 @@ _LIBRARY = RecordKind(
 )
 
 
-def _biblioitem_of(record: KohaRecord) -> KohaRecord | None:
-    return record.objects.biblioitem(record.column("biblionumber"))
-
-
-def _biblio_of(record: KohaRecord) -> KohaRecord | None:
-    return record.objects.biblio(record.column("biblionumber"))
-
-
 def _item_type(record: KohaRecord) -> str | None:
-    biblioitem = _biblioitem_of(record)
+    biblioitem = record.objects.find("biblioitem", record.column("biblionumber"))
     return biblioitem.column("itemtype") if biblioitem else None
 
 
@@ -261,7 +254,7 @@ KINDS: Mapping[str, RecordKind] = {
             key="biblionumber",
             table="biblio",
             accessors={
-                "biblioitem": _one("biblioitem", _biblioitem_of),
+                "biblioitem": _related("biblioitem", "biblionumber"),
                 "items": _many("item", "items", lambda it: it.objects.items(it.column("biblionumber"))),
                 "itemtype": _value(_item_type),
             },
@@ -270,17 +263,17 @@ KINDS: Mapping[str, RecordKind] = {
             name="biblioitem",
             key="biblioitemnumber",
             table="biblioitems",
-            accessors={"biblio": _one("biblio", _biblio_of)},
+            accessors={"biblio": _related("biblio", "biblionumber")},
         ),
         RecordKind(
             name="item",
             key="itemnumber",
             table="items",
             accessors={
-                "biblio": _one("biblio", _biblio_of),
-                "biblioitem": _one("biblioitem", _biblioitem_of),
-                "holding_branch": _one("branch", lambda it: it.objects.library(it.column("holdingbranch"))),
-                "home_branch": _one("branch", lambda it: it.objects.library(it.column("homebranch"))),
+                "biblio": _related("biblio", "biblionumber"),
+                "biblioitem": _related("biblioitem", "biblionumber"),
+                "holding_branch": _related("branch", "holdingbranch"),
+                "home_branch": _related("branch", "homebranch"),
             },
         ),
         RecordKind(name="category", key="categorycode", table="categories"),
@@ -288,16 +281,16 @@ KINDS: Mapping[str, RecordKind] = {
             name="comment",
             key="illcomment_id",
             table="illcomments",
-            accessors={"patron": _one("borrower", lambda it: it.objects.patron(it.column("borrowernumber")))},
+            accessors={"patron": _related("borrower", "borrowernumber")},
         ),
         RecordKind(
             name="batch",
             key="ill_batch_id",
             table="illbatches",
             accessors={
-                "library": _one("branch", lambda it: it.objects.library(it.column("library_id"))),
-                "patron": _one("borrower", lambda it: it.objects.patron(it.column("patron_id"))),
-                "status": _one("batch status", lambda it: it.objects.batch_status(it.column("status_code"))),
+                "library": _related("branch", "library_id"),
+                "patron": _related("borrower", "patron_id"),
+                "status": _related("batch status", "status_code"),
             },
         ),
         RecordKind(name="batch status", key="id", table="illbatch_statuses"),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from enum import Enum, auto
+from typing import TypeVar, cast
 
 from koha_ill_sidecar.domain.letter_syntax import SECRET_COLUMNS
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
@@ -19,6 +20,11 @@ from koha_ill_sidecar.storage.koha import notice_tables, schema
 from koha_ill_sidecar.storage.koha.notice_tables import PatronAttribute, TextRow
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import MISSING, TemplateError
+
+T = TypeVar("T")
+
+# A foreign key guarantees the rows of these kinds, so that they are read only when a template uses a column.
+_GUARANTEED = ("illrequest", "borrower", "branch")
 
 
 class Shape(Enum):
@@ -213,50 +219,32 @@ class KohaObjects:
         self.tx = tx
         self.attributes = attributes
         self._kinds = kinds
-        self._ill_request = ill_request
         self._request_row = _request_row(ill_request)
-        self._rows: dict[tuple[str, str], TextRow | None] = {}
-        self._lists: dict[str, Sequence[TextRow]] = {}
-        self._authorised_values: dict[tuple[str, str], TextRow | None] = {}
-        self._patron_attributes: dict[str, tuple[PatronAttribute, ...]] = {}
-        self._preferences: dict[str, str | None] = {}
+        self._read: dict[tuple[object, ...], object] = {}
 
     def row(self, table: str, key: str | int | None) -> TextRow | None:
-        """Return a row of a table that notices use; reads it once."""
+        """Return a row of a table that notices use."""
         if key is None or key == "":
             return None
         if table == "illrequests":
             return self._request_row
-        known = (table, str(key))
-        if known not in self._rows:
-            self._rows[known] = notice_tables.row(self.tx, table, key)
-        return self._rows[known]
+        return self._once(notice_tables.row, table, str(key))
 
     def rows(self, table: str) -> Sequence[TextRow]:
-        """Return all rows of ``branches`` or ``categories`` in the order of their names; reads them once."""
-        if table not in self._lists:
-            self._lists[table] = notice_tables.rows(self.tx, table)
-        return self._lists[table]
+        """Return all rows of ``branches`` or ``categories`` in the order of their names."""
+        return self._once(notice_tables.rows, table)
 
     def authorised_value_row(self, category: str, code: str) -> TextRow | None:
-        """Return the row of an authorised value; reads it once."""
-        known = (category, code)
-        if known not in self._authorised_values:
-            self._authorised_values[known] = notice_tables.authorised_value(self.tx, category, code)
-        return self._authorised_values[known]
+        """Return the row of an authorised value."""
+        return self._once(notice_tables.authorised_value, category, code)
 
     def patron_attributes(self, borrowernumber: str | int) -> tuple[PatronAttribute, ...]:
-        """Return the extended attributes of a patron; reads them once."""
-        known = str(borrowernumber)
-        if known not in self._patron_attributes:
-            self._patron_attributes[known] = notice_tables.patron_attributes(self.tx, int(borrowernumber))
-        return self._patron_attributes[known]
+        """Return the extended attributes of a patron."""
+        return self._once(notice_tables.patron_attributes, int(borrowernumber))
 
     def preference(self, name: str) -> str | None:
-        """Return any preference, also one that the sidecar itself does not use; reads it once."""
-        if name not in self._preferences:
-            self._preferences[name] = notice_tables.preference(self.tx, name)
-        return self._preferences[name]
+        """Return any preference, also one that the sidecar itself does not use."""
+        return self._once(notice_tables.preference, name)
 
     def is_superlibrarian(self, borrowernumber: int) -> bool:
         """Return whether a patron is a superlibrarian."""
@@ -272,42 +260,19 @@ class KohaObjects:
         """The library's current day, as ``YYYY-MM-DD``."""
         return self.now[:10]
 
-    def request(self) -> KohaRecord:
-        """Return ``illrequest``."""
-        return KohaRecord(self._kinds["illrequest"], self, lambda: self._request_row)
-
-    def patron(self, borrowernumber: str | int | None) -> KohaRecord | None:
-        """Return ``borrower``; None where the request has no patron."""
-        return self._lazy("borrower", "borrowers", borrowernumber)
-
-    def library(self, branchcode: str | None) -> KohaRecord | None:
-        """Return ``branch``."""
-        return self._lazy("branch", "branches", branchcode)
-
-    def biblio(self, biblionumber: str | int | None) -> KohaRecord | None:
-        """Return ``biblio``; None also where the record was deleted (up to 22.11 the request keeps its ID)."""
-        return self._existing("biblio", "biblio", biblionumber)
-
-    def biblioitem(self, biblionumber: str | int | None) -> KohaRecord | None:
-        """Return the publication data of a record."""
-        return self._existing("biblioitem", "biblioitems", biblionumber)
+    def find(self, kind: str, key: str | int | None) -> KohaRecord | None:
+        """Return a record by its key; None if it was deleted, as a biblio may be whose ID a request still holds."""
+        if key is None or key == "":
+            return None
+        table = self._kinds[kind].table or ""
+        if kind not in _GUARANTEED and self.row(table, key) is None:
+            return None
+        return KohaRecord(self._kinds[kind], self, lambda: self.row(table, key))
 
     def items(self, biblionumber: str | None) -> list[KohaRecord]:
         """Return the items of a record."""
         found = notice_tables.items(self.tx, biblionumber) if biblionumber else ()
         return [self.record("item", row) for row in found]
-
-    def category(self, categorycode: str | None) -> KohaRecord | None:
-        """Return a patron category."""
-        return self._existing("category", "categories", categorycode)
-
-    def batch(self, batch_id: str | None) -> KohaRecord | None:
-        """Return a batch of requests; None also in a Koha without batches."""
-        return self._existing("batch", "illbatches", batch_id)
-
-    def batch_status(self, code: str | None) -> KohaRecord | None:
-        """Return a batch's status."""
-        return self._existing("batch status", "illbatch_statuses", code)
 
     def authorised_value(self, category: str | None, code: str | None) -> KohaRecord | None:
         """Return an authorised value; None where there is no such value."""
@@ -326,15 +291,11 @@ class KohaObjects:
         """Return a record for a row that was read."""
         return KohaRecord(self._kinds[kind], self, lambda: row)
 
-    def _lazy(self, kind: str, table: str, key: str | int | None) -> KohaRecord | None:
-        """Return a record whose row a foreign key guarantees, so that it need not be read to know that it exists."""
-        if key is None or key == "":
-            return None
-        return KohaRecord(self._kinds[kind], self, lambda: self.row(table, key))
-
-    def _existing(self, kind: str, table: str, key: str | int | None) -> KohaRecord | None:
-        row = self.row(table, key)
-        return None if row is None else self.record(kind, row)
+    def _once(self, read: Callable[..., T], *args: object) -> T:
+        key = (read, *args)
+        if key not in self._read:
+            self._read[key] = read(self.tx, *args)
+        return cast("T", self._read[key])
 
 
 @dataclass(frozen=True, slots=True)

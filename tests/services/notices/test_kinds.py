@@ -285,7 +285,7 @@ def test_a_row_that_is_gone_stands_for_nothing(admin: Engine, tx: Transaction) -
         tx, requests.get(tx, make_request(tx.connection, tx.koha)), kinds=KINDS, attributes=lambda: ()
     )
 
-    library = objects.library("MPL")
+    library = objects.find("branch", "MPL")
 
     assert library is not None
     assert [library.template_get(name, []) for name in ("branchname", "id", "nosuch", "unblessed")] == [
