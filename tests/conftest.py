@@ -161,7 +161,7 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateMariaDB
 
 @pytest.fixture(scope="session")
 def message_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerSettings]:
-    """A private RabbitMQ that speaks STOMP."""
+    """A private RabbitMQ with STOMP."""
     with running_broker(tmp_path_factory.mktemp("broker")) as port:
         yield BrokerSettings(host="127.0.0.1", port=port, namespace="koha_test")
 

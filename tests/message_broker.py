@@ -21,7 +21,7 @@ stomp.listeners.tcp.1 = 127.0.0.1:{stomp}
 
 @contextmanager
 def running(directory: Path) -> Iterator[int]:
-    """Run a broker with its data in *directory*; yields the port that speaks STOMP."""
+    """Run a broker with its data in *directory*; yields its STOMP port."""
     # RabbitMQ cannot choose ports itself and say which, and another program may take one that was free.
     for attempt in range(1, _ATTEMPTS + 1):
         home = directory / str(attempt)

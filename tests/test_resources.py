@@ -48,7 +48,7 @@ def test_names_are_put_in_as_the_server_reads_them(koha_database: KohaDatabase) 
     assert held.tables == {"illbatches": {"SELECT"}}
 
 
-def test_the_text_as_it_stands_is_what_the_file_holds() -> None:
+def test_the_text_is_that_of_the_file() -> None:
     text = grants_text("koha_library", "koha_ill_sidecar", "localhost")
 
     assert text == (data_path("sql") / "grants.sql").read_text(encoding="utf-8")

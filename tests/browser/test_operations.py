@@ -52,7 +52,7 @@ def _work(tx: Transaction) -> dict[str, int]:
     number = make_request(tx.connection, tx.koha)
     sidecar_requests.add_alert(tx, requests.get(tx, number), [lazy("The supplier needs more information.")])
     templates.install(tx)
-    tally = FigureCounter()
+    counter = FigureCounter()
     for month in range(1, 13):
         for backend, library, days in (("acme", ADA, month), ("Standard", RIVERSIDE, 3 * month)):
             keys = {
@@ -62,14 +62,14 @@ def _work(tx: Transaction) -> dict[str, int]:
                 By.PARTNER: str(NORTH),
             }
             name = f"2026-{month:02}"
-            tally.add(
+            counter.add(
                 [DaysCount(keys, days, month, name), OutcomeCount(keys, Outcome.FILLED, 5 * month, name)]
             )
-            tally.add([OutcomeCount(keys, Outcome.UNFILLED, month, name)])
-            tally.add([OutcomeCount(keys, Outcome.WAITING, 1, name)])
+            counter.add([OutcomeCount(keys, Outcome.UNFILLED, month, name)])
+            counter.add([OutcomeCount(keys, Outcome.WAITING, 1, name)])
     for age in range(5):
-        tally.add([OpenCount("NEW", age, 40 - 7 * age), OpenCount("REQ", age, 11 * age + 3)])
-    figures.save(tx, tally.figures([f"2026-{month:02}" for month in range(1, 13)]))
+        counter.add([OpenCount("NEW", age, 40 - 7 * age), OpenCount("REQ", age, 11 * age + 3)])
+    figures.save(tx, counter.figures([f"2026-{month:02}" for month in range(1, 13)]))
     leases.acquire(tx, "watch", holder="host1:1:x", lease_seconds=60)
     leases.acquire(tx, "cleanup", holder="host1:1:x", lease_seconds=60)
     leases.release(tx, "cleanup", holder="host1:1:x", error="The database refused a statement.")
@@ -158,7 +158,7 @@ def test_messages_are_chosen_confirmed_and_given_up(
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-def test_what_was_sent_goes_out_again_only_when_it_is_ticked(
+def test_a_sent_message_is_sent_again_only_if_ticked(
     seat: Seat, pages: dict[str, str], *, javascript: bool
 ) -> None:
     page = seat(javascript=javascript).open(f"{pages['messages']}&all_chosen=1")

@@ -112,7 +112,7 @@ def test_what_was_applied_is_not_replayed_and_says_so(
     assert b"There is no callback 999999" in result.stdout
 
 
-def test_attention_is_taken_away(
+def test_an_alert_is_dismissed(
     config: Path, send: Callable[..., dict[str, Any]], database: Database, admin: Engine
 ) -> None:
     number = new_request(database, admin, status="REQ")

@@ -1,4 +1,4 @@
-"""The example is the documentation: complete, true and loadable as it stands."""
+"""The example is the documentation: complete, true and loadable unchanged."""
 
 import dataclasses
 import re
@@ -17,7 +17,7 @@ from koha_ill_sidecar.resources import data_path
 EXAMPLE = data_path("config.example.yaml")
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
 
-# These are names of one's own, or stand for one.
+# Names that a library chooses, or placeholders for them.
 _FREE = re.compile(r"^backends\.[^.]+|(mapping\.(?:fields|statuses))\..*$")
 
 
@@ -39,7 +39,7 @@ def normalised(key: str) -> str:
     return _FREE.sub(lambda found: f"{found[1]}.*" if found[1] else "backends.*", key, count=2)
 
 
-def test_the_example_loads_as_it_stands() -> None:
+def test_the_example_loads_unchanged() -> None:
     settings = load_settings(EXAMPLE, environment={})
 
     assert settings.koha.database.database == "koha_library"

@@ -63,7 +63,7 @@ def walk(start: Situation, *reports: StatusReport) -> tuple[Situation, list[Deci
 
 
 def words(decision: Decision) -> str:
-    """Return what the staff are told, in English."""
+    """Return the staff alerts, in English."""
     return " ".join(map(str, decision.alert))
 
 
@@ -344,13 +344,13 @@ def test_no_row_of_reports_leaves_the_graph_or_goes_backwards(
         steps = [state.status, *decision.path]
         assert all(then in GRAPH.nodes[now or ""].next_actions for now, then in pairwise(steps))
         before, new = state.progress, after(state, decision).progress
-        was_placed_again = state.status in ("REQ", "GENREQ") and before.status in _GIVEN_BACK
+        was_placed_again = state.status in ("REQ", "GENREQ") and before.status in _RETURNED_TO_US
         if before.attempt == new.attempt and not was_placed_again:
             assert (new.rank or 0) >= (before.rank or 0)
         state = after(state, decision)
 
 
-_GIVEN_BACK = {"needs_information", "retry_possible", "unfilled", "expired", "cancelled"}
+_RETURNED_TO_US = {"needs_information", "retry_possible", "unfilled", "expired", "cancelled"}
 
 
 @given(st.sampled_from([*Status]), st.lists(_REPORTS, max_size=5), _REPORTS)

@@ -1,4 +1,4 @@
-"""Medians, quartiles and rates, put together from pieces."""
+"""Medians, quartiles and rates, computed from partial counts."""
 
 import json
 from collections import Counter

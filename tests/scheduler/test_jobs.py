@@ -1,4 +1,4 @@
-"""Jobs run in time, once, and go on after whatever goes wrong."""
+"""Jobs run on time, once, and continue after errors."""
 
 import logging
 import threading

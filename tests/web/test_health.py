@@ -49,7 +49,7 @@ def test_a_sidecar_that_delivers_nothing_needs_no_mail_server(runtime: Runtime) 
     assert response.get_json()["checks"] == {"database": "ok", "schema": "ok"}
 
 
-def test_probes_do_not_knock_at_the_mail_server_each_time(
+def test_probes_do_not_connect_to_the_mail_server_each_time(
     koha_database: KohaDatabase, database: Database
 ) -> None:
     server = MailServer()

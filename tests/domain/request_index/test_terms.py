@@ -40,7 +40,7 @@ def test_folding_twice_is_folding_once(text: str) -> None:
 
 
 @given(st.text(), st.text())
-def test_what_is_put_together_folds_word_by_word(first: str, second: str) -> None:
+def test_a_combined_text_folds_word_by_word(first: str, second: str) -> None:
     assert words(f"{first} {second}") == words(first) + words(second)
 
 

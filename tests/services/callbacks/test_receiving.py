@@ -86,7 +86,7 @@ def acme_request(tx: Transaction, **columns: Any) -> int:
 
 
 def words(tx: Transaction, illrequest_id: int) -> str:
-    """Return what the staff are told, in English."""
+    """Return the staff alerts, in English."""
     return " ".join(map(str, sidecar_requests.get(tx, illrequest_id).alerts))
 
 
@@ -443,7 +443,7 @@ def test_a_request_that_koha_is_still_making_is_not_known_yet(tx: Transaction) -
 # Repeats and replays of what was not decided
 
 
-def test_an_unknown_request_is_applied_when_the_vendor_repeats_it_later(tx: Transaction) -> None:
+def test_an_unknown_request_is_applied_when_the_supplier_repeats_it_later(tx: Transaction) -> None:
     early = send(tx, event("e1", "received", request={"order_id": "A-1"}))
     number = acme_request(tx, status="NEW", orderid="A-1")
 
@@ -493,7 +493,7 @@ def test_what_was_applied_is_not_replayed(tx: Transaction) -> None:
         replay(tx, received.receipt_id)
 
 
-def test_a_body_that_cannot_be_read_is_kept_and_may_be_mended_by_the_sender(tx: Transaction) -> None:
+def test_a_body_that_cannot_be_read_is_stored_and_may_be_corrected_by_the_sender(tx: Transaction) -> None:
     number = acme_request(tx)
     wrong = send(tx, event("e1", "in_process", cost="much"), number)
 

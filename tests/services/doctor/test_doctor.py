@@ -1,4 +1,4 @@
-"""The doctor sees what is amiss in a real database and at a real mail server, and says what to do."""
+"""The doctor finds what is wrong in a real database and at a real mail server, and says what to do."""
 
 import dataclasses
 import time
@@ -98,7 +98,7 @@ def test_every_check_says_something_in_the_same_order(look: Examine) -> None:
     ]
 
 
-def test_nothing_to_look_into_is_not_amiss(look: Examine, admin: Engine, settings: Settings) -> None:
+def test_nothing_to_check_is_not_wrong(look: Examine, admin: Engine, settings: Settings) -> None:
     with admin.begin() as root:
         root.execute(text("RENAME TABLE ill_sidecar_deliveries TO away"))
     try:
@@ -110,14 +110,14 @@ def test_nothing_to_look_into_is_not_amiss(look: Examine, admin: Engine, setting
     assert finding(findings, "other sender").verdict is Verdict.OK
 
 
-def test_whatever_is_amiss_comes_with_advice(look: Examine, admin: Engine) -> None:
+def test_every_problem_comes_with_advice(look: Examine, admin: Engine) -> None:
     set_preference(admin, "ILLModule", "0")
     set_preference(admin, "IllLog", "0")
 
-    amiss = [entry for entry in look() if entry.verdict is not Verdict.OK]
+    problems = [entry for entry in look() if entry.verdict is not Verdict.OK]
 
-    assert amiss
-    assert [entry for entry in amiss if not entry.advice] == []
+    assert problems
+    assert [entry for entry in problems if not entry.advice] == []
 
 
 def test_a_privilege_too_few_is_named(look: Examine, admin: Engine) -> None:

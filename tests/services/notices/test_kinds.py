@@ -438,7 +438,7 @@ DIRECTIVES = st.one_of(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=st.lists(DIRECTIVES, min_size=1, max_size=4))
-def test_whatever_a_letter_says_the_action_goes_on(tx: Transaction, pieces: list[str]) -> None:
+def test_whatever_a_letter_contains_the_action_is_completed(tx: Transaction, pieces: list[str]) -> None:
     """A letter comes out or fails with our error; nothing else ever reaches the action that sends it."""
     plugins = "[% USE Branches %][% USE AuthorisedValues %][% USE Koha %][% USE Price %]"
     plugins += "[% USE Categories %][% USE To %][% USE HtmlTags %]"

@@ -1,4 +1,4 @@
-"""What is told of names before a letter is filled in is what they then stand for."""
+"""What the check says about a name is true when the letter is rendered."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -332,7 +332,7 @@ class TestStaffNotices:
 
         assert reasons(outcome) == {"email": NotQueuedReason.NO_LIBRARY_ADDRESS}
 
-    def test_whose_template_fails_let_the_action_go_on(self, tx: Transaction) -> None:
+    def test_whose_template_fails_do_not_stop_the_action(self, tx: Transaction) -> None:
         add_letter(tx, CANCEL, content="[% THROW food 'burnt' %]")
         tx = with_preferences(tx, ILLSendStaffNotices=CANCEL)
 

@@ -86,7 +86,7 @@ def test_our_own_change_is_not_taken_for_kohas(tx: Transaction, watched: Make) -
     assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.NOTHING
 
 
-def test_partner_enquiries_close_when_the_request_goes_on(tx: Transaction, watched: Make) -> None:
+def test_partner_enquiries_close_when_the_status_changes(tx: Transaction, watched: Make) -> None:
     illrequest_id = watched(status="GENREQ")
     partner_enquiries.add(
         tx, illrequest_id, borrowernumber=11, address="ill@north.example.org", message_id=None

@@ -1,4 +1,4 @@
-"""Koha's workers are told of the jobs that wait for them, whatever happens on the way."""
+"""Koha's workers are notified of the jobs that wait for them, whatever happens on the way."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Who is let in to the staff interface, and what Koha is told of it."""
+"""Who may use the staff interface, and what Koha's log records about it."""
 
 import json
 import time

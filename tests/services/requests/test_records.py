@@ -119,7 +119,9 @@ def test_a_record_that_waits_for_zebra_is_not_queued_twice(tx: Transaction) -> N
     assert len(rows(tx, "zebraqueue")) == 1
 
 
-def test_a_record_that_zebra_took_up_is_queued_anew(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
+def test_a_record_that_zebra_has_indexed_is_queued_again(
+    execute_as_koha: ExecuteAsKoha, tx: Transaction
+) -> None:
     execute_as_koha(
         "INSERT INTO zebraqueue (biblio_auth_number, operation, server, done)"
         " VALUES (7, 'specialUpdate', 'biblioserver', 1)"
@@ -227,7 +229,7 @@ def test_the_control_number_is_the_record_number_if_koha_is_told_so(tx: Transact
     assert fields(tx)["001"] == [("", str(number))]
 
 
-def test_whoever_makes_a_record_signs_it_where_the_preferences_say(tx: Transaction) -> None:
+def test_the_person_who_creates_a_record_is_named_in_it_where_the_preferences_say(tx: Transaction) -> None:
     signed = with_preferences(
         tx,
         MarcFieldForCreatorId="998$a",

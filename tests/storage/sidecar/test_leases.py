@@ -18,7 +18,7 @@ def test_a_lease_that_is_held_is_not_given_to_another(tx: Transaction) -> None:
     assert not _take(tx, "there")
 
 
-def test_a_lease_given_back_can_be_taken_at_once(tx: Transaction) -> None:
+def test_a_released_lease_can_be_acquired_at_once(tx: Transaction) -> None:
     _take(tx, "here")
     leases.release(tx, "watch", holder="here")
 

@@ -22,7 +22,7 @@ def asked(tx: Transaction, *attention: LazyMessage) -> int:
     return number
 
 
-def test_words_to_the_staff_are_read_as_they_were_written(tx: Transaction) -> None:
+def test_staff_alerts_are_read_as_they_were_written(tx: Transaction) -> None:
     words = (lazy("The supplier considers the item lost."), LATE)
 
     number = asked(tx, *words)
@@ -41,7 +41,7 @@ def test_what_the_supplier_says_is_kept_whole_in_whatever_script(tx: Transaction
     assert sidecar_requests.get(tx, number).alerts == (words,)
 
 
-def test_numbers_in_a_word_to_the_staff_are_kept_as_texts(tx: Transaction) -> None:
+def test_numbers_in_a_staff_alert_are_stored_as_text(tx: Transaction) -> None:
     number = asked(tx, lazy("receipt %(number)s has both", number=7))
 
     assert json.loads(tx.connection.scalar(text("SELECT attention FROM ill_sidecar_requests"))) == [

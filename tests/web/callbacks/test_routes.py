@@ -167,7 +167,7 @@ def test_only_json_in_utf_8_is_read(
         assert problem(response) == (415, "unsupported-media-type")
 
 
-def test_a_vendors_own_shape_is_applied(
+def test_a_suppliers_own_format_is_applied(
     client: FlaskClient, new_request: Callable[..., int], status_of: Callable[[int], str]
 ) -> None:
     number = new_request(status="REQ")

@@ -192,7 +192,7 @@ class TestAFormWhoseSessionHasEnded:
         assert f'href="/requests/{number}">Discard it' in asked.text
         assert self._send(clara, asked).location == f"/requests/{number}#comments"
 
-    def test_goes_on_for_who_has_signed_in_to_koha_meanwhile(self, clara: Desk, office: Office) -> None:
+    def test_continues_for_staff_who_have_signed_in_to_koha(self, clara: Desk, office: Office) -> None:
         told = self._ended(clara, office, office.request())
         fields = {field: html.unescape(value_of(told.text, field)) for field in ("csrf_token", "saved_form")}
 

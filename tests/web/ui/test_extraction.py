@@ -47,7 +47,7 @@ def test_no_text_is_left_untranslated(path: Path) -> None:
     assert missing == [], "run script/translations and translate what is empty in the catalogue"
 
 
-def test_no_text_is_put_together_where_it_cannot_be_found() -> None:
+def test_no_message_is_composed_where_it_cannot_be_extracted() -> None:
     hidden = [
         f"{call.file}:{call.line}: {call.name}"
         for call in extraction.calls_in_package()

@@ -1,4 +1,4 @@
-"""What is told on the next page."""
+"""Messages on the next page."""
 
 from flask import Flask, Response, g
 

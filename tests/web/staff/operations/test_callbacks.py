@@ -56,7 +56,7 @@ def test_the_inbox_can_be_narrowed(clara: Desk, send: Send, new_request: NewRequ
     assert shown_in(clara, "?before=4711", receipts) == set()
 
 
-def test_a_request_that_cannot_be_is_told_and_passed_over(clara: Desk, send: Send) -> None:
+def test_a_request_that_is_invalid_is_reported_and_ignored(clara: Desk, send: Send) -> None:
     receipt = send(report(999_999, "evt_1"), "evt_1")
 
     shown = clara.get("/operations/callbacks?request=ILL-7").text

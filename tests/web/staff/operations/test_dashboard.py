@@ -79,7 +79,7 @@ def test_what_waits_for_the_desk_is_counted_with_the_oldest(
     assert f'<a href="/requests/{first}">{first}</a> · <span class="nowrap">2026-01-02</span>' in shown
 
 
-def test_words_to_the_staff_stand_there_newest_first(
+def test_staff_alerts_are_listed_newest_first(
     clara: Desk, new_request: NewRequest, database: Database
 ) -> None:
     older, newer = new_request(), new_request(status="REQ")
@@ -94,7 +94,7 @@ def test_words_to_the_staff_stand_there_newest_first(
     assert "<script>alert" not in shown
 
 
-def test_words_to_the_staff_are_in_the_language_of_the_page(
+def test_staff_alerts_are_in_the_language_of_the_page(
     clara: Desk, new_request: NewRequest, database: Database
 ) -> None:
     late = lazy("the library reverted the request")
@@ -179,7 +179,7 @@ def test_before_the_job_has_run_the_page_says_so(clara: Desk) -> None:
     assert "The figures have not been calculated yet" in clara.get("/dashboard").text
 
 
-def test_what_the_job_reckons_is_shown_with_its_time(
+def test_what_the_job_computes_is_shown_with_its_time(
     clara: Desk, new_request: NewRequest, database: Database, koha_database: object
 ) -> None:
     for took in (2, 4, 9):
@@ -205,8 +205,8 @@ def test_what_the_job_reckons_is_shown_with_its_time(
     assert "Request reverted" in shown
 
 
-def reckoned(database: Database, backends: int = 1) -> None:
-    tally = FigureCounter()
+def save_figures(database: Database, backends: int = 1) -> None:
+    counter = FigureCounter()
     for number in range(backends):
         keys = {
             By.MONTH: "2026-01",
@@ -214,14 +214,14 @@ def reckoned(database: Database, backends: int = 1) -> None:
             By.LIBRARY: ADA,
             By.PARTNER: str(NORTH),
         }
-        tally.add([DaysCount(keys, 3, 1, "2026-01"), OutcomeCount(keys, Outcome.FILLED, 1, "2026-02")])
-        tally.add([OpenCount(HOSTILE, 4, 7)])
-    tally.add([DaysCount({By.PARTNER: "4711", By.LIBRARY: "GONE"}, 3, 1, "2026-01")])
-    database.transact(figures.save, tally.figures(MONTHS))
+        counter.add([DaysCount(keys, 3, 1, "2026-01"), OutcomeCount(keys, Outcome.FILLED, 1, "2026-02")])
+        counter.add([OpenCount(HOSTILE, 4, 7)])
+    counter.add([DaysCount({By.PARTNER: "4711", By.LIBRARY: "GONE"}, 3, 1, "2026-01")])
+    database.transact(figures.save, counter.figures(MONTHS))
 
 
 def test_groups_have_their_names_of_today(clara: Desk, database: Database) -> None:
-    reckoned(database)
+    save_figures(database)
 
     shown = clara.get("/dashboard").text
 
@@ -231,13 +231,13 @@ def test_groups_have_their_names_of_today(clara: Desk, database: Database) -> No
 
 
 def test_of_very_many_groups_the_largest_are_shown(clara: Desk, database: Database) -> None:
-    reckoned(database, backends=20)
+    save_figures(database, backends=20)
 
     assert "5 smaller groups are not shown." in clara.get("/dashboard").text
 
 
 def test_nothing_on_the_page_has_a_style_or_a_script_of_its_own(clara: Desk, database: Database) -> None:
-    reckoned(database)
+    save_figures(database)
 
     shown = clara.get("/dashboard").text
 
@@ -257,7 +257,7 @@ def test_the_page_costs_a_fixed_number_of_queries(
     for status in ("NEW", "UNAUTH", "CANCREQ", "QUEUED"):
         database.transact(ask_for_attention, new_request(status=status), literal("Look."))
     adopt(admin)
-    reckoned(database)
+    save_figures(database)
     clara.get("/dashboard")
 
     with queries() as seen:
@@ -305,9 +305,9 @@ def test_shapes_stay_within_their_plot() -> None:
 
 
 def test_a_median_at_the_end_of_the_scale_is_seen() -> None:
-    tally = FigureCounter()
-    tally.add([DaysCount({By.BACKEND: "a"}, 10, 3, "2026-01")])
-    (group,) = tally.figures(MONTHS).groups[By.BACKEND]
+    counter = FigureCounter()
+    counter.add([DaysCount({By.BACKEND: "a"}, 10, 3, "2026-01")])
+    (group,) = counter.figures(MONTHS).groups[By.BACKEND]
 
     middle, median = plots.turnaround(group, 10)
 

@@ -31,7 +31,7 @@ def app(koha_database: KohaDatabase, database: Database) -> Iterator[Flask]:
     mailer.close()
 
 
-def test_what_is_amiss_stands_first_with_what_to_do(clara: Desk) -> None:
+def test_problems_are_listed_first_with_what_to_do(clara: Desk) -> None:
     shown = clara.get("/operations").text
 
     assert "no email notice template for all libraries" in shown

@@ -143,7 +143,7 @@ CHANGES = {
         "Comments",
     ),
 }
-"""What Koha, or a colleague, may do between two looks, and what the second person is told of."""
+"""What Koha or a colleague may change meanwhile, and what the second person is shown."""
 
 
 class TestActingAtOnce:
@@ -249,7 +249,7 @@ class TestActingAtOnce:
         ("delete", "UNAUTH", False),
     ],
 )
-def test_a_request_without_a_patron_is_to_be_linked_to_one_before_it_goes_on(
+def test_a_request_without_a_patron_is_to_be_linked_to_one_first(
     clara: Desk, office: Office, method: str, status: str, *, is_warned: bool
 ) -> None:
     number = office.request(status=status, borrowernumber=None)

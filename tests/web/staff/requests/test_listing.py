@@ -304,7 +304,7 @@ def test_a_view_that_no_address_can_be_does_no_harm(clara: Desk, query: str) -> 
     assert clara.post("/requests/views", {"name": "Odd", "query": query}, follow=True).status_code == 200
 
 
-def test_csv_of_what_cannot_be_meant_leads_to_where_it_is_told(clara: Desk) -> None:
+def test_csv_with_an_invalid_filter_leads_back_to_the_list(clara: Desk) -> None:
     answer = clara.get("/requests.csv?placed_from=yesterday&status=NEW")
 
     assert (answer.status_code, answer.location) == (303, "/requests?status=NEW&placed_from=yesterday")
@@ -417,7 +417,7 @@ def test_a_page_costs_at_most_twelve_queries(
         assert len(seen) <= 12
 
 
-def test_the_dearest_page_costs_no_more(
+def test_the_most_expensive_page_costs_no_more(
     clara: Desk,
     make: Make,
     database: Database,

@@ -325,7 +325,7 @@ class TestComments:
         assert "Enter a comment first." in answer.text
 
     @pytest.mark.parametrize("text", ["雪" * 21_846, "x" * 65_536])
-    def test_that_koha_has_no_room_for_are_kept_in_the_form(
+    def test_that_are_too_long_for_koha_stay_in_the_form(
         self, clara: Desk, office: Office, text: str
     ) -> None:
         number = office.request()
@@ -470,7 +470,7 @@ class TestMessages:
         assert "Pending" in certain
 
     @pytest.mark.all_versions
-    def test_say_why_they_did_not_go_out(self, clara: Desk, office: Office, database: Database) -> None:
+    def test_say_why_they_were_not_sent(self, clara: Desk, office: Office, database: Database) -> None:
         office.writes_letters()
         office.wants("Ill_ready", "email")
         number = office.request()
@@ -609,9 +609,7 @@ class TestCallbacks:
         assert clara.post(f"/requests/{number}/callbacks/{receipt}/replay").status_code == 404
 
 
-def test_a_word_to_the_staff_stays_until_somebody_looked(
-    clara: Desk, office: Office, database: Database
-) -> None:
+def test_a_staff_alert_stays_until_it_is_dismissed(clara: Desk, office: Office, database: Database) -> None:
     number = office.request()
     ill_request = database.transact(stored.get, number)
     word = lazy("Supplier's message: %(message)s", message="We <lost> it.")
@@ -643,7 +641,7 @@ def test_a_word_that_came_since_the_page_was_opened_stays(
     assert "The second." in answer.text
 
 
-def test_a_word_to_the_staff_is_in_the_language_of_the_page(
+def test_a_staff_alert_is_in_the_language_of_the_page(
     clara: Desk, office: Office, database: Database
 ) -> None:
     number = office.request(status="CHK")
@@ -675,7 +673,7 @@ def test_a_word_that_an_earlier_version_wrote_is_shown(clara: Desk, office: Offi
         assert "The supplier is 100 %(sure)s of &lt;it&gt;." in clara.get(path).text
 
 
-def test_what_koha_has_no_room_for_is_shown(clara: Desk, office: Office, database: Database) -> None:
+def test_values_too_long_for_koha_are_shown(clara: Desk, office: Office, database: Database) -> None:
     number = office.request(orderid="A-1")
     ill_request = database.transact(stored.get, number)
     database.transact(

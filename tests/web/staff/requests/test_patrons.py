@@ -180,7 +180,7 @@ def test_among_100_000_patrons_it_is_quick(admin: Engine, database: Database) ->
         return time.perf_counter() - began
 
     for typed, found in (("page", 1), ("90000017", 1), ("smith", 20), ("reader99999", 1), ("nobody", 0)):
-        # Ten times what was measured (docs/reference/staff-forms.md): other work goes on beside a test.
+        # Ten times what was measured (docs/reference/staff-forms.md): other programs run beside a test.
         assert min(seconds(typed, found) for _ in range(3)) < 2, typed
 
 
