@@ -27,7 +27,6 @@ from koha_ill_sidecar.services.notices.sending import send_patron_notice
 from koha_ill_sidecar.services.requests import lifecycle, statuses
 from koha_ill_sidecar.storage.clock import in_library_time
 from koha_ill_sidecar.storage.koha import comments, requests
-from koha_ill_sidecar.storage.koha.installed import truncate
 from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt
@@ -222,23 +221,22 @@ def _supplied(
     tx: Transaction, state: RequestState, report: StatusReport, supply: Supply
 ) -> tuple[Mapping[str, object], Mapping[str, str], tuple[LazyMessage, ...]]:
     """Return the new columns of Koha's row, all values that Koha has no room for, and what staff should know."""
-    table = tx.koha.table("illrequests")
     columns: dict[str, object] = {}
     long_values = dict(state.long_values or {})
     too_long: tuple[LazyMessage, ...] = ()
     if supply.ends_order:
         columns["orderid"] = None
     if supply.order_id is not None:
-        columns["orderid"] = truncate(table.c.orderid, supply.order_id)
+        columns["orderid"] = requests.truncate(tx, "orderid", supply.order_id)
     if supply.cost is not None:
-        columns["cost"] = truncate(table.c.cost, supply.cost)
+        columns["cost"] = requests.truncate(tx, "cost", supply.cost)
         long_values["cost"] = str(report.cost)  # with its currency, for which Koha has no column
     if supply.tracking is not None:
         long_values["tracking"] = supply.tracking
     if supply.access_url is not None:
         long_values.pop("access_url", None)
         # Half a URL leads nowhere: one that is too long is not written to Koha at all.
-        if truncate(table.c.accessurl, supply.access_url) == supply.access_url:
+        if requests.truncate(tx, "accessurl", supply.access_url) == supply.access_url:
             columns["accessurl"] = supply.access_url
         else:
             long_values["access_url"] = supply.access_url
@@ -249,7 +247,7 @@ def _supplied(
                     length=len(supply.access_url),
                 ),
             )
-    if supply.due is not None and "due_date" in table.c:
+    if supply.due is not None and tx.koha.features.due_dates:
         columns["due_date"] = in_library_time(supply.due)
     elif supply.due is not None:
         long_values["due_date"] = supply.due.isoformat()
