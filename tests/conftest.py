@@ -36,12 +36,13 @@ from koha_ill_sidecar.storage.transaction import Transaction
 USER = "koha_ill_sidecar"
 PASSWORD = "only for tests"
 
-# Koha 19.06 is older than what is supported: the oldest that is, one in the middle, and main.
+# The oldest that is supported (19.06 is not), one in the middle, and main.
 _DEFAULT_VERSIONS = f"22.11,24.05,{VERSIONS[-1]}"
 
 _SLOW_FOLDERS = frozenset({"e2e", "browser"})
+
+# The modules that use the message broker run in one process, because RabbitMQ takes seconds to start.
 _BROKER_MODULES = frozenset({"test_broker.py", "test_doctor.py", "test_relay.py"})
-"""The modules that use the message broker: they run in one process, because RabbitMQ takes seconds to start."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,7 +70,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow folders, and run what is slow first: else one process ends minutes after the others."""
+    """Mark the slow folders, and run slow tests first: otherwise one process ends minutes after the others."""
     for item in items:
         if _SLOW_FOLDERS.intersection(item.path.parts):
             item.add_marker(pytest.mark.slow)
@@ -78,9 +79,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 class _ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """
-    Hand out tests a module at a time, so that one process makes what a module shares.
+    Hand out tests by module, so that only one process makes what the tests of a module share.
 
-    The tests of the slow folders are handed out one by one: they share little, and a module of them takes minutes.
+    The tests of the slow folders are handed out one by one: they share little, and such a module takes minutes.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -106,7 +107,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     message = f"Threads left behind: {', '.join(left)}"
     if (output := getattr(session.config, "workeroutput", None)) is not None:
-        output["shouldfail"] = message  # the process that hands out the tests prints it and fails
+        output["shouldfail"] = message  # the controlling process prints it and fails
     else:
         sys.stderr.write(f"\n{message}\n")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -124,7 +125,7 @@ class KohaDatabase:
     checksums: dict[str, int]
 
     def reset(self) -> None:
-        """Bring every table that a test changed back to what it was."""
+        """Restore every table that a test changed; tables that it created are dropped."""
         name = self.settings.database
         with self.server.connect(name) as connection, connection.cursor() as cursor:
             cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
@@ -234,14 +235,14 @@ def _copy_pristine(server: PrivateMariaDB, name: str) -> dict[str, int]:
 
 @pytest.fixture
 def database(koha_database: KohaDatabase) -> Iterator[Database]:
-    """The database with real commits; what a test changed is taken back afterwards."""
+    """The database with real commits; what a test changed is restored afterwards."""
     yield koha_database.database
     koha_database.reset()
 
 
 @pytest.fixture
-def admin(koha_database: KohaDatabase, database: Database) -> Engine:  # noqa: ARG001  (brings the reset)
-    """The same database as root: for doing what Koha does."""
+def admin(koha_database: KohaDatabase, database: Database) -> Engine:  # noqa: ARG001  (for its reset)
+    """The same database as root, to write as Koha does."""
     return koha_database.admin
 
 
@@ -258,23 +259,23 @@ def tx(koha_database: KohaDatabase) -> Iterator[Transaction]:
 
 @pytest.fixture
 def queries(koha_database: KohaDatabase) -> Callable[[], AbstractContextManager[list[str]]]:
-    """Return a context manager that lists the statements sent inside it: ``with queries() as seen: ...``."""
+    """Return a context manager that yields the list of statements sent inside it: ``with queries() as seen: ...``."""
     engine = koha_database.database.engine
 
     @contextmanager
-    def watching() -> Iterator[list[str]]:
-        seen: list[str] = []
+    def record() -> Iterator[list[str]]:
+        statements: list[str] = []
 
-        def note(*details: object) -> None:
-            seen.append(str(details[2]))
+        def append(*arguments: object) -> None:
+            statements.append(str(arguments[2]))
 
-        event.listen(engine, "before_cursor_execute", note)
+        event.listen(engine, "before_cursor_execute", append)
         try:
-            yield seen
+            yield statements
         finally:
-            event.remove(engine, "before_cursor_execute", note)
+            event.remove(engine, "before_cursor_execute", append)
 
-    return watching
+    return record
 
 
 EmptyDatabase = Callable[[], "Connection[Cursor]"]
@@ -284,19 +285,17 @@ EmptyDatabase = Callable[[], "Connection[Cursor]"]
 def empty_database(mariadb: PrivateMariaDB) -> Iterator[EmptyDatabase]:
     """Return a function that opens a connection to a new, empty database on the private server."""
     numbers = itertools.count(1)
-    opened: list[tuple[str, Connection[Cursor]]] = []
+    connections: list[Connection[Cursor]] = []
 
     def create() -> "Connection[Cursor]":
-        name = f"demo_{next(numbers)}"
+        name = f"empty_{next(numbers)}"
         connection = mariadb.connect()
-        opened.append((name, connection))
+        connections.append(connection)
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
         connection.select_db(name)
         return connection
 
     yield create
-    for name, connection in opened:
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE `{name}`")
+    for connection in connections:
         connection.close()

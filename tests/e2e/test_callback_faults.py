@@ -12,12 +12,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from sidecar_process import Eventually, Library, SidecarProcess
 from supplier import TOKEN, report
-
-pytestmark = pytest.mark.slow
 
 BACKENDS = {
     "plain": {
@@ -99,13 +95,13 @@ def log_of(library: Library, illrequest_id: int) -> list[tuple[str, str]]:
 
 @contextmanager
 def killed_at_random(library: Library, process: SidecarProcess, times: int) -> Iterator[threading.Event]:
-    """Kill the process at random moments and start it again; the event is set when that is over."""
-    chance = random.Random(4)
+    """Kill and restart the process at random moments; the event is set after the last time."""
+    random_source = random.Random(4)
     over = threading.Event()
 
     def kill() -> None:
         for _ in range(times):
-            time.sleep(chance.uniform(0.05, 0.5))
+            time.sleep(random_source.uniform(0.05, 0.5))
             process.kill()
             (library.directory / "web.sock").unlink(missing_ok=True)
             process.start()

@@ -1,10 +1,10 @@
+"""The demo from its command line: the smoke run, and Ctrl-C."""
+
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 
 def _demo(directory: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -18,7 +18,6 @@ def _demo(directory: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.slow
 def test_the_main_job_runs_from_end_to_end(tmp_path: Path) -> None:
     with _demo(tmp_path, "--smoke") as demo:
         printed, _ = demo.communicate(timeout=600)
@@ -27,7 +26,6 @@ def test_the_main_job_runs_from_end_to_end(tmp_path: Path) -> None:
     assert printed.splitlines()[-1].startswith("OK: the main workflow ran from end to end")
 
 
-@pytest.mark.slow
 def test_ctrl_c_stops_all_of_the_demo(tmp_path: Path) -> None:
     with _demo(tmp_path) as demo:
         assert demo.stdout is not None

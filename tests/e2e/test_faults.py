@@ -1,5 +1,5 @@
 """
-Whatever breaks, no message is lost and none is sent twice without need.
+Faults lose no message and repeat none without need.
 
 Every test runs the real worker as a process, against a real MariaDB and a real SMTP server.
 """
@@ -17,28 +17,24 @@ from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiosmtpd.smtp import SMTP
 from mail_servers import MailServer, running
 
 from sidecar_process import Eventually, Library, SidecarProcess
-
-pytestmark = pytest.mark.slow
-
 
 CONNECTIONS = 2
 CODE = "ILL_PICKUP_READY"
 
 
 class Sink(MailServer):
-    """Takes every mail, after a moment in which something may happen."""
+    """Accepts every mail, after a delay in which something may happen."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         super().__init__()
-        self.answers["DATA"] = self._take_time
+        self.answers["DATA"] = self._delay
         self._seconds = seconds
 
-    async def _take_time(self, _server: SMTP, _address: str | None) -> None:
+    async def _delay(self, _server: SMTP, _address: str | None) -> None:
         await asyncio.sleep(self._seconds)
 
     @property
@@ -48,14 +44,14 @@ class Sink(MailServer):
 
     @property
     def taken(self) -> list[tuple[str, str]]:
-        """What came, in order: the subject, which is different for each message, and the Message-ID."""
+        """The mails in order: the subject, which is unique, and the Message-ID."""
         headers = [BytesHeaderParser().parsebytes(mail.octets) for mail in list(self.caught)]
         return [(str(header["Subject"]), str(header["Message-ID"])) for header in headers]
 
 
 @contextmanager
 def _delivering(library: Library, sink: Sink, **delivery: Any) -> Iterator[Path]:
-    """Return a configuration whose mail goes to the sink."""
+    """Yield a configuration that sends mail to the sink."""
     with running(sink) as smtp:
         yield library.config(
             delivery={
@@ -104,7 +100,7 @@ def test_kill_9_thirty_times_loses_nothing_and_repeats_only_what_was_in_flight(
     library: Library, eventually: Eventually
 ) -> None:
     seed = random.randrange(1_000_000)
-    chance = random.Random(seed)
+    random_source = random.Random(seed)
     subjects = _subjects(500)
     _queue(library, subjects)
     sink = Sink(0.01)
@@ -113,9 +109,9 @@ def test_kill_9_thirty_times_loses_nothing_and_repeats_only_what_was_in_flight(
         for _ in range(30):
             process = SidecarProcess("worker", config, library.directory)
             process.start(wait=False)
-            enough = len(sink.caught) + chance.randint(1, 14)
+            enough = len(sink.caught) + random_source.randint(1, 14)
             eventually(_has_caught(sink, enough))
-            time.sleep(chance.uniform(0, 0.02))
+            time.sleep(random_source.uniform(0, 0.02))
             process.kill()
             process.close()
             eventually(lambda: not sink.is_connected)  # the server may still take what was on its way

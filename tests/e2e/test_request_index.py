@@ -1,7 +1,7 @@
 """
-The index of requests while everything happens at once: it is built, Koha writes, and the worker is killed.
+The index of requests while it is built, Koha writes and the worker is killed, all at once.
 
-The real worker runs as a process; what it left is compared with Koha's tables.
+The real worker runs as a process; the index is then compared with Koha's tables.
 """
 
 import random
@@ -21,9 +21,6 @@ from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.request_index import listing
 from sidecar_process import NAME, PASSWORD, USER, Eventually, Library, SidecarProcess
-
-pytestmark = pytest.mark.slow
-
 
 REQUESTS = 3000
 BUCKETS = 6
@@ -45,7 +42,7 @@ def database(library: Library) -> Iterator[Database]:
 
 
 def _insert(library: Library, count: int) -> None:
-    """Make requests whose numbers spread over some buckets."""
+    """Insert requests whose IDs spread over some buckets."""
     step = 16_384 * BUCKETS // count
     library.sql(
         "INSERT INTO illrequests (illrequest_id, borrowernumber, branchcode, status, backend, placed, notesstaff)"
@@ -60,7 +57,7 @@ def _insert(library: Library, count: int) -> None:
 
 
 def _is_right(database: Database) -> bool:
-    """Return whether the index says of every request, and of no other, what Koha's tables say, and is in order."""
+    """Return whether the index agrees with Koha's tables on every request, and has no other."""
     ids = database.transact(requests.ids, above=0, up_to=10**9)
     indexed: dict[int, Document] = database.transact(listing.find, ids)
     now = {made.illrequest_id: made for made in database.transact(indexing.read_documents, ids)}
@@ -89,13 +86,13 @@ def test_a_worker_that_is_killed_again_and_again_leaves_an_index_that_can_be_rep
     library: Library, config: Path, database: Database, eventually: Eventually, tmp_path: Path
 ) -> None:
     _insert(library, REQUESTS)
-    moments = random.Random(3)
+    random_source = random.Random(3)
     with SidecarProcess("worker", config, tmp_path) as worker:
         for _ in range(8):
-            time.sleep(moments.uniform(0.1, 0.8))
+            time.sleep(random_source.uniform(0.1, 0.8))
             library.sql(
                 "UPDATE illrequests SET notesstaff = 'changed' WHERE illrequest_id %% 7 = %s",
-                moments.randrange(7),
+                random_source.randrange(7),
             )
             worker.kill()
             worker.start()
@@ -109,14 +106,14 @@ def test_what_koha_writes_all_the_time_is_followed(
     """Two workers share the work, while requests are made, changed and deleted."""
     _insert(library, 300)
     stopping = threading.Event()
-    randomly = random.Random(4)
+    random_source = random.Random(4)
 
     def write() -> None:
         while not stopping.is_set():
-            number = randomly.randrange(1, 300) * (16_384 * BUCKETS // 300)
+            number = random_source.randrange(1, 300) * (16_384 * BUCKETS // 300)
             library.sql(
                 "UPDATE illrequests SET status = %s WHERE illrequest_id = %s",
-                randomly.choice(["REQ", "COMP"]),
+                random_source.choice(["REQ", "COMP"]),
                 number,
             )
             library.sql("UPDATE illrequestattributes SET value = 'changed' WHERE illrequest_id = %s", number)

@@ -214,7 +214,7 @@ def test_a_change_while_its_request_is_indexed_is_indexed_next(database: Databas
             target=lambda: database.transact(edit, illrequest_id, STAFF, notesstaff="second"), daemon=True
         )
         other.start()
-        other.join(5)
+        other.join(60)
         assert not other.is_alive()
 
     database.transact(edit, illrequest_id, STAFF, notesstaff="first")
