@@ -143,7 +143,7 @@ CHANGES = {
         "Comments",
     ),
 }
-"""What Koha or a colleague may change meanwhile, and what the second person is shown."""
+"""What Koha or a colleague may change in the meantime, and what the second person is shown."""
 
 
 class TestActingAtOnce:
