@@ -1,4 +1,4 @@
-"""Commands on messages: what is stuck, why, and what to do about it."""
+"""``koha-ill-sidecar queue``: look at messages and their delivery, retry, give up, correct addresses."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -89,7 +89,7 @@ def list_command(
 @json_option
 @pass_context
 def show_command(context: CommandContext, message_id: int, *, as_json: bool) -> None:
-    """Show one message with its text and all that is known of its delivery."""
+    """Show one message with its text and its delivery."""
     details = context.database.transact(_details, message_id, context)
     if as_json:
         print_json(details)

@@ -1,8 +1,8 @@
 """
-What a vendor's report does to a request: the rules, as data and one pure decision.
+What a supplier's report does to a request: the rules, as data and one pure decision.
 
-Ranks keep a request from going backwards, whatever order the events arrive in; the status graph keeps it from
-going where Koha would not let it go. What cannot be done is never forced: it becomes a word to the staff.
+Ranks keep a request from going backwards, in whatever order the events arrive; the status graph keeps it from
+going where Koha would not let it go. What is not possible is never forced: it becomes an alert for staff.
 """
 
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ from koha_ill_sidecar.messages import LazyMessage, lazy
 
 
 class Verdict(StrEnum):
-    """What became of a callback, as the receipt keeps it and the answer tells it."""
+    """What became of a callback, as the receipt stores it and the answer reports it."""
 
     APPLIED = "applied"
-    UNCHANGED = "unchanged"  # known already
-    LATE = "late"  # overtaken by a later event
+    UNCHANGED = "unchanged"  # nothing new
+    LATE = "late"  # superseded by a later event
     ATTENTION = "attention"  # not possible in the request's status; staff decide
     UNKNOWN_STATUS = "unknown_status"
     UNKNOWN_REQUEST = "unknown_request"  # kept for replay
-    INVALID = "invalid"  # kept for replay, once the mapping is mended
+    INVALID = "invalid"  # kept for replay, once the mapping is corrected
 
 
 OPEN_VERDICTS = frozenset({Verdict.UNKNOWN_REQUEST, Verdict.INVALID})
-"""Nothing was decided yet: when the vendor repeats such an event, it is looked at again."""
+"""Nothing was decided yet: if the supplier repeats such an event, it is judged again."""
 
 REPLAYABLE_VERDICTS = OPEN_VERDICTS | {Verdict.ATTENTION, Verdict.UNKNOWN_STATUS, Verdict.LATE}
 
@@ -37,8 +37,8 @@ REPLAYABLE_VERDICTS = OPEN_VERDICTS | {Verdict.ATTENTION, Verdict.UNKNOWN_STATUS
 class Effect(StrEnum):
     """What a report means for the status in Koha."""
 
-    REQUESTED = "requested"  # the supplier has it in hand
-    REVERTED = "reverted"  # the supplier gave it back to us
+    REQUESTED = "requested"  # the supplier is working on it
+    REVERTED = "reverted"  # the supplier will not supply it; it is ours again
     COMPLETED = "completed"
     CANCELLED = "cancelled"
     CANCELLATION_REFUSED = "cancellation_refused"
@@ -57,7 +57,7 @@ _PLACED = (Status.REQ, Status.GENREQ)
 _NOT_YET_PLACED = (Status.NEW, Status.QUEUED, Status.UNAUTH)
 
 TARGETS: Mapping[Effect, Mapping[str, str]] = {
-    # A patron's wish to cancel (CANCREQ) is not overruled by a supplier who does not know of it yet.
+    # A patron's wish to cancel (CANCREQ) stays when a supplier who does not know of it yet reports progress.
     Effect.REQUESTED: _to(Status.REQ, *_NOT_YET_PLACED, Status.REQREV)
     | _stay(*_PLACED, Status.CANCREQ, Status.COMP, Status.CHK, Status.RET),
     Effect.REVERTED: _to(Status.REQREV, *_PLACED) | _stay(Status.REQREV),
@@ -67,7 +67,7 @@ TARGETS: Mapping[Effect, Mapping[str, str]] = {
     Effect.CANCELLATION_REFUSED: _stay(*Status) | _to(Status.REQ, Status.CANCREQ),
     Effect.NONE: _stay(*Status),
 }
-"""Where an effect leads from each status; one that is missing here is left alone, with a word to the staff."""
+"""Where an effect leads from each status. A status that is missing here stays, and staff are alerted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,11 +75,11 @@ class Rule:
     """What one canonical status does."""
 
     effect: Effect = Effect.NONE
-    rank: int | None = None  # never backwards; None: goes with any rank
-    notice: NoticeCode | None = None  # told to the patron, once
-    alert: LazyMessage | None = None  # told to the staff, always
-    ends_order: bool = False  # the supplier's number of the order is void
-    notify_again_for_new_date: bool = False  # a second renewal is news
+    rank: int | None = None  # never goes down; None: fits any rank
+    notice: NoticeCode | None = None  # sent to the patron, once
+    alert: LazyMessage | None = None  # for staff, always
+    ends_order: bool = False  # the order ID is void
+    notify_again_for_new_date: bool = False  # such as for a second renewal
 
 
 _UPDATE = NoticeCode.REQUEST_UPDATE
@@ -136,35 +136,35 @@ RULES: Mapping[ReportedStatus, Rule] = {
 }
 
 SHIPPED_RANK = 50
-"""From here on the thing itself is on its way, and nobody cancels it any more."""
+"""From here on the item is on its way, and can no longer be cancelled."""
 
 END_OF_DAY = time(23, 59)
-"""When a thing is due that is due on a day. Source: Koha, C4/Circulation.pm CalcDateDue: not 23:59:59."""
+"""The time of a due date without one. Source: Koha, C4/Circulation.pm CalcDateDue (not 23:59:59)."""
 
 _ORDERS = frozenset({Effect.REQUESTED, Effect.REVERTED, Effect.COMPLETED})
-"""What brings the number of an order; a note on an order that is void does not bring it back."""
+"""Effects that set the order ID; a note on a void order must not bring it back."""
 
 COMMENTED = frozenset({_S.NOTE, _S.COMPLETED_WITHOUT_RETURN, _S.FORWARDED, _S.CANCEL_DENIED})
-"""Their message becomes a comment of the request: it is all, or most, of what they say."""
+"""Their message becomes a comment on the request, even if the status is not new: the message is what matters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One try at getting a thing: ranks count within it, for the next supplier starts from the beginning."""
+    """One attempt to obtain an item. Ranks count within an attempt, because the next supplier starts again."""
 
     supplier: str | None = None
     number: int | None = None
 
     @property
     def text(self) -> str | None:
-        """One line that a column of 191 characters holds; None for the only attempt."""
+        """One line for a column of 191 characters; None if attempts are not told apart."""
         if self == Attempt():
             return None
         return f"{(self.supplier or '')[:160]}#{self.number or ''}"
 
     @classmethod
     def parse(cls, text: str | None) -> "Attempt":
-        """Read what *text* wrote."""
+        """Parse what :attr:`text` returned."""
         supplier, _, number = (text or "").rpartition("#")
         return cls(supplier=supplier or None, number=int(number) if number else None)
 
@@ -184,11 +184,11 @@ class Attempt:
 class Progress:
     """How far the reports on a request have come."""
 
-    status: ReportedStatus | None = None  # the last one applied
+    status: ReportedStatus | None = None  # of the last report applied
     rank: int | None = None
     attempt: Attempt = Attempt()
     last_event_at: datetime | None = None
-    told: frozenset[str] = frozenset()  # what the patron was told in this attempt
+    told: frozenset[str] = frozenset()  # the news that the patron has had in this attempt
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -202,12 +202,12 @@ class Situation:
     due: datetime | None
     tracking: str | None
     progress: Progress
-    other_partners_open: bool = False  # placed with several partners who did not answer yet
+    other_partners_open: bool = False  # other partners have not answered yet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Supply:
-    """Facts to write to the request; None leaves what is there."""
+    """Facts to write to the request; None leaves the current value."""
 
     order_id: str | None = None
     cost: str | None = None
@@ -225,11 +225,11 @@ class Decision:
     """What is to be done about a report."""
 
     verdict: Verdict
-    detail: str  # one sentence for the answer and the staff
+    detail: str  # one sentence, for the answer and for staff
     path: tuple[str, ...] = ()  # statuses to go through, each an edge of the graph
     supply: Supply = Supply()
     progress: Progress | None = None  # None: stays
-    alert: tuple[LazyMessage, ...] = ()  # words to the staff
+    alert: tuple[LazyMessage, ...] = ()  # for staff
     comment: str | None = None
     notice: NoticeCode | None = None
 
@@ -239,8 +239,8 @@ def decide(situation: Situation, report: StatusReport, graph: StatusGraph) -> De
     Decide what a report does to a request.
 
     A report of a lower rank than the last one of the same attempt, or an older one of the same rank, is late. A
-    report of another supplier, or of a higher attempt number, begins a new attempt, and so does one on a request
-    that staff placed again after the supplier gave it back.
+    report of another supplier, or of a higher attempt number, begins a new attempt. So does one on a request that
+    staff placed again after the supplier had returned it unfilled.
     """
     rule = RULES[report.status]
     if report.status is ReportedStatus.UNKNOWN:
@@ -260,7 +260,7 @@ def _unknown_status(report: StatusReport) -> Decision:
     return Decision(
         verdict=Verdict.UNKNOWN_STATUS,
         detail=f"The status {word!r} has no translation; it was kept and staff will look at it.",
-        alert=_asked(RULES[ReportedStatus.UNKNOWN].alert, word),
+        alert=_with_message(RULES[ReportedStatus.UNKNOWN].alert, word),
     )
 
 
@@ -273,7 +273,7 @@ def _progress_before(situation: Situation, report: StatusReport) -> Progress | N
     is_newer_in_time = _is_newer(report, progress)
     if reported.is_before(progress.attempt, in_time=not is_newer_in_time):
         return None
-    was_placed_again = _was_given_back(progress) and situation.status in _PLACED
+    was_placed_again = _was_returned_unfilled(progress) and situation.status in _PLACED
     if progress.attempt.is_before(reported, in_time=is_newer_in_time) or (
         was_placed_again and is_newer_in_time
     ):
@@ -287,7 +287,7 @@ def _is_newer(report: StatusReport, progress: Progress) -> bool:
     return report.occurred_at > progress.last_event_at
 
 
-def _was_given_back(progress: Progress) -> bool:
+def _was_returned_unfilled(progress: Progress) -> bool:
     return progress.status is not None and RULES[progress.status].effect in (
         Effect.REVERTED,
         Effect.CANCELLED,
@@ -308,16 +308,16 @@ def _late_detail(progress: Progress) -> str:
 
 
 def _obstacle(situation: Situation, report: StatusReport, progress: Progress) -> LazyMessage | None:
-    """Name what stands against a report although the graph would allow it."""
+    """Return why a report is not applied although the graph would allow it."""
     effect = RULES[report.status].effect
     if effect is Effect.CANCELLED and (progress.rank or 0) >= SHIPPED_RANK:
         return lazy(
             "the supplier has already reported %(status)s",
             status=_named(progress.status or ReportedStatus.SHIPPED),
         )
-    is_given_back = situation.status == Status.REQREV and effect in (Effect.REQUESTED, Effect.COMPLETED)
-    starts_anew = progress is not situation.progress
-    if is_given_back and not starts_anew and not _was_given_back(progress):
+    is_reverted = situation.status == Status.REQREV and effect in (Effect.REQUESTED, Effect.COMPLETED)
+    is_new_attempt = progress is not situation.progress
+    if is_reverted and not is_new_attempt and not _was_returned_unfilled(progress):
         return lazy("the library reverted the request")
     if effect is Effect.REVERTED and situation.status == Status.GENREQ and situation.other_partners_open:
         return lazy("other partners were asked too and have not answered")
@@ -325,14 +325,14 @@ def _obstacle(situation: Situation, report: StatusReport, progress: Progress) ->
 
 
 def _path(situation: Situation, rule: Rule, graph: StatusGraph) -> tuple[str, ...] | None:
-    """Find the statuses to go through; None where the rules or the graph know no way."""
+    """Find the statuses to go through; None if the rules or the graph allow no path."""
     current = situation.status or ""
-    if rule.effect is Effect.NONE:  # it leaves a status of a foreign backend alone, too
+    if rule.effect is Effect.NONE:  # checked first: a backend of its own may have statuses that TARGETS lacks
         return ()
     target = TARGETS[rule.effect].get(current)
     if target is None or target == current:
         return None if target is None else ()
-    # The first news may be a late one: what is reported as supplied was requested, whoever forgot to say so.
+    # A supplier may skip reports: what is supplied was requested, although nobody reported that.
     for path in ((target,), (Status.REQ, target)):
         if all(_is_edge(graph, *edge) for edge in zip((current, *path), path, strict=False)):
             return tuple(str(status) for status in path)
@@ -356,7 +356,7 @@ def _not_possible(situation: Situation, report: StatusReport, obstacle: LazyMess
     return Decision(
         verdict=Verdict.ATTENTION,
         detail=f"The event was kept, but not applied: {reason}. Staff will look at it.",
-        alert=_asked(what, report.message),
+        alert=_with_message(what, report.message),
     )
 
 
@@ -370,7 +370,7 @@ def _applied(
     rule = RULES[report.status]
     supply = _supply(situation, report, ends_order=rule.ends_order and bool(path))
     comment = _comment(report, progress)
-    told = _told_key(report, rule, moved=bool(path))
+    told = _news_key(report, rule, moved=bool(path))
     is_news_to_patron = told is not None and told not in progress.told
     if report.status == progress.status and not (path or supply or comment or is_news_to_patron):
         return Decision(
@@ -391,7 +391,7 @@ def _applied(
 
 
 def _supply(situation: Situation, report: StatusReport, *, ends_order: bool) -> Supply:
-    """Keep what a report brings that is not there yet."""
+    """Return the facts of a report that are new."""
     cost = None if report.cost is None else str(report.cost.amount)
     due_is_known = report.due is not None and situation.due == _due_moment(report.due)
     rule = RULES[report.status]
@@ -415,11 +415,11 @@ def _news(reported: str | None, known: str | None) -> str | None:
 
 
 def _comment(report: StatusReport, progress: Progress) -> str | None:
-    """Word what a report says beside its status, for Koha's comments, which only staff see."""
-    says = [report.message or ""]
+    """Return a comment for Koha, which only staff see: what a report says beside its status."""
+    parts = [report.message or ""]
     if report.status is ReportedStatus.FORWARDED and report.supplier:
-        says.insert(0, f"passed on to {report.supplier}")
-    text = " - ".join(part for part in says if part)
+        parts.insert(0, f"passed on to {report.supplier}")
+    text = " - ".join(part for part in parts if part)
     if not text or (report.status == progress.status and report.status not in COMMENTED):
         return None
     return f"{report.status_text or report.status}: {text}"
@@ -432,20 +432,20 @@ def _alert(situation: Situation, report: StatusReport) -> tuple[LazyMessage, ...
         what = lazy("The supplier has the item back, but it is still checked out here.")
     if situation.status == Status.CANCREQ and (rule.rank or 0) >= SHIPPED_RANK:
         what = lazy("The patron wants to cancel, but the supplier has already sent the item.")
-    return _asked(what, report.message)
+    return _with_message(what, report.message)
 
 
-def _asked(what: LazyMessage | None, message: str | None) -> tuple[LazyMessage, ...]:
-    """Put what the supplier says behind the word to the staff, if there is one."""
+def _with_message(what: LazyMessage | None, message: str | None) -> tuple[LazyMessage, ...]:
+    """Add the supplier's message to an alert, if there is one."""
     if what is None:
         return ()
     return (what, lazy("Supplier's message: %(message)s", message=message)) if message else (what,)
 
 
-def _told_key(report: StatusReport, rule: Rule, *, moved: bool) -> str | None:
-    """Name the piece of news for the patron; None where there is none."""
-    stays_by_nature = rule.effect in (Effect.NONE, Effect.REQUESTED)
-    if rule.notice is None or not (moved or stays_by_nature):
+def _news_key(report: StatusReport, rule: Rule, *, moved: bool) -> str | None:
+    """Return a key for the news to the patron; None if there is none."""
+    needs_no_move = rule.effect in (Effect.NONE, Effect.REQUESTED)
+    if rule.notice is None or not (moved or needs_no_move):
         return None
     if rule.notify_again_for_new_date and report.due is not None:
         return f"{report.status}@{report.due.isoformat()}"
@@ -453,7 +453,7 @@ def _told_key(report: StatusReport, rule: Rule, *, moved: bool) -> str | None:
 
 
 def _notice(rule: Rule, report: StatusReport) -> NoticeCode | None:
-    # What can be read on the screen is not waiting at the desk.
+    # An online copy does not wait at the desk, so the patron gets its URL instead of the pickup notice.
     if rule.notice is NoticeCode.PICKUP_READY and report.access_url:
         return NoticeCode.REQUEST_UPDATE
     return rule.notice

@@ -1,8 +1,8 @@
 """
-Numbers about requests: how many are open and since when, how many were supplied, and how long that took.
+Figures about requests: how many are open and for how long, how many were supplied, and how long that took.
 
-They are counted piece by piece, for nobody shall wait for a look at a million requests; a :class:`Tally` puts the
-pieces together. Kept are counts by the number of days, of which medians and quartiles are exact.
+A million requests are counted chunk by chunk, so that no query takes long; :class:`FigureCounter` adds the chunks up.
+Requests are counted by their number of days, so medians and quartiles are exact.
 """
 
 from collections import Counter, defaultdict
@@ -14,31 +14,31 @@ from typing import Any, Self
 from koha_ill_sidecar.domain.statuses import Status
 
 AGES = (7, 30, 90, 365)
-"""Days up to which an open request counts as of one age; what is older is of the last."""
+"""Upper limits, in days, of the ages of open requests; older ones form one more age."""
 
 MONTHS = 12
-"""Calendar months that turnaround and fill rate look back, this one among them."""
+"""Calendar months that turnaround and fill rate cover, including this one."""
 
 MOST_SERIES = 12
-"""Of so many backends, libraries and partners, the largest of each, the months are told one by one."""
+"""So many backends, libraries and partners, the largest of each, have figures for each month."""
 
 FILLED = frozenset({Status.COMP, Status.CHK, Status.RET})
 """A request in one of these was supplied."""
 
 UNFILLED = frozenset({Status.REQREV, Status.CANCREQ})
-"""A request in one of these was not, so far: it was given back, or is not wanted any more."""
+"""A request in one of these was not supplied so far: it was reverted, or the patron wants to cancel it."""
 
 
 class Outcome(StrEnum):
-    """What has come of a request."""
+    """Whether a request was supplied."""
 
     FILLED = "filled"
     UNFILLED = "unfilled"
-    WAITING = "waiting"  # nothing yet
+    WAITING = "waiting"  # not decided yet
 
 
 class By(StrEnum):
-    """What turnaround and fill rate are told by."""
+    """What turnaround and fill rate are grouped by."""
 
     MONTH = "month"
     BACKEND = "backend"
@@ -48,7 +48,7 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenCount:
-    """So many open requests of one status and age (the index of :data:`AGES`, or one more)."""
+    """A number of open requests of one status and age (an index of :data:`AGES`, or one more)."""
 
     status: str
     age: int
@@ -57,7 +57,7 @@ class OpenCount:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCount:
-    """So many requests of which this has come, by whatever they are told by; the month is that of their beginning."""
+    """A number of requests with one outcome and the same groups; the month is that in which they were placed."""
 
     keys: Mapping[By, str]
     outcome: Outcome
@@ -67,7 +67,7 @@ class OutcomeCount:
 
 @dataclass(frozen=True, slots=True)
 class DaysCount:
-    """So many requests that took so many days; the month is that of their end."""
+    """A number of requests that took so many days; the month is that in which they were completed."""
 
     keys: Mapping[By, str]
     days: int
@@ -94,8 +94,8 @@ class Group:
     The requests of one month, backend, library or partner.
 
     Attributes:
-        turnaround: Of those completed in the time looked at; nothing where there were none.
-        filled, unfilled, waiting: Of those placed in that time.
+        turnaround: Of those completed in the period; None if there were none.
+        filled, unfilled, waiting: Of those placed in the period.
     """
 
     key: str
@@ -111,37 +111,37 @@ class Group:
 
     @property
     def fill_rate(self) -> float | None:
-        """The part of those that something came of, from 0 to 1, that were supplied."""
+        """The share of the decided requests that were supplied, from 0 to 1; None if none is decided."""
         decided = self.filled + self.unfilled
         return self.filled / decided if decided else None
 
     @property
     def size(self) -> int:
-        """How much there is to tell of it."""
+        """What groups are ranked by."""
         return max(self.placed, self.turnaround.completed if self.turnaround else 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenStatus:
-    """The open requests of one status, by age: as many numbers as :data:`AGES` has, and one."""
+    """The open requests of one status, by age: one more number than :data:`AGES` has."""
 
     status: str
     by_age: tuple[int, ...]
 
     @property
     def total(self) -> int:
-        """How many there are of every age."""
+        """How many there are of all ages."""
         return sum(self.by_age)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figures:
     """
-    All the numbers; can be kept as JSON (:meth:`as_json`) and read again (:meth:`read`).
+    All figures of the dashboard; they can be stored as JSON (:meth:`as_json`) and read again (:meth:`read`).
 
     Attributes:
-        months: Those looked at, the oldest first, such as ``2026-01``.
-        series: What there is to tell of the largest groups in each of the months, whose names are the keys there.
+        months: The period, oldest first, such as ``2026-01``.
+        series: The largest groups month by month; the key of each group in it is the month.
     """
 
     months: Sequence[str] = ()
@@ -150,7 +150,7 @@ class Figures:
     series: Mapping[By, Mapping[str, Sequence[Group]]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the figures as JSON values."""
         return {
             "months": list(self.months),
             "open": [asdict(status) for status in self.open],
@@ -163,7 +163,7 @@ class Figures:
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Self:
-        """Read what :meth:`as_json` gave; an earlier version's has no months."""
+        """Read what :meth:`as_json` returned; an earlier version's has no months."""
         return cls(
             months=document.get("months", []),
             open=[OpenStatus(status=one["status"], by_age=tuple(one["by_age"])) for one in document["open"]],
@@ -179,7 +179,7 @@ class Figures:
 
 @dataclass(slots=True)
 class _Accumulator:
-    """Requests that are told together."""
+    """The counts of one group and month."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     days: Counter[int] = field(default_factory=Counter)
@@ -202,33 +202,33 @@ _ByMonth = defaultdict[str, _Accumulator]
 
 
 class FigureCounter:
-    """Puts counts together."""
+    """Adds counts up."""
 
     def __init__(self) -> None:
         self._open: Counter[tuple[str, int]] = Counter()
-        self._piles: dict[By, defaultdict[str, _ByMonth]] = {
+        self._counts: dict[By, defaultdict[str, _ByMonth]] = {
             by: defaultdict(lambda: defaultdict(_Accumulator)) for by in By
         }
 
     def add(self, counts: Iterable[Count]) -> None:
-        """Take in a piece."""
+        """Add the counts of a chunk."""
         for count in counts:
             match count:
                 case OpenCount():
                     self._open[count.status, count.age] += count.number
                 case OutcomeCount():
                     for by, key in count.keys.items():
-                        self._piles[by][key][count.month].outcomes[count.outcome] += count.number
+                        self._counts[by][key][count.month].outcomes[count.outcome] += count.number
                 case DaysCount():
                     for by, key in count.keys.items():
-                        self._piles[by][key][count.month].days[count.days] += count.number
+                        self._counts[by][key][count.month].days[count.days] += count.number
 
     def figures(self, months: Sequence[str]) -> Figures:
         """
-        Reckon: months in their order, everything else by size.
+        Compute the figures: months in their order, all other groups by size.
 
         Args:
-            months: Those that the series are about; a clock that was wrong may have left others.
+            months: The period of the series; a clock that was wrong may have left other months.
         """
         groups = {by: self._groups(by) for by in By}
         for by, found in groups.items():
@@ -253,22 +253,22 @@ class FigureCounter:
         return sorted(found, key=lambda one: (-one.total, one.status))
 
     def _groups(self, by: By) -> list[Group]:
-        return [_together(by_month.values()).group(key) for key, by_month in self._piles[by].items()]
+        return [_sum(by_month.values()).group(key) for key, by_month in self._counts[by].items()]
 
     def _series(self, by: By, key: str, months: Sequence[str]) -> list[Group]:
-        by_month = self._piles[by][key]
+        by_month = self._counts[by][key]
         return [by_month[month].group(month) for month in months if month in by_month]
 
 
-def _together(piles: Iterable[_Accumulator]) -> _Accumulator:
-    whole = _Accumulator()
-    for pile in piles:
-        whole.add(pile)
-    return whole
+def _sum(parts: Iterable[_Accumulator]) -> _Accumulator:
+    total = _Accumulator()
+    for part in parts:
+        total.add(part)
+    return total
 
 
 def turnaround(days: Mapping[int, int]) -> Turnaround | None:
-    """Reckon median and quartiles of how many requests took how many days; nothing of none."""
+    """Compute median and quartiles from how many requests took how many days; None if there are none."""
     completed = sum(days.values())
     if not completed:
         return None
@@ -281,7 +281,7 @@ def turnaround(days: Mapping[int, int]) -> Turnaround | None:
 
 
 def _quantile(days: Mapping[int, int], completed: int, quarters: int) -> int:
-    """Return the least number of days within which so many quarters of them were completed."""
+    """Return the smallest number of days within which so many quarters of them were completed."""
     seen = 0
     for number_of_days in sorted(days):
         seen += days[number_of_days]

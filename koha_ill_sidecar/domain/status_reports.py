@@ -1,4 +1,4 @@
-"""What a vendor reports about a request: the canonical body of a callback, read strictly."""
+"""What a supplier reports about a request: the canonical body of a callback, read strictly."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,17 +13,17 @@ from koha_ill_sidecar.domain.strict_json import JSONValue
 from koha_ill_sidecar.errors import InvalidReport
 
 MAX_TEXT = 4000
-"""Characters of a message that are used; the receipt keeps the rest."""
+"""Longer messages are cut; the receipt has the whole body."""
 
 MAX_NAME = 191
-"""Characters of a name or number that are used, so that an index can hold them."""
+"""Longer names and IDs are cut, so that an index can hold them."""
 
 
 class ReportedStatus(StrEnum):
     """
-    The canonical statuses, which every vendor's own words are translated to.
+    The canonical statuses, to which every supplier's own are mapped.
 
-    UNKNOWN stands for every word that has no translation; it is never sent.
+    UNKNOWN stands for every status that the mapping lacks; suppliers never send it.
     """
 
     RECEIVED = "received"
@@ -56,7 +56,7 @@ class ReportedStatus(StrEnum):
 
     @property
     def label(self) -> str:
-        """The status in words, as the catalogues have it."""
+        """The status for people, as in the catalogues."""
         return self.value.replace("_", " ")
 
 
@@ -73,12 +73,12 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StatusReport:
-    """One event of a vendor's, in canonical words; at least one of the two references is given."""
+    """One event from a supplier, with its canonical status; at least one of the two IDs is given."""
 
     status: ReportedStatus
-    status_text: str | None = None  # the vendor's own word
+    status_text: str | None = None  # as the supplier has it
     event_id: str | None = None
-    occurred_at: datetime | None = None  # None: the vendor does not say
+    occurred_at: datetime | None = None  # None: not reported
     illrequest_id: int | None = None
     order_id: str | None = None
     supplier: str | None = None
@@ -96,15 +96,14 @@ def read_report(document: JSONValue, *, event_id_required: bool = True) -> Statu
     """
     Check a canonical body and make a report of it.
 
-    Members that it does not know are left alone and long texts are cut: the receipt keeps the body as it came. A
-    status that it does not know is no mistake of the body's: it becomes ReportedStatus.UNKNOWN with the word in
-    *status_text*.
+    Unknown members are ignored and long texts are cut: the receipt keeps the body as it came. An unknown status is not
+    an error: it becomes ReportedStatus.UNKNOWN, with the original in *status_text*.
 
     Args:
-        event_id_required: Off where the event is identified by a header, or by nothing but its content.
+        event_id_required: False if a header, or only the content, identifies the event.
 
     Raises:
-        InvalidReport: With all mistakes, each with its JSON pointer.
+        InvalidReport: Names all mistakes, each with its JSON pointer.
     """
     if not isinstance(document, dict):
         raise InvalidReport([("", "must be a JSON object")])
@@ -116,7 +115,7 @@ def read_report(document: JSONValue, *, event_id_required: bool = True) -> Statu
 
 
 def status_named(word: str) -> ReportedStatus:
-    """Find the canonical status of that name, whatever its case; UNKNOWN where there is none."""
+    """Return the canonical status of that name, in any case; UNKNOWN if there is none."""
     try:
         return ReportedStatus(fold(word).replace(" ", "_").replace("-", "_"))
     except ValueError:
@@ -124,44 +123,44 @@ def status_named(word: str) -> ReportedStatus:
 
 
 def fold(word: str) -> str:
-    """Make two spellings of a vendor's word equal: case, and spaces around and inside, do not count."""
+    """Normalise a supplier's status: case, and spaces around and inside, do not matter."""
     return " ".join(word.casefold().split())
 
 
 def _read(reader: "_Reader", body: Mapping[str, JSONValue], *, event_id_required: bool) -> StatusReport:
-    reference = reader.take(body, "request", _members, required=True) or {}
-    illrequest_id = reader.take(reference, "ill_request_id", _positive_integer, under="/request")
-    order_id = reader.take(reference, "order_id", _name, under="/request")
+    reference = reader.read(body, "request", _members, required=True) or {}
+    illrequest_id = reader.read(reference, "ill_request_id", _positive_integer, under="/request")
+    order_id = reader.read(reference, "order_id", _name, under="/request")
     if illrequest_id is None and order_id is None and not reader.errors:
         reader.errors.append(("/request", "must hold ill_request_id or order_id"))
-    word = reader.take(body, "status", _name, required=True) or ""
+    word = reader.read(body, "status", _name, required=True) or ""
     status = status_named(word)
     unknown_word = word if status is ReportedStatus.UNKNOWN else None
     return StatusReport(
         status=status,
-        status_text=reader.take(body, "status_text", _name) or unknown_word,
-        event_id=reader.take(body, "event_id", _event_id, required=event_id_required),
-        occurred_at=reader.take(body, "occurred_at", _instant, required=event_id_required),
+        status_text=reader.read(body, "status_text", _name) or unknown_word,
+        event_id=reader.read(body, "event_id", _event_id, required=event_id_required),
+        occurred_at=reader.read(body, "occurred_at", _instant, required=event_id_required),
         illrequest_id=illrequest_id,
         order_id=order_id,
-        supplier=reader.take(body, "supplier", _name),
-        attempt=reader.take(body, "attempt", _positive_integer),
-        message=reader.take(body, "message", _message),
+        supplier=reader.read(body, "supplier", _name),
+        attempt=reader.read(body, "attempt", _positive_integer),
+        message=reader.read(body, "message", _message),
         cost=_cost(reader, body),
-        due=reader.take(body, "due_date", _day_or_instant),
-        access_url=reader.take(body, "access_url", _url),
-        access_expires_at=reader.take(body, "access_expires_at", _instant),
-        tracking=reader.take(body, "tracking", _name),
-        reason=reader.take(body, "reason", _name),
+        due=reader.read(body, "due_date", _day_or_instant),
+        access_url=reader.read(body, "access_url", _url),
+        access_expires_at=reader.read(body, "access_expires_at", _instant),
+        tracking=reader.read(body, "tracking", _name),
+        reason=reader.read(body, "reason", _name),
     )
 
 
 def _cost(reader: "_Reader", body: Mapping[str, JSONValue]) -> Cost | None:
-    members = reader.take(body, "cost", _members)
+    members = reader.read(body, "cost", _members)
     if members is None:
         return None
-    amount = reader.take(members, "amount", _amount, required=True, under="/cost")
-    currency = reader.take(members, "currency", _currency, under="/cost")
+    amount = reader.read(members, "amount", _amount, required=True, under="/cost")
+    currency = reader.read(members, "currency", _currency, under="/cost")
     return None if amount is None else Cost(amount=amount, currency=currency)
 
 
@@ -173,24 +172,24 @@ class _MistakeError(Exception):
 
 
 class _Reader:
-    """Takes values out of JSON objects, and notes what is wrong with them."""
+    """Reads values from JSON objects and collects what is wrong with them."""
 
     def __init__(self) -> None:
         self.errors: list[tuple[str, str]] = []
 
-    def take(
+    def read(
         self,
         body: Mapping[str, JSONValue],
         key: str,
-        read: Callable[[JSONValue], _T | None],
+        parse: Callable[[JSONValue], _T | None],
         *,
         required: bool = False,
         under: str = "",
     ) -> _T | None:
-        """Return the value that *read* makes of a member; None where it is absent, blank or wrong."""
+        """Return the value that *parse* makes of a member; None if it is absent, blank or wrong."""
         member = body.get(key)
         try:
-            value = None if member is None else read(member)
+            value = None if member is None else parse(member)
         except _MistakeError as mistake:
             self.errors.append((f"{under}/{key}", str(mistake)))
             return None

@@ -1,8 +1,8 @@
 """
-JSON from strangers, and ours: what RFC 8259 leaves to taste is refused here.
+Read JSON from other systems strictly, and write our own.
 
-Two programs that read the same bytes differently are a way round a check, so duplicate keys, NaN and texts
-that cannot be written as UTF-8 are errors and not guesses.
+If two programs read the same bytes differently, a check can be bypassed. So what RFC 8259 leaves open is an error here:
+duplicate keys, NaN, and texts that cannot be written as UTF-8.
 """
 
 import json
@@ -13,21 +13,21 @@ from typing import Never, TypeAlias
 from koha_ill_sidecar.errors import NotStrictJSON
 
 MAX_DEPTH = 32
-"""Objects and lists inside one another; a callback needs three."""
+"""How deep objects and lists may be nested; a callback needs three levels."""
 
-# Longer numbers than these are no price, no number of a request and no instant, but slow to compute with.
+# A longer number is no price, ID or time, and slow to compute with.
 _MAX_DIGITS = 64
 _MAX_EXPONENT = 300
 
 JSONValue: TypeAlias = "bool | int | Decimal | str | list[JSONValue] | dict[str, JSONValue] | None"
 
 
-# Made once: json.dumps makes an encoder at each call, which takes longer than to write what we write.
+# Made once: json.dumps makes an encoder at each call, which takes longer than encoding our short values.
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 def dumps(value: object) -> str:
-    """Write a value of our own as JSON, texts in their own script."""
+    """Write a value of our own as JSON, without escaping other scripts."""
     return _ENCODER.encode(value)
 
 
@@ -36,8 +36,8 @@ def loads(data: bytes) -> JSONValue:
     Read one JSON value; numbers with a fraction become Decimal.
 
     Raises:
-        NotStrictJSON: The bytes are not UTF-8 or not JSON, a key comes twice in one object, a number is NaN,
-            infinite or absurdly long, a text holds half a surrogate pair, or it nests deeper than MAX_DEPTH.
+        NotStrictJSON: The bytes are not UTF-8 or not JSON, an object has a key twice, a number is NaN, infinite or
+            absurdly long, a text has half a surrogate pair, or it is nested deeper than MAX_DEPTH.
     """
     try:
         text = data.decode("utf-8")
@@ -115,6 +115,6 @@ def _check(value: JSONValue, *, depth: int) -> None:
 
 
 def _check_text(text: str) -> None:
-    # "\ud800" alone is allowed by JSON's grammar, but no file, table or log can hold it.
+    # JSON's grammar allows "\ud800" alone, but no file, table or log can hold it.
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise NotStrictJSON("The body holds one half of a surrogate pair, which stands for no character.")

@@ -1,4 +1,4 @@
-"""The process that runs until it is told to stop: signals, reload, and signs of life."""
+"""The process that runs until it is stopped: signals, reload, and the watchdog."""
 
 import logging
 import queue
@@ -17,7 +17,9 @@ from koha_ill_sidecar.scheduler.systemd import Notifier
 logger = logging.getLogger(__name__)
 
 _TICK_SECONDS = 5.0
-_CLOCK_JUMP_SECONDS = 3.0  # more than a clock is ever corrected by between two ticks, less than anybody minds
+_CLOCK_JUMP_SECONDS = (
+    3.0  # more than a correction of the clock between two ticks, less than matters for a schedule
+)
 
 
 class DaemonDied(SidecarError):
@@ -31,7 +33,7 @@ class _Event(Enum):
 
 class Daemon:
     """
-    Serve, work, or both, until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+    Serve, run jobs, or both, until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 
     Args:
         load: Reads the configuration; called at the start and at each reload.
@@ -46,32 +48,32 @@ class Daemon:
         self._with_jobs = with_jobs
         self._debug = debug
         self._notifier = Notifier()
-        # The only queue that may be put into from a signal handler (library reference, queue.SimpleQueue).
+        # The only queue that a signal handler may put into (Python library reference, queue.SimpleQueue).
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
 
     def run(self) -> None:
         """
-        Run until told to stop; what is in flight is finished first.
+        Run until stopped; what is in flight is finished first.
 
         Raises:
             SidecarError: It could not start, or a part of it ended by itself.
         """
         with self._signals():
-            parts = self._build()
+            instance = self._build()
             try:
-                parts.start()
+                instance.start()
             except BaseException:
-                parts.stop()
+                instance.stop()
                 raise
-            logger.info("started", extra={"status": parts.status})
-            self._notifier.ready(parts.status)
-            parts = self._serve(parts)
+            logger.info("started", extra={"status": instance.status})
+            self._notifier.ready(instance.status)
+            instance = self._serve(instance)
             self._notifier.stopping()
             logger.info("stopping, finishing what has begun")
-            parts.stop()
+            instance.stop()
             logger.info("stopped")
 
-    def _serve(self, parts: Instance) -> Instance:
+    def _serve(self, instance: Instance) -> Instance:
         tick = _TICK_SECONDS
         if self._notifier.watchdog_seconds is not None:
             tick = min(tick, self._notifier.watchdog_seconds / 3)
@@ -81,16 +83,16 @@ class Daemon:
                 event = self._events.get(timeout=tick)
             except queue.Empty:
                 if clock.has_jumped():
-                    parts.clock_was_set()
-                self._give_sign_of_life(parts)
+                    instance.clock_was_set()
+                self._check_alive(instance)
                 continue
             if event is _Event.STOP:
-                return parts
-            parts = self._reload(parts)
+                return instance
+            instance = self._reload(instance)
 
-    def _give_sign_of_life(self, parts: Instance) -> None:
-        if not parts.alive:
-            parts.stop()
+    def _check_alive(self, instance: Instance) -> None:
+        if not instance.alive:
+            instance.stop()
             raise DaemonDied(
                 "A part of the daemon ended by itself; the lines before this one in the log say why."
             )
@@ -103,8 +105,8 @@ class Daemon:
             after = self._build()
             after.replace(before)
         except SidecarError as error:
-            logger.error(  # noqa: TRY400  (the reason is all there is to know)
-                "configuration refused, going on with the old one", extra={"reason": str(error)}
+            logger.error(  # noqa: TRY400  (the message says it all; no traceback)
+                "configuration refused, the old one stays", extra={"reason": str(error)}
             )
             if after is not before:
                 after.stop()
@@ -116,7 +118,7 @@ class Daemon:
 
     def _build(self) -> Instance:
         settings = self._load()
-        parts = Instance(
+        instance = Instance(
             settings,
             with_web=self._with_web,
             with_jobs=self._with_jobs,
@@ -125,7 +127,7 @@ class Daemon:
         logs.configure(
             level="debug" if self._debug else settings.logging.level, style=settings.logging.format
         )
-        return parts
+        return instance
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -146,7 +148,7 @@ class Daemon:
 
 
 class _Clock:
-    """Notices that the system's clock was set."""
+    """Notices that somebody set the system's clock."""
 
     def __init__(self) -> None:
         self._offset = self._measure()

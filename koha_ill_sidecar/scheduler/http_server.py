@@ -1,4 +1,4 @@
-"""The HTTP server around the web application: cheroot, with limits and an end that loses nothing."""
+"""The HTTP server around the web application: cheroot, with limits and a shutdown that loses no request."""
 
 import logging
 import os
@@ -22,23 +22,23 @@ logger = logging.getLogger(__name__)
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_BODY_BYTES = 16 * 1024 * 1024
-"""Where reading stops whatever the application allows; its own limits are lower."""
+"""The server's own limit; the limits of the application are lower."""
 _BACKLOG = 128
 _IDLE_SECONDS = 20
-_KEPT_OPEN = 100
+_KEEP_ALIVE_CONNECTIONS = 100
 _NEXT_REQUEST_MILLISECONDS = 5
-_SOCKET_UMASK = 0o117  # the proxy reaches a Unix socket as owner or group, nobody else does
+_SOCKET_UMASK = 0o117  # only owner and group, such as the proxy, may connect to a Unix socket
 
 
 class _Connection(HTTPConnection):
     """
     Stays with its thread while its client sends one request after the other and nobody waits for a thread.
 
-    Going round by the selector and the queue for each of them took a sixth of the time of a callback.
+    Passing through the selector and the queue for each request took a sixth of the time of a callback (decision 5).
     """
 
     def communicate(self) -> bool:
-        """Answer requests; says whether the connection is to be kept open."""
+        """Answer requests; return whether to keep the connection open."""
         while super().communicate():  # type: ignore[no-untyped-call]
             if not self._has_next_request():
                 return True
@@ -58,14 +58,14 @@ class _Server(Server):
     ConnectionClass = _Connection
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002
-        # Cheroot's own way to standard error. Dropped connections are no news, and name the client's address.
+        # Cheroot would write to standard error. Dropped connections are not logged: they name the client's address.
         if level >= logging.ERROR:
             reason = msg.partition("\n")[0]
             logger.error("http server failed", extra={"reason": reason}, exc_info=traceback)
 
     @staticmethod
-    def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:  # noqa: ANN401  (cheroot passes what it was given)
-        # Cheroot forgets the socket, open, when the address is taken.
+    def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:  # noqa: ANN401  (cheroot passes its own argument)
+        # Cheroot leaves the socket open if the address is in use.
         try:
             socket_.bind(bind_addr)
         except OSError:
@@ -80,7 +80,7 @@ class HTTPServer:
 
     Args:
         threads: How many requests are worked on at once.
-        grace_seconds: How long requests in flight may still take once :meth:`stop` is called.
+        grace_seconds: How long requests in flight may take after :meth:`stop` was called.
     """
 
     def __init__(
@@ -100,12 +100,12 @@ class HTTPServer:
         self._server.software = "koha-ill-sidecar"
         self._server.max_request_header_size = MAX_HEADER_BYTES
         self._server.max_request_body_size = MAX_BODY_BYTES
-        self._server.keep_alive_conn_limit = _KEPT_OPEN
+        self._server.keep_alive_conn_limit = _KEEP_ALIVE_CONNECTIONS
         self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)
 
     def start(self) -> None:
         """
-        Bind and begin to answer.
+        Bind the address and start to answer.
 
         Raises:
             ConfigurationError: The address cannot be listened on.
@@ -121,7 +121,7 @@ class HTTPServer:
 
     @property
     def address(self) -> str:
-        """Where it listens, with the real port if 0 was asked for."""
+        """The address that it listens on, with the real port if 0 was configured."""
         bound = self._server.bind_addr
         if isinstance(bound, str):
             return f"unix:{bound}"
@@ -130,15 +130,15 @@ class HTTPServer:
 
     @property
     def alive(self) -> bool:
-        """Whether requests are still being taken."""
+        """Whether requests are still accepted."""
         return self._thread.is_alive()
 
     def replace_application(self, application: "WSGIApplication") -> None:
-        """Give the requests from now on to another application; those in flight stay where they are."""
+        """Let another application answer new requests; those in flight stay with the old one."""
         self._server.wsgi_app = application
 
     def stop(self) -> None:
-        """Take no more connections, let the requests in flight finish, and return when they have."""
+        """Accept no more connections, and return when the requests in flight are finished."""
         self._server.stop()
         self._thread.join()
         if self.listen.path:
@@ -147,7 +147,7 @@ class HTTPServer:
 
 @contextmanager
 def _socket_for_owner_and_group() -> Iterator[None]:
-    # Cheroot asks for mode 777; the umask takes the rest away before anybody can connect.
+    # Cheroot sets mode 777; the umask restricts it before anybody can connect.
     before = os.umask(_SOCKET_UMASK)
     try:
         yield

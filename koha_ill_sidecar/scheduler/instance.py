@@ -1,4 +1,4 @@
-"""What a running daemon consists of: the program's parts for one configuration, the web server and the jobs."""
+"""The running parts of a daemon for one configuration: runtime, web server and jobs."""
 
 import logging
 from collections.abc import Callable
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_HTTP_THREADS = 8  # under the database pool's size, so that requests never wait for jobs' connections
-_GRACE_SECONDS = 25  # what a request in flight may still take; systemd's patience ends at 90
+_HTTP_THREADS = (
+    8  # below the size of the database pool, so that requests never wait for the jobs' connections
+)
+_GRACE_SECONDS = 25  # for requests in flight; systemd kills after 90
 
 
 class Instance:
@@ -32,7 +34,7 @@ class Instance:
     Everything that is built from one configuration, running.
 
     Args:
-        on_koha_changed: Called when Koha turns out to have been upgraded, so that all is built anew.
+        on_koha_changed: Called when Koha was upgraded, so that everything must be built again.
     """
 
     def __init__(
@@ -56,12 +58,12 @@ class Instance:
 
     def start(self) -> None:
         """
-        Check the database, then begin to serve and to work.
+        Check the database, then serve and run jobs.
 
-        A database that is away is waited for: it may start after us.
+        If the database is away, it is waited for: it may start after us.
 
         Raises:
-            SidecarError: The database is there and not what we can work with, or the web address is taken.
+            SidecarError: The database is not usable, or the web address is in use.
         """
         self._check()
         if self._application is not None:
@@ -71,13 +73,14 @@ class Instance:
 
     def replace(self, before: "Instance") -> None:
         """
-        Begin in the place of another configuration's parts, which end; no request is refused meanwhile.
+        Take over from the instance of another configuration and stop it; no request is refused.
 
         Raises:
-            SidecarError: As :meth:`start`; then the others go on.
+            SidecarError: As :meth:`start`; then the other instance continues.
         """
         if self.settings.koha.database != before.settings.koha.database:
-            self._runtime.database.ping()  # a new address that does not answer is a mistake, not an outage
+            # A new address that does not answer is an error in the configuration, not an outage.
+            self._runtime.database.ping()
         self._check()
         if self._application is not None and before.http is not None:
             if self.settings.web.listen == before.settings.web.listen:
@@ -90,7 +93,7 @@ class Instance:
             self._jobs.start()
 
     def stop(self) -> None:
-        """Finish what has begun, if it has begun, then let go of everything."""
+        """Finish what has begun, then close everything."""
         if self._jobs is not None:
             self._jobs.begin_to_stop()
         if self.http is not None:
@@ -103,7 +106,7 @@ class Instance:
 
     @property
     def alive(self) -> bool:
-        """Whether all that was started still does its work."""
+        """Whether everything that was started still works."""
         return (self.http is None or self.http.alive) and (self._jobs is None or self._jobs.alive)
 
     @property
@@ -113,7 +116,7 @@ class Instance:
         return ", ".join([*doing, *(["running jobs"] if self._jobs else [])])
 
     def clock_was_set(self) -> None:
-        """Plan anew what was planned by the old clock."""
+        """Compute the next starts again."""
         if self._jobs is not None:
             self._jobs.reschedule()
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told of the jobs."""
+"""Prometheus metrics of the jobs."""
 
 from prometheus_client import Counter, Histogram
 

@@ -1,4 +1,4 @@
-"""What the service manager is told: a few datagrams, so no library is needed (systemd, sd_notify(3))."""
+"""Notify the service manager: a few datagrams, so no library is needed (systemd, sd_notify(3))."""
 
 import logging
 import os
@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 logger = logging.getLogger(__name__)
 
-_SEND_SECONDS = 1.0  # the kernel holds some ten datagrams; one more waits until somebody reads
+_SEND_SECONDS = 1.0  # the kernel queues some ten datagrams; the next one blocks until systemd reads
 
 
 class Notifier:
     """
-    Tell systemd how the daemon is doing; does nothing where nobody listens.
+    Notify systemd of the daemon's state; does nothing without a socket.
 
     Args:
         environment: Where ``NOTIFY_SOCKET``, ``WATCHDOG_USEC`` and ``WATCHDOG_PID`` are looked up.
@@ -22,24 +22,24 @@ class Notifier:
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = _socket_address(environment.get("NOTIFY_SOCKET", ""))
         self.watchdog_seconds = _watchdog_seconds(environment)
-        """How often a sign of life is expected, or nothing where no watchdog runs."""
+        """How often systemd expects a keep-alive; None without a watchdog."""
 
     def ready(self, status: str) -> None:
-        """Say that start or reload is over; *status* is one line for ``systemctl status``."""
+        """Notify that start or reload is over; *status* is one line for ``systemctl status``."""
         self._send("READY=1", f"STATUS={status}", f"MAINPID={os.getpid()}")
 
     def reloading(self) -> None:
-        """Say that the configuration is being read again; :meth:`ready` follows."""
-        # Type=notify-reload wants the moment as well, to tell this reload from an earlier one.
+        """Notify that the configuration is being read again; :meth:`ready` follows."""
+        # Type=notify-reload needs the time as well, to tell this reload from an earlier one.
         microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}", "STATUS=Reading the configuration again")
 
     def stopping(self) -> None:
-        """Say that the daemon is finishing what it has begun."""
+        """Notify that the daemon finishes what it has begun."""
         self._send("STOPPING=1", "STATUS=Finishing what has begun")
 
     def alive(self) -> None:
-        """Give the watchdog its sign of life, where there is one."""
+        """Send a keep-alive to the watchdog, if there is one."""
         if self.watchdog_seconds is not None:
             self._send("WATCHDOG=1")
 
@@ -52,7 +52,7 @@ class Notifier:
                 channel.connect(self._address)
                 channel.sendall("\n".join(lines).encode())
         except OSError as error:
-            # A deaf service manager is no reason to stop serving.
+            # An unreachable service manager is no reason to stop serving.
             logger.warning("service manager not reached", extra={"reason": str(error)})
 
 
@@ -62,7 +62,7 @@ def _socket_address(path: str) -> str:
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:
     microseconds = environment.get("WATCHDOG_USEC", "")
-    meant_for = environment.get("WATCHDOG_PID", str(os.getpid()))
-    if not microseconds.isdigit() or int(microseconds) == 0 or meant_for != str(os.getpid()):
+    pid = environment.get("WATCHDOG_PID", str(os.getpid()))
+    if not microseconds.isdigit() or int(microseconds) == 0 or pid != str(os.getpid()):
         return None
     return int(microseconds) / 1_000_000

@@ -1,4 +1,4 @@
-"""The web application, put together."""
+"""Assemble the web application."""
 
 import logging
 import re
@@ -26,14 +26,14 @@ _SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
 )
 
-_LARGEST_FORM = 2_000_000  # bytes: three of Koha's texts in Chinese, each character of which is sent as nine
+_LARGEST_FORM = 2_000_000  # bytes: three of Koha's longest texts in Chinese, sent as nine bytes per character
 
 
 def create_app(runtime: Runtime) -> Flask:
     """
-    Make the application: callbacks, health and numbers, and the staff interface.
+    Make the application: callbacks, health and metrics, and the staff interface.
 
-    Nothing is connected to yet. Whether a proxy is to be believed, the server around it says
+    Nothing is connected yet. The server around it decides whether to trust a proxy
     (:class:`~koha_ill_sidecar.web.proxies.TrustedProxies`).
 
     Raises:
@@ -68,7 +68,7 @@ def _finish(response: Response) -> Response:
     for name, value in (*_SECURITY_HEADERS, ("X-Request-Id", g.request_id)):
         response.headers.setdefault(name, value)
     rule = request.url_rule
-    # The rule and not the path: people put tokens into addresses.
+    # The rule and not the path: URLs may hold tokens.
     logger.log(
         logging.DEBUG if rule and rule.endpoint.startswith("health.") else logging.INFO,
         "request answered",

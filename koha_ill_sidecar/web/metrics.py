@@ -1,4 +1,4 @@
-"""What Prometheus is told of the callbacks."""
+"""Prometheus metrics of the callbacks."""
 
 import time
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ _LAST_APPLIED = Gauge(
 
 
 def observe_received(backend: str, outcome: str, *, seconds: float, occurred_at: datetime | None) -> None:
-    """Count a callback that was written down."""
+    """Count a callback that has a receipt."""
     _RECEIVED.labels(backend, outcome).inc()
     _DURATION.labels(backend).observe(seconds)
     if outcome == Verdict.APPLIED:
@@ -46,5 +46,5 @@ def observe_received(backend: str, outcome: str, *, seconds: float, occurred_at:
 
 
 def observe_refused(backend: str, reason: str) -> None:
-    """Count a callback whose sender was not believed."""
+    """Count a callback that was not authenticated."""
     _REFUSED.labels(backend, reason).inc()

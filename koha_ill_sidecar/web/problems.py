@@ -1,8 +1,8 @@
 """
-Errors as problem documents (RFC 9457), for every face that programs use.
+Errors as problem documents (RFC 9457), for all endpoints that programs use.
 
-``type`` is a URN that never changes its meaning; ``title`` goes with it; ``detail`` helps with this one case. What
-happened inside, and where, is told to the log only.
+``type`` is a URN whose meaning never changes; ``title`` belongs to it; ``detail`` helps with this one case. Internals
+go to the log only.
 """
 
 import logging
@@ -22,7 +22,7 @@ RETRY_AFTER_SECONDS = 30
 
 
 class Problem(Enum):
-    """The kinds of problem: the last part of ``type``, the HTTP status and the title."""
+    """The kinds of problem: last part of ``type``, HTTP status, title."""
 
     BAD_REQUEST = ("bad-request", 400, "The request cannot be understood")
     NOT_JSON = ("not-json", 400, "The body is not strict JSON")
@@ -60,7 +60,7 @@ def respond(
     headers: Mapping[str, str] | None = None,
     extensions: Mapping[str, object] | None = None,
 ) -> Response:
-    """Make the answer that tells a problem."""
+    """Make the answer for a problem."""
     document: dict[str, object] = {
         "type": problem.type,
         "title": problem.title,
@@ -82,10 +82,10 @@ def install(app: Flask) -> None:
 
 
 def http_error(error: HTTPException) -> Response:
-    """Answer what the framework raises."""
+    """Answer an error that the framework raises."""
     status = error.code or Problem.INTERNAL_ERROR.status
     problem = _BY_STATUS.get(status)
-    if problem is None:  # whatever else the framework raises: the phrase of the status says it
+    if problem is None:  # anything else that the framework raises
         problem = Problem.BAD_REQUEST if status < Problem.INTERNAL_ERROR.status else Problem.INTERNAL_ERROR
     headers = {}
     if isinstance(error, MethodNotAllowed) and error.valid_methods:

@@ -1,4 +1,4 @@
-"""Who really asks, when a proxy stands in front: ``X-Forwarded-*`` counts only from proxies that we trust."""
+"""The real client behind a proxy: ``X-Forwarded-*`` counts only if it comes from a trusted proxy."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 TRUSTED = "koha_ill_sidecar.trusted_proxy"
-"""WSGI key: whether the peer is a trusted proxy, so that what it says of its client may be believed."""
+"""WSGI key: whether the peer is a trusted proxy."""
 
 _FORWARDED = "HTTP_X_FORWARDED_"
 _HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
@@ -17,16 +17,16 @@ _HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 
 class TrustedProxies:
     """
-    WSGI middleware: put the client's address, scheme and host where the application looks for them.
+    WSGI middleware: set the client's address, scheme and host as the proxy reports them.
 
-    From a peer that is not trusted every ``X-Forwarded-*`` header is taken away, so that nothing behind can
-    believe it by mistake. Of several addresses in ``X-Forwarded-For`` the last that is not a trusted proxy
-    counts: those further left are whatever the client wrote.
+    If the peer is not trusted, every ``X-Forwarded-*`` header is removed, so that no later code can trust it by
+    mistake. Of several addresses in ``X-Forwarded-For``, the last one that is not a trusted proxy counts: those to the
+    left of it are whatever the client sent.
 
     Args:
         proxies: Networks that proxies are in.
-        unix_socket: Whether peers without an address are trusted: those on a Unix socket, which only our
-            owner and group may open.
+        unix_socket: Whether peers without an address are trusted: those on a Unix socket, to which only our owner and
+            group may connect.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class TrustedProxies:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         environ[TRUSTED] = self._is_trusted(environ.get("REMOTE_ADDR", ""))
         if environ[TRUSTED]:
-            self._believe(environ)
+            self._apply_headers(environ)
         else:
-            _forget(environ)
+            _drop_headers(environ)
         return self._application(environ, start_response)
 
     def _is_trusted(self, address: str) -> bool:
@@ -59,7 +59,7 @@ class TrustedProxies:
             peer = peer.ipv4_mapped
         return any(peer in network for network in self._networks)
 
-    def _believe(self, environ: "WSGIEnvironment") -> None:
+    def _apply_headers(self, environ: "WSGIEnvironment") -> None:
         if client := self._client(environ.get("HTTP_X_FORWARDED_FOR", "")):
             environ["REMOTE_ADDR"] = client
         scheme = _last(environ.get("HTTP_X_FORWARDED_PROTO", "")).lower()
@@ -83,9 +83,9 @@ class TrustedProxies:
 
 class Mounted:
     """
-    WSGI middleware: live under a path of a host that others share, such as ``/ill`` of Koha's staff interface.
+    WSGI middleware: serve below a path of a shared host, such as ``/ill`` of Koha's staff interface.
 
-    The web server before us may pass addresses on with the path or without it.
+    The web server in front may pass paths with the prefix or without it.
     """
 
     def __init__(self, application: "WSGIApplication", prefix: str) -> None:
@@ -100,7 +100,7 @@ class Mounted:
         return self._application(environ, start_response)
 
 
-def _forget(environ: "WSGIEnvironment") -> None:
+def _drop_headers(environ: "WSGIEnvironment") -> None:
     for key in [key for key in environ if key.startswith(_FORWARDED)]:
         del environ[key]
 

@@ -136,7 +136,7 @@ def test_a_wrong_configuration_is_refused_and_the_old_goes_on(
     process.send(signal.SIGHUP)
     process.wait_for("READY=1")
 
-    assert "configuration refused, going on with the old one" in process.log
+    assert "configuration refused, the old one stays" in process.log
     assert _get(library.directory / "web.sock", "/readyz")[0] == 200
 
 

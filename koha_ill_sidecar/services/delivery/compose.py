@@ -1,7 +1,7 @@
 """
-From a row of the queue to the mail that it becomes: who it is from, who gets it, where answers go.
+Make the mail of a row of the queue: sender, recipients, reply address, text.
 
-Everything here is decided from values that were read before; nothing is read or written.
+Everything follows from values that were read before; nothing is read or written here.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class Undeliverable:
     Why a message cannot become a mail.
 
     Attributes:
-        failure_code: As Koha's staff pages know it (Koha, C4/Letters.pm and notices tab of a patron).
+        failure_code: One that Koha's staff pages know (Koha, C4/Letters.pm and a patron's tab of notices).
         reason: What is wrong and how to fix it.
     """
 
@@ -38,7 +38,7 @@ def compose(
     Make the mail that Koha would make of this message.
 
     Args:
-        date: When its first attempt was, so that every attempt sends the same.
+        date: Of the first attempt, so that every attempt sends the same mail.
 
     Source: Koha, C4/Letters.pm SendQueuedMessages and _send_message_by_email, Koha/Email.pm create.
     """
@@ -81,9 +81,9 @@ def _recipients(
     message: OutgoingMessage, preferences: Preferences
 ) -> tuple[tuple[Address, ...], tuple[Address, ...]] | Undeliverable:
     """
-    Return whom the mail is to, and who gets a copy: the patron's guarantors.
+    Return the recipients, and who gets a copy: the patron's guarantors.
 
-    The first of them stands in for a patron without an address (Koha bug 12532).
+    The first guarantor stands in for a patron without an address (Koha bug 12532).
     """
     guarantors = _guarantors_addresses(message, preferences)
     text = _mobile_address(message) if message.message_transport_type == "sms" else message.to_address
@@ -116,7 +116,7 @@ def _patrons_address(message: OutgoingMessage, preferences: Preferences) -> str 
 
 
 def _mobile_address(message: OutgoingMessage) -> str | Undeliverable:
-    """Koha leaves the failure code empty here; the one that it has for this says more to its staff."""
+    """Koha leaves the failure code empty here, but has a code that tells its staff more."""
     if not message.smsalertnumber:
         return Undeliverable(
             "MISSING_SMS", [lazy("The patron has no mobile number. Enter one in Koha and resend it.")]
@@ -168,7 +168,7 @@ def _optional(text: str, role: AddressRole) -> tuple[Address, ...]:
 
 def _styles(preferences: Preferences) -> Iterator[str]:
     """
-    Yield the style sheets of HTML notices, those for every transport before those for mail.
+    Yield the style sheets of HTML notices: those for every transport, then those for mail.
 
     Source: Koha, C4/Letters.pm _wrap_html; Koha/Notice/Message.pm stylesheets, after bug 35267, which also gave
     NoticeCSS the name EmailNoticeStylesheet.

@@ -8,7 +8,7 @@ from koha_ill_sidecar.storage.koha import smtp_servers
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _LAST_RESORT = SmtpSettings(host="localhost")
-"""Where Koha too turns when nothing is configured (Koha, Koha/SMTP/Servers.pm)."""
+"""What Koha uses, too, if nothing is configured (Koha, Koha/SMTP/Servers.pm)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,7 +17,7 @@ class MailServers:
     The servers in use.
 
     Attributes:
-        default: For every library that has none of its own.
+        default: For every library without one of its own.
         by_library: By branchcode.
     """
 
@@ -35,14 +35,14 @@ class MailServers:
 
 
 def without_koha(settings: Settings) -> MailServers:
-    """Tell the servers as far as the configuration alone knows them."""
+    """Return the servers according to the configuration alone."""
     return MailServers(default=settings.delivery.smtp or settings.koha.smtp or _LAST_RESORT)
 
 
 def load(tx: Transaction, settings: Settings) -> MailServers:
     """
-    Tell the servers in use: the one configured for the sidecar, else those that Koha's staff have set up, else the
-    one in koha-conf.xml, else this host's. Two queries at most.
+    Return the servers in use: the one configured for the sidecar, else those set up in Koha, else the one in
+    koha-conf.xml, else this host's. Two queries at most.
     """
     configured = without_koha(settings)
     if settings.delivery.smtp:

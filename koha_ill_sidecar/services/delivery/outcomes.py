@@ -1,4 +1,4 @@
-"""What follows from an attempt at sending a mail: rules on plain values."""
+"""The result of an attempt to send a mail: rules on plain values."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from koha_ill_sidecar.errors import PermanentDeliveryFailure
 from koha_ill_sidecar.messages import MixedText, lazy
 from koha_ill_sidecar.storage.message_queue.claim import Attempt, AttemptResult, DeliveryState
 
-_JITTER = 0.2  # so that what failed together, when a mail server was down, is not tried again all at once
+_JITTER = 0.2  # so that messages that failed together are not all tried again at once
 
 
 def accepted_by_server(
     attempt: Attempt, mail: Mail, receipt: Receipt, settings: DeliverySettings
 ) -> AttemptResult:
-    """Decide what it means that a server took a mail, perhaps not for everybody."""
+    """Return the result if a server took a mail, perhaps not for every recipient."""
     named = {address.spec for address in (*mail.to, *mail.cc)}
     refused = [refusal for refusal in receipt.refused if refusal.recipient in named]
     refusals = "; ".join(map(str, receipt.refused))
@@ -24,22 +24,22 @@ def accepted_by_server(
     if any(refusal.is_temporary for refusal in refused):
         return retry_later(attempt, mail, error, receipt.accepted, settings)
     if named & {*receipt.accepted, *attempt.reached}:
-        return _settled(attempt, mail, DeliveryState.SENT, error=error)
-    return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=error)
+        return _finished(attempt, mail, DeliveryState.SENT, error=error)
+    return _finished(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=error)
 
 
 def permanently_refused(attempt: Attempt, mail: Mail, failure: PermanentDeliveryFailure) -> AttemptResult:
-    """Decide what it means that a server will never take a mail for those who do not have it yet."""
+    """Return the result if a server will never take a mail for the recipients who do not have it yet."""
     if attempt.reached:
-        return _settled(attempt, mail, DeliveryState.SENT, error=failure.reason)
+        return _finished(attempt, mail, DeliveryState.SENT, error=failure.reason)
     code = f"INVALID_EMAIL:{failure.role}" if failure.role else "SENDMAIL"
-    return _settled(attempt, mail, DeliveryState.FAILED, failure_code=code, error=failure.reason)
+    return _finished(attempt, mail, DeliveryState.FAILED, failure_code=code, error=failure.reason)
 
 
 def retry_later(
     attempt: Attempt, mail: Mail, error: MixedText, accepted: Sequence[str], settings: DeliverySettings
 ) -> AttemptResult:
-    """Decide when a mail is tried again, or that it has been tried for long enough."""
+    """Return the result if a mail can be tried again: a pause, or failure after *give_up_after*."""
     reached = tuple(dict.fromkeys([*attempt.reached, *accepted]))
     delay = pause_seconds(
         attempt.attempts,
@@ -50,8 +50,8 @@ def retry_later(
     if attempt.age_seconds + delay > settings.give_up_after.total_seconds():
         given_up = (lazy("Given up after %(attempts)s attempts.", attempts=attempt.attempts), *error)
         if reached:
-            return _settled(attempt, mail, DeliveryState.SENT, error=given_up)
-        return _settled(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=given_up)
+            return _finished(attempt, mail, DeliveryState.SENT, error=given_up)
+        return _finished(attempt, mail, DeliveryState.FAILED, failure_code="SENDMAIL", error=given_up)
     return AttemptResult(
         message_id=attempt.message_id,
         state=DeliveryState.WAITING,
@@ -62,7 +62,7 @@ def retry_later(
 
 
 def released(attempt: Attempt) -> AttemptResult:
-    """Let a message go that was claimed and not begun."""
+    """Return the result of a message that was claimed but not begun."""
     return AttemptResult(
         message_id=attempt.message_id,
         state=DeliveryState.WAITING,
@@ -71,7 +71,7 @@ def released(attempt: Attempt) -> AttemptResult:
     )
 
 
-def _settled(
+def _finished(
     attempt: Attempt, mail: Mail, state: DeliveryState, *, failure_code: str = "", error: MixedText = ()
 ) -> AttemptResult:
     return AttemptResult(

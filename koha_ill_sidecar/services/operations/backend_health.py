@@ -1,4 +1,4 @@
-"""How the backends are doing, as far as their callbacks tell."""
+"""How the backends are doing, judged by their callbacks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.transaction import Transaction
 
 FAILURES = OPEN_VERDICTS | {Verdict.UNKNOWN_STATUS}
-"""Callbacks of which nothing could be made: whoever set the backend up should look."""
+"""Callbacks that could not be used: the configuration of the backend needs a check."""
 
 
 class BackendState(StrEnum):
     """How a backend is doing."""
 
     WELL = "well"
-    TROUBLED = "troubled"  # callbacks of the last day came in vain
-    QUIET = "quiet"  # nothing ever came
-    UNKNOWN = "unknown"  # the database does not tell
+    TROUBLED = "troubled"  # callbacks of the last day could not be used
+    QUIET = "quiet"  # no callback was ever received
+    UNKNOWN = "unknown"  # the database is away
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BackendHealth:
-    """A backend whose callbacks are taken."""
+    """A backend that sends callbacks, and how it is doing."""
 
     name: str
     state: BackendState
@@ -34,7 +34,7 @@ class BackendHealth:
 
 
 def with_callbacks(backends: Mapping[str, BackendSettings]) -> list[str]:
-    """Name the backends that are switched on and send callbacks."""
+    """Return the names of the enabled backends that send callbacks."""
     return sorted(name for name, backend in backends.items() if backend.enabled and backend.callbacks)
 
 
@@ -45,7 +45,7 @@ def examine(tx: Transaction, names: Sequence[str]) -> list[BackendHealth]:
 
 
 def unknown(names: Sequence[str]) -> list[BackendHealth]:
-    """Say of backends that nothing is known of them."""
+    """Return the state of backends while the database is away."""
     return [BackendHealth(name=name, state=BackendState.UNKNOWN) for name in names]
 
 

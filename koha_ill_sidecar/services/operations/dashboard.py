@@ -1,8 +1,8 @@
 """
-What needs somebody's attention, and the numbers of the last months.
+What needs attention, and the figures of the last months.
 
-What needs attention is asked for each time, by index and with a limit; the numbers come from the document that the
-job ``figures`` keeps. So the page costs the same with a thousand requests and with a million.
+What needs attention is queried each time, by index and with a limit; the figures come from the document that the job
+``figures`` stores. So the page costs the same with a thousand requests and with a million.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,14 +24,14 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 MAX_ALERTS = 20
 MAX_COUNTED = 1000
-"""What is more is told as "more than"."""
+"""Larger numbers are shown as "more than" this."""
 
 MAX_GROUPS = 15
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NamedGroup:
-    """A group of requests, and what people call it."""
+    """A group of requests, and its name for people."""
 
     name: str
     group: Group
@@ -39,7 +39,7 @@ class NamedGroup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranking:
-    """The largest groups, and how many there are beside them."""
+    """The largest groups, and how many others there are."""
 
     groups: Sequence[NamedGroup]
     others: int
@@ -51,9 +51,9 @@ class Dashboard:
     What the page shows.
 
     Attributes:
-        notes: Words to the staff, the newest first, one more than :data:`MOST_NOTES` if there are more.
-        failed_messages, unmatched_callbacks, waiting: Counted up to one more than :data:`MOST_COUNTED`.
-        reckoned: Nothing where the job has never run.
+        alerts: Newest first; one more than :data:`MAX_ALERTS` if there are more.
+        failed_messages, unmatched_callbacks, waiting: Counted up to one more than :data:`MAX_COUNTED`.
+        computed: None if the job has never run.
     """
 
     alerts: Sequence[StaffAlert]
@@ -68,26 +68,26 @@ def load_dashboard(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
     """
     Return the dashboard; at most seven queries.
 
-    None reads more than a thousand entries of an index, but for one: failed messages are looked for among the newest
-    rows of Koha's queue, for it has no index on their status.
+    None reads more than a thousand entries of an index, except one: failed messages are searched among the newest rows
+    of Koha's queue, which has no index on status.
 
     Args:
-        delivery: Says which messages are ours.
+        delivery: Which messages are ours.
     """
-    reckoned = figures.latest(tx)
+    computed = figures.latest(tx)
     return Dashboard(
         alerts=sidecar_requests.find_alerts(tx, limit=MAX_ALERTS + 1),
         failed_messages=messages.count_entries(tx, messages.FAILED_LATELY, delivery, limit=MAX_COUNTED + 1),
         unmatched_callbacks=receipts.count(tx, [Verdict.UNKNOWN_REQUEST], limit=MAX_COUNTED + 1),
         waiting=sidecar_requests.count_waiting(tx, WAITING_FOR_STAFF, limit=MAX_COUNTED + 1),
-        computed=reckoned,
-        rankings=_rankings(tx, reckoned) if reckoned else {},
+        computed=computed,
+        rankings=_rankings(tx, computed) if computed else {},
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NamedSeries:
-    """A group of requests month by month; a month of which there is nothing to tell is left out."""
+    """A group of requests month by month; months without requests are left out."""
 
     name: str
     by_month: Mapping[str, Group]
@@ -95,7 +95,7 @@ class NamedSeries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OverTime:
-    """The largest groups month by month, and how many there are beside them."""
+    """The largest groups month by month, and how many others there are."""
 
     made_at: datetime
     months: Sequence[str]
@@ -104,25 +104,25 @@ class OverTime:
 
 
 def load_over_time(tx: Transaction, by: By) -> OverTime | None:
-    """Return the months of the largest backends, libraries or partners; two queries, whatever there is to tell."""
-    reckoned = figures.latest(tx)
-    if reckoned is None:
+    """Return the largest backends, libraries or partners month by month; two queries."""
+    computed = figures.latest(tx)
+    if computed is None:
         return None
-    found = reckoned.figures.series.get(by, {})
+    found = computed.figures.series.get(by, {})
     names = _names(tx, by, found)
     return OverTime(
-        made_at=reckoned.made_at,
-        months=reckoned.figures.months,
+        made_at=computed.made_at,
+        months=computed.figures.months,
         series=[
             NamedSeries(name=names.get(key, key), by_month={month.key: month for month in months})
             for key, months in found.items()
         ],
-        others=len(reckoned.figures.groups.get(by, ())) - len(found),
+        others=len(computed.figures.groups.get(by, ())) - len(found),
     )
 
 
 def _names(tx: Transaction, by: By, keys: Iterable[str]) -> Mapping[str, str]:
-    """Return what people call these groups, where that is another word than the key."""
+    """Return the names of groups for people, where they differ from the keys."""
     if by is By.LIBRARY:
         return libraries.names(tx)
     if by is By.PARTNER:
@@ -130,8 +130,8 @@ def _names(tx: Transaction, by: By, keys: Iterable[str]) -> Mapping[str, str]:
     return {}
 
 
-def _rankings(tx: Transaction, reckoned: ComputedFigures) -> dict[By, Ranking]:
-    return {by: _ranking(tx, by, reckoned.figures.groups.get(by, ())) for by in By}
+def _rankings(tx: Transaction, computed: ComputedFigures) -> dict[By, Ranking]:
+    return {by: _ranking(tx, by, computed.figures.groups.get(by, ())) for by in By}
 
 
 def _ranking(tx: Transaction, by: By, every: Sequence[Group]) -> Ranking:

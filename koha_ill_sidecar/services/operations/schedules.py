@@ -1,4 +1,4 @@
-"""From a schedule in the settings to a trigger of APScheduler's."""
+"""When a schedule of the settings is due, by triggers of APScheduler."""
 
 import re
 from datetime import datetime, timedelta, tzinfo
@@ -18,13 +18,13 @@ _LOOKED_AHEAD = 50
 
 
 def trigger(schedule: Schedule, timezone: tzinfo) -> BaseTrigger:
-    """Make the trigger of a schedule; a crontab line means times of *timezone*."""
+    """Make the trigger of a schedule; *timezone* is that of the times in a crontab line."""
     if schedule.every is not None:
         return IntervalTrigger(seconds=schedule.every.total_seconds(), timezone=timezone)
     minute, hour, day, month, weekday = (schedule.cron or "").lower().split()
     common = {"minute": minute, "hour": hour, "month": month, "timezone": timezone}
     weekdays = _weekdays(weekday)
-    # crontab(5): when both days are restricted, either may match; APScheduler would ask for both at once.
+    # crontab(5): if both days are restricted, either may match; APScheduler would require both.
     if not day.startswith("*") and not weekday.startswith("*"):
         return OrTrigger([CronTrigger(day=day, **common), CronTrigger(day_of_week=weekdays, **common)])
     return CronTrigger(day=day, day_of_week=weekdays, **common)
@@ -39,7 +39,7 @@ def next_start(schedule: Schedule, timezone: tzinfo, last: datetime | None, now:
 
 
 def shortest_pause(schedule: Schedule, timezone: tzinfo, now: datetime) -> timedelta:
-    """Return how close together two starts of a schedule can be, looking fifty starts ahead."""
+    """Return the shortest pause between two of the next fifty starts of a schedule."""
     if schedule.every is not None:
         return schedule.every
     starts = _starts(trigger(schedule, timezone), now)
@@ -66,7 +66,7 @@ def _starts(of: BaseTrigger, now: datetime) -> list[datetime]:
 
 
 def _weekdays(field: str) -> str:
-    # Written out by name: in crontab(5) 0 and 7 are Sunday, in APScheduler 0 is Monday.
+    # By name: in crontab(5) 0 and 7 are Sunday, in APScheduler 0 is Monday.
     chosen: set[int] = set()
     for part in field.split(","):
         chosen.update(_days_of(part))

@@ -1,9 +1,9 @@
 """
-Noticing what Koha changed: staff use Koha's own screens too, and its check-in sets statuses by itself.
+Notice changes made in Koha: staff use Koha's own pages too, and its check-in sets statuses by itself.
 
-A request is watched from the moment that it is adopted, as it stands then. Whatever finds that it looks different
-(:func:`suspects_by_log`, :func:`suspects_among_open`, :func:`sweep`) only names it; :func:`notice_change` looks
-again under a lock of ours and does what follows, so that each change is handled once, by however many hosts.
+A request is watched from the moment that it is tracked, in its state at that time. :func:`candidates_by_log`,
+:func:`candidates_among_open` and :func:`sweep` only name requests that look different. :func:`handle_change` checks
+again under a lock of ours and does what follows, so that each change is handled once, however many hosts there are.
 """
 
 from dataclasses import dataclass, replace
@@ -45,7 +45,7 @@ class ChangeOutcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepResult:
-    """What one step of the sweep came upon."""
+    """What one step of the sweep found."""
 
     candidates: tuple[int, ...]
     tracked: int
@@ -59,9 +59,9 @@ def koha_was_upgraded(tx: Transaction) -> bool:
 
 def track_new(tx: Transaction) -> int:
     """
-    Begin to watch the requests that were made since the last time; tells how many.
+    Track the requests that were created since the last call; return how many.
 
-    At the very first time none: those that are there already are left to the sweep. Three queries.
+    The first call ever tracks none: existing requests are left to the sweep. Three queries.
     """
     highest = requests.highest_id(tx)
     above = checkpoints.advance(tx, _REQUESTS_CHECKPOINT, highest, lag_seconds=_LAG_SECONDS)
@@ -70,9 +70,9 @@ def track_new(tx: Transaction) -> int:
 
 def candidates_by_log(tx: Transaction) -> list[int]:
     """
-    Name the watched requests whose change stands in Koha's log and that look different; three queries.
+    Return the tracked requests that Koha's log names and that look different; three queries.
 
-    Koha writes the log only if the preference IllLog is on, so this is the quick way and not the only one.
+    Koha writes the log only if the preference IllLog is on, so this is the quick way but not the only one.
     """
     highest = action_logs.highest_id(tx)
     above = checkpoints.advance(tx, _LOG_CHECKPOINT, highest, lag_seconds=_LAG_SECONDS)
@@ -81,48 +81,49 @@ def candidates_by_log(tx: Transaction) -> list[int]:
 
 def candidates_among_open(tx: Transaction, *, limit: int) -> list[int]:
     """
-    Name those of the next *limit* open requests that look different; three queries and a write.
+    Return those of the next *limit* open requests that look different; three queries and a write.
 
-    Where there are more, the next call goes on behind them, and begins anew at the end: so a look costs no more
-    however many requests a library leaves open.
+    The next call continues after them, and starts again at the end. So a call costs the same, however many requests a
+    library leaves open.
     """
     above = checkpoints.get(tx, _OPEN_CHECKPOINT) or 0
-    suspects, following = change_watch.changed_among_open(tx, above=above, limit=limit)
+    candidates, following = change_watch.changed_among_open(tx, above=above, limit=limit)
     if (following or 0) != above:
         checkpoints.save(tx, _OPEN_CHECKPOINT, following or 0)
-    return suspects
+    return candidates
 
 
 def sweep(tx: Transaction, *, limit: int) -> SweepResult:
     """
-    Look at the next *limit* requests of all, adopt those that are not watched and name those that differ.
+    Go through the next *limit* of all requests: track those that are not, and return those that look different.
 
-    The safety net under the quicker ways: it comes round to every request, however a change was made. Six
-    queries.
+    The safety net for the quicker ways: it reaches every request, however a change was made. Six queries.
     """
     above = checkpoints.get(tx, _SWEEP_CHECKPOINT) or 0
     up_to, _ = requests.chunk(tx, above=above, limit=limit)
     is_at_end = up_to is None
     if up_to is None:
-        up_to = sidecar_requests.highest_id(tx)  # what was deleted from the end of Koha's table
+        up_to = sidecar_requests.highest_id(
+            tx
+        )  # also requests that were deleted from the end of Koha's table
         checkpoints.save(tx, _PASSES_CHECKPOINT, completed_passes(tx) + 1)
-    suspects = change_watch.changed_in_range(tx, above=above, up_to=up_to)
-    adopted = 0 if is_at_end else sidecar_requests.track(tx, above=above, up_to=up_to)
+    candidates = change_watch.changed_in_range(tx, above=above, up_to=up_to)
+    tracked = 0 if is_at_end else sidecar_requests.track(tx, above=above, up_to=up_to)
     checkpoints.save(tx, _SWEEP_CHECKPOINT, 0 if is_at_end else up_to)
-    return SweepResult(candidates=tuple(suspects), tracked=adopted, is_at_end=is_at_end)
+    return SweepResult(candidates=tuple(candidates), tracked=tracked, is_at_end=is_at_end)
 
 
 def completed_passes(tx: Transaction) -> int:
-    """Return how often the sweep has been all the way round."""
+    """Return how often the sweep has gone through all requests."""
     return checkpoints.get(tx, _PASSES_CHECKPOINT) or 0
 
 
 def handle_change(tx: Transaction, illrequest_id: int) -> ChangeOutcome:
     """
-    Look at a request again and do what follows from how it changed, once.
+    Check a request again and do what follows from its change, once.
 
-    Our row is locked, Koha's is only read: a colleague's long transaction on the request does not hold us up.
-    Our own changes write how they leave the request in their own transaction, so they are never taken for Koha's.
+    Our row is locked, Koha's is only read, so a long transaction of Koha's on the request does not block us. Our own
+    changes record the new state in their own transaction, so they are never taken for Koha's.
     """
     seen = sidecar_requests.lock_seen(tx, illrequest_id)
     if seen is None:
@@ -164,7 +165,7 @@ def _forget(tx: Transaction, illrequest_id: int, seen: KnownStatus) -> ChangeOut
 
 
 def _has_stale_alias(ill_request: ILLRequest, seen: KnownStatus) -> bool:
-    # Only the alias that was there before the return: staff may well give a returned request one of its own.
+    # Only the alias from before the return: staff may set a new one on a returned request.
     return (
         ill_request.status == Status.RET
         and seen.status not in (None, Status.RET)

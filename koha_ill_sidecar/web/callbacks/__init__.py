@@ -1,1 +1,1 @@
-"""The door for vendors: who may come in, what they say, and the answer."""
+"""The endpoint for suppliers' callbacks: authentication, reading, answer."""

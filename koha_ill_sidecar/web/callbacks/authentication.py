@@ -1,7 +1,7 @@
 """
-Who sent a callback: proved on the bytes as they came, before anything reads them.
+Authenticate the sender of a callback, by the bytes as they came and before anything parses them.
 
-Every comparison takes the same time whatever was sent and whichever of several secrets is meant.
+Every comparison takes the same time, whatever was sent and whichever of several secrets matches.
 
 Source: Standard Webhooks 1.0.0 (signatures), RFC 7617 (basic), RFC 6750 (bearer).
 """
@@ -33,7 +33,7 @@ from koha_ill_sidecar.config.values import Secret
 
 
 class AuthFailure(StrEnum):
-    """Why a sender was not believed: for the log and the counter, never for the sender."""
+    """Why authentication failed: for the log and the metrics, never for the sender."""
 
     NO_CREDENTIALS = "no_credentials"
     MALFORMED = "malformed"
@@ -47,7 +47,7 @@ class AuthFailure(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuthRequest:
-    """What a sender shows."""
+    """What authentication looks at."""
 
     headers: Mapping[str, str]  # names in lower case
     body: bytes
@@ -57,57 +57,57 @@ class AuthRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Authenticated:
-    """A sender who was believed."""
+    """An authenticated sender."""
 
     method: str
     event_id: str | None = None  # the one that the signature covers
 
 
 Check = Callable[[AuthRequest], "Authenticated | AuthFailure"]
-"""One way to prove oneself."""
+"""One method of authentication."""
 
-# Refusals that say most come first: of several ways that failed, one is told to the log.
-_TELLING: Final = tuple(reversed(AuthFailure))
+# If several methods fail, the log gets the failure that says most: the last ones of the enum.
+_MOST_SPECIFIC_FIRST: Final = tuple(reversed(AuthFailure))
 
 
 class Authenticator:
-    """The ways in which a backend's callbacks may prove where they come from; one that holds is enough."""
+    """The methods by which a backend's callbacks may be authenticated; one that succeeds is enough."""
 
     def __init__(self, settings: BackendCallbackSettings) -> None:
-        self._checks = tuple(_check(way, settings.tolerance_seconds) for way in settings.authentication)
-        self.challenge = ", ".join(sorted({_challenge(way) for way in settings.authentication}))
+        self._checks = tuple(_check(method, settings.tolerance_seconds) for method in settings.authentication)
+        self.challenge = ", ".join(sorted({_challenge(method) for method in settings.authentication}))
         self.secret_headers = frozenset(
-            header for way in settings.authentication for header in _secret_headers(way)
+            header for method in settings.authentication for header in _secret_headers(method)
         )
 
-    def authenticate(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
-        """Return the first proof that holds, or the most telling reason why none does."""
-        refusals = []
+    def authenticate(self, auth_request: AuthRequest) -> Authenticated | AuthFailure:
+        """Return the sender by the first method that succeeds, or the most specific failure."""
+        failures = []
         for check in self._checks:
-            outcome = check(evidence)
+            outcome = check(auth_request)
             if isinstance(outcome, Authenticated):
                 return outcome
-            refusals.append(outcome)
-        return min(refusals, key=_TELLING.index)
+            failures.append(outcome)
+        return min(failures, key=_MOST_SPECIFIC_FIRST.index)
 
 
-def _check(way: Authentication, tolerance_seconds: int) -> Check:
-    match way:
+def _check(method: Authentication, tolerance_seconds: int) -> Check:
+    match method:
         case StandardWebhooksAuthentication():
-            return _StandardWebhooks(way, tolerance_seconds)
+            return _StandardWebhooks(method, tolerance_seconds)
         case HMACAuthentication():
-            return _HMAC(way)
+            return _HMAC(method)
         case BearerAuthentication():
-            return _Bearer(way)
+            return _Bearer(method)
         case BasicAuthentication():
-            return _Basic(way)
+            return _Basic(method)
         case ClientCertificateAuthentication():
-            return _ClientCertificate(way)
+            return _ClientCertificate(method)
 
 
-def _challenge(way: Authentication) -> str:
+def _challenge(method: Authentication) -> str:
     # RFC 9110 asks for a challenge with every 401; signatures have no registered scheme.
-    match way:
+    match method:
         case BasicAuthentication():
             return 'Basic realm="callbacks", charset="UTF-8"'
         case BearerAuthentication():
@@ -116,12 +116,12 @@ def _challenge(way: Authentication) -> str:
             return 'Signature realm="callbacks"'
 
 
-def _secret_headers(way: Authentication) -> tuple[str, ...]:
-    match way:
+def _secret_headers(method: Authentication) -> tuple[str, ...]:
+    match method:
         case BasicAuthentication() | BearerAuthentication():
             return ("authorization",)
         case HMACAuthentication():
-            return (way.header.lower(),)
+            return (method.header.lower(),)
         case StandardWebhooksAuthentication():
             return ("webhook-signature",)
         case ClientCertificateAuthentication():
@@ -130,17 +130,17 @@ def _secret_headers(way: Authentication) -> tuple[str, ...]:
 
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
-_SIGNATURES_TRIED = 20  # a sender in the middle of a rotation sends two
+_SIGNATURES_TRIED = 20  # a sender that changes its secret sends two
 
 
 class _StandardWebhooks:
-    def __init__(self, way: StandardWebhooksAuthentication, tolerance_seconds: int) -> None:
-        self._method = way.METHOD
-        self._keys = [standard_webhooks_key(secret) or b"" for secret in way.secrets]
+    def __init__(self, settings: StandardWebhooksAuthentication, tolerance_seconds: int) -> None:
+        self._method = settings.METHOD
+        self._keys = [standard_webhooks_key(secret) or b"" for secret in settings.secrets]
         self._tolerance = tolerance_seconds
 
-    def __call__(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
-        headers = evidence.headers
+    def __call__(self, auth_request: AuthRequest) -> Authenticated | AuthFailure:
+        headers = auth_request.headers
         event_id = headers.get("webhook-id")
         timestamp = headers.get("webhook-timestamp")
         signatures = headers.get("webhook-signature")
@@ -148,10 +148,10 @@ class _StandardWebhooks:
             return AuthFailure.NO_CREDENTIALS
         if not _EVENT_ID.fullmatch(event_id) or not _TIMESTAMP.fullmatch(timestamp):
             return AuthFailure.MALFORMED
-        if abs(evidence.now - int(timestamp)) > self._tolerance:
+        if abs(auth_request.now - int(timestamp)) > self._tolerance:
             return AuthFailure.STALE
-        # The text of the headers is what was signed, not a number that was read from it.
-        signed = b".".join((event_id.encode(), timestamp.encode(), evidence.body))
+        # The signature covers the text of the header, not the number that it stands for.
+        signed = b".".join((event_id.encode(), timestamp.encode(), auth_request.body))
         expected = [hmac.digest(key, signed, "sha256") for key in self._keys]
         if _any_equal(expected, _version_1(signatures)):
             return Authenticated(method=self._method, event_id=event_id)
@@ -165,34 +165,34 @@ def _version_1(signatures: str) -> list[bytes]:
 
 
 class _HMAC:
-    def __init__(self, way: HMACAuthentication) -> None:
-        self._method = way.METHOD
-        self._header = way.header.lower()
-        self._algorithm = way.algorithm.value
-        self._read = _hexadecimal if way.encoding is SignatureEncoding.HEX else _base64
-        self._prefix = way.prefix
-        self._keys = [secret.reveal().encode() for secret in way.secrets]
+    def __init__(self, settings: HMACAuthentication) -> None:
+        self._method = settings.METHOD
+        self._header = settings.header.lower()
+        self._algorithm = settings.algorithm.value
+        self._read = _hexadecimal if settings.encoding is SignatureEncoding.HEX else _base64
+        self._prefix = settings.prefix
+        self._keys = [secret.reveal().encode() for secret in settings.secrets]
 
-    def __call__(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
-        value = evidence.headers.get(self._header)
+    def __call__(self, auth_request: AuthRequest) -> Authenticated | AuthFailure:
+        value = auth_request.headers.get(self._header)
         if value is None:
             return AuthFailure.NO_CREDENTIALS
         signature = self._read(value.removeprefix(self._prefix)) if value.startswith(self._prefix) else None
         if signature is None:
             return AuthFailure.MALFORMED
-        expected = [hmac.digest(key, evidence.body, self._algorithm) for key in self._keys]
+        expected = [hmac.digest(key, auth_request.body, self._algorithm) for key in self._keys]
         if _any_equal(expected, [signature]):
             return Authenticated(method=self._method)
         return AuthFailure.WRONG_SIGNATURE
 
 
 class _Bearer:
-    def __init__(self, way: BearerAuthentication) -> None:
-        self._method = way.METHOD
-        self._tokens = [_hashed(token) for token in way.tokens]
+    def __init__(self, settings: BearerAuthentication) -> None:
+        self._method = settings.METHOD
+        self._tokens = [_hashed(token) for token in settings.tokens]
 
-    def __call__(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
-        token = _authorization(evidence, "bearer")
+    def __call__(self, auth_request: AuthRequest) -> Authenticated | AuthFailure:
+        token = _authorization(auth_request, "bearer")
         if token is None:
             return AuthFailure.NO_CREDENTIALS
         if _any_equal(self._tokens, [hashlib.sha256(token.encode("utf-8", "replace")).digest()]):
@@ -201,12 +201,12 @@ class _Bearer:
 
 
 class _Basic:
-    def __init__(self, way: BasicAuthentication) -> None:
-        self._method = way.METHOD
-        self._credentials = hashlib.sha256(f"{way.user}:{way.password.reveal()}".encode()).digest()
+    def __init__(self, settings: BasicAuthentication) -> None:
+        self._method = settings.METHOD
+        self._credentials = hashlib.sha256(f"{settings.user}:{settings.password.reveal()}".encode()).digest()
 
-    def __call__(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
-        encoded = _authorization(evidence, "basic")
+    def __call__(self, auth_request: AuthRequest) -> Authenticated | AuthFailure:
+        encoded = _authorization(auth_request, "basic")
         if encoded is None:
             return AuthFailure.NO_CREDENTIALS
         credentials = _base64(encoded)
@@ -218,19 +218,19 @@ class _Basic:
 
 
 class _ClientCertificate:
-    """Believes a proxy that ended the TLS connection: its header holds a SHA-256 fingerprint or, as nginx
-    passes it, the certificate itself as URL-encoded PEM."""
+    """Trusts the proxy that ended the TLS connection: its header holds a SHA-256 fingerprint or, as nginx passes it,
+    the certificate as URL-encoded PEM."""
 
-    def __init__(self, way: ClientCertificateAuthentication) -> None:
-        self._method = way.METHOD
-        self._header = way.header.lower()
-        self._fingerprints = [bytes.fromhex(text.replace(":", "")) for text in way.fingerprints]
+    def __init__(self, settings: ClientCertificateAuthentication) -> None:
+        self._method = settings.METHOD
+        self._header = settings.header.lower()
+        self._fingerprints = [bytes.fromhex(text.replace(":", "")) for text in settings.fingerprints]
 
-    def __call__(self, evidence: AuthRequest) -> Authenticated | AuthFailure:
-        value = evidence.headers.get(self._header)
+    def __call__(self, auth_request: AuthRequest) -> Authenticated | AuthFailure:
+        value = auth_request.headers.get(self._header)
         if not value:
             return AuthFailure.NO_CREDENTIALS
-        if not evidence.from_trusted_proxy:
+        if not auth_request.from_trusted_proxy:
             return AuthFailure.UNTRUSTED_PROXY
         fingerprint = _fingerprint(value)
         if fingerprint is None:
@@ -250,7 +250,7 @@ def _fingerprint(value: str) -> bytes | None:
 
 
 def _any_equal(expected: Sequence[bytes], given: Iterable[bytes]) -> bool:
-    # No early exit: the time must not tell which secret it was, or how many there are.
+    # No early exit: the time must not reveal which secret matched, or how many there are.
     found = False
     for signature in given:
         for one in expected:
@@ -258,18 +258,18 @@ def _any_equal(expected: Sequence[bytes], given: Iterable[bytes]) -> bool:
     return found
 
 
-def _authorization(evidence: AuthRequest, scheme: str) -> str | None:
-    given, _, credentials = evidence.headers.get("authorization", "").partition(" ")
+def _authorization(auth_request: AuthRequest, scheme: str) -> str | None:
+    given, _, credentials = auth_request.headers.get("authorization", "").partition(" ")
     return credentials.strip() if given.lower() == scheme else None
 
 
 def _hashed(secret: Secret) -> bytes:
-    # Hashes have one length, so that comparing them does not tell the token's.
+    # Hashes have one length, so the time of comparing them does not reveal the token's length.
     return hashlib.sha256(secret.reveal().encode()).digest()
 
 
 def _base64(text: str) -> bytes | None:
-    """Read base64 strictly; None for anything else, also where unused bits or the padding are wrong."""
+    """Read base64 strictly; None for anything else, also if unused bits or the padding are wrong."""
     try:
         decoded = base64.b64decode(text.encode("ascii"), validate=True)
     except (UnicodeEncodeError, binascii.Error):
