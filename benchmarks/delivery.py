@@ -93,7 +93,7 @@ class _Library:
         return range(first, first + count)
 
     def seconds_to_deliver(self, count: int) -> float:
-        """Return the time to deliver so many messages; fails if some were not sent."""
+        """Return the time to deliver *count* messages; fails if some were not sent."""
         self.queue(count)
         started = time.perf_counter()
         report = self.dispatcher.run_once()

@@ -1,7 +1,7 @@
 # Renders notices with Perl's Template Toolkit, for benchmarks/notices.py.
 #
-# Reads one JSON document {"templates": {name: text}, "variables": [...]} and tells as JSON how many seconds
-# rendering every template with each of the variables took, and what the last one of each gave.
+# Reads one JSON document {"templates": {name: text}, "variables": [...]}, renders every template with each of the
+# variables, and writes the seconds and the last output of each template as JSON.
 use strict;
 use warnings;
 use JSON::PP;

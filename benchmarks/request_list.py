@@ -105,7 +105,7 @@ def _compared(
 
 @functools.cache
 def _library(requests: int) -> Database:
-    """Return a library with so many requests, indexed as the job does it."""
+    """Return a library with this number of requests, indexed as the job does it."""
     server = library_server(requests=requests)
     with server.connect(DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute(_IN_CHINESE)
@@ -150,7 +150,7 @@ def _open(client: FlaskClient, view: _View) -> None:
 
 
 def _query(view: _View) -> list[tuple[str, str]]:
-    """Write a look as an address of the list says it."""
+    """Return the query parameters of the list's URL for a view."""
     wanted = view.wanted
     several = {
         "status": wanted.statuses,

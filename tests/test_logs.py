@@ -1,4 +1,4 @@
-"""A log line says what happened and what belongs to it, on one line."""
+"""A log line contains an event and its values on one line."""
 
 import io
 import json
@@ -49,7 +49,7 @@ def test_json() -> None:
     assert (line["illrequest_id"], line["path"], line["text"]) == (7, "/x", "林文")
 
 
-def test_an_error_keeps_to_its_line() -> None:
+def test_an_error_stays_on_one_line() -> None:
     stream = io.StringIO()
     logs.configure(level="info", style="logfmt", stream=stream)
     try:
@@ -76,12 +76,12 @@ def test_no_value_can_forge_a_line(style: str, text: str) -> None:
     assert "\x1b" not in stream.getvalue()
 
 
-def test_the_level_counts_and_can_be_changed() -> None:
+def test_the_level_filters_and_can_be_changed() -> None:
     assert written("logfmt", level="warning") == ""
     assert written("logfmt", level="debug") != ""
 
 
-def test_chatty_libraries_are_heard_at_debug_only() -> None:
+def test_chatty_libraries_log_only_at_debug() -> None:
     stream = io.StringIO()
     for level in ("info", "debug"):
         logs.configure(level=level, style="logfmt", stream=stream)
@@ -91,7 +91,7 @@ def test_chatty_libraries_are_heard_at_debug_only() -> None:
     assert "connection made at info" not in stream.getvalue()
 
 
-def test_the_journal_gets_priorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_for_the_journal_have_priorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "journal").open("w+", encoding="utf-8") as stream:
         status = os.fstat(stream.fileno())
         monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")

@@ -1,4 +1,4 @@
-"""Sentences that pages say in their language, as English texts."""
+"""Messages, which pages translate, as English texts."""
 
 import pytest
 
@@ -18,11 +18,11 @@ from koha_ill_sidecar.messages import LazyMessage, from_stored, in_english, lazy
         (literal(""), ""),
     ],
 )
-def test_a_sentence_is_its_english_text_with_what_stands_in_it(said: LazyMessage, english: str) -> None:
+def test_a_message_is_its_english_text_with_its_values(said: LazyMessage, english: str) -> None:
     assert str(said) == english
 
 
-def test_a_refusal_says_the_same_to_programs_and_people() -> None:
+def test_an_error_has_the_same_text_for_programs_and_pages() -> None:
     error = RequestRefused("invalid_branch", "There is no library “%(library)s”.", library="%s")
 
     assert str(error) == str(error.message) == "There is no library “%s”."
@@ -31,7 +31,7 @@ def test_a_refusal_says_the_same_to_programs_and_people() -> None:
 MESSAGE = lazy("%(share)s %% refused: %(why)s.", share="5", why=lazy("“%(word)s” is spam", word="賞"))
 
 
-def test_what_is_stored_is_read_again() -> None:
+def test_stored_messages_are_decoded() -> None:
     text = (MESSAGE, '550 "no" [such] \\ user', lazy("Given up by hand."))
 
     assert from_stored(to_stored(text)) == text
@@ -41,11 +41,11 @@ def test_what_is_stored_is_read_again() -> None:
     "stored",
     ["Given up after 3 attempts.", "[Errno 111] Connection refused", '["x", 1]', "[[1, 2]]", "{}x", "7"],
 )
-def test_the_plain_text_of_an_earlier_version_stays(stored: str) -> None:
+def test_plain_text_of_an_earlier_version_is_unchanged(stored: str) -> None:
     assert from_stored(stored) == (stored,)
 
 
-def test_in_english_messages_and_other_texts_stand_one_after_the_other() -> None:
+def test_in_english_joins_messages_and_other_texts() -> None:
     assert in_english([lazy("Refused:"), "550 no"]) == "Refused: 550 no"
     assert from_stored(None) == ()
     assert in_english(()) == ""

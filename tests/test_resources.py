@@ -1,4 +1,4 @@
-"""What comes with the program is there, and grants exactly what the program touches."""
+"""The packaged files exist, and the grants cover exactly what the program uses."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ def test_a_grant_for_every_table_that_we_touch_and_no_other(database: Database) 
     assert granted == {*TABLES, *schema.migrations.metadata.tables}
 
 
-def test_only_our_own_tables_may_be_made_or_changed(database: Database) -> None:
+def test_only_our_own_tables_may_be_created_or_altered(database: Database) -> None:
     with database.engine.connect() as connection:
         needed = needed_privileges(connection)
 
@@ -27,7 +27,7 @@ def test_only_our_own_tables_may_be_made_or_changed(database: Database) -> None:
         assert not may_define or table.startswith("ill_sidecar_")
 
 
-def test_names_are_put_in_as_the_server_reads_them(koha_database: KohaDatabase) -> None:
+def test_names_are_replaced_and_quoted(koha_database: KohaDatabase) -> None:
     name, user = "k`o'h_a\\", "o'brien\\x"
     database, account = "`k``o'h_a\\`", "'o''brien\\\\x'@'localhost'"
     statements = grants_sql(database=name, user=user, host="localhost")
@@ -60,7 +60,7 @@ def test_nothing_is_granted_to_everybody_or_on_everything() -> None:
     assert not re.search(r"ALL PRIVILEGES|\.\*|GRANT OPTION", text)
 
 
-def test_no_table_is_read_that_nothing_asks_for() -> None:
+def test_every_granted_table_is_used() -> None:
     code = "\n".join(
         path.read_text(encoding="utf-8")
         for path in (Path(__file__).parents[1] / "koha_ill_sidecar").rglob("*.py")

@@ -1,4 +1,4 @@
-"""The units are valid, tightly sandboxed, and name what exists."""
+"""The units are valid, sandboxed, and refer to existing files and commands."""
 
 import re
 import shutil
@@ -34,7 +34,7 @@ def test_a_unit_is_at_most_2_0_exposed(unit: Path) -> None:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_a_unit_is_valid(unit: Path, tmp_path: Path) -> None:
-    """The program is put where this run has it, for systemd looks whether it is there."""
+    """Use the path of this installation, because systemd checks that the program exists."""
     text = re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", unit.read_text(), flags=re.MULTILINE)
     copy = tmp_path / unit.name.replace("@", "@library")
     copy.write_text(text)

@@ -45,7 +45,7 @@ def test_the_example_loads_unchanged() -> None:
     assert settings.koha.database.database == "koha_library"
 
 
-def test_the_example_has_every_key_and_no_other() -> None:
+def test_the_example_has_exactly_the_known_keys() -> None:
     document = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
 
     assert {normalised(key) for key in keys_of(document)} == known_keys()
@@ -61,7 +61,7 @@ def test_the_example_shows_the_defaults() -> None:
     assert dataclasses.replace(example, backends={}, source=None) == plain
 
 
-def test_what_the_example_shows_of_a_backend_are_the_defaults_too() -> None:
+def test_the_example_shows_the_defaults_of_a_backend() -> None:
     shown = load_settings(EXAMPLE, environment={}).backends["ExampleSupplier"].callbacks
     assert shown is not None
     plain = parse_settings(

@@ -1,4 +1,4 @@
-"""Koha's own file is read as Koha reads it."""
+"""koha-conf.xml is read as Koha reads it."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -47,7 +47,7 @@ def read(path: Path, more: str = "", database: str = DATABASE) -> KohaSettings:
     return read_koha_conf(path)
 
 
-def test_the_database_is_taken_with_entities_decoded_and_placeholders_ignored(path: Path) -> None:
+def test_the_database_is_read_with_entities_decoded_and_placeholders_ignored(path: Path) -> None:
     assert read(path).database == DatabaseSettings(
         host="db.example.org",
         database="koha_library",
@@ -67,11 +67,11 @@ def test_tls_and_time_zone(path: Path) -> None:
     assert conf.database.timezone == "Asia/Taipei"
 
 
-def test_the_server_s_own_time_zone_is_written_local(path: Path) -> None:
+def test_local_means_the_server_s_own_time_zone(path: Path) -> None:
     assert read(path, database=DATABASE.replace("<timezone>", "<timezone>local")).database.timezone is None
 
 
-def test_a_developer_s_test_database_goes_first(path: Path) -> None:
+def test_a_developer_s_test_database_takes_precedence(path: Path) -> None:
     assert read(path, "<database_test>koha_test</database_test>").database.database == "koha_test"
 
 
@@ -148,7 +148,7 @@ def test_the_message_broker(path: Path) -> None:
     )
 
 
-def test_the_message_broker_is_on_this_host_where_nothing_is_said(path: Path) -> None:
+def test_the_message_broker_is_on_this_host_by_default(path: Path) -> None:
     namespace = "<memcached_namespace>koha_library</memcached_namespace>"
     expected = BrokerSettings(namespace="koha_library")
 
@@ -158,7 +158,7 @@ def test_the_message_broker_is_on_this_host_where_nothing_is_said(path: Path) ->
     assert expected.queue("elastic_index") == "koha_library-elastic_index"
 
 
-def test_every_mistake_in_it_is_told(path: Path) -> None:
+def test_all_mistakes_are_reported(path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read(
             path,
@@ -183,19 +183,19 @@ def test_every_mistake_in_it_is_told(path: Path) -> None:
         ('<?xml version="1.0" encoding="klingon"?><x/>', "is not readable XML"),
     ],
 )
-def test_what_is_no_koha_conf(path: Path, content: str, problem: str) -> None:
+def test_other_files_are_rejected(path: Path, content: str, problem: str) -> None:
     path.write_text(content, encoding="utf-8")
 
     with pytest.raises(ConfigurationError, match=problem):
         read_koha_conf(path)
 
 
-def test_a_missing_file_is_told(path: Path) -> None:
+def test_a_missing_file_is_reported(path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
         read_koha_conf(path)
 
 
-def test_our_own_file_goes_before_koha_s(path: Path) -> None:
+def test_our_own_file_overrides_koha_s(path: Path) -> None:
     read(path, "<interlibrary_loans/><smtp_server><host>mail.example.org</host></smtp_server>")
 
     koha = parse_settings(
@@ -224,7 +224,7 @@ def test_koha_s_password_is_not_sent_for_another_user(path: Path) -> None:
     assert not database.password
 
 
-def test_koha_s_environment_names_its_file_where_ours_is_silent(path: Path) -> None:
+def test_koha_s_environment_names_its_file_if_ours_does_not(path: Path) -> None:
     read(path)
     environment = {"KOHA_CONF": str(path)}
 

@@ -1,4 +1,4 @@
-"""A configuration is read whole or refused with every mistake named."""
+"""A configuration is loaded, or rejected with all its mistakes."""
 
 import contextlib
 import socket
@@ -100,7 +100,7 @@ def test_authentication_is_chosen_by_its_method() -> None:
     )
 
 
-def test_all_mistakes_are_told_at_once_with_their_paths() -> None:
+def test_all_mistakes_are_reported_together_with_their_paths() -> None:
     problems = mistakes(
         web={"listen": "8085"},
         delivery={"connections": 0, "smtp": {"host": "mail", "port": 99999}},
@@ -174,7 +174,7 @@ def test_a_mistake_says_what_is_wrong_and_how_to_fix_it(section: dict[str, Any],
     assert mistakes(**section)[0].startswith(problem)
 
 
-def test_without_koha_the_two_ways_to_name_it_are_told() -> None:
+def test_without_koha_the_two_ways_to_name_it_are_suggested() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_settings({"koha": {}})
 
@@ -184,7 +184,7 @@ def test_without_koha_the_two_ways_to_name_it_are_told() -> None:
     )
 
 
-def test_an_unknown_time_zone_is_refused() -> None:
+def test_an_unknown_time_zone_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match="'Europe/Pariss' is not a time zone"):
         parse_settings({"koha": {**KOHA, "timezone": "Europe/Pariss"}})
 
@@ -203,7 +203,7 @@ def test_values_come_from_files_and_the_environment(tmp_path: Path) -> None:
     assert database.password.reveal() == " s3cret with spaces "
 
 
-def test_a_file_or_variable_that_is_missing_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_or_variable_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path, "koha: {database: {name: {env: NOPE}, user: {file: nope}}}")
 
@@ -213,7 +213,7 @@ def test_a_file_or_variable_that_is_missing_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_no_secret_shows_in_a_repr_or_a_mistake() -> None:
+def test_no_secret_appears_in_a_repr_or_a_mistake() -> None:
     secret = "swordfish and more of it"
     bearer = {"method": "bearer", "tokens": [secret]}
     settings = read(
@@ -258,14 +258,14 @@ def test_smtp_without_a_host_leaves_the_choice_to_koha() -> None:
         ("just a text", "the file must be a group of keys"),
     ],
 )
-def test_yaml_that_is_none_is_one_clear_line(tmp_path: Path, text: str, problem: str) -> None:
+def test_invalid_yaml_is_reported_on_one_line(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem) as caught:
         load(tmp_path, text)
 
     assert all("\n" not in line for line in caught.value.problems)
 
 
-def test_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
+def test_a_file_in_another_encoding_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_bytes("koha: é".encode("latin-1"))
 
@@ -273,12 +273,12 @@ def test_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
         load_settings(path)
 
 
-def test_a_huge_file_is_refused(tmp_path: Path) -> None:
+def test_a_huge_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="is larger than"):
         load(tmp_path, "# " + "x" * 1_100_000)
 
 
-def test_a_missing_file_says_where_to_begin(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_file_names_the_example(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="copy config"):
         load_settings(tmp_path / "none.yaml")
 
@@ -296,6 +296,6 @@ _ANYTHING = st.recursive(
 
 @given(document=st.fixed_dictionaries({"koha": _ANYTHING | st.just(KOHA)}, optional={"web": _ANYTHING,
        "delivery": _ANYTHING, "backends": _ANYTHING, "scheduler": _ANYTHING, "callbacks": _ANYTHING}))  # fmt: skip
-def test_no_document_brings_the_reader_down(document: dict[str, object]) -> None:
+def test_any_document_is_read_or_rejected(document: dict[str, object]) -> None:
     with contextlib.suppress(ConfigurationError):
         assert isinstance(parse_settings(document, environment={}), Settings)

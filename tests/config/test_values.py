@@ -1,4 +1,4 @@
-"""Durations, addresses and schedules are what they look like, or are refused."""
+"""Durations, listen addresses and schedules are parsed or rejected."""
 
 from datetime import timedelta
 
@@ -28,20 +28,20 @@ def test_durations(text: object, duration: timedelta) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "s", "10x", "-5s", -5, True, None, "1e9", "5 minutes", "9" * 400 + "d"])
-def test_what_is_no_duration(text: object) -> None:
+def test_invalid_durations_are_rejected(text: object) -> None:
     with pytest.raises(ValueError, match=r"write a duration|longer than"):
         parse_duration(text)
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:8085", "[::1]:8085", "unix:/run/web.sock", "ill.example.org:80"])
-def test_an_address_is_written_as_it_was_read(text: str) -> None:
+def test_a_listen_address_is_formatted_as_it_was_parsed(text: str) -> None:
     assert str(ListenAddress.parse(text)) == text
 
 
 @pytest.mark.parametrize(
     "text", ["8085", "localhost", "::1:8085", "127.0.0.1:99999", "unix:run/web.sock", "http://x:80", ""]
 )
-def test_what_is_no_address(text: str) -> None:
+def test_invalid_listen_addresses_are_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"write it as|must be absolute"):
         ListenAddress.parse(text)
 
@@ -64,12 +64,12 @@ def test_a_crontab_line_is_a_schedule(line: str) -> None:
         "a * * * *",
     ],
 )
-def test_what_is_no_crontab_line(line: str) -> None:
+def test_invalid_crontab_lines_are_rejected(line: str) -> None:
     with pytest.raises(ValueError, match=r"is outside|is not a field"):
         Schedule.parse(line)
 
 
-def test_a_job_cannot_spin() -> None:
+def test_a_job_cannot_run_without_pauses() -> None:
     with pytest.raises(ValueError, match="more often than"):
         Schedule.parse("0")
 
@@ -84,7 +84,7 @@ def test_any_text_is_a_schedule_or_is_refused(text: str) -> None:
 
 
 @given(st.text(min_size=4))
-def test_a_secret_keeps_to_itself(text: str) -> None:
+def test_a_secret_is_not_shown(text: str) -> None:
     secret = Secret(text)
 
     assert repr(secret) == str(secret) == f"{secret}" == "Secret(***)"

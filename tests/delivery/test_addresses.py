@@ -27,7 +27,7 @@ from koha_ill_sidecar.errors import InvalidAddress
         ("sam@[192.0.2.1]", "sam@[192.0.2.1]", ""),
     ],
 )
-def test_address_is_understood(text: str, spec: str, name: str) -> None:
+def test_address_is_parsed(text: str, spec: str, name: str) -> None:
     assert read_address(text, AddressRole.TO) == Address(spec, name)
 
 
@@ -40,7 +40,7 @@ def test_address_is_understood(text: str, spec: str, name: str) -> None:
         "a" * 65 + "@example.org", "sam@" + "a.aaaaaaaaa" * 30, "sam@example.org\x00",
     ],
 )  # fmt: skip
-def test_address_that_cannot_be_is_refused(text: str) -> None:
+def test_invalid_address_is_rejected(text: str) -> None:
     assert not is_address(text)
     with pytest.raises(InvalidAddress) as caught:
         read_address(text, AddressRole.REPLY_TO)
@@ -58,13 +58,13 @@ def test_list_is_separated_by_commas_or_semicolons(separator: str) -> None:
     ]
 
 
-def test_one_bad_address_spoils_the_list() -> None:
+def test_one_invalid_address_invalidates_the_list() -> None:
     with pytest.raises(InvalidAddress):
         read_addresses("a@example.org, b", AddressRole.TO)
 
 
 @given(st.text(max_size=60))
-def test_whatever_is_accepted_is_safe_in_a_command(text: str) -> None:
+def test_accepted_addresses_are_safe_in_a_command(text: str) -> None:
     try:
         addresses = read_addresses(text, AddressRole.TO)
     except InvalidAddress:

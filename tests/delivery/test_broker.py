@@ -1,4 +1,4 @@
-"""A real RabbitMQ takes what Koha's workers are to know."""
+"""Messages reach Koha's workers through a real RabbitMQ."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ from koha_ill_sidecar.errors import BrokerUnavailable
 
 
 class _Worker(ConnectionListener):  # type: ignore[misc]
-    """Listens to a queue, as a background worker of Koha's does."""
+    """Listens to a queue like a background worker of Koha."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -26,7 +26,7 @@ class _Worker(ConnectionListener):  # type: ignore[misc]
             self.enough.set()
 
 
-def test_what_is_sent_reaches_a_worker_in_order(message_broker: BrokerSettings) -> None:
+def test_messages_reach_a_worker_in_order(message_broker: BrokerSettings) -> None:
     with connected(message_broker) as sender:
         sender.send(message_broker.queue("elastic_index"), '{"job_id": 1}')
         sender.send(message_broker.queue("elastic_index"), '{"job_id": 2, "title": "圖書館"}')
@@ -42,7 +42,7 @@ def test_what_is_sent_reaches_a_worker_in_order(message_broker: BrokerSettings) 
     assert worker.heard == ['{"job_id": 1}', '{"job_id": 2, "title": "圖書館"}']
 
 
-def test_a_wrong_login_is_told(message_broker: BrokerSettings) -> None:
+def test_a_wrong_login_is_reported(message_broker: BrokerSettings) -> None:
     wrong = BrokerSettings(
         host=message_broker.host,
         port=message_broker.port,
@@ -59,14 +59,14 @@ def test_a_wrong_login_is_told(message_broker: BrokerSettings) -> None:
     assert "wrong one" not in str(caught.value)
 
 
-def test_nobody_listening_is_told() -> None:
+def test_an_unreachable_broker_is_reported() -> None:
     nobody = BrokerSettings(host="127.0.0.1", port=1, namespace="koha_test")
 
     with pytest.raises(BrokerUnavailable, match=r"127\.0\.0\.1:1"), connected(nobody):
         pass
 
 
-def test_a_broker_that_never_says_a_word_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_silent_broker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "_CONNECT_SECONDS", 0.3)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -75,7 +75,7 @@ def test_a_broker_that_never_says_a_word_is_given_up(monkeypatch: pytest.MonkeyP
             pass
 
 
-def test_a_broker_that_never_confirms_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_confirmation_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "_RECEIPT_SECONDS", 0.3)
 
     def welcome_and_say_no_more(listening: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""What as_bytes writes, read back with Python's own email package."""
+"""The output of as_bytes, parsed with Python's email package."""
 
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -69,7 +69,7 @@ def test_blind_copies_and_the_return_path_are_in_no_header() -> None:
     assert value.envelope_sender.spec == "bounces@example.org"
 
 
-def test_recipient_named_twice_gets_it_once() -> None:
+def test_a_recipient_named_twice_receives_one_mail() -> None:
     assert mail(to=(SAM, SAM), bcc=(SAM,)).recipients == (SAM,)
 
 
@@ -98,7 +98,7 @@ def normalised(text: str) -> str:
 
 
 @given(TEXT | st.text(st.sampled_from("a .\r\n\t=é林"), max_size=3000))
-def test_any_text_arrives_as_written(body: str) -> None:
+def test_any_text_survives_encoding(body: str) -> None:
     message = message_from_bytes(as_bytes(mail(body=body)))
     payload = message.get_payload(decode=True)
 
@@ -125,7 +125,7 @@ def test_any_subject_arrives_as_written(subject: str) -> None:
 
 
 @pytest.mark.parametrize("line_break", ["\r\n", "\n", "\r", "\u2028", "\x0b", "\x85"])
-def test_nothing_can_be_smuggled_into_the_headers(line_break: str) -> None:
+def test_headers_cannot_be_injected(line_break: str) -> None:
     attack = f"Hello{line_break}Bcc: everybody@example.org{line_break}{line_break}body"
     value = mail(
         subject=attack,
@@ -142,7 +142,7 @@ def test_nothing_can_be_smuggled_into_the_headers(line_break: str) -> None:
 
 @given(st.text(PRINTABLE, min_size=1, max_size=80))
 def test_any_display_name_arrives_as_written(name: str) -> None:
-    # Python 3.11's newer parser leaves a space between encoded words of a phrase; the older one reads them right.
+    # Python 3.11's newer parser leaves a space between the encoded words of a phrase; the older one is correct.
     message = message_from_bytes(as_bytes(mail(sender=Address("desk@ada.example.org", name))))
 
     found, spec = parseaddr(message["From"])
@@ -184,7 +184,7 @@ def test_whole_page_is_not_wrapped_again() -> None:
 
 
 @given(st.text(st.sampled_from("<>!/[]-=\"'aptrbd \n&#x;é"), max_size=200))
-def test_no_html_stops_a_mail(body: str) -> None:
+def test_any_html_can_be_sent(body: str) -> None:
     assert parsed(mail(content=Content.HTML, body=body)).get_content_type() == "multipart/alternative"
 
 
@@ -210,7 +210,7 @@ JVBERi0=
 """
 
 
-def test_stored_mime_message_keeps_its_parts_and_gets_our_addresses() -> None:
+def test_stored_mime_message_keeps_its_parts_with_our_addresses() -> None:
     message = parsed(mail(content=Content.MIME, body=STORED))
 
     text, attachment = (part for part in message.walk() if not part.is_multipart())
@@ -222,7 +222,7 @@ def test_stored_mime_message_keeps_its_parts_and_gets_our_addresses() -> None:
     assert attachment.get_payload(decode=True) == b"%PDF-"
 
 
-def test_stored_message_that_is_8bit_is_made_7bit() -> None:
+def test_stored_8bit_message_is_converted_to_7bit() -> None:
     stored = (
         "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n" + "Grüße 林 " * 200
     )
@@ -239,7 +239,7 @@ def test_stored_message_without_header_is_sent_as_text() -> None:
     )
 
 
-def test_address_of_another_script_is_written_as_it_is() -> None:
+def test_address_in_another_script_is_unchanged() -> None:
     value = mail(to=(read_address("用户@例子.公司", AddressRole.TO),))
 
     assert value.needs_smtputf8

@@ -79,7 +79,7 @@ def test_one_connection_carries_many_mails(
     assert [caught.session for caught in server.caught] == [0] * 5
 
 
-def test_commands_go_together_where_the_server_takes_that(
+def test_commands_are_pipelined_if_the_server_supports_it(
     mailer: Mailer, server: MailServer, settings: SmtpSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailer.send(settings, TO_SAM, OCTETS)
@@ -97,7 +97,7 @@ def test_commands_go_together_where_the_server_takes_that(
     assert len(written) == (2 if server.offers else 4)
 
 
-def test_threads_send_at_once_over_connections_of_their_own(
+def test_threads_send_concurrently_over_separate_connections(
     mailer: Mailer, server: MailServer, settings: SmtpSettings
 ) -> None:
     together = threading.Barrier(3, timeout=60)
@@ -174,7 +174,7 @@ def test_answer_decides_whether_it_is_tried_again(
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
-def test_server_that_hangs_is_left_after_the_timeout(
+def test_hanging_server_is_abandoned_after_the_timeout(
     mailer: Mailer, server: MailServer, settings: SmtpSettings, command: str
 ) -> None:
     server.answers[command] = hang
@@ -187,7 +187,7 @@ def test_server_that_hangs_is_left_after_the_timeout(
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT"])
-def test_drop_before_the_text_is_a_plain_failure(
+def test_drop_before_the_text_is_not_in_doubt(
     mailer: Mailer, server: MailServer, settings: SmtpSettings, command: str
 ) -> None:
     server.answers[command] = drop
@@ -221,7 +221,7 @@ def test_refused_recipient_does_not_stop_the_others(
     assert server.caught[0].recipients == ["here@example.org"]
 
 
-def test_all_recipients_refused_and_one_only_for_now_is_tried_again(
+def test_refusal_of_all_recipients_is_temporary_if_one_is(
     mailer: Mailer, server: MailServer, settings: SmtpSettings
 ) -> None:
     server.answers["RCPT"] = lambda _, address: "550 unknown" if address.startswith("gone") else "450 busy"
@@ -230,7 +230,7 @@ def test_all_recipients_refused_and_one_only_for_now_is_tried_again(
         mailer.send(settings, replace(TO_SAM, recipients=("gone@example.org", "busy@example.org")), OCTETS)
 
 
-def test_nobody_listening_is_temporary_and_not_asked_again_at_once() -> None:
+def test_an_unreachable_server_is_not_tried_again_immediately() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         settings = SmtpSettings(host="127.0.0.1", port=unused.getsockname()[1])
@@ -276,7 +276,7 @@ def test_starttls_checks_the_certificate(
     assert len(server.caught) == 2
 
 
-def test_starttls_is_not_given_up_when_the_server_lacks_it(
+def test_mail_is_not_sent_if_the_server_lacks_starttls(
     mailer: Mailer, server: MailServer, settings: SmtpSettings
 ) -> None:
     with pytest.raises(TemporaryDeliveryFailure, match="STARTTLS"):
@@ -298,9 +298,7 @@ def test_tls_from_the_start_checks_the_certificate(
     assert len(server.caught) == 1
 
 
-def test_login_is_made_and_a_wrong_one_is_a_fault_of_the_setting(
-    server: MailServer, certificate: Certificate
-) -> None:
+def test_a_wrong_login_is_a_temporary_failure(server: MailServer, certificate: Certificate) -> None:
     options = {"tls_context": certificate.context(), "authenticator": login, "auth_required": True}
     with running(server, **options) as settings:
         right = replace(
@@ -319,7 +317,7 @@ def test_login_is_made_and_a_wrong_one_is_a_fault_of_the_setting(
     assert len(server.caught) == 1
 
 
-def test_other_scripts_need_a_server_that_offers_them(mailer: Mailer, server: MailServer) -> None:
+def test_addresses_in_other_scripts_need_smtputf8(mailer: Mailer, server: MailServer) -> None:
     envelope = Envelope(sender="desk@ada.example.org", recipients=("用户@example.org",), needs_smtputf8=True)
     with running(server, enable_SMTPUTF8=False) as without:
         with pytest.raises(PermanentDeliveryFailure, match="SMTPUTF8") as caught:
@@ -332,7 +330,7 @@ def test_other_scripts_need_a_server_that_offers_them(mailer: Mailer, server: Ma
     assert [mail.recipients for mail in server.caught] == [["sam.page@example.org"], ["用户@example.org"]]
 
 
-def test_certificate_file_that_is_missing_is_said(
+def test_a_missing_certificate_file_is_reported(
     mailer: Mailer, settings: SmtpSettings, tmp_path: Path
 ) -> None:
     absent = replace(settings, ssl_mode=SSLMode.STARTTLS, ca=tmp_path / "absent.pem")

@@ -9,7 +9,7 @@ from koha_ill_sidecar.demo.schema import create_koha_schema
 from koha_ill_sidecar.storage.sidecar import migrations
 
 
-def test_every_partner_that_was_asked_has_an_enquiry_open_or_closed(
+def test_every_asked_partner_has_an_enquiry(
     empty_database: Callable[[], "Connection[Cursor]"],
 ) -> None:
     connection = empty_database()

@@ -1,4 +1,4 @@
-"""The private server keeps to itself."""
+"""The private server does not affect other servers."""
 
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
 

@@ -15,11 +15,11 @@ from koha_ill_sidecar.demo.schema import create_koha_schema
 
 LibraryOf = Callable[[str], "Connection[Cursor]"]
 
-# The oldest that the tables exist for, the oldest supported, one in the middle, the newest.
+# The oldest version that we have tables for, the oldest supported one, one in the middle, the newest.
 VERSIONS = ("19.06", "22.11", "24.05", "26.05")
 NEWEST = "26.05"
 
-# Which status may follow which; Source: Koha, Koha/ILL/Request.pm _core_status_graph. The limit check queues new ones.
+# The possible next statuses; Source: Koha, Koha/ILL/Request.pm _core_status_graph. The limit check queues new requests.
 MAY_FOLLOW = {
     None: {"NEW", "UNAUTH"},
     "NEW": {"REQ", "GENREQ", "QUEUED", "CANCREQ"},
@@ -37,7 +37,7 @@ MAY_FOLLOW = {
 
 @pytest.fixture(scope="module")
 def library_of(empty_database: Callable[[], "Connection[Cursor]"]) -> LibraryOf:
-    """Return a function that makes each version's sample library once; tests only read it."""
+    """Return a function that creates the sample library of each version once; tests only read it."""
     made: dict[str, Connection[Cursor]] = {}
 
     def create(version: str) -> "Connection[Cursor]":
@@ -76,7 +76,9 @@ def test_every_status_has_a_request_of_every_material(library_of: LibraryOf, ver
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_log_tells_each_requests_way_through_the_status_graph(library_of: LibraryOf, version: str) -> None:
+def test_log_contains_each_requests_path_through_the_status_graph(
+    library_of: LibraryOf, version: str
+) -> None:
     connection = library_of(version)
     stories: dict[int, list[dict[str, Any]]] = {}
     for number, info in rows(
@@ -99,7 +101,7 @@ def test_log_tells_each_requests_way_through_the_status_graph(library_of: Librar
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_ill_log_rows_are_only_those_that_kohas_pages_bear(library_of: LibraryOf, version: str) -> None:
+def test_ill_log_rows_are_only_those_that_kohas_pages_can_show(library_of: LibraryOf, version: str) -> None:
     found = rows(library_of(version), "SELECT action, info FROM action_logs WHERE module = 'ILL'")
 
     assert {action for action, _ in found} <= {"STATUS_CHANGE", "PATRON_NOTICE"}
@@ -115,7 +117,7 @@ def test_requests_name_the_backend_of_the_version(library_of: LibraryOf, version
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_nothing_lies_in_the_future_and_two_years_are_covered(library_of: LibraryOf, version: str) -> None:
+def test_dates_cover_two_years_and_none_is_in_the_future(library_of: LibraryOf, version: str) -> None:
     connection = library_of(version)
 
     for table, column in (
@@ -129,7 +131,7 @@ def test_nothing_lies_in_the_future_and_two_years_are_covered(library_of: Librar
         assert now - first > dt.timedelta(days=500)
 
 
-def test_nothing_happens_in_the_hours_in_which_clocks_are_put_forward(library_of: LibraryOf) -> None:
+def test_no_time_is_in_the_hours_that_daylight_saving_time_skips(library_of: LibraryOf) -> None:
     connection = library_of(NEWEST)
 
     for table, column in (
@@ -141,7 +143,7 @@ def test_nothing_happens_in_the_hours_in_which_clocks_are_put_forward(library_of
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_books_have_a_hidden_record_that_reads_as_xml(library_of: LibraryOf, version: str) -> None:
+def test_books_have_a_suppressed_record_that_is_valid_xml(library_of: LibraryOf, version: str) -> None:
     found = rows(
         library_of(version),
         "SELECT a.value, b.title, m.metadata FROM illrequests r"
@@ -161,7 +163,7 @@ def test_books_have_a_hidden_record_that_reads_as_xml(library_of: LibraryOf, ver
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_loans_stand_behind_checked_out_and_returned_requests(library_of: LibraryOf, version: str) -> None:
+def test_checked_out_and_returned_requests_have_loans(library_of: LibraryOf, version: str) -> None:
     loans = (
         "SELECT r.illrequest_id FROM illrequests r JOIN items i ON i.barcode = CONCAT('ILL-', r.illrequest_id)"
         " AND i.biblionumber = r.biblio_id JOIN {} l USING (itemnumber) WHERE l.borrowernumber = r.borrowernumber"
@@ -177,7 +179,7 @@ def test_loans_stand_behind_checked_out_and_returned_requests(library_of: Librar
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_no_message_waits_and_all_were_written_by_a_known_notice(library_of: LibraryOf, version: str) -> None:
+def test_no_message_is_pending_and_all_are_from_known_notices(library_of: LibraryOf, version: str) -> None:
     found = rows(
         library_of(version),
         "SELECT m.status, COUNT(l.code), COUNT(*) FROM message_queue m LEFT JOIN letter l ON l.module = 'ill'"
@@ -189,7 +191,7 @@ def test_no_message_waits_and_all_were_written_by_a_known_notice(library_of: Lib
     assert all(known == total for _, known, total in found)
 
 
-def test_partners_were_asked_by_the_mails_that_the_request_names(library_of: LibraryOf) -> None:
+def test_partners_received_the_mails_that_the_request_names(library_of: LibraryOf) -> None:
     connection = library_of(NEWEST)
     asked = rows(connection, "SELECT value FROM illrequestattributes WHERE type = 'requested_partners'")
     mailed = rows(
@@ -201,7 +203,7 @@ def test_partners_were_asked_by_the_mails_that_the_request_names(library_of: Lib
     }
 
 
-def test_patrons_are_of_every_sort(library_of: LibraryOf) -> None:
+def test_patrons_of_every_kind_exist(library_of: LibraryOf) -> None:
     ((without_mail, expired, debarred, chinese, partners, silent_partners),) = rows(
         library_of(NEWEST),
         "SELECT SUM(categorycode IN ('PT', 'ST', 'J') AND email IS NULL), SUM(dateexpiry < CURDATE()),"
@@ -230,7 +232,7 @@ def test_every_login_of_the_demo_exists_with_a_bcrypt_password(library_of: Libra
     assert all(re.fullmatch(r"\$2a\$08\$[./A-Za-z0-9]{53}", passwords[userid]) for userid in LOGINS)
 
 
-def test_notices_are_there_in_both_languages(library_of: LibraryOf) -> None:
+def test_notices_exist_in_both_languages(library_of: LibraryOf) -> None:
     found = rows(library_of(NEWEST), "SELECT code, lang FROM letter WHERE module = 'ill' AND content <> ''")
 
     assert set(found) == {
@@ -247,14 +249,14 @@ def test_notices_are_there_in_both_languages(library_of: LibraryOf) -> None:
     }
 
 
-def test_preferences_open_the_module(library_of: LibraryOf) -> None:
+def test_preferences_enable_the_module(library_of: LibraryOf) -> None:
     values = dict(rows(library_of(NEWEST), "SELECT variable, value FROM systempreferences"))
 
     assert values["ILLModule"] == values["IllLog"] == values["CirculateILL"] == "1"
     assert values["ILLSendStaffNotices"].split("|") == ["ILL_REQUEST_CANCEL", "ILL_REQUEST_MODIFIED"]
 
 
-def test_statistics_of_requests_begin_with_25_11(library_of: LibraryOf) -> None:
+def test_statistics_of_requests_exist_from_25_11(library_of: LibraryOf) -> None:
     query = "SELECT COUNT(*) FROM statistics WHERE type = 'illreq_created'"
 
     assert rows(library_of("24.05"), query) == [(0,)]
@@ -272,7 +274,7 @@ def test_same_seed_gives_the_same_requests(
     assert rows(again, query) == rows(library_of(NEWEST), query)
 
 
-def test_a_library_that_is_there_already_stays_as_it_is(library_of: LibraryOf) -> None:
+def test_an_existing_library_is_not_changed(library_of: LibraryOf) -> None:
     connection = library_of(NEWEST)
 
     with pytest.raises(Exception, match="Duplicate entry"):

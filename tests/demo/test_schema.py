@@ -14,7 +14,7 @@ from koha_ill_sidecar.resources import sql_directory
 
 KohaOf = Callable[[str], "Connection[Cursor]"]
 
-# What differs between releases and matters to us, apart from the files: table, column, first version with it.
+# Differences between releases that matter to us: table, column, first version that has it.
 LANDMARKS = (
     ("illrequests", "due_date", "22.11"),
     ("illrequests", "deleted_biblio_id", "23.11"),
@@ -43,7 +43,7 @@ LANDMARKS = (
 
 @pytest.fixture(scope="module")
 def koha_of(empty_database: Callable[[], "Connection[Cursor]"]) -> KohaOf:
-    """Return a function that makes each version's database once."""
+    """Return a function that creates the database of each version once."""
     made: dict[str, Connection[Cursor]] = {}
 
     def create(version: str) -> "Connection[Cursor]":
@@ -62,7 +62,7 @@ def rows(connection: "Connection[Cursor]", query: str, *values: object) -> list[
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_tables_columns_and_foreign_keys_stand_as_written(koha_of: KohaOf, version: str) -> None:
+def test_tables_columns_and_foreign_keys_are_as_in_the_file(koha_of: KohaOf, version: str) -> None:
     script = (sql_directory() / "koha" / f"{version}.sql").read_text(encoding="utf-8")
     written = dict(re.findall(r"^CREATE TABLE `(\w+)` \((.*?)^\)", script, flags=re.MULTILINE | re.DOTALL))
 
@@ -91,7 +91,7 @@ def test_tables_columns_and_foreign_keys_stand_as_written(koha_of: KohaOf, versi
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_each_version_has_just_the_columns_of_its_time(koha_of: KohaOf, version: str) -> None:
+def test_each_version_has_exactly_its_columns(koha_of: KohaOf, version: str) -> None:
     columns = installed_columns(koha_of(version))
 
     found = {(table, column) for table, column, _ in LANDMARKS if column in columns.get(table, ())}
@@ -115,7 +115,7 @@ def test_deleting_a_patron_treats_requests_as_the_version_does(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_preferences_are_those_of_the_version(koha_of: KohaOf, version: str) -> None:
+def test_preferences_match_the_version(koha_of: KohaOf, version: str) -> None:
     values = dict(rows(koha_of(version), "SELECT variable, value FROM systempreferences"))
 
     assert str(values["Version"]).startswith(f"{version}000")
@@ -194,7 +194,7 @@ def test_a_database_with_tables_is_refused(koha_of: KohaOf) -> None:
         create_koha_schema(koha_of("26.05"), "26.05")
 
 
-def test_columns_of_newer_versions_are_left_out(koha_of: KohaOf) -> None:
+def test_columns_of_newer_versions_are_skipped(koha_of: KohaOf) -> None:
     writer = RowWriter(koha_of("22.11"))
 
     writer.insert("action_logs", [{"module": "TEST", "action": "A", "trace": "not in 22.11", "diff": None}])

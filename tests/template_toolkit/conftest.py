@@ -1,4 +1,4 @@
-"""The real Template Toolkit for the tests that compare with it."""
+"""Perl's Template Toolkit, for the tests that compare with it."""
 
 from collections.abc import Iterator
 

@@ -64,7 +64,7 @@ _SCALARS = (
 )
 _LISTS = ("l", "nums", "one", "none")
 _HASHES = ("h", "single")
-# Variables that hold characters outside ASCII, or may come to hold them.
+# Variables that contain characters outside ASCII, or may receive them.
 _SPOILING = frozenset(("b", "html", "l", "x", "y", "h", "people", "lines"))
 _TEXTS = (
     "", " ", "\n", "text", "  two words  ", "a\n", "\n  b", "$a", "é林", "0", "<b>", "100%", "[", "%]",
@@ -175,12 +175,12 @@ _BLOCKS = "[% BLOCK two %]2:[% x %][% content %][% x = 'changed' %][% END %][% B
 
 
 class Maker:
-    """Makes templates, smaller ones the deeper it is."""
+    """Generates templates; nested ones are smaller."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self._depth = 0
-        # Nothing that could call itself goes into blocks and macros: Perl would not come back.
+        # Blocks and macros contain nothing that could call itself: Perl would never return.
         self._in_definition = False
 
     def _one(self, choices: tuple[str, ...]) -> str:
@@ -190,11 +190,11 @@ class Maker:
         return makers[self._random.randrange(len(makers))]()
 
     def template(self) -> str:
-        """Make a template, with the blocks that it may name behind it."""
+        """Generate a template, followed by the blocks that it may use."""
         return "".join(self._piece() for _ in range(self._random.randrange(1, 5))) + _BLOCKS
 
     def tokens(self) -> str:
-        """Make a directive of tokens in any order."""
+        """Generate a directive of tokens in random order."""
         return f"[% {' '.join(self._one(_TOKENS) for _ in range(self._random.randrange(1, 9)))} %]"
 
     # Expressions.
@@ -300,7 +300,7 @@ class Maker:
             lambda: self._one(_DIRECTIVES),
         )
 
-    # Directives with something inside.
+    # Directives with a body.
 
     def _body(self) -> str:
         return "".join(self._piece() for _ in range(self._random.randrange(4)))
@@ -414,7 +414,7 @@ def _options(
 
 
 def in_style(source: str, style: object) -> str:
-    """Write the tags of a template as a tag style wants them."""
+    """Replace the tags of a template by those of a tag style."""
     opening, closing = _TAG_STYLES[str(style)]
     return source.replace("[%", opening).replace("%]", closing)
 

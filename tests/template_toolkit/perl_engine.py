@@ -1,4 +1,4 @@
-"""Perl's Template Toolkit, run as one process for the whole test run, to compare with."""
+"""Perl's Template Toolkit, in one process for the whole test run."""
 
 import json
 import subprocess
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Self
 
 _SCRIPT = Path(__file__).with_name("perl_engine.pl")
-# A template may double a text in nested loops; Perl has no bound of its own on that.
+# A template may double a text in nested loops, and Perl has no limit for that.
 _MEMORY_KILOBYTES = 600_000
 TOO_MUCH = "too much"
 
 
 class PerlEngine:
-    """Renders with the real Template Toolkit. The process reads and writes a line per template."""
+    """Renders with Perl's Template Toolkit. The process reads and writes one line per template."""
 
     def __init__(self) -> None:
         self._process = self._start()
@@ -39,7 +39,7 @@ class PerlEngine:
     def render(
         self, template: str, variables: Mapping[str, object], options: Mapping[str, object] | None = None
     ) -> dict[str, str]:
-        """Return {"output": ...} or {"error": type, "info": text}; the type is TOO_MUCH where Perl gave up."""
+        """Return {"output": ...} or {"error": type, "info": text}; the type is TOO_MUCH if Perl gave up."""
         case = json.dumps({"template": template, "vars": variables, "options": options or {}})
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("the pipes to perl are gone")
@@ -59,7 +59,7 @@ class PerlEngine:
 
 
 def problem() -> str | None:
-    """Return why the real engine cannot be run here; None where it can."""
+    """Return why Perl's engine cannot run here, or None if it can."""
     found = subprocess.run(["perl", "-MTemplate", "-e1"], capture_output=True, text=True, check=False)
     if found.returncode == 0:
         return None

@@ -1,4 +1,4 @@
-"""How many random templates a test takes."""
+"""How many random templates a test uses."""
 
 import os
 
@@ -9,9 +9,9 @@ _NIGHTLY = os.environ.get("TEMPLATE_EXAMPLES")
 
 def profile(examples: int) -> settings:
     """
-    Take so many, the same each time.
+    Use this number of examples, the same ones each time.
 
-    The nightly run sets its own number in the environment's TEMPLATE_EXAMPLES, and takes others each time.
+    The nightly run sets its own number in the environment variable TEMPLATE_EXAMPLES, and uses new examples each time.
     """
     return settings(
         max_examples=int(_NIGHTLY or examples),

@@ -1,4 +1,4 @@
-"""Our engine and Perl's Template Toolkit give the same."""
+"""Our engine and Perl's Template Toolkit have the same output."""
 
 import pytest
 from hypothesis import example, given

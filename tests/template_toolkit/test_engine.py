@@ -1,4 +1,4 @@
-"""What the engine promises beyond rendering as Perl does: safety, limits, errors with their place, plugins."""
+"""What the engine guarantees beyond rendering as Perl does: safety, limits, positions of errors, plugins."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from koha_ill_sidecar.template_toolkit import (
 
 @dataclass
 class Patron:
-    """An object as the caller may hand it in."""
+    """An object of the caller."""
 
     surname: str
     asked: list[str]
@@ -32,7 +32,7 @@ class Patron:
 
 
 class Shout:
-    """A plugin that is a filter and has a method."""
+    """A plugin with a method that is also a filter."""
 
     def __init__(self, args: list[object]) -> None:
         self._mark = str(args[0]) if args else "!"
@@ -58,11 +58,11 @@ def _error(source: str, **variables: object) -> TemplateError:
     return raised.value
 
 
-def test_number_that_a_text_begins_with_counts() -> None:
+def test_number_at_the_start_of_a_text_counts() -> None:
     assert _render("[% '3 apples' + 4 %]") == "7"
 
 
-def test_objects_are_asked_only_for_what_is_used() -> None:
+def test_only_used_members_of_objects_are_read() -> None:
     patron = Patron("Page", [])
 
     rendered = _render("[% IF 0; p.borrowernumber; END; p.surname; p.greet('Dear'); p.nothing %]", p=patron)
@@ -91,7 +91,7 @@ def test_functions_are_called_with_their_arguments() -> None:
     )
 
 
-def test_function_called_with_wrong_arguments_is_an_error_of_the_template() -> None:
+def test_function_with_wrong_arguments_is_an_error_of_the_template() -> None:
     error = _error("[% add(1) %]", add=lambda a, b: a + b)
 
     assert (error.kind, error.info) == ("undef", "add: wrong number of arguments")
@@ -115,7 +115,7 @@ def test_plugin_has_methods_and_filters() -> None:
     assert engine.render(source, {}) == "Call[1]A!!B?x"
 
 
-def test_filters_of_the_caller_stand_before_the_standard_ones() -> None:
+def test_filters_of_the_caller_replace_the_standard_ones() -> None:
     engine = Engine(
         filters={"html": lambda text: f"({text})"},
         filter_factories={"upper": lambda _meter, args: lambda text: f"{args}{text}"},
@@ -124,7 +124,7 @@ def test_filters_of_the_caller_stand_before_the_standard_ones() -> None:
     assert engine.render("[% 'a' | html; 'b' | upper(1) %]", {}) == "(a)[1]b"
 
 
-def test_loader_gives_templates_by_name() -> None:
+def test_loader_provides_templates_by_name() -> None:
     engine = Engine(loader={"sig": "-- [% who %][% BLOCK more %]more[% END %]"}.get)
 
     assert engine.render("[% PROCESS sig who = 'Desk' %] [% INCLUDE more %] [% INSERT sig %]", {}).startswith(
@@ -142,7 +142,7 @@ def test_files_are_out_of_reach(directive: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["PERL", "RAWPERL"])
-def test_perl_is_refused_by_name(name: str) -> None:
+def test_perl_directives_are_refused(name: str) -> None:
     error = _error(f"[% {name} %] print 1 [% END %]")
 
     assert error.kind == "perl"
@@ -150,29 +150,29 @@ def test_perl_is_refused_by_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["perl", "evalperl", "redirect('x')", "file('x')", "stdout", "stderr"])
-def test_filters_that_leave_the_template_are_refused(name: str) -> None:
+def test_filters_with_side_effects_are_refused(name: str) -> None:
     assert "refused" in str(_error(f"[% 1 | {name} %]").info)
 
 
 @pytest.mark.parametrize("name", ["VIEW", "DEBUG"])
-def test_what_is_not_supported_says_so(name: str) -> None:
+def test_unsupported_directives_are_reported(name: str) -> None:
     assert _error(f"[% {name} x %]").info == f"{name} is not supported"
 
 
-def test_syntax_error_tells_its_place() -> None:
+def test_syntax_error_has_line_and_column() -> None:
     error = _error("Dear\n  [% IF x %]\n  [% borrower.firstname surname %]\n[% END %]")
 
     assert (error.kind, error.line, error.column) == ("parse", 3, 25)
     assert str(error) == "parse error - unexpected token (surname) (line 3, column 25)"
 
 
-def test_error_while_rendering_tells_its_line() -> None:
+def test_error_while_rendering_has_its_line() -> None:
     error = _error("\n\n[% FOREACH x IN [1, 0] %]\n[% 1 / x %][% END %]")
 
     assert (error.kind, error.info, error.line) == ("undef", "Illegal division by zero", 4)
 
 
-def test_what_was_thrown_keeps_its_kind() -> None:
+def test_thrown_error_keeps_its_kind() -> None:
     error = _error("[% THROW ill.missing 'no title' %]")
 
     assert (error.kind, error.info, error.line) == ("ill.missing", "no title", 1)
@@ -202,13 +202,13 @@ def test_what_was_thrown_keeps_its_kind() -> None:
         ("[% FOREACH y IN [1..1000000]; END %]", Limits(seconds=0.01)),
     ],
 )
-def test_limits_hold(source: str, limits: Limits) -> None:
+def test_limits_are_enforced(source: str, limits: Limits) -> None:
     with pytest.raises(TemplateLimitError):
         Engine(limits=limits).render(source, {"l": [1, 2]})
 
 
 @pytest.mark.parametrize("source", ["[% [1..99999999999] %]", "[% 'a' | format('%99999999s') %]"])
-def test_what_would_be_too_large_is_not_made(source: str) -> None:
+def test_values_that_are_too_large_are_not_created(source: str) -> None:
     with pytest.raises(TemplateError, match="more than"):
         _render(source)
 
@@ -227,11 +227,11 @@ def test_deeply_nested_source_is_a_parse_error() -> None:
         assert _error(f"[% {source} %]").kind == "parse"
 
 
-def test_eight_loops_inside_each_other_compile() -> None:
+def test_eight_nested_loops_compile() -> None:
     assert _render("[% FOREACH x IN [1]; %]" * 8 + "x" + "[% END %]" * 8) == "x"
 
 
-def test_the_variables_handed_in_stay_as_they_are() -> None:
+def test_the_caller_s_variables_do_not_change() -> None:
     variables: dict[str, object] = {"a": 1}
 
     Engine().render("[% a = 2; b = 3 %]", variables)
@@ -239,14 +239,14 @@ def test_the_variables_handed_in_stay_as_they_are() -> None:
     assert variables == {"a": 1}
 
 
-def test_compiled_template_renders_again_and_again() -> None:
+def test_compiled_template_can_be_rendered_repeatedly() -> None:
     template = Engine().compile("[% META kind = 'letter' %][% x %][% x = 2 %]")
 
     assert [template.render({"x": 1}), template.render({"x": "é"})] == ["1", "é"]
     assert template.metadata == {"kind": "letter"}
 
 
-def test_rarely_used_templates_leave_the_cache() -> None:
+def test_least_recently_used_templates_leave_the_cache() -> None:
     engine = Engine(cache_size=2)
 
     assert [engine.render(f"{index}[% x %]", {"x": "."}) for index in (1, 2, 3, 1)] == [
@@ -268,5 +268,5 @@ def test_truth_and_text_of_python_values() -> None:
     assert _render(source, yes=True, no=False, nothing=None, half=0.5, whole=2.0) == "100.52"
 
 
-def test_html_entity_names_what_has_a_name() -> None:
+def test_html_entity_uses_names_where_they_exist() -> None:
     assert _render("[% x | html_entity %]", x="é<林'") == "&eacute;&lt;&#x6797;&#39;"

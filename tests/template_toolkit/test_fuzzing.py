@@ -1,4 +1,4 @@
-"""Whatever is put in, the engine raises its own error or none, and keeps to its limits."""
+"""For any input, the engine raises its own error or none, and respects its limits."""
 
 import copy
 import os
@@ -11,8 +11,8 @@ from template_toolkit.generated import VARIABLES, Maker
 
 from koha_ill_sidecar.template_toolkit import Engine, Limits, TemplateError
 
-# A plain loop: so many examples are too many for Hypothesis to remember. The nightly run sets its own number, and
-# takes others each time.
+# A plain loop, because Hypothesis would remember this many examples. The nightly run sets its own number and uses new
+# examples each time.
 _NIGHTLY = os.environ.get("TEMPLATE_EXAMPLES")
 _EXAMPLES = int(_NIGHTLY or "20000")
 
@@ -21,7 +21,7 @@ _PIECES = (
     *("\n", "é", "林", "\x00", "\x1c", "[%", "%]", "${", "|", "END", "FOREACH x IN l", "WHILE 1", "BLOCK q"),
     *("INCLUDE q", "MACRO m BLOCK", ";", "TAGS star", "\\", "[% # ", "-%]"),
 )
-# Looked at every few loop turns and at every block, so that a rendering ends somewhat later.
+# The time is checked only every few loop turns and at every block, so a rendering ends slightly later.
 _LIMITS = Limits(seconds=1, output=200_000, list_size=20_000, loop_turns=50_000)
 _SECONDS_AT_MOST = 5
 
@@ -69,7 +69,7 @@ def test_unfinished_tags(source: str) -> None:
 
 
 def _survives(source: str) -> None:
-    begun = time.thread_time()  # unlike the clock it stands still while other programs run
+    begun = time.thread_time()  # does not include the time of other programs
     try:
         output = Engine(limits=_LIMITS).render(source, copy.deepcopy(VARIABLES))
     except TemplateError:

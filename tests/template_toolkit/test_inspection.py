@@ -1,4 +1,4 @@
-"""What a template names and does not set itself, found without rendering it."""
+"""The names that a template uses and does not set are found without rendering it."""
 
 import pytest
 from hypothesis import given
@@ -67,7 +67,7 @@ def only_use(source: str) -> NameUse:
         '[% "Dear ${borrower.firstname}!" %]',
     ],
 )
-def test_a_variable_is_found_wherever_it_stands(source: str) -> None:
+def test_a_variable_is_found_in_any_place(source: str) -> None:
     assert "borrower.firstname" in uses(source)
 
 
@@ -99,7 +99,7 @@ def test_a_variable_is_found_wherever_it_stands(source: str) -> None:
         "[% name = 'x' %][% $name %][% $name.y %]",
     ],
 )
-def test_what_a_template_sets_itself_is_its_own(source: str) -> None:
+def test_names_that_a_template_sets_are_not_reported(source: str) -> None:
     assert uses(source) == []
 
 
@@ -133,7 +133,7 @@ def test_a_path_ends_before_its_first_dynamic_part(source: str, expected: list[s
         ("[% p = illrequest %][% FOREACH c IN p.comments %][% c.x %][% END %]", "illrequest.comments.[].x"),
     ],
 )
-def test_a_name_for_another_path_is_followed_there(source: str, expected: str) -> None:
+def test_a_name_for_another_path_is_resolved(source: str, expected: str) -> None:
     assert uses(source)[-1] == expected
 
 
@@ -152,7 +152,7 @@ def test_a_name_for_another_path_is_followed_there(source: str, expected: str) -
         "[% borrower.x = 1 %][% borrower.x %][% borrower.x.y %]",
     ],
 )
-def test_a_name_that_may_stand_for_several_things_is_not_followed(source: str) -> None:
+def test_a_name_with_several_values_is_not_resolved(source: str) -> None:
     assert [path for path in uses(source) if path.endswith((".x", ".x.y"))] == []
 
 
@@ -160,7 +160,7 @@ def test_a_default_for_a_given_variable_does_not_hide_it() -> None:
     assert uses("[% DEFAULT note = 'none' %][% note %]") == ["note"]
 
 
-def test_given_variables_are_told_where_others_may_have_been_set() -> None:
+def test_given_variables_are_reported_even_if_others_may_be_set() -> None:
     source = "[% import(hash) %][% FOREACH [{ y => 1 }] %][% x %][% borrower.z %][% END %]"
 
     assert uses(source) == ["borrower.z"]
@@ -186,7 +186,7 @@ def test_given_variables_are_told_where_others_may_have_been_set() -> None:
         ("[% RAWPERL %]print 1[% END %]", UseKind.REFUSED, ["RAWPERL"]),
     ],
 )
-def test_filters_plugins_and_blocks_are_told(source: str, kind: UseKind, expected: list[str]) -> None:
+def test_filters_plugins_and_blocks_are_reported(source: str, kind: UseKind, expected: list[str]) -> None:
     assert uses(source, kind) == expected
 
 
@@ -205,11 +205,11 @@ def test_filters_plugins_and_blocks_are_told(source: str, kind: UseKind, expecte
         ("x[% PERL %][% END %]", [(1, 5)]),
     ],
 )
-def test_each_name_has_its_place(source: str, places: list[tuple[int, int]]) -> None:
+def test_each_name_has_its_position(source: str, places: list[tuple[int, int]]) -> None:
     assert [(place.line, place.column) for place in only_use(source).places] == places
 
 
-def test_a_name_that_stands_for_a_path_has_the_place_where_it_is_used() -> None:
+def test_a_name_for_a_path_has_the_position_of_its_use() -> None:
     (_, use) = inspect_template("[% p = illrequest.patron %]\n[% p.surname %]", given=GIVEN).uses
 
     assert [(place.line, place.column) for place in use.places] == [(2, 4), (2, 4), (2, 6)]
@@ -236,7 +236,7 @@ def test_syntax_errors_are_those_of_the_engine() -> None:
     assert (raised.value.kind, raised.value.line, raised.value.column) == ("parse", 2, 9)
 
 
-def test_what_is_nested_too_deeply_to_render_is_no_more_than_an_error() -> None:
+def test_nesting_that_cannot_be_rendered_is_an_error() -> None:
     source = f"[% {' + '.join(['borrower.x'] * 5000)} %]"
 
     for look in (inspect_template, Engine().compile):
@@ -244,7 +244,7 @@ def test_what_is_nested_too_deeply_to_render_is_no_more_than_an_error() -> None:
             look(source)
 
 
-def test_a_directive_without_end_is_the_place_of_the_error() -> None:
+def test_the_error_points_to_the_directive_without_end() -> None:
     with pytest.raises(TemplateError) as raised:
         inspect_template("Dear\n[% IF a %][% b %]\n  [% FOREACH c IN d %][% c %]\n[% END %]\n")
 

@@ -1,4 +1,4 @@
-"""Letters that a running Koha rendered come out the same."""
+"""Letters are rendered as a real Koha rendered them."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Patterns find what Perl's find, and never take all the time or memory there is."""
+"""Patterns match as in Perl, within limits of time and memory."""
 
 import re
 
@@ -107,9 +107,9 @@ _REPEATED_ASSERTION = re.compile(r"\(\?<?[=!].*\)[*+?{]", re.DOTALL)
 @profile(1500)
 @given(pieces=st.lists(st.sampled_from(_PIECES), min_size=1, max_size=8), text=st.sampled_from(_TEXTS))
 def test_patterns_find_what_perls_find(perl_engine: PerlEngine, pieces: list[str], text: str) -> None:
-    # Nobody repeats an assertion, and the library and Perl optimise that away each in its own way.
+    # Repeated assertions are useless, and the library and Perl optimise them differently.
     assume(not _REPEATED_ASSERTION.search("".join(pieces)))
-    # Splitting at what amounts to ^ alone, in whatever groups, means any line to Perl; here only ^ itself does.
+    # In Perl splitting at a pattern equivalent to ^ means the start of any line; here only ^ itself does.
     template = _TEMPLATE.rpartition("|")[0] if "^" in pieces else _TEMPLATE
     agree(perl_engine, template, {"p": "".join(pieces), "t": text})
 
@@ -173,7 +173,7 @@ def test_these_mean_the_same(perl_engine: PerlEngine, pattern: str, text: str) -
         ("a{70000}", "more than 65534"),
     ],
 )
-def test_what_is_refused_is_named(pattern: str, reason: str) -> None:
+def test_refused_constructs_are_named(pattern: str, reason: str) -> None:
     with pytest.raises(TemplateError) as refused:
         Engine().render("[% t.match(p) %]", {"p": pattern, "t": "a"})
 

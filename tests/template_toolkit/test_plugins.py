@@ -1,4 +1,4 @@
-"""The standard plugins answer as Perl's do, and keep within the engine's limits."""
+"""The standard plugins behave as Perl's do, and respect the engine's limits."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _VARIABLES = {
 
 @pytest.fixture(autouse=True)
 def _system_time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Live in the time zone in which Perl's engine was started."""
+    """Use the time zone of the Perl process."""
     monkeypatch.delenv("TZ", raising=False)
     time.tzset()
     yield
@@ -203,7 +203,7 @@ def test_this_answers_as_in_perl(perl_engine: PerlEngine, source: str) -> None:
     agree(perl_engine, source, _VARIABLES)
 
 
-# Calls with any arguments. The pools hold arguments as a template writes them.
+# Calls with random arguments. The pools contain arguments in the syntax of templates.
 
 _NUMBERS = [
     *("0", "1", "2", "3", "7", "12", "100", "1000", "-1", "-3", "2.5", "0.5", "-0.7", "1e3", "1_0"),
@@ -324,7 +324,7 @@ Pools = tuple[list[str], ...]
 
 
 def _arguments(pools: Pools, least: int = 0) -> st.SearchStrategy[str]:
-    """Draw arguments: each from the pool of its place, as many as wanted."""
+    """Draw a random number of arguments, each from the pool of its position."""
 
     def some(count: int) -> st.SearchStrategy[str]:
         return st.tuples(*map(st.sampled_from, pools[:count])).map(", ".join)
@@ -381,7 +381,7 @@ _ITERATOR_METHODS: dict[str, Pools] = {
     **dict.fromkeys(("size", "max", "index", "count", "number", "first", "last", "Size", "COUNT"), ()),
     **dict.fromkeys(("odd", "even", "parity", "get_first", "get_next", "nothing", "prev", "next"), ()),
 }
-# Those that are no longer real numbers for some arguments are tried with the others.
+# Functions whose results are not real for some arguments are tried with other arguments.
 _REAL = [
     "abs",
     "acot",
@@ -446,7 +446,7 @@ _ROWS = "FOREACH r IN p.{}; r.size; r.join(','); '/'; END"
 _PLUGINS = {
     "Date": _plugin(
         "Date",
-        # Without a time it would be the current one, which may be another one a moment later.
+        # Always with a time: the current time may change between the two renderings.
         _named(time=[moment for moment in _DATES if moment not in ("0", "''")]),
         _named(format=_DATE_FORMATS, gmt=["0", "1"]),
         methods={
@@ -524,14 +524,14 @@ def test_any_date_is_carried_over_as_in_perl(perl_engine: PerlEngine, parts: tup
 @profile(150)
 @given(
     value=st.floats(allow_nan=False) | st.floats(-10, 10),
-    # Perl's abs makes an integer of some texts beyond 2**53, and of others none.
+    # Perl's abs converts only some texts beyond 2**53 to integers.
     function=st.sampled_from([name for name in _REAL if name != "abs"]),
 )
 def test_functions_of_any_number_are_as_in_perl(perl_engine: PerlEngine, value: float, function: str) -> None:
     agree(perl_engine, f"[% USE Math; Math.{function}('{value!r}') %]", _VARIABLES)
 
 
-# Our own promises.
+# What our engine guarantees itself.
 
 
 @pytest.mark.parametrize(
@@ -569,7 +569,7 @@ def test_plugins_keep_within_the_limits(source: str) -> None:
         engine.render(source, {})
 
 
-def test_width_out_of_proportion_is_an_error() -> None:
+def test_excessive_width_is_an_error() -> None:
     for source in (
         "[% USE f = Format('%99999999999s'); f(1) %]",
         "[% USE s = String; s.format('%.*f', 1) %]",
@@ -585,7 +585,7 @@ def test_width_out_of_proportion_is_an_error() -> None:
     "name",
     ["__class__", "_context", "context", "value", "defaults", "template_get", "template_text", "__call__"],
 )
-def test_no_attribute_of_a_plugin_is_within_reach(made: str, name: str) -> None:
+def test_attributes_of_plugins_are_out_of_reach(made: str, name: str) -> None:
     assert _render(f"[% USE p = {made}; p.{name}; k = '{name}'; p.$k %]") == ""
 
 
@@ -595,7 +595,7 @@ def test_plugins_of_the_caller_come_first() -> None:
     assert engine.render("[% USE Date; Date; USE date; date.format(86400, '%Y', '', 1) %]", {}) == "mine1970"
 
 
-def test_no_plugin_has_the_name_of_one_of_kohas() -> None:
+def test_no_plugin_has_the_name_of_a_plugin_of_koha() -> None:
     assert not set(STANDARD_PLUGINS) & set(PLUGINS)
 
 
@@ -623,7 +623,7 @@ def test_now_is_now() -> None:
     assert _render("[% USE date; date.format(format => '%Y') %]") == time.strftime("%Y")
 
 
-def test_errors_say_what_is_wrong() -> None:
+def test_errors_name_the_problem() -> None:
     assert _error("[% USE Table(3) %]").info == "Table plugin failed: invalid table data, expecting a list"
     assert _error("[% USE Math; Math.asin(2) %]").info == "asin(2) is not a real number"
     assert _error("[% USE d = Date; d.format('x') %]").info == (
