@@ -20,13 +20,14 @@ from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.notices import metadata as metadata_service
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.request_index import indexing
-from koha_ill_sidecar.services.requests import creation, listing, overview, patron_actions
+from koha_ill_sidecar.services.requests import creation, editing, listing, patron_actions
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests import log as request_log
+from koha_ill_sidecar.services.requests import page as request_page
 from koha_ill_sidecar.services.requests.actions import FUNCTIONS
 from koha_ill_sidecar.services.requests.creation import NewRequest, Visitor
 from koha_ill_sidecar.services.requests.listing import ListedRequest
-from koha_ill_sidecar.services.requests.overview import RequestDetails
+from koha_ill_sidecar.services.requests.page import RequestDetails
 from koha_ill_sidecar.storage.koha import patrons
 from koha_ill_sidecar.storage.koha import requests as koha_requests
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -113,7 +114,7 @@ def list_command(
 @pass_context
 def show(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
     """Show a request and what belongs to it."""
-    found = context.database.transact(overview.details, illrequest_id)
+    found = context.database.transact(request_page.details, illrequest_id)
     if as_json:
         print_json(found)
     else:
@@ -245,7 +246,7 @@ def edit_item(
 
     Up to Koha 25.05 the given fields replace all that was known.
     """
-    edited = _act(context, userid, service.edit_item, illrequest_id, fields)
+    edited = _act(context, userid, editing.edit_item, illrequest_id, fields)
     _tell(edited, as_json=as_json)
 
 
@@ -566,7 +567,7 @@ def _actor(tx: Transaction, userid: str | None) -> Actor:
 def _edit(
     context: CommandContext, userid: str | None, illrequest_id: int, changes: Mapping[str, object]
 ) -> ILLRequest:
-    return _act(context, userid, service.edit, illrequest_id, **changes)
+    return _act(context, userid, editing.edit, illrequest_id, **changes)
 
 
 def _known_supplier(context: CommandContext, supplier_backend: str | None) -> None:

@@ -11,10 +11,10 @@ from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_lin
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.people import patron_search as patron_quick_search
 from koha_ill_sidecar.services.people.patron_search import MAX_RESULTS, PatronMatch, visible_library
-from koha_ill_sidecar.services.requests import lifecycle as service
+from koha_ill_sidecar.services.requests import editing
 from koha_ill_sidecar.services.requests.creation import Visitor
+from koha_ill_sidecar.services.requests.editing import RequestEdit
 from koha_ill_sidecar.services.requests.header import shown_id
-from koha_ill_sidecar.services.requests.lifecycle import RequestEdit
 from koha_ill_sidecar.services.requests.statuses import graph_of
 from koha_ill_sidecar.storage.koha import (
     attributes,
@@ -175,7 +175,7 @@ def save(
             columns["borrowernumber"] = meant.patron.borrowernumber
     if mistakes:
         return InvalidEdit(mistakes)
-    return service.edit(tx, illrequest_id, member, **cast("RequestEdit", columns))
+    return editing.edit(tx, illrequest_id, member, **cast("RequestEdit", columns))
 
 
 def patron_labels(tx: Transaction, borrowernumbers: Iterable[int]) -> dict[int, str]:
@@ -203,7 +203,7 @@ def _read(tx: Transaction, edited: Mapping[str, str]) -> tuple[dict[str, object]
     mistakes: dict[str, RequestRefused] = {}
     for name, text in edited.items():
         try:
-            columns[name] = service.checked(tx, name, _number(name, text) if name in _NUMBERS else text)
+            columns[name] = editing.validated(tx, name, _number(name, text) if name in _NUMBERS else text)
         except RequestRefused as error:
             mistakes[name] = error
     return columns, mistakes

@@ -10,7 +10,7 @@ from koha_ill_sidecar.domain.item_form import NOT_SHOWN, ItemEntry, entry_of
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_line_ends
 from koha_ill_sidecar.services.backends import backend_of
-from koha_ill_sidecar.services.requests import lifecycle as service
+from koha_ill_sidecar.services.requests import editing
 from koha_ill_sidecar.services.requests.header import shown_id
 from koha_ill_sidecar.services.requests.statuses import require
 from koha_ill_sidecar.storage.koha import attributes, requests
@@ -77,7 +77,7 @@ def save(
     Raises:
         ActionNotAllowed: The request is not NEW.
         RequestNotFound: There is no such request.
-        RequestRefused: As :func:`koha_ill_sidecar.services.requests.lifecycle.edit_item`.
+        RequestRefused: As :func:`koha_ill_sidecar.services.requests.editing.edit_item`.
     """
     require(tx, requests.get_for_update(tx, illrequest_id), actions.EDIT_ITEM)
     stored = values_by_type(attributes.find(tx, illrequest_id))
@@ -88,7 +88,7 @@ def save(
         return changed
     keeps_emptied = tx.koha.features.updates_single_attributes
     of_programs = {} if keeps_emptied else {key: stored[key] for key in stored.keys() & NOT_SHOWN}
-    service.edit_item(tx, illrequest_id, {**of_programs, **typed}, member)
+    editing.edit_item(tx, illrequest_id, {**of_programs, **typed}, member)
     emptied = [key for key in now if typed.get(key, "") in ("", "0")]
     return SavedItem(emptied=tuple(label(key) for key in emptied) if keeps_emptied else ())
 

@@ -7,14 +7,10 @@ the second sees what the first did. A *version* makes sure that the request stil
 Source: Koha, ill/ill-requests.pl, Koha/ILL/Request.pm, Koha/ILL/Backend/Standard.pm.
 """
 
-from collections.abc import Mapping
-from typing import TypedDict, Unpack
-
 from koha_ill_sidecar.backends.base import Change
 from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actions import Action
 from koha_ill_sidecar.domain.actors import Actor
-from koha_ill_sidecar.domain.item_form import check_key
 from koha_ill_sidecar.domain.notices import NoticeOutcome
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Status
@@ -24,7 +20,7 @@ from koha_ill_sidecar.services.notices.sending import send_patron_notice
 from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.snapshots import Version, lock
 from koha_ill_sidecar.services.requests.statuses import require, set_status, set_status_alias
-from koha_ill_sidecar.storage.koha import attributes, comments, patrons, requests, statistics
+from koha_ill_sidecar.storage.koha import comments, patrons, requests, statistics
 from koha_ill_sidecar.storage.koha.comments import Comment
 from koha_ill_sidecar.storage.koha.statistics import StatisticType
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
@@ -32,116 +28,11 @@ from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
-class RequestEdit(TypedDict, total=False):
-    """The columns that staff may edit; an empty text is stored as NULL, and what is not given stays."""
-
-    borrowernumber: int
-    managedby: int | None  # from 26.05 (bug 40504)
-    biblio_id: int | None
-    batch_id: int | None
-    branchcode: str
-    price_paid: str | None
-    notesopac: str | None
-    notesstaff: str | None
-    status_alias: str | None
-
-
-def edit(tx: Transaction, illrequest_id: int, actor: Actor, **changes: Unpack[RequestEdit]) -> ILLRequest:
-    """
-    Edit a request; possible in every status.
-
-    As in Koha, each save logs the alias anew, even if nothing else changed, and another patron takes over the holds
-    that the former one had on the request's record.
-
-    Raises:
-        RequestNotFound: There is no such request.
-        RequestRefused: invalid_patron, invalid_manager, invalid_biblio, invalid_batch, invalid_branch,
-            unknown_status_alias, invalid_price, too_long.
-
-    Source: Koha, ill/ill-requests.pl edit_action, Koha/ILL/Request.pm store.
-    """
-    before = requests.get_for_update(tx, illrequest_id)
-    alias = changes.pop("status_alias", before.status_alias) or None
-    columns = {name: checked(tx, name, value) for name, value in changes.items()}
-    _move_holds(tx, before, columns)
-    if columns:
-        requests.update(tx, illrequest_id, **columns)
-    edited = requests.get(tx, illrequest_id)
-    changed = sorted(name for name in columns if getattr(before, name) != getattr(edited, name))
-    if changed:
-        history.add(tx, illrequest_id, "edited", actor=actor, detail={"columns": changed})
-    set_status_alias(tx, edited, alias, actor)
-    return requests.get(tx, illrequest_id)
-
-
-def checked(tx: Transaction, name: str, value: object) -> object:
-    """
-    Return what is to be written to a column for what was given.
-
-    Raises:
-        RequestRefused: As :func:`edit`.
-    """
-    match name, value:
-        case "borrowernumber", int():
-            validation.check_patron(tx, value)
-        case "managedby", int():
-            validation.manager(tx, value)
-        case "biblio_id", int():
-            validation.biblio(tx, value)
-        case "batch_id", int():
-            validation.batch(tx, value)
-        case "branchcode", str():
-            return validation.branch(tx, value)
-        case "status_alias", str() if value:
-            validation.status_alias(tx, value)
-        case "price_paid", str() if value:
-            value = validation.price(tx, value)
-    if isinstance(value, str):
-        validation.check_length(tx, "illrequests", name, value)
-    return None if value == "" else value
-
-
-def edit_item(tx: Transaction, illrequest_id: int, values: Mapping[str, str], actor: Actor) -> ILLRequest:
-    """
-    Write what is known of the wanted item; only while the request is NEW.
-
-    Up to 25.05 *values* replace all attributes, and those not given are lost; from 25.11 (bug 40850) only the given
-    ones change, and empty ones are passed over. In both, "0" counts as empty.
-
-    Args:
-        values: Attributes by type, core fields and custom ones alike.
-
-    Raises:
-        ActionNotAllowed: The request is not NEW.
-        RequestNotFound: There is no such request.
-        RequestRefused: A key cannot be stored (invalid_field), or the type is missing (missing_type).
-
-    Source: Koha, Koha/ILL/Backend/Standard.pm edititem.
-    """
-    ill_request = requests.get_for_update(tx, illrequest_id)
-    require(tx, ill_request, actions.EDIT_ITEM)
-    for key in values:
-        check_key(key)
-    kept = {key: value for key, value in values.items() if value not in ("", "0")}
-    if tx.koha.features.updates_single_attributes:
-        attributes.put(tx, ill_request, kept, readonly=False)
-    else:
-        if "type" not in kept:
-            raise RequestRefused(
-                "missing_type", "The type is missing: specify the type of material, such as book or article."
-            )
-        attributes.remove_all(tx, illrequest_id)
-        attributes.add(tx, ill_request, kept, readonly=False)
-    requests.touch(tx, illrequest_id)
-    history.add(tx, illrequest_id, "item_edited", actor=actor, detail={"types": sorted(kept)})
-    return requests.get(tx, illrequest_id)
-
-
 def confirm(
     tx: Transaction, illrequest_id: int, actor: Actor, *, version: Version | None = None
 ) -> ILLRequest:
     """
-    Confirm a request; what becomes of it, its backend decides: with Koha's own it is REQ, its ID being its order ID.
+    Confirm a request as its backend does; with Koha's own backend it is REQ, and its ID is its order ID.
 
     Returns:
         The request as it is now, but for ``updated``: MariaDB has stamped it.
@@ -162,7 +53,7 @@ def revert(
     tx: Transaction, illrequest_id: int, actor: Actor, *, version: Version | None = None
 ) -> ILLRequest:
     """
-    Revert a request; with Koha's own backend it is REQREV and has no order ID any more.
+    Revert a request as its backend does; with Koha's own backend it is REQREV and has no order ID.
 
     Returns and raises as :func:`confirm`.
 
@@ -273,16 +164,16 @@ def add_comment(
     tx: Transaction, illrequest_id: int, text: str, actor: Actor, *, seen: int | None = None
 ) -> int:
     """
-    Add a comment of a member of staff and give its number; it cannot be changed later.
+    Add a comment of a staff member, which cannot be changed later, and return its ID.
 
     Args:
-        seen: The newest comment when this one was written. If this one has come after it, it is a form sent twice, and
-            is not added again.
+        seen: ID of the newest comment when this one was written. If the same text was added since, the form was sent
+            twice, and nothing is added.
 
     Raises:
         RequestNotFound: There is no such request.
-        RequestRefused: There is no text (empty_comment), more than Koha has room for (too_long), or nobody to have
-            written it (no_author).
+        RequestRefused: There is no text (empty_comment) or no author (no_author), or it is longer than Koha's column
+            (too_long).
 
     Source: Koha, ill/ill-requests.pl cud-save_comment.
     """
@@ -293,14 +184,14 @@ def add_comment(
     validation.check_length(tx, "illcomments", "comment", text)
     requests.get_for_update(tx, illrequest_id)
     if seen is not None:
-        twin = comments.find_duplicate(
+        duplicate = comments.find_duplicate(
             tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text, after=seen
         )
-        if twin is not None:
-            return twin
-    number = comments.add(tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text)
-    history.add(tx, illrequest_id, "commented", actor=actor, detail={"illcomment_id": number})
-    return number
+        if duplicate is not None:
+            return duplicate
+    comment_id = comments.add(tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text)
+    history.add(tx, illrequest_id, "commented", actor=actor, detail={"illcomment_id": comment_id})
+    return comment_id
 
 
 def send_notice(
@@ -332,11 +223,3 @@ def list_comments(tx: Transaction, illrequest_id: int) -> list[Comment]:
 def _apply(tx: Transaction, ill_request: ILLRequest, change: Change, actor: Actor) -> ILLRequest:
     """Write what a backend made of a request: status and order ID in one UPDATE."""
     return set_status(tx, ill_request, change.status, actor, orderid=change.orderid)
-
-
-def _move_holds(tx: Transaction, before: ILLRequest, columns: Mapping[str, object]) -> None:
-    patron, biblio_id = columns.get("borrowernumber"), columns.get("biblio_id", before.biblio_id)
-    if not isinstance(patron, int) or not isinstance(biblio_id, int) or before.borrowernumber is None:
-        return
-    if patron != before.borrowernumber:
-        patrons.move_holds(tx, biblionumber=biblio_id, from_patron=before.borrowernumber, to_patron=patron)

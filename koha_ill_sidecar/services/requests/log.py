@@ -12,16 +12,20 @@ from enum import StrEnum
 
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.messages import N_
-from koha_ill_sidecar.services.operations.watch import CHANGED_IN_KOHA
+from koha_ill_sidecar.services.notices.sending import NOTICE_QUEUED
+from koha_ill_sidecar.services.operations.watch import CHANGED_IN_KOHA, DELETED_IN_KOHA
 from koha_ill_sidecar.services.requests.statuses import graph_of
 from koha_ill_sidecar.storage.clock import library_times
 from koha_ill_sidecar.storage.koha import action_logs, authorised_values, letters, patrons, requests
 from koha_ill_sidecar.storage.koha.action_logs import LogRow
-from koha_ill_sidecar.storage.sidecar import history
+from koha_ill_sidecar.storage.sidecar import history, receipts
 from koha_ill_sidecar.storage.sidecar.history import HistoryEntry
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _TWICE_WITHIN = timedelta(seconds=2)  # both rows are of one transaction, but of two clocks
+
+_PAGE_SIZE = 200  # entries
+MAX_NOTICES = 1000  # read of a request's history: more than anybody can have sent by hand
 
 
 class LogSource(StrEnum):
@@ -54,6 +58,23 @@ class LogEntry:
     def text(self) -> str:
         """What happened, in English."""
         return self.message % {name: ", ".join(words) for name, words in self.values.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogPage:
+    """
+    A page of the log of a request.
+
+    Attributes:
+        page: From 1.
+        pages: How many there are, at least one.
+        koha_logs: Whether Koha logs what is done to requests.
+    """
+
+    entries: Sequence[LogEntry]
+    page: int
+    pages: int
+    koha_logs: bool
 
 
 def request_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
@@ -89,6 +110,60 @@ def full_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
     entries = [words.of_koha(row) for row in rows]
     entries += [words.of_sidecar(entry, times[entry.happened_at]) for entry in ours]
     return sorted(entries, key=lambda entry: entry.timestamp, reverse=True)
+
+
+def read_page(tx: Transaction, illrequest_id: int, page: int = 1) -> LogPage:
+    """
+    Return a page of the log of a request, Koha's and ours; at most seven queries.
+
+    Args:
+        page: From 1; a page after the last means the last.
+
+    Raises:
+        RequestNotFound: There is no such request.
+    """
+    entries = full_log(tx, illrequest_id)
+    pages = max(1, -(-len(entries) // _PAGE_SIZE))
+    page = min(max(page, 1), pages)
+    return LogPage(
+        entries=entries[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE],
+        page=page,
+        pages=pages,
+        koha_logs=tx.preferences.flag("IllLog"),
+    )
+
+
+def find_deletion(tx: Transaction, illrequest_id: int) -> tuple[LogEntry, bool] | None:
+    """
+    Return when and by whom a request was deleted, and whether callbacks of it are stored; five queries at most.
+
+    None for a request whose deletion is not in our history.
+    """
+    for kind in ("deleted", DELETED_IN_KOHA):
+        for entry in history.find_for_request(tx, illrequest_id, kind=kind, limit=1):
+            has_callbacks = bool(receipts.find_excerpts(tx, illrequest_id, limit=1, body_bytes=0))
+            return _single_entry(tx, entry), has_callbacks
+    return None
+
+
+def find_last_notice(tx: Transaction, illrequest_id: int, notice_code: str) -> LogEntry | None:
+    """Return when and by whom a notice was last queued for a request; three queries at most."""
+    for entry in history.find_for_request(tx, illrequest_id, kind=NOTICE_QUEUED, limit=MAX_NOTICES):
+        if entry.detail.get("code") == notice_code:
+            return _single_entry(tx, entry)
+    return None
+
+
+def _single_entry(tx: Transaction, entry: HistoryEntry) -> LogEntry:
+    person = patrons.find(tx, entry.borrowernumber) if entry.borrowernumber else None
+    return LogEntry(
+        timestamp=library_times(tx, [entry.happened_at])[entry.happened_at],
+        action=entry.kind,
+        message=_MESSAGES.get(entry.kind, ""),
+        author=person.label if person else "",
+        interface=entry.interface,
+        source=LogSource.SIDECAR,
+    )
 
 
 def _without_repeats(

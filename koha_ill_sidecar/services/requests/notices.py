@@ -7,7 +7,7 @@ from koha_ill_sidecar.domain.notices import EMAIL, SMS, NoticePreview
 from koha_ill_sidecar.services.notices.sending import preview_patron_notice
 from koha_ill_sidecar.services.people.addresses import notice_email_address
 from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContext, load_header
-from koha_ill_sidecar.services.requests.past import PreviousNotice, last_sent
+from koha_ill_sidecar.services.requests.log import LogEntry, find_last_notice
 from koha_ill_sidecar.services.requests.snapshots import snapshot
 from koha_ill_sidecar.storage.koha import patrons
 from koha_ill_sidecar.storage.koha.patrons import PatronCard
@@ -28,7 +28,7 @@ class NoticePage:
     header: RequestHeader
     version: Mapping[str, str]
     name: str
-    previous: PreviousNotice | None
+    previous: LogEntry | None
     preview: NoticePreview
     patron: PatronCard | None
     recipients: Mapping[str, str]
@@ -59,7 +59,7 @@ def preview_notice(
         header=top,
         version=snapshot(tx, ill_request, status=top.status),
         name=top.notice_names.get(notice_code, notice_code),
-        previous=last_sent(tx, illrequest_id, notice_code),
+        previous=find_last_notice(tx, illrequest_id, notice_code),
         preview=preview_patron_notice(
             tx, ill_request, notice_code, context.actor, additional_text=additional_text
         ),

@@ -1,4 +1,4 @@
-"""The page of one request: what staff see of it, as much as a page can hold."""
+"""One request with everything that belongs to it: as much as a page can hold, and as the command line shows it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_ty
 from koha_ill_sidecar.services.notices import metadata
 from koha_ill_sidecar.services.notices.sending import NOTICE_QUEUED
 from koha_ill_sidecar.services.people.addresses import notice_email_address
-from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContext, header_of
-from koha_ill_sidecar.services.requests.past import MOST_NOTICES
-from koha_ill_sidecar.services.requests.statuses import graph_of
+from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContext, header_of, shown_id
+from koha_ill_sidecar.services.requests.log import MAX_NOTICES
+from koha_ill_sidecar.services.requests.statuses import available_actions, graph_of, status_of
 from koha_ill_sidecar.storage.clock import library_times
 from koha_ill_sidecar.storage.koha import attributes, batches, comments, patrons, requests
 from koha_ill_sidecar.storage.koha.comments import Comment, CommentCounts
@@ -20,6 +20,7 @@ from koha_ill_sidecar.storage.koha.patrons import PatronCard
 from koha_ill_sidecar.storage.message_queue import listing
 from koha_ill_sidecar.storage.message_queue.listing import Selection
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, receipts
+from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -200,7 +201,7 @@ def _messages(
     """
     own = {enquiry.message_id for enquiry in enquiries if enquiry.message_id is not None}
     notices = history.find_for_request(
-        tx, top.ill_request.illrequest_id, kind=NOTICE_QUEUED, limit=MOST_NOTICES
+        tx, top.ill_request.illrequest_id, kind=NOTICE_QUEUED, limit=MAX_NOTICES
     )
     for entry in notices:
         queued = entry.detail.get("messages")
@@ -277,3 +278,37 @@ def _batch(tx: Transaction, ill_request: ILLRequest) -> str:
     if ill_request.batch_id is None:
         return ""
     return batches.name(tx, ill_request.batch_id) or str(ill_request.batch_id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestDetails:
+    """A request and what belongs to it."""
+
+    ill_request: ILLRequest
+    shown_id: str  # with the library's prefix
+    status: str  # the site's own, where it has one, else Koha's
+    patron: str  # name and card; empty without one
+    supplier_backend: str | None  # where it is not the Koha one
+    metadata: Mapping[str, str]
+    attributes: Sequence[Attribute]
+    comments: int
+    enquiries: Sequence[PartnerEnquiry]
+    actions: Sequence[str]  # what the status allows now
+
+
+def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
+    """Return a request and what belongs to it; eight queries at most. Raises RequestNotFound."""
+    ill_request = requests.get(tx, illrequest_id)
+    patron = patrons.find(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
+    return RequestDetails(
+        ill_request=ill_request,
+        shown_id=shown_id(tx, ill_request),
+        status=status_of(tx, ill_request),
+        patron=patron.label if patron else "",
+        supplier_backend=sidecar_requests.supplier_backend(tx, illrequest_id),
+        metadata=metadata.metadata(tx, illrequest_id),
+        attributes=attributes.find(tx, illrequest_id),
+        comments=comments.count(tx, illrequest_id).count,
+        enquiries=partner_enquiries.find_for_request(tx, illrequest_id),
+        actions=[action.method for action in available_actions(tx, ill_request)],
+    )

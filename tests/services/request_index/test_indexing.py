@@ -15,7 +15,7 @@ from koha_ill_sidecar.domain.request_index.documents import ALL, KEYED_COLUMNS
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
 from koha_ill_sidecar.services.operations import watch
 from koha_ill_sidecar.services.request_index import indexing, search
-from koha_ill_sidecar.services.requests import creation, patron_actions
+from koha_ill_sidecar.services.requests import creation, editing, patron_actions
 from koha_ill_sidecar.services.requests import lifecycle as requests_service
 from koha_ill_sidecar.services.requests.creation import NewRequest
 from koha_ill_sidecar.storage.database import Database
@@ -174,8 +174,8 @@ def test_every_change_of_ours_waits_to_be_indexed(database: Database) -> None:
     new = NewRequest(type="article", branchcode="CPL", borrowernumber=SAM, fields={"title": "Nature"})
     illrequest_id = database.transact(creation.create, new, STAFF).illrequest_id
     changes: list[Callable[[Transaction], object]] = [
-        lambda tx: requests_service.edit(tx, illrequest_id, STAFF, notesstaff="x"),
-        lambda tx: requests_service.edit_item(tx, illrequest_id, {"title": "y", "type": "article"}, STAFF),
+        lambda tx: editing.edit(tx, illrequest_id, STAFF, notesstaff="x"),
+        lambda tx: editing.edit_item(tx, illrequest_id, {"title": "y", "type": "article"}, STAFF),
         lambda tx: requests_service.add_comment(tx, illrequest_id, "z", STAFF),
         lambda tx: patron_actions.edit_note(tx, illrequest_id, "w", STAFF),
         lambda tx: requests_service.delete(tx, illrequest_id, STAFF),
@@ -206,7 +206,7 @@ def test_a_change_while_its_request_is_indexed_is_indexed_next(database: Databas
     """Neither waits for the other, and the later change is not taken for the earlier one."""
     with admin.begin() as connection:
         illrequest_id = make_request(connection, database.koha())
-    edit = requests_service.edit
+    edit = editing.edit
 
     def index_slowly(tx: Transaction) -> None:
         indexing.index_queue(tx, limit=100)

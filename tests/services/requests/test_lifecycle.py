@@ -15,7 +15,7 @@ from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.notices.metadata import metadata, notice_metadata, supplier_metadata_text
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.request_index import indexing
-from koha_ill_sidecar.services.requests import creation, patron_actions
+from koha_ill_sidecar.services.requests import creation, editing, patron_actions
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.storage.koha import attributes, requests
 from koha_ill_sidecar.storage.koha.features import KohaVersion
@@ -153,7 +153,7 @@ def test_deleting_takes_everything_but_the_log_along(tx: Transaction) -> None:
 def test_editing_writes_what_is_given_and_logs_the_alias(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, notesstaff="old", price_paid="3.00", cost="9")
 
-    edited = service.edit(tx, number, STAFF, branchcode="mpl", notesopac="Hello", notesstaff="")
+    edited = editing.edit(tx, number, STAFF, branchcode="mpl", notesopac="Hello", notesstaff="")
 
     assert (edited.branchcode, edited.notesopac, edited.notesstaff) == (RIVERSIDE, "Hello", None)
     assert (edited.price_paid, edited.cost) == ("3.00", "9")
@@ -166,7 +166,7 @@ def test_editing_writes_what_is_given_and_logs_the_alias(tx: Transaction) -> Non
 def test_an_alias_is_kept_at_a_save_that_does_not_name_it(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status_alias="CHASED")
 
-    edited = service.edit(tx, number, STAFF, price_paid="1.50")
+    edited = editing.edit(tx, number, STAFF, price_paid="1.50")
 
     assert edited.status_alias == "CHASED"
     assert steps(tx, number) == [("CHASED", "CHASED")]
@@ -175,8 +175,8 @@ def test_an_alias_is_kept_at_a_save_that_does_not_name_it(tx: Transaction) -> No
 def test_an_alias_that_nobody_knows_any_more_does_not_stop_a_save(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status_alias="FORGOTTEN")
 
-    assert service.edit(tx, number, STAFF, notesstaff="x").status_alias == "FORGOTTEN"
-    assert service.edit(tx, number, STAFF, status_alias=None).status_alias is None
+    assert editing.edit(tx, number, STAFF, notesstaff="x").status_alias == "FORGOTTEN"
+    assert editing.edit(tx, number, STAFF, status_alias=None).status_alias is None
 
 
 def test_another_patron_takes_over_the_holds_on_the_record(
@@ -193,7 +193,7 @@ def test_another_patron_takes_over_the_holds_on_the_record(
         )
     number = make_request(tx.connection, tx.koha, biblio_id=40)
 
-    service.edit(tx, number, STAFF, borrowernumber=WEN)
+    editing.edit(tx, number, STAFF, borrowernumber=WEN)
 
     holds = tx.connection.execute(
         text("SELECT biblionumber, borrowernumber FROM reserves ORDER BY biblionumber")
@@ -217,7 +217,7 @@ def test_an_edit_that_does_not_do_is_refused(tx: Transaction, changes: dict[str,
     number = make_request(tx.connection, tx.koha)
 
     with pytest.raises(RequestRefused) as error:
-        service.edit(tx, number, STAFF, **changes)
+        editing.edit(tx, number, STAFF, **changes)
 
     assert error.value.code == code
     assert steps(tx, number) == []
@@ -228,14 +228,14 @@ def test_batches_are_refused_where_koha_has_none(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
 
     with pytest.raises(RequestRefused, match="batch"):
-        service.edit(tx, number, STAFF, batch_id=1)
+        editing.edit(tx, number, STAFF, batch_id=1)
 
 
 @pytest.mark.all_versions
 def test_item_metadata_is_replaced_or_merged_as_the_version_does(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, attributes={"type": "book", "title": "Old", "shelf": "3"})
 
-    service.edit_item(
+    editing.edit_item(
         tx, number, {"type": "book", "title": "New", "author": "", "year": "0", "colour": "red"}, STAFF
     )
 
@@ -251,7 +251,7 @@ def test_item_metadata_is_replaced_or_merged_as_the_version_does(tx: Transaction
 def test_an_attribute_is_found_as_mariadb_compares(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, attributes={"type": "book", "Título": "Old"})
 
-    service.edit_item(tx, number, {"type": "book", "titulo": "New"}, STAFF)
+    editing.edit_item(tx, number, {"type": "book", "titulo": "New"}, STAFF)
 
     assert kinds(tx, number) == {"type": "book", "Título": "New"}
 
@@ -260,7 +260,7 @@ def test_item_metadata_is_edited_in_a_new_request_only(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="REQ")
 
     with pytest.raises(ActionNotAllowed):
-        service.edit_item(tx, number, {"title": "New"}, STAFF)
+        editing.edit_item(tx, number, {"title": "New"}, STAFF)
 
 
 def test_comments_are_added_and_listed_with_their_authors(tx: Transaction) -> None:
@@ -292,8 +292,8 @@ def test_a_comment_needs_words_and_an_author(tx: Transaction, words: str, author
 def test_koha_can_show_the_log_after_everything_that_can_be_done(tx: Transaction) -> None:
     """Koha's page of a request fails with any other row under module ILL."""
     number = make_request(tx.connection, tx.koha)
-    service.edit_item(tx, number, {"type": "book", "title": "New"}, STAFF)
-    service.edit(tx, number, STAFF, notesstaff="x", status_alias="WAITING")
+    editing.edit_item(tx, number, {"type": "book", "title": "New"}, STAFF)
+    editing.edit(tx, number, STAFF, notesstaff="x", status_alias="WAITING")
     patron_actions.ask_to_cancel(tx, number, STAFF)
     service.confirm(tx, number, STAFF)
     service.revert(tx, number, STAFF)
@@ -345,12 +345,12 @@ def test_somebody_is_in_charge_where_koha_keeps_that(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
 
     if tx.koha.has("illrequests", "managedby"):
-        assert service.edit(tx, number, STAFF, managedby=CLARA).managedby == CLARA
+        assert editing.edit(tx, number, STAFF, managedby=CLARA).managedby == CLARA
     else:
         with pytest.raises(RequestRefused) as refused:
-            service.edit(tx, number, STAFF, managedby=CLARA)
+            editing.edit(tx, number, STAFF, managedby=CLARA)
         assert refused.value.code == "invalid_manager"
-    assert service.edit(tx, number, STAFF, managedby=None).managedby is None
+    assert editing.edit(tx, number, STAFF, managedby=None).managedby is None
 
 
 @pytest.mark.parametrize("nobody", [SAM, 999_999])
@@ -358,6 +358,6 @@ def test_only_who_may_work_on_requests_is_in_charge(tx: Transaction, nobody: int
     number = make_request(tx.connection, tx.koha)
 
     with pytest.raises(RequestRefused) as refused:
-        service.edit(tx, number, STAFF, managedby=nobody)
+        editing.edit(tx, number, STAFF, managedby=nobody)
 
     assert refused.value.code == "invalid_manager"

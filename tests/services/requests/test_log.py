@@ -9,11 +9,11 @@ from factories import make_request
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.errors import RequestNotFound
 from koha_ill_sidecar.resources import notice_templates
+from koha_ill_sidecar.services.requests.editing import edit
 from koha_ill_sidecar.services.requests.lifecycle import (
     add_comment,
     change_status_alias,
     confirm,
-    edit,
     revert,
     send_notice,
 )

@@ -18,8 +18,8 @@ from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.callbacks.replaying import dismiss_read_alerts, has_callbacks, may_replay
 from koha_ill_sidecar.services.requests import lifecycle as service
+from koha_ill_sidecar.services.requests.log import find_deletion
 from koha_ill_sidecar.services.requests.page import NEWEST, RequestPage, Section, load_page
-from koha_ill_sidecar.services.requests.past import find_deleted
 from koha_ill_sidecar.web.staff.operations.callbacks import replay_and_flash
 from koha_ill_sidecar.web.staff.session import current, staff_context
 from koha_ill_sidecar.web.ui import flash, forms
@@ -66,10 +66,17 @@ class _RequestViews:
         try:
             found = self._database.transact(load_page, illrequest_id, staff_context(self._runtime), section)
         except RequestNotFound:
-            gone = self._database.transact(find_deleted, illrequest_id)
-            if gone is None:
+            found_deletion = self._database.transact(find_deletion, illrequest_id)
+            if found_deletion is None:
                 raise
-            return page("staff/requests/gone.html", 404, illrequest_id=illrequest_id, gone=gone)
+            deletion, has_callbacks = found_deletion
+            return page(
+                "staff/requests/gone.html",
+                404,
+                illrequest_id=illrequest_id,
+                gone=deletion,
+                has_callbacks=has_callbacks,
+            )
         return self._page(found, section=section)
 
     def add_comment(self, illrequest_id: int) -> Response:

@@ -1,4 +1,4 @@
-"""What is only read of a request: its log, and its metadata as text."""
+"""Pages of a request that are only read: its log, and its metadata as text."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,9 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.requests.log import LogEntry
-from koha_ill_sidecar.services.requests.reading import read_log, read_metadata
+from koha_ill_sidecar.services.notices.metadata import metadata
+from koha_ill_sidecar.services.requests.header import load_header
+from koha_ill_sidecar.services.requests.log import LogEntry, read_page
 from koha_ill_sidecar.web.staff.session import staff_context
 from koha_ill_sidecar.web.ui import forms
 from koha_ill_sidecar.web.ui.i18n import gettext as _
@@ -18,23 +19,28 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
 
     def show_log(illrequest_id: int) -> Response:
-        wanted = forms.number("page", request.args) or 1
-        found = runtime.database.transact(read_log, illrequest_id, staff_context(runtime), wanted)
-        return page("staff/requests/log.html", found=found, header=found.header, words=_words)
+        header = runtime.database.transact(load_header, illrequest_id, staff_context(runtime))
+        log_page = runtime.database.transact(
+            read_page, illrequest_id, forms.number("page", request.args) or 1
+        )
+        return page("staff/requests/log.html", log=log_page, header=header, describe=_describe)
 
     def show_metadata(illrequest_id: int) -> Response:
-        found = runtime.database.transact(read_metadata, illrequest_id, staff_context(runtime))
-        return page("staff/requests/metadata.html", header=found.header, text=_as_text(found.item))
+        header = runtime.database.transact(load_header, illrequest_id, staff_context(runtime))
+        values = runtime.database.transact(metadata, illrequest_id)
+        return page("staff/requests/metadata.html", header=header, text=_as_text(values))
 
     blueprint.add_url_rule("/requests/<int:illrequest_id>/log", "request_log", show_log)
     blueprint.add_url_rule("/requests/<int:illrequest_id>/metadata", "request_metadata", show_metadata)
 
 
-def _as_text(item: Mapping[str, str]) -> str:
-    return "\n".join(_("%(label)s: %(value)s", label=_(label), value=value) for label, value in item.items())
+def _as_text(values: Mapping[str, str]) -> str:
+    return "\n".join(
+        _("%(label)s: %(value)s", label=_(label), value=value) for label, value in values.items()
+    )
 
 
-def _words(entry: LogEntry) -> str:
-    """Return what happened in the language of the page; what codes are called is translated one by one."""
+def _describe(entry: LogEntry) -> str:
+    """Return what happened in the language of the page; the names of codes are translated one by one."""
     values = {name: ", ".join(_(word) for word in words) for name, words in entry.values.items()}
     return _(entry.message, **values)
