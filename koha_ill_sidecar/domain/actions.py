@@ -82,7 +82,7 @@ CONFIRM = Action(
     edge="REQ",
     button=N_("Confirm request"),
     status=Status.REQ,
-    effects=(N_("The request's own number becomes its order number."),),
+    effects=(N_("The request's own ID becomes its order ID."),),
     needs_patron=True,
     command=("confirm", "Confirm a request (REQ)."),
 )
@@ -97,7 +97,7 @@ REVERT = Action(
     edge="REQREV",
     button=N_("Revert request"),
     status=Status.REQREV,
-    effects=(N_("Its order number is taken away."),),
+    effects=(N_("Its order ID is removed."),),
     command=("revert", "Revert a request (REQREV)."),
 )
 MARK_COMPLETED = Action(
@@ -115,7 +115,7 @@ DELETE = Action(
     edge="KILL",
     button=N_("Delete request"),
     effects=(
-        N_("The request is deleted with what is known of the item. This cannot be taken back."),
+        N_("The request is deleted together with the details of the item. This cannot be undone."),
         N_("Its log and its bibliographic record stay."),
     ),
     is_dangerous=True,

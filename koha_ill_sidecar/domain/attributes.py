@@ -1,5 +1,5 @@
 """
-What can be known of a wanted item: the types of material, their fields, and how fields are named.
+The attributes of a wanted item: types of material, fields, and their labels.
 
 Source: Koha, Koha/ILL/Backend/Standard.pm and its forms (includes/ill/backends/Standard).
 """
@@ -13,7 +13,7 @@ from koha_ill_sidecar.domain.requests import Attribute
 
 
 class MaterialType(StrEnum):
-    """The kinds of thing that the generic backend has a form for, in the order of that form."""
+    """The types of material that the generic backend has a form for, in the order of that form."""
 
     BOOK = "book"
     CHAPTER = "chapter"
@@ -88,7 +88,7 @@ MIGRATED = (
     "title", "type", "author", "year", "volume", "isbn", "issn", "eissn", "article_title",
     "article_author", "pages",
 )  # fmt: skip
-"""What goes along when a request is given to another backend."""
+"""The attributes that are copied when a request is switched to another backend."""
 
 REQUESTED_PARTNERS = "requested_partners"
 MIGRATED_FROM = "migrated_from"
@@ -105,7 +105,7 @@ NOT_METADATA = frozenset(
         *UNAUTHENTICATED,
     }
 )
-"""Attributes that describe no item. Source: Koha, Koha/ILL/Backend/Standard.pm metadata, 25.11."""
+"""Attributes that do not describe the item. Source: Koha, Koha/ILL/Backend/Standard.pm metadata, 25.11."""
 
 MAX_TYPE_LENGTH = 191
 """Characters of an attribute's type that its key holds; the column itself has 200."""
@@ -118,7 +118,7 @@ def label(key: str) -> str:
 
 def metadata(attributes: Iterable[Attribute]) -> dict[str, str]:
     """
-    Return what is known of the item as label and value, in the attributes' order.
+    Return the attributes that describe the item as label and value, in their order.
 
     Of several attributes with one label (PubMed ID has two keys) the last counts, as in Koha.
     """

@@ -1,4 +1,4 @@
-"""When two requests ask for the same thing."""
+"""Whether two requests are for the same thing."""
 
 import re
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from koha_ill_sidecar.domain.request_index.terms import fold
 _PARTS = ("chapter", "paper_title", "volume", "issue")
 
 
-def asks_for_the_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+def is_same_item(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     """
-    Return whether two descriptions are of one item.
+    Return whether two descriptions are of the same item.
 
-    The first of these that *one* has decides: DOI, PubMed ID, ISBN, title of the article, title with author. Those of
-    the last three that are about different parts (chapter, paper, volume, issue) are different items.
+    The first of these that *one* has decides: DOI, PubMed ID, ISBN, title of the article, title with author. For the
+    last three, different parts (chapter, paper, volume, issue) are different items.
 
-    Koha's own check (Koha/ILL/Request/Workflow/HistoryCheck.pm) compares the first three as they were typed.
+    Koha's own check (Koha/ILL/Request/Workflow/HistoryCheck.pm) compares the first three exactly as they were typed.
     """
     for reader in (_doi, _pmid):
         if wanted := reader(one):
@@ -28,7 +28,7 @@ def asks_for_the_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 
 def folded(text: str) -> str:
-    """Return a text without what makes no difference: letter case, accents, punctuation, spaces."""
+    """Return a text without letter case, accents, punctuation and spaces."""
     return re.sub(r"[\W_]+", "", fold(text))
 
 
@@ -43,8 +43,8 @@ def _pmid(values: Mapping[str, str]) -> str:
 
 
 def _isbn(values: Mapping[str, str]) -> str:
-    given = _text(values, "isbn")
-    return normalise_isbn(given) or folded(given)
+    typed = _text(values, "isbn")
+    return normalise_isbn(typed) or folded(typed)  # a wrong ISBN still equals itself
 
 
 def _article(values: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The form of a wanted item: what is typed into it, and what of that can be stored."""
+"""The form of a wanted item: what was typed into it, and what of that can be stored."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

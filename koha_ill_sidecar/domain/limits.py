@@ -1,5 +1,5 @@
 """
-How many requests a library and a patron may have open, and what becomes of the next.
+How many requests a library and a patron may have.
 
 Source: Koha, Koha/ILL/Request.pm check_limits and getLimits.
 """
@@ -36,10 +36,9 @@ def is_exceeded(limit: RequestLimit | None, count: Callable[[RequestLimit], int]
     """
     Return whether a request that is already counted has reached a limit.
 
-    With a limit of three the third open request is the one that must wait. -1 and 0 mean no limit, and
-    nothing is counted then.
+    With a limit of three the third open request has to wait. -1 and 0 mean no limit, and then *count* is not called.
 
     Args:
-        count: Gives the number of requests that the limit's method counts, the new one among them.
+        count: Returns the number of requests that the limit's method counts, including the new one.
     """
     return limit is not None and limit.count > 0 and limit.count <= count(limit)

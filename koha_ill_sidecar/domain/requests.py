@@ -15,8 +15,8 @@ class ILLRequest:
     """
 
     illrequest_id: int
-    borrowernumber: int | None = None  # the patron; None for somebody without an account
-    managedby: int | None = None  # staff member in charge, from 26.05
+    borrowernumber: int | None = None  # the patron; None for a visitor without an account
+    managedby: int | None = None  # staff member who manages it, from 26.05
     biblio_id: int | None = None
     deleted_biblio_id: int | None = None
     due_date: datetime | None = None  # wall-clock time of the library
@@ -29,23 +29,23 @@ class ILLRequest:
     completed: date | None = None
     medium: str | None = None
     accessurl: str | None = None
-    cost: str | None = None  # free text, in whatever currency
+    cost: str | None = None  # free text, in any currency
     price_paid: str | None = None
     notesopac: str | None = None
     notesstaff: str | None = None
-    orderid: str | None = None  # the supplier's own number
+    orderid: str | None = None  # the supplier's ID
     backend: str | None = None
     batch_id: int | None = None
 
     @property
     def is_in_progress(self) -> bool:
-        """Koha has begun to make this request and not yet finished; look again in a moment."""
+        """Whether Koha is still creating this request; read it again in a moment."""
         return not self.backend
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attribute:
-    """A row of ``illrequestattributes``: one thing that is known of the wanted item."""
+    """A row of ``illrequestattributes``: one detail of the wanted item."""
 
     type: str
     value: str

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koha_ill_sidecar.domain.duplicates import asks_for_the_same, folded
+from koha_ill_sidecar.domain.duplicates import folded, is_same_item
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from koha_ill_sidecar.domain.duplicates import asks_for_the_same, folded
     ],
 )
 def test_the_first_identifier_decides(one: dict[str, str], other: dict[str, str], *, is_same: bool) -> None:
-    assert asks_for_the_same(one, other) is is_same
+    assert is_same_item(one, other) is is_same
 
 
 @given(st.text())

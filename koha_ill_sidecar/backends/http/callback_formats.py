@@ -1,7 +1,8 @@
 """
-How a backend's callbacks are read: the canonical body, or a vendor's own shape described in the configuration.
+How callbacks are read: the canonical body, or a supplier's own format that the configuration describes.
 
-A vendor's body is first turned into a canonical one and then checked like any other, so both obey the same rules.
+A body in a supplier's own format is first mapped to the canonical one and then checked like it, so both obey the same
+rules.
 """
 
 from collections.abc import Iterator
@@ -48,11 +49,11 @@ class CallbackFormat(Protocol):
 
     def read(self, body: bytes, *, event_id_in_header: bool) -> StatusReport:
         """
-        Make a report of a body.
+        Read a report from a body.
 
         Raises:
             NotStrictJSON: It is not JSON.
-            InvalidReport: It is JSON, but not what the format asks for.
+            InvalidReport: It is JSON, but does not have this format.
         """
 
 
@@ -60,17 +61,17 @@ class CanonicalFormat:
     """The body that the sidecar itself documents."""
 
     def read(self, body: bytes, *, event_id_in_header: bool) -> StatusReport:
-        """Make a report of a body; see :class:`CallbackFormat`."""
+        """Read a report from a body; see :class:`CallbackFormat`."""
         return read_report(strict_json.loads(body), event_id_required=not event_id_in_header)
 
 
 class MappedFormat:
     """
-    A vendor's own body.
+    A supplier's own format.
 
-    The vendor's statuses are compared without regard to case and spaces; one that is not in the table becomes
-    ``unknown``, and its word is kept. Numbers are read where texts are meant and texts where numbers are; a
-    number where an instant is meant counts the seconds, or milliseconds, since 1970.
+    The supplier's statuses are compared without regard to case and spaces; one that is not in the table becomes
+    ``unknown``, and its text is kept. A number is accepted for a text, and a text of digits for a number. A number for
+    an instant counts the seconds, or milliseconds, since 1970.
     """
 
     def __init__(self, mapping: CallbackMapping) -> None:
@@ -78,8 +79,8 @@ class MappedFormat:
         self._statuses = {fold(word): canonical for word, canonical in mapping.statuses.items()}
 
     def read(self, body: bytes, *, event_id_in_header: bool) -> StatusReport:
-        """Make a report of a body; see :class:`CallbackFormat`."""
-        del event_id_in_header  # a vendor without numbers for its events is known by the body itself
+        """Read a report from a body; see :class:`CallbackFormat`."""
+        del event_id_in_header  # without event IDs, the body itself identifies the event
         document = strict_json.loads(body)
         if not isinstance(document, dict | list):
             raise InvalidReport([("", "must be a JSON object")])
@@ -110,7 +111,7 @@ class MappedFormat:
             case Decimal() | int() | float() if name not in _INTEGERS and not isinstance(value, bool):
                 return _plain(value)
             case float():
-                return None  # what an expression computed where a whole number is meant
+                return None  # an expression computed a fraction for a whole number
             case _:
                 return value
 
@@ -134,8 +135,8 @@ def callback_format(backend: str, mapping: CallbackMapping | None) -> CallbackFo
     Return the reader for a backend's callbacks.
 
     Raises:
-        ConfigurationError: The mapping names a field or canonical status that there is not, lacks one that there
-            must be, or holds an expression that cannot be read.
+        ConfigurationError: The mapping names an unknown field or canonical status, lacks a required field, or has an
+            invalid expression.
     """
     if mapping is None:
         return CanonicalFormat()
@@ -156,7 +157,7 @@ def _field_mistakes(mapping: CallbackMapping) -> Iterator[tuple[str, str]]:
         except JMESPathError as error:
             yield f"fields.{name}", f"is no JMESPath expression: {str(error).splitlines()[0]}"
     if "status" not in mapping.fields:
-        yield "fields.status", "is missing; say where the vendor puts its status"
+        yield "fields.status", "is missing; say where the supplier puts its status"
     if not {"ill_request_id", "order_id"} & mapping.fields.keys():
         yield "fields", "names neither ill_request_id nor order_id; say which request is meant"
 

@@ -12,7 +12,7 @@ from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.delivery import mail_servers
 from koha_ill_sidecar.services.delivery.mail_servers import MailServers
 from koha_ill_sidecar.services.doctor.findings import Finding, Verdict, fail, fail_with, ok, warn
-from koha_ill_sidecar.services.requests.records import workers_wait_to_be_told
+from koha_ill_sidecar.services.requests.records import workers_need_broker
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _MAIL_TIMEOUT_FOR_STAFF = timedelta(seconds=5)  # somebody waits for the page
@@ -62,7 +62,7 @@ def check_mail_for_staff(settings: Settings, mailer: Mailer, servers: MailServer
 def check_broker(settings: Settings, tx: Transaction) -> Iterator[Finding]:
     """Connect to the message broker where it is needed: with Elasticsearch, unless Koha's workers poll."""
     preferences = tx.preferences
-    if preferences.text("SearchEngine") != "Elasticsearch" or not workers_wait_to_be_told(preferences):
+    if preferences.text("SearchEngine") != "Elasticsearch" or not workers_need_broker(preferences):
         return
     broker = settings.koha.broker
     if broker is None:

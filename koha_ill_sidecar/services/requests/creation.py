@@ -1,5 +1,5 @@
 """
-Making a request.
+Creating requests.
 
 Source: Koha, Koha/ILL/Backend/Standard.pm create and add_request, Koha/ILL/Request.pm backend_create.
 """
@@ -39,12 +39,12 @@ from koha_ill_sidecar.storage.transaction import Transaction
 logger = logging.getLogger(__name__)
 
 QUEUED = "queued"
-"""Kind of the entry in our own log that says which limit was reached: ``limit_of``, ``code``, ``count``."""
+"""Kind of the history entry that says which limit was reached: ``limit_of``, ``code``, ``count``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Visitor:
-    """Somebody without an account who asks for something (from 25.05, bug 36197)."""
+    """A person without an account who makes a request (from 25.05, bug 36197)."""
 
     first_name: str
     last_name: str
@@ -53,7 +53,11 @@ class Visitor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewRequest:
-    """What is asked for, by whom and where to; either *patron*, *borrowernumber* or *visitor* is given."""
+    """
+    What is wanted, by whom, and for which library.
+
+    One of *patron*, *borrowernumber* and *visitor* is set.
+    """
 
     type: str
     branchcode: str
@@ -62,10 +66,10 @@ class NewRequest:
     visitor: Visitor | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     custom: Mapping[str, str] = field(default_factory=dict)
-    openurl: Sequence[tuple[str, str]] = ()  # parameters of an OpenURL; what else is given wins over them
+    openurl: Sequence[tuple[str, str]] = ()  # parameters of an OpenURL; the other fields override them
     batch_id: int | None = None
     backend: str | None = None  # None: the one that comes with Koha
-    supplier_backend: str | None = None  # which configured backend is to supply it
+    supplier_backend: str | None = None  # name of the supplier, where it is not Koha's own backend
 
 
 def create(tx: Transaction, new: NewRequest, actor: Actor) -> ILLRequest:
@@ -80,13 +84,14 @@ def create(tx: Transaction, new: NewRequest, actor: Actor) -> ILLRequest:
             unauthenticated_not_allowed, invalid_batch, invalid_field.
     """
     new = _with_openurl(tx, new)
-    branchcode = validation.branch(tx, new.branchcode)
+    # Everything is checked first: a record that was made for a refused request would stay in the catalogue.
+    branchcode = validation.library(tx, new.branchcode)
     backend = backend_for(new.supplier_backend)
     item = WantedItem(type=new.type, fields=new.fields, custom=new.custom)
     backend.validate(item)
     _check_backend(tx, new.backend)
     patron = _patron(tx, new)
-    validation.batch(tx, new.batch_id)
+    validation.check_batch(tx, new.batch_id)
     stored = backend.create(item, features_of(tx.koha))
     values = _with_visitor(stored.attributes, new.visitor)
     biblio_id = add_record(tx, values, actor) if stored.needs_record else None
@@ -104,6 +109,7 @@ def create(tx: Transaction, new: NewRequest, actor: Actor) -> ILLRequest:
         actor,
     )
     attributes.add(tx, ill_request, values)
+    # Koha counts the request before it checks the limits, so the row has the status NEW.
     statistics.add(
         tx,
         StatisticType.CREATED,
@@ -113,6 +119,7 @@ def create(tx: Transaction, new: NewRequest, actor: Actor) -> ILLRequest:
     )
     if new.supplier_backend is not None:
         sidecar_requests.set_supplier_backend(tx, ill_request.illrequest_id, new.supplier_backend)
+    # A visitor has no library or category of their own, and so no limit.
     if patron is not None and (reached := _reached_limit(tx, patron)):
         ill_request = set_status(tx, ill_request, Status.QUEUED, actor)
         reason = {"limit_of": reached.of, "code": reached.code, "count": reached.limit.count}
@@ -158,7 +165,7 @@ def switch_provider(
         ),
         actor,
     )
-    copied = {kind: known[kind] for kind in MIGRATED if kind in known}
+    copied = {key: known[key] for key in MIGRATED if key in known}
     attributes.add(tx, ill_request, {**copied, MIGRATED_FROM: str(illrequest_id)})
     if supplier_backend is not None:
         sidecar_requests.set_supplier_backend(tx, ill_request.illrequest_id, supplier_backend)
@@ -202,7 +209,7 @@ def _check_backend(tx: Transaction, backend: str | None) -> None:
 
 
 def _patron(tx: Transaction, new: NewRequest) -> Patron | None:
-    """Find who asks; None for a visitor without an account."""
+    """Return the patron who makes the request; None for a visitor without an account."""
     if new.visitor is not None:
         _check_visitor(tx, new.visitor)
         return None
@@ -245,7 +252,7 @@ def _with_visitor(attributes_: Mapping[str, str], visitor: Visitor | None) -> di
 
 
 def _reached_limit(tx: Transaction, patron: Patron) -> ReachedLimit | None:
-    """Return the limit that the patron's library or the patron has reached; the new request counts."""
+    """Return the limit that the patron's library or the patron has reached, counting the new request."""
 
     def of_library(limit: RequestLimit) -> int:
         return requests.count_for_limit(

@@ -9,7 +9,7 @@ from koha_ill_sidecar.domain.attributes import UNAUTHENTICATED
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_line_ends
 from koha_ill_sidecar.errors import RequestRefused
-from koha_ill_sidecar.services.people import patron_search as patron_quick_search
+from koha_ill_sidecar.services.people import patron_search as quick_search
 from koha_ill_sidecar.services.people.patron_search import MAX_RESULTS, PatronMatch, visible_library
 from koha_ill_sidecar.services.requests import editing
 from koha_ill_sidecar.services.requests.creation import Visitor
@@ -39,29 +39,29 @@ _COLUMNS = (
     "notesstaff",
     "notesopac",
 )
-_NUMBERS: Mapping[str, str] = {
+_CODE_OF_INVALID_ID: Mapping[str, str] = {
     "managedby": "invalid_manager",
     "biblio_id": "invalid_biblio",
     "batch_id": "invalid_batch",
 }
-_MOST_DIGITS = 10
+_MAX_DIGITS = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestForm:
     """
-    A request with what can be chosen for it.
+    A request and the choices for its fields.
 
     Attributes:
         status: Koha's name of the status, without the alias.
         values: The columns that may be edited, as texts.
-        managers: Who may be in charge, by number; None where this Koha keeps nobody.
-        aliases: What the site's own statuses are called, by code: those of the request's library, and its own.
-        batches: What batches are called, by number; None where this Koha has none.
-        visitor: Who asked without an account; None once a patron is known.
-        matches: Patrons of the visitor's name or address.
-        patron: Who it is for, as far as that is sure.
-        candidates: Patrons who may be meant by what was typed.
+        managers: Names of the staff who may manage it, by ID; None where this Koha does not store who does.
+        aliases: Names of the status aliases that may be set, by code; the request's own is among them.
+        batches: Names of batches, by ID; None where this Koha has none.
+        visitor: The person without an account who made it; None once a patron is linked.
+        matches: Patrons with the visitor's name or email address.
+        patron: The patron, if there is exactly one match for what was typed.
+        candidates: Patrons who match what was typed, if there are several.
     """
 
     ill_request: ILLRequest
@@ -81,11 +81,11 @@ class RequestForm:
 @dataclass(frozen=True, slots=True)
 class TypedPatron:
     """
-    What the field of the patron holds.
+    The content of the patron field.
 
     Attributes:
-        text: The label of the one that was chosen, or what is searched for: a card number, a name.
-        chosen: Number of the one whose label *text* may be.
+        text: The label of the patron who was chosen, or a card number or name to search for.
+        chosen: ID of the patron who was chosen before; *text* may have been changed since.
     """
 
     text: str
@@ -95,10 +95,10 @@ class TypedPatron:
 @dataclass(frozen=True, slots=True)
 class InvalidEdit:
     """
-    Nothing was written.
+    Nothing was written, because some values are not valid.
 
     Attributes:
-        by_column: What is wrong with each.
+        by_column: What is wrong with each value.
     """
 
     by_column: Mapping[str, RequestRefused]
@@ -111,7 +111,7 @@ def form(
     Return the form of a request; 13 queries at most, 8 before anything was typed.
 
     Args:
-        typed_patron: What was typed for the patron; None: the one whose request it is.
+        typed_patron: The content of the patron field; None before anything was typed.
 
     Raises:
         RequestNotFound: There is no such request.
@@ -120,20 +120,20 @@ def form(
     known = values_by_type(attributes.find(tx, illrequest_id))
     visitor = _visitor(ill_request, known)
     values = _as_texts(tx.koha, ill_request)
-    meant = _meant(tx, typed_patron or TypedPatron("", ill_request.borrowernumber), member)
+    match = _match(tx, typed_patron or TypedPatron("", ill_request.borrowernumber), member)
     return RequestForm(
         ill_request=ill_request,
         shown_id=shown_id(tx, ill_request),
         status=graph_of(tx, ill_request).name(ill_request.status),
         type=known.get("type", ""),
         values=values,
-        patron=meant.patron,
+        patron=match.patron,
         managers=_managers(tx, ill_request),
         aliases=_aliases(tx, ill_request),
         batches=batches.names(tx) if tx.koha.features.batches else None,
         visitor=visitor,
         matches=_matches(tx, visitor, member) if visitor else (),
-        candidates=meant.candidates,
+        candidates=match.candidates,
     )
 
 
@@ -149,48 +149,51 @@ def save(
     """
     Write what was typed, unless somebody else has changed the request since it was shown.
 
-    Only columns whose text differs are written. A request without a patron may stay without.
+    Only columns whose text differs are written. A request without a patron may stay without one.
 
     Args:
-        typed: Texts by column, but for the patron; the columns that this Koha lacks are passed over.
-        seen: The texts that the form showed.
+        typed: Texts by column, without the patron; columns that this Koha lacks are ignored.
+        version: The texts that the form showed.
 
     Raises:
         RequestNotFound: There is no such request.
     """
     before = requests.get_for_update(tx, illrequest_id)
     now = _as_texts(tx.koha, before)
-    meant = _meant(tx, patron, member)
-    number = str(meant.patron.borrowernumber) if meant.patron else patron.text
-    changed = compare(seen=version, now=now, yours={**typed, "borrowernumber": number})
+    match = _match(tx, patron, member)
+    borrowernumber = str(match.patron.borrowernumber) if match.patron else patron.text
+    changed = compare(seen=version, now=now, yours={**typed, "borrowernumber": borrowernumber})
     if changed is not None:
         return changed
     cleaned = {name: one_line_ends(text).strip() for name, text in typed.items() if name in now}
     edited = {name: text for name, text in cleaned.items() if text != one_line_ends(now[name]).strip()}
     columns, mistakes = _read(tx, edited)
-    if number != now["borrowernumber"]:
-        if meant.patron is None:
-            mistakes["borrowernumber"] = _not_sure(meant, patron)
+    if borrowernumber != now["borrowernumber"]:
+        if match.patron is None:
+            mistakes["borrowernumber"] = _patron_mistake(match, patron)
         else:
-            columns["borrowernumber"] = meant.patron.borrowernumber
+            columns["borrowernumber"] = match.patron.borrowernumber
     if mistakes:
         return InvalidEdit(mistakes)
     return editing.edit(tx, illrequest_id, member, **cast("RequestEdit", columns))
 
 
 def patron_labels(tx: Transaction, borrowernumbers: Iterable[int]) -> dict[int, str]:
-    """Return what patrons are called, by number; one query."""
-    return {number: patron.label for number, patron in patrons.find_many(tx, borrowernumbers).items()}
+    """Return the labels of patrons by ID; one query."""
+    return {
+        borrowernumber: patron.label
+        for borrowernumber, patron in patrons.find_many(tx, borrowernumbers).items()
+    }
 
 
-def _meant(tx: Transaction, typed: TypedPatron, member: StaffMember) -> PatronMatch:
+def _match(tx: Transaction, typed: TypedPatron, member: StaffMember) -> PatronMatch:
     if typed.text:
-        return patron_quick_search.resolve_patron(tx, typed.text, member, chosen=typed.chosen)
+        return quick_search.resolve_patron(tx, typed.text, member, chosen=typed.chosen)
     return PatronMatch(None if typed.chosen is None else patrons.find(tx, typed.chosen))
 
 
-def _not_sure(meant: PatronMatch, typed: TypedPatron) -> RequestRefused:
-    if meant.candidates:
+def _patron_mistake(match: PatronMatch, typed: TypedPatron) -> RequestRefused:
+    if match.candidates:
         return RequestRefused("ambiguous_patron", "More than one patron matches. Choose one.")
     if typed.text:
         return RequestRefused("invalid_patron", "There is no such patron. Search by name or card number.")
@@ -198,26 +201,24 @@ def _not_sure(meant: PatronMatch, typed: TypedPatron) -> RequestRefused:
 
 
 def _read(tx: Transaction, edited: Mapping[str, str]) -> tuple[dict[str, object], dict[str, RequestRefused]]:
-    """Return what is to be written, and what is wrong with the rest: all of it, to be told at once."""
+    """Return the values to write and all mistakes, so that a person sees every mistake at once."""
     columns: dict[str, object] = {}
     mistakes: dict[str, RequestRefused] = {}
     for name, text in edited.items():
         try:
-            columns[name] = editing.validated(tx, name, _number(name, text) if name in _NUMBERS else text)
+            columns[name] = editing.validated(
+                tx, name, _parse_id(name, text) if name in _CODE_OF_INVALID_ID else text
+            )
         except RequestRefused as error:
             mistakes[name] = error
     return columns, mistakes
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
-
-
-def _number(name: str, text: str) -> int | None:
+def _parse_id(name: str, text: str) -> int | None:
     if not text:
         return None
-    if not _is_number(text):
-        raise RequestRefused(_NUMBERS[name], "“%(given)s” is not a number.", given=text)
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise RequestRefused(_CODE_OF_INVALID_ID[name], "“%(given)s” is not a number.", given=text)
     return int(text)
 
 
@@ -230,17 +231,19 @@ def _as_texts(koha: InstalledKoha, ill_request: ILLRequest) -> dict[str, str]:
 def _managers(tx: Transaction, ill_request: ILLRequest) -> dict[int, str] | None:
     if not tx.koha.features.managers:
         return None
+    # Somebody who no longer has the permission may still manage the request: the form must not replace them unasked.
     staff = {patron.borrowernumber: patron.label for patron in patrons.find_ill_staff(tx)}
-    present = ill_request.managedby
-    if present is not None and present not in staff:
-        former = patrons.find(tx, present)
-        staff[present] = former.label if former else str(present)
+    manager = ill_request.managedby
+    if manager is not None and manager not in staff:
+        former = patrons.find(tx, manager)
+        staff[manager] = former.label if former else str(manager)
     return staff
 
 
 def _aliases(tx: Transaction, ill_request: ILLRequest) -> dict[str, str]:
     visible = authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)
     aliases = {alias.authorised_value: alias.lib for alias in visible}
+    # An alias may have been removed, or limited to other libraries, after it was set.
     if ill_request.status_alias is not None:
         aliases.setdefault(ill_request.status_alias, ill_request.status_alias)
     return aliases

@@ -72,15 +72,15 @@ def validated(tx: Transaction, name: str, value: object) -> object:
         case "borrowernumber", int():
             validation.check_patron(tx, value)
         case "managedby", int():
-            validation.manager(tx, value)
+            validation.check_manager(tx, value)
         case "biblio_id", int():
-            validation.biblio(tx, value)
+            validation.check_record(tx, value)
         case "batch_id", int():
-            validation.batch(tx, value)
+            validation.check_batch(tx, value)
         case "branchcode", str():
-            return validation.branch(tx, value)
+            return validation.library(tx, value)
         case "status_alias", str() if value:
-            validation.status_alias(tx, value)
+            validation.check_status_alias(tx, value)
         case "price_paid", str() if value:
             value = validation.price(tx, value)
     if isinstance(value, str):

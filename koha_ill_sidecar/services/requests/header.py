@@ -25,18 +25,18 @@ class StaffContext:
 
     Attributes:
         suppliers: The configured backends that may supply a request.
-        oldest_seconds: Messages that have been pending for longer are not sent any more.
+        max_age_seconds: Messages that have been pending for longer are not sent any more.
     """
 
     actor: Actor
     suppliers: Sequence[str]
-    oldest_seconds: float
+    max_age_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestHeader:
     """
-    What every page about a request begins with.
+    What every page of a request shows at its top.
 
     Attributes:
         shown_id: With the library's prefix.
@@ -64,7 +64,7 @@ class RequestHeader:
 
     @property
     def notices(self) -> Mapping[str, str]:
-        """Names of the notices that can be sent to the patron by hand, by code."""
+        """Names of the notices that staff can send to the patron, by code."""
         if self.ill_request.borrowernumber is None:
             return {}
         return {code: self.notice_names[code] for code in SENDABLE if code in self.notice_names}
@@ -76,7 +76,7 @@ def shown_id(tx: Transaction, ill_request: ILLRequest) -> str:
 
 
 def load_header(tx: Transaction, illrequest_id: int, context: StaffContext) -> RequestHeader:
-    """Return what every page about a request begins with; three queries, or four. Raises RequestNotFound."""
+    """Return the header of a request; four queries at most. Raises RequestNotFound."""
     return header_of(tx, requests.get(tx, illrequest_id), context)
 
 

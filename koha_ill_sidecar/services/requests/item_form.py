@@ -1,4 +1,4 @@
-"""The form in which staff edit what is known of a wanted item."""
+"""The form in which staff edit the description of the wanted item."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ItemForm:
     """
-    What is known of an item, to be edited.
+    The description of an item, to be edited.
 
     Attributes:
         values: The attributes that the form shows, by type.
@@ -40,7 +40,7 @@ class SavedItem:
     The item was written.
 
     Attributes:
-        kept: Labels of the fields that were emptied and yet keep their value.
+        emptied: Labels of the fields that were emptied but keep their value in this Koha.
     """
 
     emptied: tuple[str, ...]
@@ -72,7 +72,7 @@ def save(
     """
     Write what was typed, unless somebody else has changed the item since it was shown.
 
-    What programs have noted with the request (such as the partners that were asked) stays in every version of Koha.
+    Attributes that programs write (such as the partners that were asked) stay in every version of Koha.
 
     Raises:
         ActionNotAllowed: The request is not NEW.
@@ -87,8 +87,9 @@ def save(
     if changed is not None:
         return changed
     keeps_emptied = tx.koha.features.updates_single_attributes
-    of_programs = {} if keeps_emptied else {key: stored[key] for key in stored.keys() & NOT_SHOWN}
-    editing.edit_item(tx, illrequest_id, {**of_programs, **typed}, member)
+    # Up to 25.05 saving replaces all attributes: those that the form does not show are written back.
+    not_shown = {} if keeps_emptied else {key: stored[key] for key in stored.keys() & NOT_SHOWN}
+    editing.edit_item(tx, illrequest_id, {**not_shown, **typed}, member)
     emptied = [key for key in now if typed.get(key, "") in ("", "0")]
     return SavedItem(emptied=tuple(label(key) for key in emptied) if keeps_emptied else ())
 

@@ -1,7 +1,7 @@
 """
-What happened to a request, in words: Koha's log, as its page shows it, and the sidecar's own.
+The log of a request: Koha's log, as Koha's page shows it, and the sidecar's own history.
 
-Unlike Koha's page, this reader bears rows that the core did not write: it shows them as they are.
+Koha's page fails on rows that its core did not write; here they are shown unchanged.
 """
 
 import json
@@ -22,14 +22,14 @@ from koha_ill_sidecar.storage.sidecar import history, receipts
 from koha_ill_sidecar.storage.sidecar.history import HistoryEntry
 from koha_ill_sidecar.storage.transaction import Transaction
 
-_TWICE_WITHIN = timedelta(seconds=2)  # both rows are of one transaction, but of two clocks
+_SAME_CHANGE_WITHIN = timedelta(seconds=2)  # one transaction writes both rows, by two clocks
 
 _PAGE_SIZE = 200  # entries
 MAX_NOTICES = 1000  # read of a request's history: more than anybody can have sent by hand
 
 
 class LogSource(StrEnum):
-    """Whose log an entry stands in."""
+    """Which log an entry is from."""
 
     KOHA = "koha"
     SIDECAR = "sidecar"
@@ -42,8 +42,8 @@ class LogEntry:
 
     Attributes:
         timestamp: Wall-clock time of the library.
-        message: What happened, with ``%(name)s`` for each of the *values*, to be translated as a whole.
-        author: Empty: nobody was logged in.
+        message: What happened, with ``%(name)s`` for each of the *values*; translated as a whole.
+        author: Empty where nobody was logged in.
     """
 
     timestamp: datetime
@@ -88,15 +88,15 @@ def request_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
     """
     ill_request = requests.get(tx, illrequest_id)
     rows = action_logs.find_for_request(tx, illrequest_id)
-    words = _Words(tx, ill_request, rows, ())
-    return [words.of_koha(row) for row in rows]
+    names = _Names(tx, ill_request, rows, ())
+    return [names.of_koha(row) for row in rows]
 
 
 def full_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
     """
     Return Koha's log of a request and ours, newest first; at most seven queries.
 
-    Of a change that stands in both, only Koha's line is given.
+    Of a change that is in both, only Koha's line is returned.
 
     Raises:
         RequestNotFound: There is no such request.
@@ -106,9 +106,9 @@ def full_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
     ours = history.find_for_request(tx, illrequest_id)
     times = library_times(tx, (entry.happened_at for entry in ours))
     ours = _without_repeats(rows, ours, times)
-    words = _Words(tx, ill_request, rows, ours)
-    entries = [words.of_koha(row) for row in rows]
-    entries += [words.of_sidecar(entry, times[entry.happened_at]) for entry in ours]
+    names = _Names(tx, ill_request, rows, ours)
+    entries = [names.of_koha(row) for row in rows]
+    entries += [names.of_sidecar(entry, times[entry.happened_at]) for entry in ours]
     return sorted(entries, key=lambda entry: entry.timestamp, reverse=True)
 
 
@@ -141,8 +141,8 @@ def find_deletion(tx: Transaction, illrequest_id: int) -> tuple[LogEntry, bool] 
     """
     for kind in ("deleted", DELETED_IN_KOHA):
         for entry in history.find_for_request(tx, illrequest_id, kind=kind, limit=1):
-            has_callbacks = bool(receipts.find_excerpts(tx, illrequest_id, limit=1, body_bytes=0))
-            return _single_entry(tx, entry), has_callbacks
+            has_receipts = bool(receipts.find_excerpts(tx, illrequest_id, limit=1, body_bytes=0))
+            return _single_entry(tx, entry), has_receipts
     return None
 
 
@@ -169,29 +169,29 @@ def _single_entry(tx: Transaction, entry: HistoryEntry) -> LogEntry:
 def _without_repeats(
     rows: Sequence[LogRow], ours: Sequence[HistoryEntry], times: Mapping[datetime, datetime]
 ) -> list[HistoryEntry]:
-    """Leave out what Koha's log says as well; each of its rows stands for one entry of ours."""
+    """Leave out what Koha's log has, too; each of its rows stands for one entry of ours."""
     unmatched = list(rows)
-    kept = []
+    own = []
     for entry in ours:
-        told = _as_koha_tells_it(entry)
-        twin = next(
+        as_in_koha = _as_koha_logs_it(entry)
+        duplicate = next(
             (
                 row
                 for row in unmatched
-                if told is not None
-                and (row.action, _info(row.info)) == told
-                and abs(row.timestamp - times[entry.happened_at]) <= _TWICE_WITHIN
+                if as_in_koha is not None
+                and (row.action, _info(row.info)) == as_in_koha
+                and abs(row.timestamp - times[entry.happened_at]) <= _SAME_CHANGE_WITHIN
             ),
             None,
         )
-        if twin is None:
-            kept.append(entry)
+        if duplicate is None:
+            own.append(entry)
         else:
-            unmatched.remove(twin)
-    return kept
+            unmatched.remove(duplicate)
+    return own
 
 
-def _as_koha_tells_it(entry: HistoryEntry) -> tuple[str, Mapping[str, object]] | None:
+def _as_koha_logs_it(entry: HistoryEntry) -> tuple[str, Mapping[str, object]] | None:
     detail = entry.detail
     match entry.kind:
         case "created":
@@ -229,11 +229,11 @@ _MESSAGES: Mapping[str, str] = {
     "notice": N_("Notice queued: %(notice)s (%(transports)s)"),
     "placed_with_partners": N_("Placed with partners: %(partners)s"),
 }
-"""What each kind of entry of ours is called; changes of status are worded as Koha words them."""
+"""The message for each kind of entry of ours; changes of status have the same wording as Koha's."""
 
 
-class _Words:
-    """What codes and numbers are called, for one request."""
+class _Names:
+    """The names of codes and IDs in the log of one request."""
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from koha_ill_sidecar.backends.registry import graph_of_all
 from koha_ill_sidecar.domain.actors import StaffMember
-from koha_ill_sidecar.domain.duplicates import asks_for_the_same
+from koha_ill_sidecar.domain.duplicates import is_same_item
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.services.backends import features_of
@@ -24,7 +24,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewRequestForm:
     """
-    What the form of a new request needs to know.
+    The choices in the form of a new request.
 
     Attributes:
         koha_backend: Name of the backend that comes with Koha.
@@ -36,7 +36,7 @@ class NewRequestForm:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EarlierRequest:
-    """A request of the same patron for the same thing."""
+    """An earlier request of the same patron for the same thing."""
 
     ill_request: ILLRequest
     shown_id: str  # with the library's prefix
@@ -47,10 +47,10 @@ class EarlierRequest:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Created:
     """
-    The request was made.
+    The request was created.
 
     Attributes:
-        queued_because: Which limit was reached (a key of ``creation.QUEUED``), if one was.
+        queued_because: The detail of the history entry ``creation.QUEUED``, if a limit was reached.
     """
 
     ill_request: ILLRequest
@@ -60,14 +60,14 @@ class Created:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlreadyRequested:
-    """Nothing was made: the patron has asked for this before."""
+    """Nothing was created: the patron has requested this before."""
 
     patron: Patron
     earlier: Sequence[EarlierRequest]
 
 
 Outcome: TypeAlias = Created | AlreadyRequested | PatronMatch
-"""What became of it; who is meant is not sure where it is a :class:`Meant`."""
+"""What became of it; a :class:`PatronMatch` where the patron has to be chosen first."""
 
 
 def create_for_patron(
@@ -80,31 +80,32 @@ def create_for_patron(
     even_if_requested_before: bool = False,
 ) -> Outcome:
     """
-    Make a request for the patron that is meant, unless they have asked for the same thing before.
+    Create a request for the patron whom staff typed, unless they have requested the same thing before.
 
     Args:
         new: The request without its patron.
-        typed: Who it is for (:func:`koha_ill_sidecar.services.people.patron_search.meant`).
+        typed: The patron (:func:`koha_ill_sidecar.services.people.patron_search.resolve_patron`).
 
     Raises:
         RequestRefused: As :func:`koha_ill_sidecar.services.requests.creation.create`.
     """
-    meant = patron_search.resolve_patron(tx, typed, member, chosen=chosen)
-    if meant.patron is None:
-        return meant
+    match = patron_search.resolve_patron(tx, typed, member, chosen=chosen)
+    if match.patron is None:
+        return match
     if not even_if_requested_before and (
-        earlier := find_earlier(tx, meant.patron, {**new.custom, **new.fields})
+        earlier := find_earlier(tx, match.patron, {**new.custom, **new.fields})
     ):
-        return AlreadyRequested(patron=meant.patron, earlier=earlier)
-    made = creation.create(tx, replace(new, borrowernumber=meant.patron.borrowernumber), member)
+        return AlreadyRequested(patron=match.patron, earlier=earlier)
+    made = creation.create(tx, replace(new, borrowernumber=match.patron.borrowernumber), member)
     return Created(ill_request=made, shown_id=shown_id(tx, made), queued_because=_why_queued(tx, made))
 
 
 def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> list[EarlierRequest]:
     """
-    Return a patron's requests for the same thing, not older than a year or still open, newest first; two queries.
+    Return a patron's requests for the same thing, newest first; two queries.
 
-    What is the same thing, :func:`koha_ill_sidecar.domain.duplicates.asks_for_the_same` tells.
+    Only those that are open or not older than a year, and that
+    :func:`koha_ill_sidecar.domain.duplicates.is_same_item` finds to be the same.
     """
     recent = requests.find_recent_of_patron(tx, patron.borrowernumber)
     known = attributes.find_for_all(tx, [one.illrequest_id for one in recent]) if recent else {}
@@ -112,7 +113,7 @@ def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> 
     found = []
     for one in recent:
         values = values_by_type(known.get(one.illrequest_id, ()))
-        if asks_for_the_same(wanted, values):
+        if is_same_item(wanted, values):
             found.append(
                 EarlierRequest(
                     ill_request=one,
@@ -127,12 +128,12 @@ def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> 
 def form(
     tx: Transaction, member: StaffMember, *, typed: str = "", chosen: int | None = None
 ) -> NewRequestForm:
-    """Return the form, with the patron as far as somebody is meant; six queries at most."""
+    """Return the form, with the patron or candidates for what was typed; six queries at most."""
     if chosen is not None and not typed:
-        meant = PatronMatch(patrons.find(tx, chosen))
+        match = PatronMatch(patrons.find(tx, chosen))
     else:
-        meant = patron_search.resolve_patron(tx, typed, member, chosen=chosen)
-    return NewRequestForm(patron_match=meant, koha_backend=tx.koha.generic_backend)
+        match = patron_search.resolve_patron(tx, typed, member, chosen=chosen)
+    return NewRequestForm(patron_match=match, koha_backend=tx.koha.generic_backend)
 
 
 def _why_queued(tx: Transaction, ill_request: ILLRequest) -> Mapping[str, object] | None:

@@ -1,4 +1,4 @@
-"""A notice to the patron of a request, as it would be sent by hand now."""
+"""A notice to the patron of a request, as staff would send it now."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class NoticePage:
     A notice as it would be sent now.
 
     Attributes:
-        seen: What the request must still be like when it is sent.
-        sent_before: The last time that it was sent from here.
-        addresses: Where to; a transport without an address has none.
+        version: What the request must still be like when it is sent.
+        previous: When it was last sent from here.
+        recipients: The patron's address by transport; empty where they have none.
     """
 
     header: RequestHeader
@@ -43,26 +43,26 @@ def preview_notice(
     additional_text: str = "",
 ) -> NoticePage:
     """
-    Fill in a notice for a request as it would be sent now.
+    Render a notice for a request as it would be sent now.
 
     Raises:
         RequestNotFound: There is no such request.
     """
-    top = load_header(tx, illrequest_id, context)
-    ill_request = top.ill_request
+    header = load_header(tx, illrequest_id, context)
+    ill_request = header.ill_request
     patron = patrons.find_card(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
-    addresses = {}
+    recipients = {}
     if patron is not None:
-        addresses[EMAIL] = notice_email_address(patron.addresses, tx.preferences) or ""
-        addresses[SMS] = patron.smsalertnumber
+        recipients[EMAIL] = notice_email_address(patron.addresses, tx.preferences) or ""
+        recipients[SMS] = patron.smsalertnumber
     return NoticePage(
-        header=top,
-        version=snapshot(tx, ill_request, status=top.status),
-        name=top.notice_names.get(notice_code, notice_code),
+        header=header,
+        version=snapshot(tx, ill_request, status=header.status),
+        name=header.notice_names.get(notice_code, notice_code),
         previous=find_last_notice(tx, illrequest_id, notice_code),
         preview=preview_patron_notice(
             tx, ill_request, notice_code, context.actor, additional_text=additional_text
         ),
         patron=patron,
-        recipients=addresses,
+        recipients=recipients,
     )

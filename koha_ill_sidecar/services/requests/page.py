@@ -25,24 +25,24 @@ from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
 from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.storage.transaction import Transaction
 
-_MOST_COMMENTS = 30
-_MOST_MESSAGES = 20
-_MOST_OTHER_MESSAGES = 20
-_MOST_PARTNERS = 30
-_MOST_EARLIER_ENQUIRIES = 5
-_MOST_RECEIPTS = 20
+_MAX_COMMENTS = 30
+_MAX_MESSAGES = 20
+_MAX_OTHER_MESSAGES = 20
+_MAX_PARTNERS = 30
+_MAX_EARLIER_ENQUIRIES = 5
+_MAX_RECEIPTS = 20
 _BODY_BYTES = 4000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
     """
-    Which part of a request's page is shown of what there may be very much of.
+    Which part of a request's long lists is shown.
 
     Attributes:
-        comments_before: Only comments with a lower number; None: the newest.
+        comments_before: Only comments with a lower ID; None: the newest.
         messages_before: The same for messages.
-        all_partners: All partners that were asked, and not the first ones only.
+        all_partners: Whether all partners that were asked are shown, or only the first.
     """
 
     comments_before: int | None = None
@@ -51,17 +51,17 @@ class Section:
 
 
 NEWEST = Section()
-"""What is shown unless something else is asked for."""
+"""The part that is shown at first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskedPartner:
     """
-    A partner that was asked, once or again.
+    A partner that was asked, once or more.
 
     Attributes:
-        partner: Empty: the patron that stood for it is gone.
-        earlier: The last times that it was asked before, newest first.
+        partner: Its name; empty where its patron was deleted.
+        earlier: The enquiries before the latest, newest first.
     """
 
     partner: str
@@ -80,23 +80,23 @@ class Message:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestPage:
     """
-    A request with all that staff see of it.
+    A request with everything that staff see of it.
 
     Attributes:
         type: As Koha stores it; empty where there is none.
-        patron_email: Where notices to the patron go.
-        visitor: Names and address of somebody without an account: first name, last name, email.
-        requested_partners: The addresses that Koha remembers.
-        asked: Partners, each once: first those from which an answer is awaited.
-        asked_count: How many there are, shown or not.
-        status_names: What the statuses that ended their enquiries are called, by code.
+        patron_email: The address that notices to the patron are sent to.
+        visitor: First name, last name and email address of a person without an account.
+        requested_partners: The addresses that Koha stores.
+        asked: Partners, each once: first those that have not answered.
+        asked_count: Number of all partners, shown or not.
+        status_names: Names of the statuses that closed their enquiries, by code.
         comments: Oldest first.
-        comment_tally: How many there are, shown or not.
-        messages: Those that are known to be this request's: queued here for it, to its patron, staff or partners.
-        other_messages: The patron's other interlibrary loan messages since it was placed; Koha does not say which
+        comment_tally: Number of all comments, shown or not.
+        messages: Messages that the sidecar queued for this request, to its patron, staff or partners.
+        other_messages: The patron's other interlibrary loan messages since it was placed; Koha does not store which
             request they belong to.
         has_older_comments, has_older_messages, has_older_receipts: There are more than are shown.
-        library_times: What instants of ours are on the library's clock.
+        library_times: The library's local time of each instant of ours.
     """
 
     header: RequestHeader
@@ -125,9 +125,9 @@ class RequestPage:
 def load_page(
     tx: Transaction, illrequest_id: int, context: StaffContext, section: Section = NEWEST
 ) -> RequestPage:
-    """Return a request with all that staff see of it; sixteen queries at most. Raises RequestNotFound."""
+    """Return a request with everything that staff see of it; sixteen queries at most. Raises RequestNotFound."""
     ill_request = requests.get(tx, illrequest_id)
-    top = header_of(tx, ill_request, context)
+    header = header_of(tx, ill_request, context)
     known = attributes.find(tx, illrequest_id)
     values = values_by_type(known)
     patron = patrons.find_card(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
@@ -135,14 +135,12 @@ def load_page(
     people = {enquiry.borrowernumber for enquiry in enquiries} | {ill_request.managedby or 0}
     names = {number: one.label for number, one in patrons.find_many(tx, people - {0}).items()}
     asked = _asked_partners(enquiries, names)
-    shown_partners = asked if section.all_partners else asked[:_MOST_PARTNERS]
-    written = comments.find_newest(
-        tx, illrequest_id, limit=_MOST_COMMENTS + 1, before=section.comments_before
-    )
-    messages, others = _messages(tx, top, enquiries, context, before=section.messages_before)
-    received = receipts.find_excerpts(tx, illrequest_id, limit=_MOST_RECEIPTS + 1, body_bytes=_BODY_BYTES)
+    shown_partners = asked if section.all_partners else asked[:_MAX_PARTNERS]
+    written = comments.find_newest(tx, illrequest_id, limit=_MAX_COMMENTS + 1, before=section.comments_before)
+    messages, others = _messages(tx, header, enquiries, context, before=section.messages_before)
+    received = receipts.find_excerpts(tx, illrequest_id, limit=_MAX_RECEIPTS + 1, body_bytes=_BODY_BYTES)
     return RequestPage(
-        header=top,
+        header=header,
         type=values.get("type", ""),
         patron=patron,
         patron_email=notice_email_address(patron.addresses, tx.preferences) if patron else None,
@@ -154,14 +152,14 @@ def load_page(
         asked=shown_partners,
         asked_count=len(asked),
         status_names=_status_names(tx, ill_request, enquiries),
-        comments=written[:_MOST_COMMENTS][::-1],
+        comments=written[:_MAX_COMMENTS][::-1],
         comment_tally=comments.count(tx, illrequest_id),
-        has_older_comments=len(written) > _MOST_COMMENTS,
-        messages=messages[:_MOST_MESSAGES],
-        has_older_messages=len(messages) > _MOST_MESSAGES,
+        has_older_comments=len(written) > _MAX_COMMENTS,
+        messages=messages[:_MAX_MESSAGES],
+        has_older_messages=len(messages) > _MAX_MESSAGES,
         other_messages=others,
-        receipts=received[:_MOST_RECEIPTS],
-        has_older_receipts=len(received) > _MOST_RECEIPTS,
+        receipts=received[:_MAX_RECEIPTS],
+        has_older_receipts=len(received) > _MAX_RECEIPTS,
         library_times=_times(tx, shown_partners, [*messages, *others], received),
     )
 
@@ -180,7 +178,7 @@ def _asked_partners(enquiries: Sequence[PartnerEnquiry], names: Mapping[int, str
     for enquiry in reversed(enquiries):
         by_partner.setdefault(enquiry.borrowernumber, []).append(enquiry)
     asked = [
-        AskedPartner(partner=names.get(number, ""), latest=latest, earlier=earlier[:_MOST_EARLIER_ENQUIRIES])
+        AskedPartner(partner=names.get(number, ""), latest=latest, earlier=earlier[:_MAX_EARLIER_ENQUIRIES])
         for number, (latest, *earlier) in by_partner.items()
     ]
     return sorted(asked, key=lambda one: (one.latest.closed_at is not None, one.latest.enquiry_id))
@@ -188,33 +186,33 @@ def _asked_partners(enquiries: Sequence[PartnerEnquiry], names: Mapping[int, str
 
 def _messages(
     tx: Transaction,
-    top: RequestHeader,
+    header: RequestHeader,
     enquiries: Sequence[PartnerEnquiry],
     context: StaffContext,
     *,
     before: int | None,
 ) -> tuple[list[Message], list[Message]]:
     """
-    Return the messages of a request, newest first, and those that may be; three queries at most.
+    Return the messages of a request and the patron's other messages, newest first; three queries at most.
 
-    Of the request's own there may be one more than is shown.
+    The first list may have one message more than is shown, which says that there are older ones.
     """
     own = {enquiry.message_id for enquiry in enquiries if enquiry.message_id is not None}
     notices = history.find_for_request(
-        tx, top.ill_request.illrequest_id, kind=NOTICE_QUEUED, limit=MAX_NOTICES
+        tx, header.ill_request.illrequest_id, kind=NOTICE_QUEUED, limit=MAX_NOTICES
     )
     for entry in notices:
         queued = entry.detail.get("messages")
         if isinstance(queued, dict):
-            own |= {number for number in queued.values() if isinstance(number, int)}
-    wanted = sorted((number for number in own if before is None or number < before), reverse=True)
+            own |= {message_id for message_id in queued.values() if isinstance(message_id, int)}
+    wanted = sorted((one for one in own if before is None or one < before), reverse=True)
     known = (
-        listing.find_by_ids(tx, wanted[: _MOST_MESSAGES + 1], max_age_seconds=context.oldest_seconds)
+        listing.find_by_ids(tx, wanted[: _MAX_MESSAGES + 1], max_age_seconds=context.max_age_seconds)
         if wanted
         else []
     )
-    others = _messages_of_patron(tx, top.ill_request, context) if before is None else []
-    names = top.notice_names
+    others = _messages_of_patron(tx, header.ill_request, context) if before is None else []
+    names = header.notice_names
 
     def named(entries: Sequence[QueueEntry]) -> list[Message]:
         return [
@@ -233,9 +231,9 @@ def _messages_of_patron(tx: Transaction, ill_request: ILLRequest, context: Staff
         Selection(
             progress=list(DeliveryProgress),
             borrowernumber=ill_request.borrowernumber,
-            max_age_seconds=context.oldest_seconds,
+            max_age_seconds=context.max_age_seconds,
         ),
-        limit=_MOST_OTHER_MESSAGES,
+        limit=_MAX_OTHER_MESSAGES,
     )
     placed = ill_request.placed
     return [
@@ -266,7 +264,7 @@ def _times(
 
 
 def _visitor(ill_request: ILLRequest, known: Sequence[Attribute]) -> tuple[str, str, str] | None:
-    """As in Koha, they are shown until the request has a patron."""
+    """Return the visitor; as in Koha, until the request has a patron."""
     values = values_by_type(known)
     if ill_request.borrowernumber is not None or not any(name in values for name in UNAUTHENTICATED):
         return None
@@ -282,22 +280,22 @@ def _batch(tx: Transaction, ill_request: ILLRequest) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestDetails:
-    """A request and what belongs to it."""
+    """A request with everything that belongs to it, for the command line."""
 
     ill_request: ILLRequest
     shown_id: str  # with the library's prefix
     status: str  # the site's own, where it has one, else Koha's
     patron: str  # name and card; empty without one
-    supplier_backend: str | None  # where it is not the Koha one
+    supplier_backend: str | None  # where it is not Koha's own backend
     metadata: Mapping[str, str]
     attributes: Sequence[Attribute]
     comments: int
     enquiries: Sequence[PartnerEnquiry]
-    actions: Sequence[str]  # what the status allows now
+    actions: Sequence[str]  # methods of the actions that the status allows now
 
 
 def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
-    """Return a request and what belongs to it; eight queries at most. Raises RequestNotFound."""
+    """Return a request with everything that belongs to it; eight queries at most. Raises RequestNotFound."""
     ill_request = requests.get(tx, illrequest_id)
     patron = patrons.find(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None
     return RequestDetails(

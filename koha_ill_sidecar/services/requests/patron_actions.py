@@ -18,10 +18,10 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 def ask_to_cancel(tx: Transaction, illrequest_id: int, actor: Actor) -> ILLRequest:
     """
-    Ask the staff to cancel a request that is still NEW; they are told, if ILLSendStaffNotices says so.
+    Ask the staff to cancel a request that is still NEW; they get a notice, if ILLSendStaffNotices says so.
 
     Raises:
-        ActionNotAllowed: Somebody has begun to work on it.
+        ActionNotAllowed: The request is not NEW any more.
         RequestNotFound: There is no such request.
     """
     ill_request = requests.get_for_update(tx, illrequest_id)
@@ -37,7 +37,7 @@ def ask_to_cancel(tx: Transaction, illrequest_id: int, actor: Actor) -> ILLReque
 
 def edit_note(tx: Transaction, illrequest_id: int, note: str, actor: Actor) -> ILLRequest:
     """
-    Change the patron's note on a request; the staff are told, if ILLSendStaffNotices says so.
+    Change the patron's note on a request; the staff get a notice, if ILLSendStaffNotices says so.
 
     Raises:
         RequestNotFound: There is no such request.

@@ -29,10 +29,10 @@ _SIGNATURES = (
 
 def add_record(tx: Transaction, fields: Mapping[str, str], actor: Actor) -> int:
     """
-    Add a brief record of a book, hidden from the OPAC, ask for it to be indexed, and give its number.
+    Add a brief record of a book, hidden from the OPAC, queue it for the index, and return its ID.
 
     Args:
-        fields: Fields of the request; isbn, author and title count.
+        fields: Fields of the request, of which isbn, author and title are used.
 
     Raises:
         RequestRefused: The framework that koha-conf.xml names does not exist (``unknown_framework``).
@@ -53,19 +53,19 @@ def add_record(tx: Transaction, fields: Mapping[str, str], actor: Actor) -> int:
         marcxml=record.as_marcxml(),
     )
     action_logs.add_biblio(tx, biblionumber, actor=actor)
-    _ask_for_index(tx, biblionumber, actor)
+    _queue_for_index(tx, biblionumber, actor)
     return biblionumber
 
 
-def _ask_for_index(tx: Transaction, biblionumber: int, actor: Actor) -> None:
+def _queue_for_index(tx: Transaction, biblionumber: int, actor: Actor) -> None:
     job = biblios.queue_for_index(tx, biblionumber, actor=actor)
-    if job is not None and workers_wait_to_be_told(tx.preferences):
+    if job is not None and workers_need_broker(tx.preferences):
         outbox.add(tx, OutboxKind.INDEX_JOB, {"queue": job.queue, "message": job.message})
 
 
-def workers_wait_to_be_told(preferences: Preferences) -> bool:
+def workers_need_broker(preferences: Preferences) -> bool:
     """
-    Return whether Koha's workers hear of jobs from the broker, and do not look for them.
+    Return whether Koha's workers learn of jobs from the message broker only, and do not poll for them.
 
     Source: Koha, Koha/BackgroundJob.pm connect: STOMP where the preference is missing.
     """
@@ -96,7 +96,7 @@ def _make_record(tx: Transaction, fields: Mapping[str, str]) -> BriefRecord:
 
 def _sign(tx: Transaction, record: BriefRecord, actor: Actor) -> None:
     """
-    Write who made the record into the fields that the preferences name for it, such as ``998$a``.
+    Write the creator into the fields that the preferences name for it, such as ``998$a``.
 
     Source: Koha, C4/Biblio.pm ModBiblioMarc.
     """
@@ -130,7 +130,7 @@ def _defaults(tx: Transaction, today: str) -> Iterable[Default]:
 
 
 def _is_default(subfield: MappedSubfield) -> bool:
-    # Koha's own numbers are never defaulted, whatever the framework says.
+    # Koha fills in its own IDs, even if the framework has a default for them.
     return bool(subfield.default) and subfield.kohafield not in (
         "biblio.biblionumber",
         "biblioitems.biblioitemnumber",

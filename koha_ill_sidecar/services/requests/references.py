@@ -1,9 +1,9 @@
 """
 Filling in a request from a reference that somebody pastes.
 
-An OpenURL says all there is by itself. A mere number (DOI, PubMed ID, ISBN, ISSN) can be looked up by a resolver:
-a class that another package registers as an entry point of the group ``koha_ill_sidecar.resolvers``. None comes with
-the sidecar, for each needs the network.
+An OpenURL contains the whole description. An identifier (DOI, PubMed ID, ISBN, ISSN) can be looked up by a resolver:
+a class that another package registers as an entry point of the group ``koha_ill_sidecar.resolvers``. The sidecar has
+none of its own, because each needs the network.
 """
 
 import functools
@@ -23,25 +23,25 @@ ENTRY_POINTS = "koha_ill_sidecar.resolvers"
 
 
 class Resolver(Protocol):
-    """Looks numbers up; made without arguments, once, and used by several threads."""
+    """Looks identifiers up; made without arguments, once, and used by several threads."""
 
     def resolve(self, identifier: Identifier) -> Reference | None:
         """
-        Return what is known of a publication; None if this resolver knows nothing of it.
+        Return the description of a publication; None if this resolver does not know it.
 
-        It is waited for while somebody looks at the page, so it should give up within seconds. An error is logged, and
-        the next resolver is asked.
+        A person waits for the page, so it should give up within seconds. An error is logged, and the next resolver is
+        asked.
         """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadReference:
     """
-    What was read.
+    A reference that was read.
 
     Attributes:
-        source: What it was: ``openurl``, or the kind of the number.
-        was_resolved: A resolver has said more than the number itself.
+        source: ``openurl``, or the kind of the identifier.
+        was_resolved: A resolver knew more than the identifier itself.
     """
 
     reference: Reference
@@ -51,26 +51,26 @@ class ReadReference:
 
 def read(text: str, resolvers: Iterable[Resolver]) -> ReadReference | WrongCheckDigit | None:
     """
-    Read a reference, outside of any transaction, since resolvers may take their time.
+    Read a reference, outside of any transaction, since resolvers may be slow.
 
-    A number that nobody resolves goes into its own field, and the type is guessed: an article for a DOI or PubMed ID, a
-    book for an ISBN, a journal for an ISSN.
+    An identifier that no resolver knows goes into its own field, and the type is guessed: an article for a DOI or
+    PubMed ID, a book for an ISBN, a journal for an ISSN.
 
     Returns:
         None where the text is no reference.
     """
-    number = identify(text)
-    if isinstance(number, WrongCheckDigit):
-        return number
-    if number is not None:
-        return _resolved(number, resolvers)
+    identifier = identify(text)
+    if isinstance(identifier, WrongCheckDigit):
+        return identifier
+    if identifier is not None:
+        return _resolved(identifier, resolvers)
     reference = read_openurl(text)
     return None if reference is None else ReadReference(reference=reference, source="openurl")
 
 
 @functools.cache
 def installed_resolvers() -> tuple[Resolver, ...]:
-    """Make the resolvers that are installed, by name; one that cannot be made is left out, and logged."""
+    """Make the installed resolvers, in the order of their names; one that cannot be made is left out and logged."""
     found = []
     for entry_point in sorted(entry_points(group=ENTRY_POINTS), key=lambda one: one.name):
         try:
@@ -80,15 +80,15 @@ def installed_resolvers() -> tuple[Resolver, ...]:
     return tuple(found)
 
 
-def _resolved(number: Identifier, resolvers: Iterable[Resolver]) -> ReadReference:
-    own = number.as_reference
+def _resolved(identifier: Identifier, resolvers: Iterable[Resolver]) -> ReadReference:
+    own = identifier.as_reference
     for resolver in resolvers:
         try:
-            found = resolver.resolve(number)
+            found = resolver.resolve(identifier)
         except Exception:
             logger.exception("resolver failed", extra={"resolver": type(resolver).__name__})
             continue
         if found is not None:
             merged = replace(found, type=found.type or own.type, fields={**own.fields, **found.fields})
-            return ReadReference(reference=merged, source=number.kind, was_resolved=True)
-    return ReadReference(reference=own, source=number.kind)
+            return ReadReference(reference=merged, source=identifier.kind, was_resolved=True)
+    return ReadReference(reference=own, source=identifier.kind)

@@ -134,7 +134,7 @@ def set_status_alias(tx: Transaction, ill_request: ILLRequest, alias: str | None
         RequestRefused: The site has no such alias (``unknown_status_alias``).
     """
     if alias != ill_request.status_alias:
-        validation.status_alias(tx, alias)
+        validation.check_status_alias(tx, alias)
         requests.update(tx, ill_request.illrequest_id, status_alias=alias)
     changed = replace(ill_request, status_alias=alias)
     _record(tx, ill_request, changed, actor)

@@ -1,4 +1,4 @@
-"""What people give for a request, checked before anything is written."""
+"""Checks of what was entered for a request, before anything is written."""
 
 from koha_ill_sidecar.domain.formats import format_price, read_price
 from koha_ill_sidecar.errors import RequestRefused
@@ -15,7 +15,7 @@ from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
-def branch(tx: Transaction, branchcode: str) -> str:
+def library(tx: Transaction, branchcode: str) -> str:
     """Return a library's code as Koha spells it; refused: missing_branch, invalid_branch."""
     if not branchcode.strip():
         raise RequestRefused("missing_branch", "The library is missing: enter its code.")
@@ -31,7 +31,7 @@ def branch(tx: Transaction, branchcode: str) -> str:
 
 
 def patron_as_typed(tx: Transaction, entry: str) -> Patron:
-    """Return the one patron that staff mean; refused: invalid_borrower, ambiguous_borrower."""
+    """Return the one patron that matches what staff typed; refused: invalid_borrower, ambiguous_borrower."""
     found = patrons.find_as_typed(tx, entry) if entry.strip() else []
     if not found:
         raise RequestRefused(
@@ -59,8 +59,8 @@ def check_patron(tx: Transaction, borrowernumber: int) -> None:
         )
 
 
-def manager(tx: Transaction, borrowernumber: int | None) -> None:
-    """Make sure that somebody can be in charge of a request; refused: invalid_manager."""
+def check_manager(tx: Transaction, borrowernumber: int | None) -> None:
+    """Make sure that a patron can manage requests; refused: invalid_manager."""
     if borrowernumber is None:
         return
     if not tx.koha.features.managers:
@@ -78,7 +78,7 @@ def manager(tx: Transaction, borrowernumber: int | None) -> None:
         )
 
 
-def biblio(tx: Transaction, biblionumber: int) -> None:
+def check_record(tx: Transaction, biblionumber: int) -> None:
     """Make sure that there is such a record; refused: invalid_biblio."""
     if not biblios.exists(tx, biblionumber):
         raise RequestRefused(
@@ -86,7 +86,7 @@ def biblio(tx: Transaction, biblionumber: int) -> None:
         )
 
 
-def batch(tx: Transaction, batch_id: int | None) -> None:
+def check_batch(tx: Transaction, batch_id: int | None) -> None:
     """Make sure that there is such a batch; refused: invalid_batch."""
     if batch_id is None:
         return
@@ -98,8 +98,8 @@ def batch(tx: Transaction, batch_id: int | None) -> None:
         raise RequestRefused("invalid_batch", "There is no batch with the ID %(number)s.", number=batch_id)
 
 
-def status_alias(tx: Transaction, alias: str | None) -> None:
-    """Make sure that the site has such a status of its own; refused: unknown_status_alias."""
+def check_status_alias(tx: Transaction, alias: str | None) -> None:
+    """Make sure that the site has this status alias; refused: unknown_status_alias."""
     category = tx.koha.status_alias_category
     if alias is not None and not authorised_values.exists(tx, category, alias):
         raise RequestRefused(
@@ -126,20 +126,20 @@ def price(tx: Transaction, typed: str) -> str:
 
 def check_length(tx: Transaction, table: str, column: str, value: str) -> None:
     """Make sure that a text fits its column; refused: too_long."""
-    room = overflow_of(tx.koha.table(table).c[column], value)
-    if room is None:
+    overflow = overflow_of(tx.koha.table(table).c[column], value)
+    if overflow is None:
         return
-    if room.in_bytes:
+    if overflow.in_bytes:
         raise RequestRefused(
             "too_long",
             "This is too long: it takes %(taken)s bytes, and Koha can store %(most)s. A Latin letter"
             " takes one, a Chinese character three.",
-            taken=room.taken,
-            most=room.most,
+            taken=overflow.taken,
+            most=overflow.most,
         )
     raise RequestRefused(
         "too_long",
         "This is too long: it has %(taken)s characters, and Koha can store %(most)s.",
-        taken=room.taken,
-        most=room.most,
+        taken=overflow.taken,
+        most=overflow.most,
     )

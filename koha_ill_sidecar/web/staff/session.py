@@ -81,7 +81,7 @@ def staff_context(runtime: Runtime) -> StaffContext:
     return StaffContext(
         actor=member,
         suppliers=supplier_names({name: one.enabled for name, one in settings.backends.items()}),
-        oldest_seconds=settings.delivery.ignore_older_than.total_seconds(),
+        max_age_seconds=settings.delivery.ignore_older_than.total_seconds(),
     )
 
 

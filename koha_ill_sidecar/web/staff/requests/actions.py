@@ -110,7 +110,7 @@ class _ActionViews:
         return page("staff/requests/not_possible.html", 409, header=header, changed=changed)
 
     def _redirect(self, action: Action, illrequest_id: int, after: ILLRequest) -> Response:
-        """Say what was done, and show the request that it goes on with."""
+        """Say what was done, and redirect to the request to show next."""
         prefix = self._database.site.id_prefix(after.branchcode)  # a new request has the old one's library
         shown_id = f"{prefix}{illrequest_id}"
         if action is actions.DELETE:
@@ -118,8 +118,7 @@ class _ActionViews:
             return redirect(url_for("staff.requests"), 303)
         if action is actions.SWITCH_PROVIDER:
             text = _(
-                "Request %(new)s goes on with what request %(old)s asked for; that one was reverted. "
-                "No notice was queued.",
+                "Request %(new)s replaces request %(old)s, which was reverted. No notice was queued.",
                 new=f"{prefix}{after.illrequest_id}",
                 old=shown_id,
             )

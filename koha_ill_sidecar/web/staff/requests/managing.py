@@ -69,13 +69,13 @@ class _RequestViews:
             found_deletion = self._database.transact(find_deletion, illrequest_id)
             if found_deletion is None:
                 raise
-            deletion, has_callbacks = found_deletion
+            deletion, has_receipts = found_deletion
             return page(
                 "staff/requests/gone.html",
                 404,
                 illrequest_id=illrequest_id,
                 gone=deletion,
-                has_callbacks=has_callbacks,
+                has_receipts=has_receipts,
             )
         return self._page(found, section=section)
 

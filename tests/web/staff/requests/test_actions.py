@@ -427,7 +427,7 @@ class TestSwitchingProvider:
 
         new = int(done.location.rpartition("/")[2])
         page = with_suppliers.get(done.location).text
-        assert f"Request {new} goes on with what request {number} asked for; that one was reverted." in page
+        assert f"Request {new} replaces request {number}, which was reverted." in page
         assert "<dd>acme</dd>" in page
         assert "<dd>Dune</dd>" in page
         assert office.status(number) == "REQREV"
