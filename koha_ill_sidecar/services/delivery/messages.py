@@ -1,4 +1,4 @@
-"""What people do with a message that does not go out: look, try again, give it up, give it another address."""
+"""What staff do with messages that are not sent: look at them, retry, give up, correct the address."""
 
 import uuid
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.transaction import Transaction
 
 GIVEN_UP_CODE = "SENDMAIL"
-"""Koha's code for mail that could not be sent; it has none for mail that nobody wants sent."""
+"""Koha's code for mail that could not be sent; it has none for mail that was given up."""
 
 UNFINISHED = (
     DeliveryProgress.PENDING,
@@ -30,10 +30,10 @@ UNFINISHED = (
     DeliveryProgress.ABANDONED,
     DeliveryProgress.FAILED,
 )
-"""Whatever is neither delivered nor deleted nor given up."""
+"""Everything that is neither sent nor deleted nor given up."""
 
 RECENT_ROWS = 20_000
-"""Rows at the end of Koha's queue that a list looks at, unless it is told to look at all."""
+"""Rows at the end of Koha's queue that a list reads by default."""
 
 _EVERYTHING = 2**31
 
@@ -64,9 +64,9 @@ class QueueFilter:
     Attributes:
         to_address: Only those to exactly this address.
         letter_codes: Empty for those that we deliver.
-        newest: Look at so many rows at the queue's end, and at all that is being delivered; None: at every row.
-        failed_days: Only what failed in so many days; what we failed to deliver, wherever in the queue it stands.
-        before: Only those with a lower number.
+        newest: Read so many rows at the end of the queue, and all that is being delivered; None: every row.
+        failed_days: Only what failed in so many days; what we failed to deliver is found anywhere in the queue.
+        before: Only those with a lower ID.
     """
 
     progress: Sequence[DeliveryProgress] = UNFINISHED
@@ -81,7 +81,7 @@ class QueueFilter:
 FAILED_DAYS = 30
 
 FAILED_LATELY = QueueFilter(progress=(DeliveryProgress.FAILED,), failed_days=FAILED_DAYS)
-"""What failed in the last days and was not given up: somebody should look at it."""
+"""What failed in the last days and was not given up, so that staff should look at it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,17 +90,17 @@ class ListedMessage:
 
     entry: QueueEntry
     patron: str  # name and card; empty without one
-    illrequest_id: int | None  # of which it asked a partner; of other messages Koha does not keep it
+    illrequest_id: int | None  # only for enquiries to partners; Koha does not record it for other messages
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MessageDetails:
     """
-    A message with all that is known of it.
+    A message with everything that is known about it.
 
     Attributes:
-        recipients: Who gets it, or got it; empty where nobody can.
-        problem: Why it cannot become a mail as it stands now; None too where it is finished.
+        recipients: Who gets it, or got it; empty if nobody can.
+        problem: Why it cannot be sent at the moment; also None if it is finished.
     """
 
     entry: QueueEntry
@@ -150,7 +150,7 @@ def list_messages(
 def chosen_messages(
     tx: Transaction, message_ids: Sequence[int], delivery: DeliverySettings
 ) -> list[ListedMessage]:
-    """Return these messages, as far as they are there, newest first; three queries."""
+    """Return these messages as a list shows them, newest first, without those that are gone; three queries."""
     if not message_ids:
         return []
     oldest_seconds = delivery.ignore_older_than.total_seconds()
@@ -159,7 +159,7 @@ def chosen_messages(
 
 def details(tx: Transaction, message_id: int, delivery: DeliverySettings) -> MessageDetails:
     """
-    Return a message and the mail that it becomes, or became; four queries.
+    Return a message and the mail that was or will be made of it; four queries.
 
     Raises:
         MessageNotFound: There is none.
@@ -185,14 +185,14 @@ def details(tx: Transaction, message_id: int, delivery: DeliverySettings) -> Mes
 
 def retry(tx: Transaction, message_id: int, *, message_id_domain: str, again: bool = False) -> QueueEntry:
     """
-    Have a message delivered now, with all its attempts before it; gives the message as it was.
+    Deliver a message now, with all attempts left; return it as it was before.
 
     Args:
-        again: Also when it was sent already; it then goes out as a new mail.
+        again: Even if it was sent already; it is then sent as a new mail.
 
     Raises:
         MessageNotFound: There is none.
-        MessageNotChangeable: It is being sent, was deleted, or was sent and *again* is off.
+        MessageNotChangeable: It is being sent, was deleted, or was sent and *again* is False.
     """
     entry = _changeable(tx, message_id, Change.RETRY)
     if entry.progress is DeliveryProgress.SENT and not again:
@@ -206,7 +206,7 @@ def retry(tx: Transaction, message_id: int, *, message_id_domain: str, again: bo
 
 def give_up(tx: Transaction, message_id: int) -> QueueEntry:
     """
-    Try a message no more: it stands as failed in Koha; gives the message as it was.
+    Give a message up: it is failed in Koha; return it as it was before.
 
     Raises:
         MessageNotFound: There is none.
@@ -221,17 +221,17 @@ def set_address(
     tx: Transaction, message_id: int, addresses: str, *, shown: str | None = None, even_sent: bool = True
 ) -> QueueEntry:
     """
-    Return an email other recipients; gives the message as it was.
+    Change the recipients of an email; return it as it was before.
 
     Args:
-        shown: The address that it had when somebody began to change it; another one by now is left alone.
-        even_sent: Also when it was sent already, as before it is sent once more.
+        shown: The address that the page showed; if it has changed since, nothing is done.
+        even_sent: Even if it was sent already, in order to send it again.
 
     Raises:
-        InvalidAddress: One of them cannot be; nothing was changed.
+        InvalidAddress: One of them is not usable; nothing was changed.
         MessageNotFound: There is none.
-        MessageNotChangeable: It is being sent, was deleted, is no email, has got another address meanwhile, or was
-            sent and *even_sent* is off.
+        MessageNotChangeable: It is being sent, was deleted, is not an email, its address has changed, or it was sent
+            and *even_sent* is False.
     """
     read = read_addresses(addresses, AddressRole.TO)
     entry = _changeable(tx, message_id, Change.SET_ADDRESS)
@@ -262,9 +262,9 @@ def set_address_and_retry(
 
 def refusal(entry: QueueEntry, change: Change) -> str | None:
     """
-    Tell in one word why this can never be done with a message as it stands; nothing where it can.
+    Return a code for why a change is not possible with a message in this state; None if it is.
 
-    What was sent can be sent again and get another address, but only where that is said.
+    A sent message can be sent again and get another address, but only if the caller asks for it.
     """
     if entry.progress in {DeliveryProgress.IN_FLIGHT, DeliveryProgress.DELETED}:
         return entry.progress.name.lower()
