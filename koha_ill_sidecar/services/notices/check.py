@@ -7,7 +7,7 @@ rendered.
 
 import dataclasses
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from koha_ill_sidecar.domain.letter_syntax import (
@@ -152,15 +152,6 @@ class _PartCheck:
             self.names = inspect_template(source if self._is_template else "", given=ROOTS)
         except TemplateError as error:
             self._error = error
-        self._checks: dict[UseKind, Callable[[NameUse, TemplateNames], Finding | None]] = {
-            UseKind.VARIABLE: self._variable,
-            UseKind.FILTER: self._filter,
-            UseKind.FILTER_OBJECT: self._filter_object,
-            UseKind.PLUGIN: self._plugin,
-            UseKind.BLOCK: self._block,
-            UseKind.FILE: self._file,
-            UseKind.REFUSED: self._refused,
-        }
 
     def findings(self) -> Iterator[Finding]:
         if self._error is not None:
@@ -169,7 +160,7 @@ class _PartCheck:
             yield unusable
         names = self.names or TemplateNames(uses=(), own=frozenset())
         for use in names.uses:
-            if (finding := self._checks[use.kind](use, names)) is not None:
+            if (finding := self._check(use, names)) is not None:
                 yield finding
         yield from self._tokens()
 
@@ -218,6 +209,25 @@ class _PartCheck:
 
     # Names.
 
+    def _check(self, use: NameUse, names: TemplateNames) -> Finding | None:
+        name = use.path[0]
+        match use.kind:
+            case UseKind.VARIABLE:
+                return self._variable(use, names)
+            case UseKind.FILTER:
+                return self._filter(use, names)
+            case UseKind.FILTER_OBJECT:
+                return self._filter_object(use, names)
+            case UseKind.PLUGIN:
+                return self._plugin(use)
+            case UseKind.BLOCK:
+                return self._block(use, names)
+            case UseKind.FILE:
+                message = lazy("INSERT has no file to read here")
+                return self._use_finding(use, message, lazy("Put the text into the template itself."))
+            case UseKind.REFUSED:
+                return self._use_finding(use, lazy("%(name)s is not allowed", name=name), _NO_PROGRAMS)
+
     def _variable(self, use: NameUse, names: TemplateNames) -> Finding | None:
         unknown = self._known.find_unknown(use.path, names.own)
         if unknown is None:
@@ -240,17 +250,14 @@ class _PartCheck:
         plugins = {f"${plugin}" for plugin in _PLUGIN_FILTERS}
         known = ({*ENGINE.filters, *ENGINE.filter_factories} - REFUSED_FILTERS) | names.own | plugins
         near = f"${name}" if f"${name}" in plugins else nearest(name, known)
-        return self._use_finding(use, _with_suggestion(_no_filter(name), near), _replace_advice(near, name))
+        return self._unknown(use, name, _no_filter(name), near)
 
     def _filter_object(self, use: NameUse, names: TemplateNames) -> Finding | None:
         name = use.path[0]
         if name not in PLUGINS:
             near = nearest(name, _PLUGIN_FILTERS)
-            return self._use_finding(
-                use,
-                _with_suggestion(_no_filter(f"${name}"), near and f"${near}"),
-                _replace_advice(near, name),
-            )
+            message = _with_suggestion(_no_filter(f"${name}"), near and f"${near}")
+            return self._use_finding(use, message, _replace_advice(near, name))
         if name not in _PLUGIN_FILTERS:
             return self._use_finding(
                 use, lazy("the plugin %(name)s is not a filter", name=name), _SEE_REFERENCE
@@ -264,49 +271,31 @@ class _PartCheck:
             lazy("Write [%% USE %(name)s %%] at the beginning.", name=name),
         )
 
-    def _plugin(self, use: NameUse, names: TemplateNames) -> Finding | None:
-        del names
+    def _plugin(self, use: NameUse) -> Finding | None:
         name = use.path[0]
         if len(use.path) == 1:
             if name in PLUGINS:
                 return None
-            near = nearest(name, PLUGINS)
-            lacks = lazy("the sidecar does not know the plugin %(name)s", name=name)
-            return self._use_finding(use, _with_suggestion(lacks, near), _replace_advice(near, name))
+            message = lazy("the sidecar does not know the plugin %(name)s", name=name)
+            return self._unknown(use, name, message, nearest(name, PLUGINS))
         member = use.path[1]
         if name not in PLUGINS or member in PLUGINS[name].methods:
             return None
         near = nearest(member, PLUGINS[name].methods)
-        return self._use_finding(
-            use,
-            _with_suggestion(_no_method(name, member), near),
-            _replace_advice(near, member),
-            use.places[1],
-        )
+        return self._unknown(use, member, _no_method(name, member), near, use.places[1])
 
     def _block(self, use: NameUse, names: TemplateNames) -> Finding:
         name = use.path[0]
+        message = lazy("there is no block %(name)s in this template", name=name)
         return self._use_finding(
             use,
-            _with_suggestion(
-                lazy("there is no block %(name)s in this template", name=name), nearest(name, names.own)
-            ),
+            _with_suggestion(message, nearest(name, names.own)),
             lazy(
                 "Define it in the template itself ([%% BLOCK %(name)s %%] … [%% END %%]): the sidecar has none of "
                 "Koha's template files.",
                 name=name,
             ),
         )
-
-    def _file(self, use: NameUse, names: TemplateNames) -> Finding:
-        del names
-        return self._use_finding(
-            use, lazy("INSERT has no file to read here"), lazy("Put the text into the template itself.")
-        )
-
-    def _refused(self, use: NameUse, names: TemplateNames) -> Finding:
-        del names
-        return self._use_finding(use, lazy("%(name)s is not allowed", name=use.path[0]), _NO_PROGRAMS)
 
     # The older syntax.
 
@@ -331,6 +320,11 @@ class _PartCheck:
             )
 
     # Findings.
+
+    def _unknown(
+        self, use: NameUse, name: str, message: LazyMessage, near: str | None, place: Place | None = None
+    ) -> Finding:
+        return self._use_finding(use, _with_suggestion(message, near), _replace_advice(near, name), place)
 
     def _use_finding(
         self, use: NameUse, message: LazyMessage, advice: LazyMessage, place: Place | None = None
