@@ -1,8 +1,8 @@
 """
 Signing in to the staff interface with a Koha account: by Koha's own session, or by its password.
 
-A password is checked as Koha checks it, its failures are counted where Koha counts them, and Koha's log is told. What
-Koha leaves to others (LDAP, CAS, Shibboleth, a second factor) works through Koha's session only.
+A password is checked as Koha checks it, failures are counted where Koha counts them, and both are logged in Koha's log.
+Sign-in by LDAP, CAS, Shibboleth or a second factor works through Koha's session only.
 
 Source: Koha, C4/Auth.pm checkauth, check_cookie_auth, checkpw, and Koha/Patron.pm account_locked.
 """
@@ -26,18 +26,16 @@ from koha_ill_sidecar.storage.transaction import Transaction
 KOHA_COOKIE = koha_sessions.COOKIE
 
 _STAFF_INTERFACE = "intranet"
-_PROLONGED_AFTER_SECONDS = (
-    60  # since Koha's session was last known to be used: to write each time would cost each page
-)
+_EXTEND_AFTER_SECONDS = 60  # since the last extension of Koha's session: a write for every page would be slow
 
 
 class SignInRefusal(StrEnum):
-    """Why somebody is not let in."""
+    """Why somebody is not signed in."""
 
     NOT_SIGNED_IN = "not_signed_in"
     SESSION_EXPIRED = "session_expired"
-    OTHER_ADDRESS = "other_address"  # SessionRestrictionByIP
-    NO_PATRON = "no_patron"  # the database's administrator
+    OTHER_ADDRESS = "other_address"  # another IP address than the session's (SessionRestrictionByIP)
+    NO_PATRON = "no_patron"  # Koha's database administrator, who is not a patron
     WRONG_PASSWORD = "wrong_password"  # noqa: S105
     LOCKED = "locked"
     PASSWORD_EXPIRED = "password_expired"  # noqa: S105
@@ -50,12 +48,12 @@ class SignInRefusal(StrEnum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SignedIn:
     """
-    Somebody who was let in.
+    Somebody who is signed in.
 
     Attributes:
-        token: What their cookie is to hold; with Koha's session it holds that already.
-        libraries: What all libraries are called, by code.
-        workplaces: The same of those that they may choose to work at.
+        token: The value for their cookie; with Koha's session, the value of Koha's cookie.
+        libraries: Names of all libraries, by code.
+        workplaces: Names of the libraries that they may choose to work at, by code.
     """
 
     member: StaffMember
@@ -68,12 +66,12 @@ def identify(
     tx: Transaction, methods: Collection[LoginMethod], *, token: str, koha_session: str, address: str
 ) -> SignedIn | SignInRefusal:
     """
-    Return who is signed in, here or in Koha, else the more specific reason why not.
+    Return who is signed in, here or in Koha, else the most specific reason why not.
 
     Args:
-        methods: Which ways the settings allow.
-        token, koha_session: What the cookies hold; empty without a cookie.
-        address: Where the request comes from.
+        methods: The ways of signing in that the settings allow.
+        token, koha_session: The values of the cookies; empty without a cookie.
+        address: The client's IP address.
     """
     refusal = SignInRefusal.NOT_SIGNED_IN
     if LoginMethod.PASSWORD in methods and token:
@@ -90,11 +88,11 @@ def identify(
 
 def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn | SignInRefusal:
     """
-    Let in who is signed in to Koha's staff interface; two or three queries.
+    Sign in with a session of Koha's staff interface; two or three queries.
 
     Args:
-        session_id: What Koha's cookie holds.
-        address: Where the request comes from.
+        session_id: The value of Koha's cookie.
+        address: The client's IP address.
     """
     session = koha_sessions.find(tx, session_id)
     if session is None or session.interface != _STAFF_INTERFACE or session.waits_for_second_factor:
@@ -109,16 +107,15 @@ def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn 
     account = staff_accounts.find(tx, session.borrowernumber)
     if account is None:
         return SignInRefusal.NOT_SIGNED_IN
-    signed_in = _let_in(tx, account, session_id, branchcode=session.branchcode)
-    if isinstance(signed_in, SignedIn) and session.last_used < now - _PROLONGED_AFTER_SECONDS:
+    signed_in = _sign_in(tx, account, session_id, branchcode=session.branchcode)
+    if isinstance(signed_in, SignedIn) and session.last_used < now - _EXTEND_AFTER_SECONDS:
         koha_sessions.extend(tx, session, used_at=now)
     return signed_in
 
 
 def by_token(tx: Transaction, token: str) -> SignedIn | SignInRefusal:
-    """Let in who signed in here before; two or three queries."""
-    lasts = session_seconds(tx.preferences.text("timeout"))
-    session = sessions.find(tx, token, lasts_seconds=lasts)
+    """Sign in with a session of our own; two or three queries."""
+    session = sessions.find(tx, token, lasts_seconds=session_seconds(tx.preferences.text("timeout")))
     if session is None:
         return SignInRefusal.SESSION_EXPIRED
     account = staff_accounts.find(tx, session.borrowernumber)
@@ -126,21 +123,21 @@ def by_token(tx: Transaction, token: str) -> SignedIn | SignInRefusal:
         return SignInRefusal.SESSION_EXPIRED
     if _is_locked(tx, account):
         return SignInRefusal.LOCKED
-    return _let_in(tx, account, token, branchcode=session.branchcode)
+    return _sign_in(tx, account, token, branchcode=session.branchcode)
 
 
 def by_password(tx: Transaction, name: str, password: str, branchcode: str = "") -> SignedIn | SignInRefusal:
     """
     Sign in with userid or card number, and password.
 
-    Whatever comes of it, the transaction is to be committed: failures are counted.
+    The transaction must be committed even after a refusal, because failures are counted.
 
     Args:
-        branchcode: The library to work at; empty means one's own.
+        branchcode: The library to work at; empty for the account's own.
     """
     accounts = staff_accounts.find_for_sign_in(tx, name)
     if not accounts:
-        passwords.matches(None, password)
+        passwords.matches(None, password)  # so that the response time does not reveal which names exist
         return _failed(tx, None, name, SignInRefusal.WRONG_PASSWORD)
     right = next((account for account in accounts if passwords.matches(account.password, password)), None)
     account = right or accounts[0]
@@ -149,10 +146,10 @@ def by_password(tx: Transaction, name: str, password: str, branchcode: str = "")
     if right is None:
         staff_accounts.add_failed_attempt(tx, account.borrowernumber)
         return _failed(tx, account, name, SignInRefusal.WRONG_PASSWORD)
-    if refusal := _further_conditions(tx, account):
+    if refusal := _refusal_after_password(tx, account):
         return _failed(tx, account, name, refusal)
     staff_accounts.reset_failed_attempts(tx, account.borrowernumber)
-    signed_in = _let_in(tx, account, secrets.token_urlsafe(32), branchcode=branchcode)
+    signed_in = _sign_in(tx, account, secrets.token_urlsafe(32), branchcode=branchcode)
     if isinstance(signed_in, SignInRefusal):
         return _failed(tx, account, name, signed_in)
     if signed_in.member.branchcode not in signed_in.workplaces:
@@ -162,7 +159,7 @@ def by_password(tx: Transaction, name: str, password: str, branchcode: str = "")
 
 
 def set_library(tx: Transaction, signed_in: SignedIn, branchcode: str) -> SignInRefusal | None:
-    """Let somebody who signed in here work at another library."""
+    """Change the library that somebody who signed in here works at."""
     if branchcode not in signed_in.workplaces:
         return SignInRefusal.NOT_AT_LIBRARY
     sessions.set_library(tx, signed_in.token, branchcode)
@@ -171,7 +168,7 @@ def set_library(tx: Transaction, signed_in: SignedIn, branchcode: str) -> SignIn
 
 def libraries_to_choose(tx: Transaction) -> Mapping[str, str]:
     """
-    Return the libraries that are offered to who is not signed in yet; none with IndependentBranches.
+    Return the libraries offered on the sign-in page, by code; none with IndependentBranches.
 
     Source: Koha, koha-tmpl/intranet-tmpl/prog/en/modules/auth.tt.
     """
@@ -179,7 +176,7 @@ def libraries_to_choose(tx: Transaction) -> Mapping[str, str]:
 
 
 def sign_out(tx: Transaction, token: str) -> None:
-    """End a session that was begun here."""
+    """End a session of our own."""
     sessions.end(tx, token)
 
 
@@ -190,8 +187,8 @@ def _begin(tx: Transaction, signed_in: SignedIn) -> None:
         action_logs.add_sign_in(tx, member.borrowernumber, succeeded=True, name=member.userid, actor=member)
 
 
-def _further_conditions(tx: Transaction, account: StaffAccount) -> SignInRefusal | None:
-    """Find what keeps out somebody whose password is right."""
+def _refusal_after_password(tx: Transaction, account: StaffAccount) -> SignInRefusal | None:
+    """Return the reason why somebody with the right password is refused, if there is one."""
     today = clock.today(tx)
     if account.password_expiration_date is not None and account.password_expiration_date < today:
         return SignInRefusal.PASSWORD_EXPIRED
@@ -208,7 +205,7 @@ def _is_locked(tx: Transaction, account: StaffAccount) -> bool:
     return account.login_attempts < 0 or 0 < most <= account.login_attempts
 
 
-def _let_in(
+def _sign_in(
     tx: Transaction, account: StaffAccount, token: str, *, branchcode: str
 ) -> SignedIn | SignInRefusal:
     names = libraries.names(tx)
@@ -224,9 +221,9 @@ def _let_in(
 
 def _is_bound(tx: Transaction) -> bool:
     """
-    Return whether people work at their own library only.
+    Return whether people can work at their own library only.
 
-    Source: Koha, C4/Auth.pm checkauth: with IndependentBranches, but for superlibrarians.
+    Source: Koha, C4/Auth.pm checkauth: with IndependentBranches, except for superlibrarians.
     """
     return tx.preferences.flag("IndependentBranches")
 
