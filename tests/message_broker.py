@@ -43,7 +43,9 @@ def running(directory: Path) -> Iterator[int]:
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
         with (home / "out").open("wb") as out:
-            process = subprocess.Popen([str(_SERVER)], env=environment, stdout=out, stderr=out)
+            process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", str(_SERVER)], env=environment, stdout=out, stderr=out
+            )
         try:
             if _listens(stomp, process):
                 yield stomp

@@ -65,6 +65,8 @@ class PrivateMariaDB:
         with log:
             self._process = subprocess.Popen(
                 [
+                    # A parent that is killed cannot stop the server: the kernel then does.
+                    *("setpriv", "--pdeathsig", "TERM"),
                     _program("mariadbd"),
                     "--no-defaults",
                     f"--datadir={self.data_directory}",

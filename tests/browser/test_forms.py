@@ -419,7 +419,7 @@ def test_a_session_that_has_ended_leads_to_the_sign_in_and_back(seat: Seat, admi
         connection.execute(text("UPDATE borrowers SET password = :hashed"), {"hashed": hashed})
 
     page.locator("#type").select_option("journal")
-    expect(page.get_by_text("What you typed is kept.")).to_be_visible()
+    expect(page.get_by_text("What you typed is saved.")).to_be_visible()
     clara.check_accessible()
     page.get_by_role("button", name="正體中文").click()
     page.locator("#userid").fill("clara")
