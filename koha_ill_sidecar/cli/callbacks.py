@@ -68,7 +68,7 @@ def list_receipts(
 @json_option
 @pass_context
 def show(context: CommandContext, *, receipt_id: int, as_json: bool) -> None:
-    """Show a callback in full, with the body as it came."""
+    """Show a callback in full, with its original body."""
     receipt = context.database.transact(receipts.get, receipt_id)
     row = {
         **asdict(receipt),

@@ -46,7 +46,7 @@ def install(
     """
     Add the ILL notices that Koha lacks.
 
-    Templates that Koha has already are never changed, whoever wrote them.
+    Templates that Koha has already are never changed.
     """
     step = notice_templates.compare if dry_run else notice_templates.install
     compared = context.database.transact(step, langs=langs)

@@ -104,7 +104,9 @@ def show_command(context: CommandContext, message_id: int, *, as_json: bool) -> 
 
 @queue.command("retry")
 @id_argument
-@click.option("--again", is_flag=True, help="Also what was sent already: it goes out as a new mail.")
+@click.option(
+    "--again", is_flag=True, help="Also messages that were sent already: they are sent as new mails."
+)
 @json_option
 @pass_context
 def retry_command(context: CommandContext, message_ids: Sequence[int], *, again: bool, as_json: bool) -> None:
@@ -137,7 +139,7 @@ def give_up_command(context: CommandContext, message_ids: Sequence[int], *, as_j
 def set_address_command(
     context: CommandContext, message_id: int, address: str, *, retry: bool, as_json: bool
 ) -> None:
-    """Send an email to another address than the one it has; several parted by commas."""
+    """Send an email to another address; separate several by commas."""
     domain = message_id_domain(context.settings)
 
     def change(tx: Transaction, number: int) -> QueueEntry:

@@ -323,7 +323,7 @@ def alias(
 @id_argument
 @click.option("--staff", "notesstaff", help="Note for the staff; empty takes it away.")
 @click.option("--opac", "notesopac", help="Note that the patron sees; empty takes it away.")
-@click.option("--from-patron", help="The patron's own new note: the staff are told.")
+@click.option("--from-patron", help="The patron's own new note: staff are notified.")
 @as_option
 @json_option
 @pass_context
@@ -503,12 +503,12 @@ def place_with_partners(
 
 
 @requests.command()
-@click.option("--all", "anew", is_flag=True, help="Write the whole index anew, whatever stands in it.")
+@click.option("--all", "rebuild", is_flag=True, help="Rebuild the whole index.")
 @pass_context
-def reindex(context: CommandContext, *, anew: bool) -> None:
-    """Bring the index of requests up to date at once, looking at every request."""
+def reindex(context: CommandContext, *, rebuild: bool) -> None:
+    """Compare every request with the request index and update the index now."""
     transact = context.database.transact
-    if anew:
+    if rebuild:
         transact(indexing.rebuild)
     done = 0
     while (built := transact(indexing.build)) is not None:
@@ -520,7 +520,7 @@ def reindex(context: CommandContext, *, anew: bool) -> None:
         found, above = transact(indexing.index_next, above=above, limit=_REINDEX_STEP)
         done += found
     progress = transact(indexing.progress)
-    click.echo(f"Indexed anew: {done}. In the index: {progress.indexed} of {progress.of}.")
+    click.echo(f"Indexed again: {done}. In the index: {progress.indexed} of {progress.of}.")
 
 
 def _act(

@@ -7,8 +7,8 @@ from koha_ill_sidecar.config.loading import load_settings
 from koha_ill_sidecar.scheduler.daemon import Daemon
 
 _SIGNALS = """
-    SIGTERM and SIGINT finish what is in flight and stop; SIGHUP reads the configuration again, and goes on with the
-    old one where the new one is wrong.
+    SIGTERM and SIGINT finish what is in flight and stop. SIGHUP reads the configuration again; if the new one is
+    wrong, the old one stays in use.
 """
 
 

@@ -385,7 +385,7 @@ def test_reindex_brings_the_index_up_to_date_at_once(run: Run, admin: Engine, da
         connection.execute(text("UPDATE illrequests SET notesstaff = 'changed', status = 'COMP'"))
     second, third, rebuilt = run("reindex"), run("reindex"), run("reindex", "--all")
 
-    assert first.out == "Indexed anew: 1. In the index: 1 of 1.\n"
+    assert first.out == "Indexed again: 1. In the index: 1 of 1.\n"
     assert second.out == first.out
-    assert third.out == "Indexed anew: 0. In the index: 1 of 1.\n"
+    assert third.out == "Indexed again: 0. In the index: 1 of 1.\n"
     assert rebuilt.out == first.out

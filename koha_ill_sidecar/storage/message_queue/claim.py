@@ -479,7 +479,7 @@ def _update_queue(
         *_preserve_time(koha),
     ]
     changes += [f"{name} = %({name})s" for name in addresses]
-    # A sent message is sent, whoever holds the lease now: no need to check.
+    # A sent message is sent, no matter which worker holds the lease now: no need to check.
     if_ours = "" if is_plain else f" AND EXISTS ({_OUR_ROW})"
     return (
         f"UPDATE message_queue SET {', '.join(changes)}"

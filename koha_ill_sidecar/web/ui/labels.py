@@ -95,22 +95,22 @@ def install(app: Flask) -> None:
 
 
 def status_name(code: str | None) -> str:
-    """Say a status."""
+    """Return the name of a status."""
     return _(_STATUSES.name(code)) if code else _("no status")
 
 
 def transport_name(code: str) -> str:
-    """Return what a notice goes out by."""
+    """Return the name of a transport."""
     return _(_TRANSPORTS[code]) if code in _TRANSPORTS else code
 
 
 def interface_name(code: str) -> str:
-    """Return where something was done."""
+    """Return the name of an interface."""
     return _(_INTERFACES[code]) if code in _INTERFACES else code
 
 
 def language_name(code: str) -> str:
-    """Return what the language of a letter is called, as Koha writes it (``zh-Hant-TW``, ``default``)."""
+    """Return the name of a letter's language, given as Koha writes it (``zh-Hant-TW``, ``default``)."""
     if code in _LANGUAGES:
         return _(_LANGUAGES[code])
     try:
@@ -122,11 +122,11 @@ def language_name(code: str) -> str:
 
 def spoken(lang: str) -> Markup:
     """
-    Return the attribute that tells the language of a text.
+    Return the attribute ``lang`` of a text.
 
     Args:
-        lang: As Koha writes it. What the default letters of a Koha are written in is not known, nor what people and
-            suppliers write; ``""`` says so, lest the language of the page be taken for theirs (WCAG 3.1.2).
+        lang: As Koha writes it. The language of Koha's default letters is not known, nor that of what people and
+            suppliers write. ``""`` says so; without it the language of the page would apply (WCAG 3.1.2).
     """
     return Markup(' lang="{}"').format("" if lang == DEFAULT_LANG else lang)
 

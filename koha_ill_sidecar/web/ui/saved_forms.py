@@ -41,7 +41,7 @@ _LABELS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class SavedForm:
-    """A form that has not been accepted yet: its URL, and its fields in their order without the CSRF token."""
+    """A form that has not been accepted yet: its URL, and its fields in order without the CSRF token."""
 
     url: str
     fields: Sequence[tuple[str, str]]

@@ -1,9 +1,9 @@
-// The forms on requests: parts of them are exchanged in place, patrons are suggested, lists are narrowed.
+// The forms of requests: parts are replaced in place, patrons are suggested, lists are filtered.
 "use strict";
 
 document.documentElement.classList.add("js");
 
-// A button or select that names parts has them made anew by the server, from all that is typed; the rest stays.
+// If a button or select names parts, the server renders them again from the whole form; the rest stays.
 const exchanges = new WeakMap();
 
 async function exchange(form, wish, parts) {

@@ -1,7 +1,7 @@
-// What makes the pages quicker to use. Everything works without it.
+// Makes the pages quicker to use. Everything works without it.
 "use strict";
 
-// Menus close when somebody clicks elsewhere, goes on behind them or presses Escape.
+// Menus close on a click elsewhere, when the focus leaves them, and on Escape.
 document.addEventListener("focusin", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
