@@ -6,12 +6,12 @@ document.documentElement.classList.add("js");
 // If a button or select names parts, the server renders them again from the whole form; the rest stays.
 const exchanges = new WeakMap();
 
-async function exchange(form, wish, parts) {
+async function exchange(form, pressed, parts) {
   exchanges.get(form)?.abort();
   const aborter = new AbortController();
   exchanges.set(form, aborter);
   const body = new URLSearchParams(new FormData(form));
-  body.set("do", wish);
+  body.set("do", pressed);
   const answer = await fetch(form.action, { method: "POST", body, redirect: "error", signal: aborter.signal });
   const made = new DOMParser().parseFromString(await answer.text(), "text/html");
   const focused = document.activeElement?.id;
@@ -20,14 +20,14 @@ async function exchange(form, wish, parts) {
     if (!after) throw new Error(`no ${id} in the answer`);
     before.replaceWith(after);
   }
-  const target = document.querySelector(`[data-focus-after="${wish}"]`) ?? (focused && document.getElementById(focused));
+  const target = document.querySelector(`[data-focus-after="${pressed}"]`) ?? (focused && document.getElementById(focused));
   if (target && target !== document.activeElement) target.focus();
 }
 
-function exchangeOrSend(form, control, wish) {
-  exchange(form, wish, control.dataset.parts.split(" ")).catch((error) => {
+function exchangeOrSend(form, control, pressed) {
+  exchange(form, pressed, control.dataset.parts.split(" ")).catch((error) => {
     if (error.name === "AbortError") return;
-    const button = form.querySelector(`button[name="do"][value="${wish}"]`);
+    const button = form.querySelector(`button[name="do"][value="${pressed}"]`);
     form.requestSubmit(button);
   });
 }
