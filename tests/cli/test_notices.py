@@ -1,4 +1,4 @@
-"""The commands on notices, as somebody types them."""
+"""The commands on notices."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ def installed(admin: Engine) -> Mapping[tuple[str, str, str], str]:
         return {(row.code, row.message_transport_type, row.lang): row.content for row in rows}
 
 
-def test_install_adds_what_is_missing_and_nothing_else(config: Path, admin: Engine) -> None:
+def test_install_adds_the_missing_letters_only(config: Path, admin: Engine) -> None:
     with admin.begin() as connection:
         connection.execute(
             text(
@@ -110,7 +110,7 @@ def test_preview_shows_a_notice_and_queues_nothing(
         ("ILL_NONE", None, "no notice template ILL_NONE"),
     ],
 )
-def test_preview_of_what_is_not_there_ends_with_one_clear_line(
+def test_preview_of_a_missing_letter_ends_with_one_clear_line(
     config: Path,
     admin: Engine,
     koha_database: KohaDatabase,
@@ -233,7 +233,7 @@ def test_check_reports_letter_by_letter(config: Path, admin: Engine) -> None:
     )
 
 
-def test_check_gives_json(config: Path, admin: Engine) -> None:
+def test_check_prints_json(config: Path, admin: Engine) -> None:
     run(config, "install")
     add_letter(admin, content="[% borower.x %]")
 
@@ -258,7 +258,7 @@ def test_check_gives_json(config: Path, admin: Engine) -> None:
     ]
 
 
-def test_check_looks_at_what_it_is_asked_for(config: Path, admin: Engine) -> None:
+def test_check_can_be_limited_to_some_letters(config: Path, admin: Engine) -> None:
     add_letter(admin, code="ILL_PICKUP_READY", content="[% PERL %][% END %]")
     add_letter(admin, code="ILL_PICKUP_READY", content="[% PERL %][% END %]", lang="fr")
 
@@ -280,7 +280,7 @@ def test_check_looks_at_what_it_is_asked_for(config: Path, admin: Engine) -> Non
         ),
     ],
 )
-def test_check_fails_where_there_is_no_letter_of_what_it_is_asked_for(
+def test_check_fails_for_a_code_without_a_letter(
     config: Path, admin: Engine, chosen: list[str], printed: str
 ) -> None:
     add_letter(admin, content="Dear patron")
@@ -293,7 +293,7 @@ def test_check_fails_where_there_is_no_letter_of_what_it_is_asked_for(
     assert as_json.stderr.decode() == f"{printed.splitlines()[-1]}\n"
 
 
-def test_check_shows_of_a_long_line_what_is_around_the_place(config: Path, admin: Engine) -> None:
+def test_check_shows_the_part_of_a_long_line_around_the_finding(config: Path, admin: Engine) -> None:
     run(config, "install")
     add_letter(admin, content=f"<p>{'before ' * 100}\t\x1b[1m[% borrower.firstnam %]{' behind' * 100}</p>")
 

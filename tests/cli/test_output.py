@@ -19,7 +19,7 @@ class Thing:
     cost: Decimal
 
 
-def test_columns_are_as_wide_as_what_is_in_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_columns_are_as_wide_as_their_content(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(
         [{"id": 1, "name": "林文", "note": "x"}, {"id": 22, "name": "Sam Page", "note": None}],
         {"id": "Request", "name": "Patron", "note": "Note"},
@@ -38,7 +38,7 @@ def test_control_characters_do_not_reach_the_terminal(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "a\nx [2Jy z\n"
 
 
-def test_json_knows_our_values(capsys: pytest.CaptureFixture[str]) -> None:
+def test_our_values_become_json(capsys: pytest.CaptureFixture[str]) -> None:
     print_json(
         {
             "thing": Thing(name="書", cost=Decimal("1.50")),
@@ -58,7 +58,7 @@ def test_json_knows_our_values(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_an_empty_listing_says_so_to_people_only(capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_people_read_that_a_listing_is_empty(capsys: pytest.CaptureFixture[str]) -> None:
     print_listing([], ["a"], as_json=False)
     print_listing([], ["a"], as_json=True)
 

@@ -69,7 +69,7 @@ def test_version(program: Program) -> None:
 
 
 @pytest.mark.parametrize("words", [("nonsense",), ("migrate", "--nonsense"), ("--nonsense",), ()])
-def test_used_wrongly_is_exit_code_2(program: Program, words: tuple[str, ...]) -> None:
+def test_wrong_usage_has_exit_code_2(program: Program, words: tuple[str, ...]) -> None:
     result = program(*words)
 
     assert result.returncode == 2
@@ -77,7 +77,7 @@ def test_used_wrongly_is_exit_code_2(program: Program, words: tuple[str, ...]) -
     assert "Traceback" not in result.stderr
 
 
-def test_a_wrong_configuration_is_told_mistake_by_mistake(program: Program, tmp_path: Path) -> None:
+def test_every_mistake_of_a_configuration_is_printed(program: Program, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("koha: {database: {name: n, user: u, prot: 1}}\nlogging: {level: loud}\n")
 
@@ -115,7 +115,7 @@ def test_a_wrong_database_is_one_clear_line(
         assert said in result.stderr
 
 
-def test_a_server_without_time_zone_tables_is_told_how_to_load_them(program: Program, config: Path) -> None:
+def test_advice_is_given_to_load_missing_time_zone_tables(program: Program, config: Path) -> None:
     document = json.loads(config.read_text())
     document["koha"]["timezone"] = "Europe/Paris"
     config.write_text(json.dumps(document))
@@ -132,7 +132,7 @@ def test_migrate_may_be_run_again(program: Program) -> None:
     assert (result.returncode, result.stdout) == (0, "The sidecar's tables are up to date.\n")
 
 
-def test_migrate_makes_the_tables_with_the_least_privileges(
+def test_migrate_creates_the_tables_with_the_least_privileges(
     program: Program, koha_database: KohaDatabase, database: Database
 ) -> None:
     with koha_database.server.connect(koha_database.settings.database) as root, root.cursor() as cursor:
@@ -192,7 +192,7 @@ def test_grants_never_name_koha_s_own_user(program: Program, tmp_path: Path) -> 
     assert "ON `koha_x`.`illrequests` TO 'koha_ill_sidecar'@'%'" in result.stdout
 
 
-def test_doctor_prints_a_line_a_check(program: Program) -> None:
+def test_doctor_prints_a_line_per_check(program: Program) -> None:
     result = program("doctor")
 
     lines = result.stdout.splitlines()
@@ -221,7 +221,7 @@ def test_doctor_fails_on_a_wrong_configuration(program: Program, tmp_path: Path)
     assert finding["seen"].startswith("koha.database.user: is missing")
 
 
-def test_a_reader_that_has_seen_enough_is_no_error_to_shout_about(config: Path) -> None:
+def test_a_closed_pipe_is_no_internal_error(config: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
 
@@ -237,7 +237,7 @@ def test_a_reader_that_has_seen_enough_is_no_error_to_shout_about(config: Path) 
     assert result.stderr == ""
 
 
-def test_a_fault_of_ours_shows_no_traceback_unless_asked(program: Program, tmp_path: Path) -> None:
+def test_an_internal_error_shows_no_traceback_without_debug(program: Program, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("koha: {database: {name: n}}\n")
 

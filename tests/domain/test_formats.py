@@ -1,4 +1,4 @@
-"""Dates, prices and punctuation come out as Koha writes them."""
+"""Dates, prices and punctuation are formatted as Koha formats them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -47,14 +47,14 @@ def test_a_due_date_at_the_end_of_the_day_shows_no_time() -> None:
 
 
 @given(st.datetimes())
-def test_every_moment_that_mariadb_writes_is_read_back(moment: datetime) -> None:
+def test_every_time_in_mariadb_s_form_is_parsed(moment: datetime) -> None:
     moment = moment.replace(microsecond=0)
 
     assert parse_stored_date(f"{moment:%Y-%m-%d %H:%M:%S}".rjust(19, "0")) == moment
 
 
 @pytest.mark.parametrize("value", ["", "tomorrow", "2026-13-01", "2026-02-30", "0000-00-00", "9.3.2026"])
-def test_what_is_no_date_is_refused(value: str) -> None:
+def test_an_invalid_date_is_refused(value: str) -> None:
     with pytest.raises(ValueError):
         parse_stored_date(value)
 
@@ -80,7 +80,7 @@ def test_prices_follow_the_preference(value: str, currency_format: str, written:
 
 
 @pytest.mark.parametrize("value", ["1e16", "-1e999999", "9" * 40])
-def test_a_price_beyond_all_money_stays_as_it_is(value: str) -> None:
+def test_a_price_that_is_too_large_is_not_formatted(value: str) -> None:
     assert format_price(value, "US", CurrencySymbol(symbol="€")) == value
     assert price_for_editing(value) == value
 
@@ -93,7 +93,7 @@ def test_cents_survive_every_style(amount: Decimal) -> None:
 
 
 @given(st.text(max_size=20), st.sampled_from(["US", "FR", "CH"]))
-def test_any_text_is_some_price(value: str, currency_format: str) -> None:
+def test_any_text_is_formatted_as_a_price(value: str, currency_format: str) -> None:
     assert format_price(value, currency_format)
 
 
@@ -107,7 +107,7 @@ def test_any_text_is_some_price(value: str, currency_format: str) -> None:
         ("5", CurrencySymbol(symbol=""), "5.00"),
     ],
 )
-def test_the_sign_of_a_currency_stands_where_the_currency_says(
+def test_the_symbol_is_placed_as_the_currency_says(
     value: str, currency: CurrencySymbol, written: str
 ) -> None:
     assert format_price(value, "US", currency) == written
@@ -120,7 +120,7 @@ def test_half_days_are_read_back(value: str, hour: int) -> None:
     assert parse_stored_date(value).hour == hour
 
 
-def test_day_nought_is_the_first_of_its_month() -> None:
+def test_day_zero_is_the_first_of_its_month() -> None:
     assert parse_stored_date("2026-03-00") == datetime(2026, 3, 1)  # noqa: DTZ001
 
 
@@ -139,11 +139,11 @@ def test_day_nought_is_the_first_of_its_month() -> None:
         ("2024-02-29", "years", -1, "2023-02-28"),
     ],
 )
-def test_dates_move_as_perls_do(day: str, unit: str, amount: int, then: str) -> None:
+def test_intervals_are_added_as_in_perl(day: str, unit: str, amount: int, then: str) -> None:
     assert add_interval(datetime.fromisoformat(day), unit, amount) == datetime.fromisoformat(then)
 
 
-def test_times_move_past_midnight() -> None:
+def test_hours_are_added_past_midnight() -> None:
     assert add_interval(AFTERNOON, "hours", 10) == datetime(2026, 3, 10, 0, 5)  # noqa: DTZ001
 
 
@@ -152,7 +152,7 @@ def test_times_move_past_midnight() -> None:
     st.sampled_from(["years", "months", "weeks", "days", "hours", "minutes", "seconds"]),
     st.integers(),
 )
-def test_a_date_moves_or_is_refused(moment: datetime, unit: str, amount: int) -> None:
+def test_any_interval_is_added_or_refused(moment: datetime, unit: str, amount: int) -> None:
     try:
         then = add_interval(moment, unit, amount)
     except ValueError:
@@ -191,7 +191,7 @@ def test_a_price_for_editing_has_no_thousands() -> None:
         ("Last line.\n", "Last line\n"),
     ],
 )
-def test_one_final_punctuation_character_goes(value: str, bare: str) -> None:
+def test_one_final_punctuation_character_is_removed(value: str, bare: str) -> None:
     assert without_final_punctuation(value) == bare
 
 
@@ -214,7 +214,7 @@ def test_one_final_punctuation_character_goes(value: str, bare: str) -> None:
         ("0", "unheard of", "0"),
     ],
 )
-def test_an_amount_is_read_in_the_style_of_the_preference(
+def test_an_amount_is_parsed_in_the_style_of_the_preference(
     typed: str, currency_format: str, amount: str
 ) -> None:
     assert read_price(typed, currency_format, "$") == amount
@@ -238,13 +238,13 @@ def test_an_amount_is_read_in_the_style_of_the_preference(
         "9" * 5000 + "x",
     ],
 )
-def test_what_is_no_amount_is_refused(typed: str) -> None:
+def test_an_invalid_amount_is_refused(typed: str) -> None:
     with pytest.raises(ValueError):
         read_price(typed, "US", "$")
 
 
 @given(st.integers(0, 10**12), st.integers(0, 99), st.sampled_from(["US", "FR", "CH"]))
-def test_what_is_written_for_people_is_read_back(whole: int, cents: int, currency_format: str) -> None:
+def test_a_formatted_amount_is_parsed_again(whole: int, cents: int, currency_format: str) -> None:
     amount = f"{whole}.{cents:02d}"
 
     assert read_price(format_price(amount, currency_format), currency_format) == amount

@@ -1,4 +1,4 @@
-"""Numbers of publications, as people paste them."""
+"""Identifiers of publications, as people paste them."""
 
 import string
 
@@ -38,29 +38,29 @@ DIGITS = st.text(string.digits, min_size=9, max_size=9)
         ("2434561x", ISSN, "2434-561X"),
     ],
 )
-def test_numbers_are_known_by_their_form(text: str, kind: IdentifierKind, value: str) -> None:
+def test_identifiers_are_recognised_by_their_form(text: str, kind: IdentifierKind, value: str) -> None:
     assert identify(text) == Identifier(kind, value)
 
 
 @pytest.mark.parametrize(
     ("text", "kind"), [("0-306-40615-3", ISBN), ("9780306406158", ISBN), ("0378-5954", ISSN)]
 )
-def test_a_mistyped_number_is_told(text: str, kind: IdentifierKind) -> None:
+def test_a_mistyped_identifier_is_detected(text: str, kind: IdentifierKind) -> None:
     assert identify(text) == WrongCheckDigit(kind)
 
 
 @pytest.mark.parametrize("text", ["", "Nature", "10.1000", "https://example.org/10.1/x", "123456789012", "0"])
-def test_other_texts_are_no_numbers(text: str) -> None:
+def test_other_texts_are_not_identifiers(text: str) -> None:
     assert identify(text) is None
 
 
 @given(st.text())
-def test_no_text_is_too_strange(text: str) -> None:
+def test_any_text_is_accepted(text: str) -> None:
     identify(text)
 
 
 @given(DIGITS)
-def test_an_isbn_is_one_number_in_ten_and_thirteen_digits(digits: str) -> None:
+def test_an_isbn_is_the_same_in_ten_and_thirteen_digits(digits: str) -> None:
     last = -sum(int(digit) * weight for digit, weight in zip(digits, range(10, 1, -1), strict=True)) % 11
     short = digits + ("X" if last == 10 else str(last))
     long = normalise_isbn(short)

@@ -85,19 +85,19 @@ def test_a_token_becomes_what_koha_makes_of_it(content: str, filled: str) -> Non
     assert substitute_content(content, values()) == filled
 
 
-def test_a_date_that_stands_for_none_is_empty() -> None:
+def test_a_null_date_is_empty() -> None:
     without = {**PATRON, "dateexpiry": "0000-00-00", "dateofbirth": "0000-00-00"}
 
     assert substitute_content("[<<dateexpiry>>][<<dateofbirth>>]", values(borrowers=without)) == "[][]"
 
 
-def test_a_title_keeps_what_stands_for_nothing() -> None:
+def test_a_title_keeps_unknown_tokens() -> None:
     title = "<<borrowers.firstname>> <<today>> <<OPACBaseURL>> <<gone>>"
 
     assert substitute_title(title, values()) == "Renée <<today>> <<OPACBaseURL>> <<gone>>"
 
 
-def test_what_a_patron_typed_is_not_taken_for_a_token() -> None:
+def test_text_by_a_patron_is_not_taken_for_a_token() -> None:
     sly = {**PATRON, "firstname": "<<borrowers.surname>>", "surname": "Hawkins"}
 
     assert substitute_title("<<firstname>>", values(borrowers=sly)) == "<<borrowers.surname>>"
@@ -139,7 +139,7 @@ def test_a_row_is_read_only_when_a_token_names_it() -> None:
 
 
 @given(st.text(alphabet="<>| abdt.-:", max_size=60))
-def test_no_text_is_too_odd(content: str) -> None:
+def test_any_text_is_substituted(content: str) -> None:
     filled = substitute_content(content, values())
 
     assert "<<" in content or filled == content
@@ -159,7 +159,7 @@ def test_tags_of_records_lose_isbd_punctuation(source: str, filtered: str) -> No
     assert with_punctuation_filters(source) == filtered
 
 
-def test_everything_that_looks_like_a_token_is_found_with_its_place() -> None:
+def test_everything_that_looks_like_a_token_is_found_with_its_offset() -> None:
     found = tokens_in("Dear <<firstname>>, <<placed | dateonly>>\n<<two words>> <<x | upper>> <b>>")
 
     assert [(token.name, token.date_only, token.offset) for token in found] == [

@@ -45,7 +45,7 @@ def test_language_counts_more_than_library(count: int) -> None:
         assert chosen == present[0]
 
 
-def test_letters_of_other_languages_and_libraries_are_never_taken() -> None:
+def test_letters_of_other_languages_and_libraries_are_never_chosen() -> None:
     others = [letter(lang="fr-FR", branchcode=""), letter(lang="default", branchcode="MPL")]
 
     assert choose_letter(others, branchcode="CPL", lang="zh-Hant-TW") is None
@@ -66,7 +66,7 @@ def test_a_staff_notice_is_on_when_named_as_a_whole_word(preference: str, enable
 
 
 @given(st.text(min_size=0, max_size=300), st.integers(min_value=4, max_value=200))
-def test_a_text_message_never_grows_over_the_limit(content: str, maximum: int) -> None:
+def test_a_text_message_is_never_longer_than_the_limit(content: str, maximum: int) -> None:
     fitted = fit_sms(content, maximum)
 
     assert len(fitted) <= maximum
@@ -87,5 +87,5 @@ def test_a_letter_is_fixed_on_a_page_of_koha(base: str) -> None:
     assert str(letter_edit_url(base, "A&B", "S&O")).endswith("&code=A%26B&branchcode=S%26O")
 
 
-def test_where_koha_does_not_say_where_it_is_there_is_no_page() -> None:
+def test_without_koha_s_url_there_is_no_page() -> None:
     assert letter_edit_url("", "ILL_PICKUP_READY", "") is None

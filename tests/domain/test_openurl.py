@@ -128,7 +128,7 @@ def test_each_kind_has_fields_of_its_own(query: str, kind: str, fields: dict[str
     assert read_openurl(query) == Reference(type=kind, fields=fields)
 
 
-def test_what_has_no_field_is_kept_under_its_own_key() -> None:
+def test_a_value_without_a_field_becomes_a_custom_one() -> None:
     found = read_openurl(
         "rft.genre=book&rft.btitle=B&rft.series=S&rft_id=info:oclcnum/1&rft_id=https://a.example/"
     )
@@ -137,7 +137,7 @@ def test_what_has_no_field_is_kept_under_its_own_key() -> None:
     assert found.custom == {"series": "S", "oclcnum": "1", "url": "https://a.example/"}
 
 
-def test_latin_1_is_read_where_the_text_is_no_utf_8() -> None:
+def test_text_that_is_not_utf_8_is_read_as_latin_1() -> None:
     found = read_openurl("genre=book&title=Gr%FC%DFe")
 
     assert found is not None
@@ -151,12 +151,12 @@ def test_latin_1_is_read_where_the_text_is_no_utf_8() -> None:
         "&".join(f"title={number}" for number in range(501)),
     ],
 )  # fmt: skip
-def test_other_texts_are_no_openurls(text: str) -> None:
+def test_other_texts_are_not_openurls(text: str) -> None:
     assert read_openurl(text) is None
 
 
 @given(st.text())
-def test_no_text_is_too_strange(text: str) -> None:
+def test_any_text_is_accepted(text: str) -> None:
     read_openurl(text)
     read_openurl(f"genre=article&{text}")
     read_openurl(f'<span class="Z3988" title="{text}">')

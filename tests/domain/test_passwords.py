@@ -32,5 +32,5 @@ def test_the_older_md5_without_padding() -> None:
 
 @pytest.mark.parametrize("stored", [None, "", "!", "$2a$", "$2a$08$short", "x" * 5000])
 @pytest.mark.parametrize("password", ["", "!", "secret", "\0", "sec\0ret", "x" * 5000])
-def test_what_is_no_hash_matches_nothing(stored: str | None, password: str) -> None:
+def test_an_invalid_hash_matches_no_password(stored: str | None, password: str) -> None:
     assert not passwords.matches(stored, password)

@@ -43,7 +43,7 @@ def test_attributes_are_sorted_as_people_would(column: str, values: list[str]) -
     assert len(set(keys)) == len(keys)
 
 
-def test_prices_are_sorted_by_amount_and_what_is_none_comes_last() -> None:
+def test_prices_are_sorted_by_amount_and_other_texts_come_last() -> None:
     keys = _keys("cost", ["", "3", "4,5", "12.50", "100", "€ 2"])
 
     assert keys == sorted(keys)
@@ -58,7 +58,7 @@ def test_every_column_has_a_key_that_fits(rows: RequestRows) -> None:
     assert all(len(term) <= LONGEST_TERM + len("fupdated=") for term in made.terms())
 
 
-def test_an_abstract_of_any_length_is_taken_in() -> None:
+def test_an_abstract_of_any_length_is_indexed() -> None:
     rows = RequestRows(
         illrequest_id=1,
         columns={"notesstaff": "wort " * 1_000_000},

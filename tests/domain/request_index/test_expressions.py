@@ -26,7 +26,7 @@ _expressions: st.SearchStrategy[Expression] = st.recursive(
 
 
 @given(_expressions, st.lists(st.frozensets(st.sampled_from(_TERMS)), max_size=8))
-def test_all_at_once_are_those_that_hold_one_by_one(
+def test_evaluating_sets_agrees_with_evaluating_each_request(
     expression: Expression, requests: list[frozenset[str]]
 ) -> None:
     def having(term: str) -> BitMap:
@@ -38,5 +38,5 @@ def test_all_at_once_are_those_that_hold_one_by_one(
 
 
 @given(_expressions, st.frozensets(st.sampled_from(_TERMS)))
-def test_terms_that_are_not_asked_for_do_not_matter(expression: Expression, has: frozenset[str]) -> None:
+def test_other_terms_do_not_matter(expression: Expression, has: frozenset[str]) -> None:
     assert holds(expression, has) == holds(expression, has & set(terms(expression)))

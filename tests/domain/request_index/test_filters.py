@@ -34,13 +34,11 @@ def test_a_request_matches_when_every_condition_holds_of_its_rows(
         (date(2026, 5, 2), date(2026, 5, 1), []),
     ],
 )
-def test_a_time_is_asked_for_in_the_fewest_years_months_and_days(
-    first: date, last: date, periods: list[str]
-) -> None:
+def test_a_period_takes_the_fewest_years_months_and_days(first: date, last: date, periods: list[str]) -> None:
     wanted = RequestFilter(placed_from=first, placed_to=last)
 
     assert list(terms(other_expression(wanted))) == [Facet.PLACED.term(period) for period in periods]
 
 
-def test_without_conditions_every_term_is_spared() -> None:
+def test_a_filter_without_conditions_has_no_terms() -> None:
     assert list(terms(other_expression(RequestFilter()))) == []

@@ -30,7 +30,7 @@ from koha_ill_sidecar.domain.request_index.terms import (
         ("圖書館", "圖書館"),
     ],
 )
-def test_spellings_that_people_take_for_the_same_are_the_same(written: str, typed: str) -> None:
+def test_equivalent_spellings_fold_to_the_same(written: str, typed: str) -> None:
     assert fold(written) == fold(typed)
 
 

@@ -65,7 +65,7 @@ def set_preference(admin: Engine, name: str, value: str) -> None:
 
 
 @pytest.mark.all_versions
-def test_a_sound_installation_fails_in_nothing(look: Examine) -> None:
+def test_a_sound_installation_passes_every_check(look: Examine) -> None:
     findings = look()
 
     assert [entry for entry in findings if entry.verdict is Verdict.FAIL] == []
@@ -74,7 +74,7 @@ def test_a_sound_installation_fails_in_nothing(look: Examine) -> None:
     assert privileges == "what is needed, and no more" or " on " not in privileges
 
 
-def test_every_check_says_something_in_the_same_order(look: Examine) -> None:
+def test_every_check_reports_in_the_same_order(look: Examine) -> None:
     names = list(dict.fromkeys(entry.name for entry in look()))
 
     assert names == [
@@ -159,7 +159,7 @@ def test_a_table_that_we_may_not_read_leaves_the_other_checks(look: Examine, adm
     assert finding(findings, "partners").verdict is Verdict.WARN
 
 
-def test_preferences_that_hide_requests_are_told(look: Examine, admin: Engine) -> None:
+def test_preferences_that_hide_requests_are_reported(look: Examine, admin: Engine) -> None:
     set_preference(admin, "ILLModule", "0")
     set_preference(admin, "IllLog", "1")
     set_preference(admin, "KohaAdminEmailAddress", "koha@example.org")
@@ -284,7 +284,7 @@ def test_a_mail_server_that_answers_is_fine(look: Examine, settings: Settings) -
     assert finding(findings, "mail").verdict is Verdict.OK
 
 
-def test_a_clock_that_is_wrong_is_told(settings: Settings, database: Database, mailer: Mailer) -> None:
+def test_a_wrong_clock_is_reported(settings: Settings, database: Database, mailer: Mailer) -> None:
     def in_five_minutes() -> float:
         return time.time() + timedelta(minutes=5).total_seconds()
 
@@ -313,7 +313,7 @@ def test_a_named_time_zone_needs_the_servers_tables(
     assert "mariadb-tzinfo-to-sql" in str(found.advice)
 
 
-def test_a_database_that_is_away_leaves_the_mail_to_be_judged(
+def test_mail_is_checked_even_without_a_database(
     settings: Settings, koha_database: KohaDatabase, mailer: Mailer
 ) -> None:
     gone = dataclasses.replace(koha_database.settings, socket=Path("/nonexistent/mariadb.sock"))
@@ -326,7 +326,7 @@ def test_a_database_that_is_away_leaves_the_mail_to_be_judged(
     assert finding(findings, "mail").verdict is Verdict.OK
 
 
-def test_tables_of_the_sidecar_that_lack_are_told(look: Examine, admin: Engine) -> None:
+def test_missing_tables_of_the_sidecar_are_reported(look: Examine, admin: Engine) -> None:
     with admin.begin() as root:
         root.execute(text("DELETE FROM ill_sidecar_migrations WHERE version > 0"))
 
@@ -335,7 +335,7 @@ def test_tables_of_the_sidecar_that_lack_are_told(look: Examine, admin: Engine) 
     assert (found.verdict, str(found.advice)) == (Verdict.FAIL, "Run: koha-ill-sidecar migrate")
 
 
-def test_weak_and_shared_secrets_are_told(look: Examine) -> None:
+def test_weak_and_shared_secrets_are_reported(look: Examine) -> None:
     callbacks = {"authentication": [{"method": "bearer", "tokens": ["hunter2"]}]}
     backends = parse_settings(
         {
@@ -370,7 +370,7 @@ def _with_broker(settings: Settings, broker: BrokerSettings | None) -> Any:
     return dataclasses.replace(settings.koha, broker=broker)
 
 
-def test_with_elasticsearch_the_broker_is_knocked_at(
+def test_with_elasticsearch_the_broker_is_checked(
     look: Examine, admin: Engine, settings: Settings, message_broker: BrokerSettings
 ) -> None:
     set_preference(admin, "SearchEngine", "Elasticsearch")

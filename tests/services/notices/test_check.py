@@ -27,7 +27,7 @@ RECORDED = json.loads(
 
 
 def found(tx: Transaction, content: str = "A text", **columns: Any) -> list[Finding]:
-    """Check one more letter, and give what is found on it."""
+    """Add a letter, and return the findings on it."""
     add_letter(tx, "TRY", content=content, **columns)
     return list(check(tx, codes=["TRY"]).findings)
 
@@ -38,7 +38,7 @@ def only(findings: Sequence[Finding]) -> Finding:
 
 
 def fails(tx: Transaction, code: str) -> bool:
-    """Return whether the sidecar fails on a letter, for a request that has whatever can be asked for."""
+    """Return whether rendering a letter fails, for a request with everything that a letter can name."""
     number = make_request(tx.connection, tx.koha, attributes={"type": "article", "title": "Dune"})
     comments.add(tx, number, borrowernumber=SAM, comment="Asked again")
     try:
@@ -59,7 +59,7 @@ class TestGoodLetters:
         assert len(checked.letters) == len(notice_templates())
 
     @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in RECORDED["cases"]])
-    def test_what_koha_renders_has_no_error_and_what_it_fails_on_has_one(
+    def test_letters_have_an_error_exactly_where_koha_fails(
         self, tx: Transaction, case: dict[str, Any]
     ) -> None:
         findings = found(tx, case["content"], title=case["title"])
@@ -123,14 +123,14 @@ class TestSyntax:
 
         assert (finding.line, finding.source) == (2, "[% END %]")
 
-    def test_what_koha_adds_to_a_tag_may_make_it_unreadable(self, tx: Transaction) -> None:
+    def test_a_tag_that_breaks_with_koha_s_added_filter_is_reported(self, tx: Transaction) -> None:
         finding = only(found(tx, "[% biblio.author %]\n by [% biblio.title IF biblio.title %]"))
 
         assert (finding.line, finding.column) == (2, 5)
         assert "adds a filter" in str(finding.message)
         assert fails(tx, "TRY")
 
-    def test_what_is_too_much_for_the_engine_is_an_error(self, tx: Transaction) -> None:
+    def test_a_template_too_large_for_the_engine_is_an_error(self, tx: Transaction) -> None:
         loops = "[% FOREACH x IN [1] %]" * 25 + "[% END %]" * 25
 
         finding = only(found(tx, loops))
@@ -182,7 +182,7 @@ class TestNames:
             ("[% PERL %]print 1;[% END %]", "PERL is not allowed", (1, 4)),
         ],
     )
-    def test_what_fails_is_an_error(
+    def test_a_name_that_fails_is_an_error(
         self, tx: Transaction, content: str, message: str, place: tuple[int, int]
     ) -> None:
         finding = only(found(tx, content))
@@ -210,7 +210,7 @@ class TestNames:
             ("[% TRY %][% today | htm %][% CATCH %]?[% END %]", "there is no filter htm", (1, 21)),
         ],
     )
-    def test_what_is_only_empty_is_a_warning(
+    def test_a_name_that_is_only_empty_is_a_warning(
         self, tx: Transaction, content: str, message: str, place: tuple[int, int]
     ) -> None:
         finding = only(found(tx, content))
@@ -220,12 +220,12 @@ class TestNames:
         assert finding.severity is Severity.WARNING
         assert not fails(tx, "TRY")
 
-    def test_advice_tells_what_to_write(self, tx: Transaction) -> None:
+    def test_advice_names_the_right_spelling(self, tx: Transaction) -> None:
         assert (
             str(only(found(tx, "[% borrower.firstnam %]")).advice) == "Write firstname instead of firstnam."
         )
 
-    def test_several_things_come_in_the_order_of_their_places(self, tx: Transaction) -> None:
+    def test_findings_are_sorted_by_position(self, tx: Transaction) -> None:
         findings = found(tx, "[% b %]\n[% a.b %] <<no>>\n[% c | nosuch %]", title="[% t %]")
 
         places = [(finding.part, finding.line, finding.column) for finding in findings]
@@ -255,7 +255,7 @@ class TestTokens:
             ("<<ill_bib_title | dateonly>>", "<<ill_bib_title>> has no meaning", (1, 1)),
         ],
     )
-    def test_what_stands_for_nothing_is_a_warning(
+    def test_an_unknown_token_is_a_warning(
         self, tx: Transaction, content: str, message: str, place: tuple[int, int]
     ) -> None:
         finding = only(found(tx, content))
@@ -264,7 +264,7 @@ class TestTokens:
         assert (finding.line, finding.column) == place
         assert finding.severity is Severity.WARNING
 
-    def test_titles_know_fewer_of_them(self, tx: Transaction) -> None:
+    def test_titles_have_fewer_tokens(self, tx: Transaction) -> None:
         finding = only(found(tx, "<<today>>", title="<<illrequests.illrequest_id>> <<today>>"))
 
         assert (finding.part, finding.column) == ("title", 31)
@@ -281,7 +281,7 @@ class TestTokens:
 
 
 class TestLanguages:
-    def test_other_variables_than_in_the_default_are_told(self, tx: Transaction) -> None:
+    def test_variables_that_differ_from_the_default_are_reported(self, tx: Transaction) -> None:
         add_letter(tx, "TRY", content="[% borrower.firstname %] [% ill_bib_title %] [% illrequest.cost %]")
 
         missing, additional = found(
@@ -292,7 +292,7 @@ class TestLanguages:
         assert str(missing.message) == "it does not use borrower.firstname, which the default template does"
         assert str(additional.message) == "it uses borrower.surname, which the default template does not"
 
-    def test_other_ways_to_the_same_value_are_no_difference(self, tx: Transaction) -> None:
+    def test_two_paths_to_the_same_value_do_not_differ(self, tx: Transaction) -> None:
         add_letter(
             tx, "TRY", content="[% borrower.surname.upper %] [% branch.branchname %] [% ill_bib_title %]"
         )
@@ -301,14 +301,14 @@ class TestLanguages:
 
         assert found(tx, again, lang="fr") == []
 
-    def test_html_in_one_language_only_is_told(self, tx: Transaction) -> None:
+    def test_html_in_one_language_only_is_reported(self, tx: Transaction) -> None:
         add_letter(tx, "TRY", is_html=1)
 
         finding = only(found(tx, lang="fr"))
 
         assert str(finding.message) == "it is plain text, the default template is HTML"
 
-    def test_of_a_letter_that_cannot_be_read_the_variables_are_not_compared(self, tx: Transaction) -> None:
+    def test_variables_of_an_unreadable_letter_are_not_compared(self, tx: Transaction) -> None:
         add_letter(tx, "TRY", content="[% borrower.firstname %]")
 
         other_kind, unreadable = found(tx, "[% IF %]", lang="fr", is_html=1)
@@ -323,7 +323,7 @@ class TestLanguages:
 
         assert check(tx, codes=["TRY"]).findings == ()
 
-    def test_a_transport_that_a_language_lacks_is_told(self, tx: Transaction) -> None:
+    def test_a_transport_that_a_language_lacks_is_reported(self, tx: Transaction) -> None:
         add_letter(tx, "TRY")
         add_letter(tx, "TRY", message_transport_type="sms")
 
@@ -332,7 +332,7 @@ class TestLanguages:
         assert (finding.transport, finding.lang, finding.severity) == ("sms", "fr", Severity.WARNING)
         assert str(finding.message).endswith("patrons with this language get the default one")
 
-    def test_a_transport_that_the_default_lacks_is_told(self, tx: Transaction) -> None:
+    def test_a_transport_that_the_default_lacks_is_reported(self, tx: Transaction) -> None:
         add_letter(tx, "TRY")
         add_letter(tx, "TRY", lang="fr")
 
@@ -350,7 +350,7 @@ class TestLanguages:
 
         assert check(tx, codes=["TRY"]).findings == ()
 
-    def test_a_transport_that_neither_has_is_told_of_the_library(self, tx: Transaction) -> None:
+    def test_a_transport_that_neither_has_is_reported_for_the_library(self, tx: Transaction) -> None:
         add_letter(tx, "TRY", branchcode=ADA)
         add_letter(tx, "TRY", branchcode=ADA, lang="fr")
 
@@ -358,7 +358,7 @@ class TestLanguages:
 
         assert (finding.lang, finding.branchcode, finding.transport) == ("default", ADA, "sms")
 
-    def test_notices_that_koha_sends_and_has_no_letter_for_are_errors(self, tx: Transaction) -> None:
+    def test_core_notices_without_a_letter_are_errors(self, tx: Transaction) -> None:
         add_letter(tx, READY)
         add_letter(tx, "ILL_REQUEST_UPDATE", message_transport_type="sms")
 

@@ -1,4 +1,4 @@
-"""Letters that a running Koha rendered come out to the byte."""
+"""Letters are rendered byte for byte as a running Koha rendered them."""
 
 import json
 from pathlib import Path
@@ -75,7 +75,7 @@ def put_row(admin: Engine, table: str, row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", RECORDED["cases"], ids=lambda case: case["name"])
-def test_a_letter_comes_out_as_koha_rendered_it(
+def test_a_letter_is_rendered_as_koha_rendered_it(
     case: dict[str, Any], rendering: NoticeRenderer, tx: Transaction
 ) -> None:
     add_letter(tx, "RECORDED", title=case["title"], content=case["content"])

@@ -141,7 +141,7 @@ def test_an_object_costs_nothing_until_it_is_used(tx: Transaction, queries: Quer
     assert len(used) == len(unused) + 2
 
 
-def test_a_library_tells_where_answers_about_loans_go(tx: Transaction) -> None:
+def test_a_library_has_an_address_for_replies_about_loans(tx: Transaction) -> None:
     assert rendered(tx, "[% branch.inbound_ill_address %]") == "ill@ada.example.org"
 
 
@@ -228,7 +228,7 @@ def test_a_batch_leads_to_its_library_and_status_where_koha_has_batches(
     assert rendered(tx, content, batch_id=number) == "Thesis Waiting for all Riverside"
 
 
-def test_comments_lead_to_who_wrote_them(tx: Transaction) -> None:
+def test_comments_lead_to_their_authors(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
     for author in (CLARA, None):
         tx.connection.execute(
@@ -276,7 +276,7 @@ def test_what_dates_mean_for_a_patron(
     assert rendered(tx, template) == expected
 
 
-def test_a_row_that_is_gone_stands_for_nothing(admin: Engine, tx: Transaction) -> None:
+def test_a_deleted_row_is_empty(admin: Engine, tx: Transaction) -> None:
     with admin.begin() as connection:
         connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
         connection.execute(text("DELETE FROM branches WHERE branchcode = 'MPL'"))
@@ -439,7 +439,7 @@ DIRECTIVES = st.one_of(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=st.lists(DIRECTIVES, min_size=1, max_size=4))
 def test_whatever_a_letter_contains_the_action_is_completed(tx: Transaction, pieces: list[str]) -> None:
-    """A letter comes out or fails with our error; nothing else ever reaches the action that sends it."""
+    """A letter is rendered or fails with our error; no other error reaches the action that sends it."""
     plugins = "[% USE Branches %][% USE AuthorisedValues %][% USE Koha %][% USE Price %]"
     plugins += "[% USE Categories %][% USE To %][% USE HtmlTags %]"
     with tx.connection.begin_nested() as savepoint:

@@ -113,7 +113,7 @@ def rendering(biblionumber: int, batch: int | None, tx: Transaction) -> NoticeRe
 
 
 def variables(rendering: NoticeRenderer) -> dict[str, object]:
-    """Return what a template of a letter can name; what is looked up when it is named, is."""
+    """Return the variables of a template, those included that are read only when they are used."""
     given = rendering._variables(rendering._substitutes(LETTER))
     return {
         name: value() if callable(value) else value
@@ -123,7 +123,7 @@ def variables(rendering: NoticeRenderer) -> dict[str, object]:
 
 
 def objects(rendering: NoticeRenderer) -> Iterator[tuple[Path, KohaRecord | KohaRecords]]:
-    """Yield a record and a set of each kind, and the path by which a template comes to it."""
+    """Yield a record and a set of each kind, with the path by which a template reaches it."""
     waiting: list[tuple[Path, object]] = [((name,), value) for name, value in variables(rendering).items()]
     seen = set()
     while waiting:
@@ -178,7 +178,7 @@ def is_kept(promise: ValueType, answer: object) -> bool:
 
 
 @pytest.mark.all_versions
-def test_what_a_name_gives_is_what_it_promises(rendering: NoticeRenderer, batch: int | None) -> None:
+def test_a_name_has_a_value_of_its_declared_type(rendering: NoticeRenderer, batch: int | None) -> None:
     met = set()
     for path, found in objects(rendering):
         met.add(kind_of(found).name)
@@ -216,7 +216,7 @@ def test_every_variable_that_a_notice_is_given_is_known(rendering: NoticeRendere
 
 
 @pytest.mark.all_versions
-def test_the_tokens_that_stand_for_something_are_known(rendering: NoticeRenderer, tx: Transaction) -> None:
+def test_every_token_with_a_value_is_known(rendering: NoticeRenderer, tx: Transaction) -> None:
     known = NoticeNames.read(tx)
     values = rendering._letter_values(rendering._substitutes(LETTER))
 
@@ -251,7 +251,7 @@ def test_the_tokens_that_stand_for_something_are_known(rendering: NoticeRenderer
         (["greting"], 0, "greeting"),
     ],
 )
-def test_of_an_unknown_name_the_nearest_is_told(
+def test_the_nearest_name_is_suggested_for_an_unknown_one(
     tx: Transaction, path: Sequence[str], position: int, near: str | None
 ) -> None:
     unknown = NoticeNames.read(tx).find_unknown(tuple(path), own={"greeting"})
@@ -274,7 +274,7 @@ def test_of_an_unknown_name_the_nearest_is_told(
         ["KohaDates"],
     ],
 )
-def test_what_a_letter_can_come_to_is_known(tx: Transaction, path: Sequence[str]) -> None:
+def test_everything_that_a_letter_can_reach_is_known(tx: Transaction, path: Sequence[str]) -> None:
     assert NoticeNames.read(tx).find_unknown(tuple(path)) is None
 
 
@@ -311,9 +311,7 @@ def test_the_columns_of_the_installed_version_are_known_and_those_of_others_are_
         (["nosuch", "surname"], None),
     ],
 )
-def test_a_value_has_one_path_whichever_way_leads_to_it(
-    tx: Transaction, path: Sequence[str], value: str | None
-) -> None:
+def test_a_value_has_one_path(tx: Transaction, path: Sequence[str], value: str | None) -> None:
     found = NoticeNames.read(tx).value_path(tuple(path))
 
     assert (None if found is None else ".".join(found)) == value

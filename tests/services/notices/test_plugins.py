@@ -106,7 +106,7 @@ def shown(tx: Transaction, template: str, *, actor: Actor | None = BY_CLARA) -> 
         ("[% Koha.Version.maintenance %][% Koha.Version.development %]", "26.05.00"),
     ],
 )
-def test_plugins_do_what_koha_s_do(tx: Transaction, template: str, expected: str) -> None:
+def test_plugins_behave_as_koha_s_do(tx: Transaction, template: str, expected: str) -> None:
     assert shown(tx, template) == expected
 
 
@@ -135,7 +135,7 @@ def test_plugins_do_what_koha_s_do(tx: Transaction, template: str, expected: str
         ("[% 7 | $Price with_symbol => 1 %]", "Koha's table currency cannot be read"),
     ],
 )
-def test_what_means_nothing_in_a_notice_is_an_error_that_says_what_does(
+def test_an_unknown_method_is_an_error_that_names_the_known_ones(
     tx: Transaction, template: str, error: str
 ) -> None:
     with pytest.raises(TemplateFailed) as raised:
@@ -199,7 +199,7 @@ def test_authorised_values_of_other_libraries_are_left_out(admin: Engine, tx: Tr
     assert shown(tx, template, actor=there) == "11"
 
 
-def test_an_item_type_is_described_with_what_it_is_a_kind_of(admin: Engine, tx: Transaction) -> None:
+def test_an_item_type_is_described_with_its_parent(admin: Engine, tx: Transaction) -> None:
     with admin.begin() as connection:
         connection.execute(text("INSERT INTO itemtypes (itemtype, description) VALUES ('DISC', 'Disc')"))
         connection.execute(
@@ -237,7 +237,7 @@ def in_euros(
         connection.execute(text(f"REVOKE SELECT ON currency FROM {USER}@localhost"))
 
 
-def test_a_price_bears_the_sign_of_the_active_currency(in_euros: Transaction) -> None:
+def test_a_price_has_the_symbol_of_the_active_currency(in_euros: Transaction) -> None:
     columns = in_euros.koha.table("currency").c
     expected = (
         "1,234.50 €"
@@ -251,21 +251,21 @@ def test_a_price_bears_the_sign_of_the_active_currency(in_euros: Transaction) ->
     assert shown(in_euros, "[% 1234.5 | $Price %]") == "1,234.50"
 
 
-def test_a_template_can_say_where_the_sign_stands(in_euros: Transaction) -> None:
+def test_a_template_can_place_the_symbol(in_euros: Transaction) -> None:
     template = "[% 7 | $Price with_symbol => 1, p_cs_precedes => {} %]"
 
     assert shown(in_euros, template.format(1)).startswith("€")
     assert shown(in_euros, template.format(0)).endswith("€")
 
 
-def test_a_price_without_an_active_currency_has_no_sign(admin: Engine, in_euros: Transaction) -> None:
+def test_a_price_without_an_active_currency_has_no_symbol(admin: Engine, in_euros: Transaction) -> None:
     with admin.begin() as connection:
         connection.execute(text("UPDATE currency SET active = 0"))
 
     assert shown(in_euros, "[% 7 | $Price with_symbol => 1 %]") == "7.00"
 
 
-def test_the_currency_is_read_only_for_its_sign(in_euros: Transaction, queries: Queries) -> None:
+def test_the_currency_is_read_only_for_its_symbol(in_euros: Transaction, queries: Queries) -> None:
     with queries() as seen:
         shown(in_euros, "[% 7 | $Price %]")
 
@@ -282,7 +282,7 @@ def test_a_plugin_reads_a_library_once(tx: Transaction, queries: Queries) -> Non
 
 
 @given(st.text())
-def test_any_text_is_json_for_the_inside_of_quotes(value: str) -> None:
+def test_any_text_is_json_to_put_between_quotes(value: str) -> None:
     encoded = _json(value)
 
     assert "\n" not in encoded

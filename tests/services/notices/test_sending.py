@@ -108,7 +108,7 @@ class TestPatronNotices:
 
         assert len(seen) == 9, seen
 
-    def test_are_remembered_as_the_requests_with_their_messages(self, admin: Engine, tx: Transaction) -> None:
+    def test_are_recorded_for_the_request_with_their_messages(self, admin: Engine, tx: Transaction) -> None:
         """Koha's queue does not say which request a message belongs to."""
         choose_transports(admin, tx.koha, "Ill_ready", "email", "sms", borrowernumber=SAM)
         letters.add(tx, notice_templates())
@@ -172,7 +172,7 @@ class TestPatronNotices:
 
         assert [row["content"] for row in queued(tx)] == [told]
 
-    def test_tell_the_additional_text(self, admin: Engine, tx: Transaction) -> None:
+    def test_contain_the_additional_text(self, admin: Engine, tx: Transaction) -> None:
         choose_transports(admin, tx.koha, "Ill_update", "email", borrowernumber=SAM)
         letters.add(tx, notice_templates())
 
@@ -234,7 +234,7 @@ class TestPatronNotices:
 
         assert set(reasons(outcome).values()) == {NotQueuedReason.NO_PATRON}
 
-    def test_say_in_html_what_they_are(self, admin: Engine, tx: Transaction) -> None:
+    def test_in_html_have_its_content_type(self, admin: Engine, tx: Transaction) -> None:
         choose_transports(admin, tx.koha, "Ill_ready", "email", borrowernumber=SAM)
         add_letter(tx, READY, is_html=1, content="<p>[% borrower.surname | html %]</p>")
 
@@ -293,7 +293,7 @@ class TestTheLetterChosen:
 
 class TestStaffNotices:
     @pytest.mark.all_versions
-    def test_go_from_and_to_the_librarys_ill_address(self, tx: Transaction) -> None:
+    def test_are_sent_from_and_to_the_librarys_ill_address(self, tx: Transaction) -> None:
         letters.add(tx, notice_templates())
         tx = with_preferences(
             tx,
@@ -349,7 +349,7 @@ class TestStaffNotices:
             (f"{ENDLESS}[% today | $KohaDates %][% END %][% END %]", "longer than 2 seconds"),
         ],
     )
-    def test_that_take_too_much_are_stopped(self, tx: Transaction, content: str, limit: str) -> None:
+    def test_that_take_too_long_are_stopped(self, tx: Transaction, content: str, limit: str) -> None:
         add_letter(tx, CANCEL, content=content)
         tx = with_preferences(tx, ILLSendStaffNotices=CANCEL)
 
@@ -437,7 +437,7 @@ class TestRendering:
     @pytest.mark.parametrize(
         "template", notice_templates(), ids=lambda one: f"{one.code}-{one.transport}-{one.lang}"
     )
-    def test_every_notice_of_ours_comes_out_whole(self, tx: Transaction, template: Any) -> None:
+    def test_every_notice_of_ours_is_rendered_completely(self, tx: Transaction, template: Any) -> None:
         letters.add(tx, notice_templates())
         ill_request = a_request(tx, attributes={"type": "book", "title": "Dune", "author": "Herbert"})
 

@@ -55,7 +55,7 @@ def test_there_is_each_notice_for_each_transport_and_language() -> None:
 
 
 @pytest.mark.parametrize("variables", [VARIABLES, BARE], ids=["full", "bare"])
-def test_perl_renders_our_notices_alike(variables: dict[str, object]) -> None:
+def test_perl_renders_our_notices_the_same(variables: dict[str, object]) -> None:
     orders = [{"template": one.content, "vars": variables} for one in notice_templates()]
     engine = Engine()
 

@@ -62,7 +62,7 @@ def test_every_partner_gets_its_own_message(tx: Transaction) -> None:
 
 
 @pytest.mark.all_versions
-def test_the_request_remembers_whom_it_was_placed_with(tx: Transaction) -> None:
+def test_the_request_records_the_partners_it_was_placed_with(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
 
     message_ids = place(tx, number, NORTH, SOUTH)
@@ -123,7 +123,7 @@ def test_a_partner_without_an_address_is_named(tx: Transaction) -> None:
         place(tx, number, EAST_WITHOUT_EMAIL)
 
 
-def test_without_a_library_of_ones_own_the_requests_library_writes(tx: Transaction) -> None:
+def test_without_a_library_of_the_actor_the_requests_library_writes(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, branchcode=RIVERSIDE)
 
     place(tx, number, NORTH, actor=replace(STAFF, branchcode=None))
@@ -189,7 +189,7 @@ def test_the_draft_is_the_librarys_letter(execute_as_koha: ExecuteAsKoha, tx: Tr
 
 
 @pytest.mark.all_versions
-def test_a_preview_is_what_is_then_sent(tx: Transaction) -> None:
+def test_a_preview_shows_the_messages_that_are_then_sent(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
     given: dict[str, Any] = {"borrowernumbers": [NORTH, SOUTH], "subject": "Could you?", "body": "Please.\n"}
 
@@ -203,14 +203,14 @@ def test_a_preview_is_what_is_then_sent(tx: Transaction) -> None:
     ] == [(one.sender, one.partner.email, one.subject, one.body) for one in shown.messages]
 
 
-def test_a_preview_is_only_for_what_could_be_sent(tx: Transaction) -> None:
+def test_a_preview_is_refused_where_placing_would_be(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="REQ")
 
     with pytest.raises(ActionNotAllowed):
         placing.preview(tx, number, STAFF, borrowernumbers=[NORTH], subject="Could you?", body="Please.")
 
 
-def test_the_form_bears_a_letter_that_is_missing(tx: Transaction) -> None:
+def test_the_form_works_without_a_letter(tx: Transaction) -> None:
     form = placing.form(tx, make_request(tx.connection, tx.koha), STAFF)
 
     assert form.draft is None

@@ -45,7 +45,7 @@ def test_addresses_fall_back(unset: str, sender: str, inbound: str, inbound_ill:
     assert (found.sender, found.inbound, found.inbound_ill) == (sender, inbound, inbound_ill)
 
 
-def test_nothing_set_anywhere_is_no_address() -> None:
+def test_without_any_setting_there_is_no_address() -> None:
     found = addresses_of({}, Preferences({}))
 
     assert (found.sender, found.inbound, found.inbound_ill) == (None, None, None)

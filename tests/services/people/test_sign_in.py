@@ -95,7 +95,7 @@ class TestPassword:
             assert signed_in.member.branchcode == ADA
             assert signed_in.member.permissions == {Permission.CATALOGUE, Permission.ILL}
 
-    def test_a_superlibrarian_may_everything(self, database: Database, admin: Engine) -> None:
+    def test_a_superlibrarian_has_every_permission(self, database: Database, admin: Engine) -> None:
         _account(admin, SUPER)
 
         signed_in = _by_password(database, "super")
@@ -118,7 +118,7 @@ class TestPassword:
         assert isinstance(signed_in, SignedIn)
         assert signed_in.member.may(Permission.CIRCULATE)
 
-    def test_who_lacks_a_permission_is_told_which(self, database: Database, admin: Engine) -> None:
+    def test_a_refusal_names_the_missing_permission(self, database: Database, admin: Engine) -> None:
         _account(admin, DORA)
         _account(admin, SAM)
 
@@ -148,7 +148,7 @@ class TestPassword:
         assert _by_password(database) is SignInRefusal.LOCKED
 
     @pytest.mark.parametrize("name", ["nobody", "", "' OR 1=1 -- ", "%"])
-    def test_who_is_unknown_learns_no_more_than_with_a_wrong_password(
+    def test_an_unknown_name_is_refused_like_a_wrong_password(
         self, database: Database, admin: Engine, name: str
     ) -> None:
         _account(admin, CLARA)
@@ -161,7 +161,7 @@ class TestPassword:
 
         assert _by_password(database) is SignInRefusal.WRONG_PASSWORD
 
-    def test_the_log_is_told_if_it_wants_to_be(self, database: Database, admin: Engine) -> None:
+    def test_sign_ins_are_logged_if_the_preferences_say_so(self, database: Database, admin: Engine) -> None:
         _account(admin, CLARA)
         _preference(admin, database, AuthSuccessLog="1", AuthFailureLog="1")
 
@@ -188,7 +188,7 @@ class TestPasswordOfNewerKohas:
 
         assert _by_password(database) is SignInRefusal.PASSWORD_EXPIRED
 
-    def test_a_password_is_good_on_its_last_day(self, database: Database, admin: Engine) -> None:
+    def test_a_password_is_valid_on_its_last_day(self, database: Database, admin: Engine) -> None:
         with admin.connect() as connection:
             today = connection.scalars(text("SELECT CURDATE()")).one()
         _account(admin, CLARA, password_expiration_date=today)
@@ -220,7 +220,7 @@ class TestOwnSession:
         assert isinstance(signed_in, SignedIn)
         return signed_in.token
 
-    def test_it_lets_in_again(self, database: Database, admin: Engine) -> None:
+    def test_it_signs_in_again(self, database: Database, admin: Engine) -> None:
         token = self._token(database, admin)
 
         again = database.transact(sign_in.by_token, token)
@@ -228,7 +228,7 @@ class TestOwnSession:
         assert isinstance(again, SignedIn)
         assert again.member.borrowernumber == CLARA
 
-    def test_only_a_hash_of_the_token_is_kept(self, database: Database, admin: Engine) -> None:
+    def test_only_a_hash_of_the_token_is_stored(self, database: Database, admin: Engine) -> None:
         token = self._token(database, admin)
 
         with admin.connect() as connection:
@@ -309,9 +309,7 @@ class TestKohaSession:
     def _enter(self, database: Database, session_id: str = SESSION, address: str = ADDRESS) -> object:
         return database.transact(sign_in.by_koha_session, session_id, address)
 
-    def test_who_is_signed_in_to_koha_is_let_in_where_they_work(
-        self, database: Database, admin: Engine
-    ) -> None:
+    def test_a_koha_session_signs_in_at_its_library(self, database: Database, admin: Engine) -> None:
         _koha_session(admin)
 
         signed_in = self._enter(database)
@@ -349,7 +347,7 @@ class TestKohaSession:
 
         assert len(seen) == 2
 
-    def test_a_session_that_is_used_here_lasts_on(self, database: Database, admin: Engine) -> None:
+    def test_a_session_that_is_used_here_is_extended(self, database: Database, admin: Engine) -> None:
         _koha_session(admin, lasttime=int(time.time()) - 500, surname="Ødegård 雪")
         before = _stored(admin)
 
@@ -362,7 +360,7 @@ class TestKohaSession:
         assert yaml.safe_load(now)["lasttime"] >= int(time.time()) - 60
 
     @pytest.mark.parametrize(("borrowernumber", "seconds_ago"), [(CLARA, 20), (SAM, 500)])
-    def test_it_is_written_once_a_minute_and_only_for_who_is_let_in(
+    def test_it_is_extended_once_a_minute_and_only_after_signing_in(
         self, database: Database, admin: Engine, borrowernumber: int, seconds_ago: int
     ) -> None:
         _koha_session(admin, borrowernumber, lasttime=int(time.time()) - seconds_ago)
@@ -372,7 +370,7 @@ class TestKohaSession:
 
         assert _stored(admin) == before
 
-    def test_what_koha_wrote_meanwhile_stays(self, tx: Transaction, admin: Engine) -> None:
+    def test_changes_by_koha_in_the_meantime_stay(self, tx: Transaction, admin: Engine) -> None:
         _koha_session(admin)
         session = koha_sessions.find(tx, SESSION)
         assert session is not None
@@ -419,9 +417,7 @@ class TestKohaSession:
         assert isinstance(self._enter(database, address="198.51.100.1"), SignedIn)
 
     @pytest.mark.parametrize("session_id", ["", "x" * 32, "' OR '1'='1", SESSION.upper(), SESSION + " "])
-    def test_no_other_cookie_opens_a_session(
-        self, database: Database, admin: Engine, session_id: str
-    ) -> None:
+    def test_no_other_cookie_signs_in(self, database: Database, admin: Engine, session_id: str) -> None:
         _koha_session(admin)
 
         assert self._enter(database, session_id) is SignInRefusal.NOT_SIGNED_IN
@@ -440,7 +436,9 @@ class TestKohaSession:
             "\ufffd: \x01",
         ],
     )
-    def test_what_is_no_session_opens_nothing(self, database: Database, admin: Engine, stored: str) -> None:
+    def test_an_invalid_session_does_not_sign_in(
+        self, database: Database, admin: Engine, stored: str
+    ) -> None:
         with admin.begin() as connection:
             connection.execute(
                 text("INSERT INTO sessions (id, a_session) VALUES (:id, :session)"),

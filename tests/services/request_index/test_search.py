@@ -1,4 +1,4 @@
-"""The index finds what a look at every row would find, in the same order."""
+"""The index finds what a scan of every row would find, in the same order."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -73,7 +73,7 @@ def _expected(rows: Sequence[RequestRows], wanted: RequestFilter, sort: Sort) ->
     limits=st.sampled_from([(1, 1, 2, 1), (1000, 2000, 1024, 64), (3, 0, 4, 1)]),
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_filter_and_order_give_what_a_look_at_every_row_gives(
+def test_any_filter_and_order_agree_with_a_scan_of_every_row(
     tx: Transaction,
     rows: list[RequestRows],
     waiting: set[int],
@@ -104,7 +104,7 @@ def test_any_filter_and_order_give_what_a_look_at_every_row_gives(
 
 
 def _set_limits(patch: pytest.MonkeyPatch, limits: tuple[int, int, int, int]) -> None:
-    """Let a few requests be many, so that every way is gone."""
+    """Lower the thresholds, so that a few requests count as many and every branch is taken."""
     few, quickly, largest, shared = limits
     patch.setattr(search, "_FEW", few)
     patch.setattr(search, "_QUICKLY_COMPARED", quickly)
@@ -138,20 +138,20 @@ def test_pieces_of_identifiers_are_found(tx: Transaction, make: Make) -> None:
     assert _find(tx, keyword="148411").illrequest_ids == []
 
 
-def test_all_typed_words_must_occur_wherever_they_stand(tx: Transaction, make: Make) -> None:
+def test_all_words_must_occur_in_any_place(tx: Transaction, make: Make) -> None:
     illrequest_id = make(attributes={"title": "Nature", "author": "Noether"}, borrowernumber=SAM)
 
     assert _find(tx, keyword="noether nature page").illrequest_ids == [illrequest_id]
     assert _find(tx, keyword="noether nature planck").illrequest_ids == []
 
 
-def test_pieces_that_stand_in_different_words_are_not_the_word(tx: Transaction, make: Make) -> None:
+def test_pieces_in_different_words_are_not_the_word(tx: Transaction, make: Make) -> None:
     make(attributes={"title": "abcd bcde cdef"})
 
     assert _find(tx, keyword="abcdef").total == 0
 
 
-def test_of_very_many_hits_that_cannot_all_be_compared_the_page_is(
+def test_of_too_many_hits_only_those_of_the_page_are_compared(
     tx: Transaction, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "_QUICKLY_COMPARED", 1)
@@ -164,7 +164,7 @@ def test_of_very_many_hits_that_cannot_all_be_compared_the_page_is(
     assert (page.illrequest_ids, page.total, page.is_exact) == ([found], 2, False)
 
 
-def test_the_statuses_that_could_be_picked_are_counted(tx: Transaction, make: Make) -> None:
+def test_statuses_are_counted_for_the_filter(tx: Transaction, make: Make) -> None:
     make(status="NEW")
     make(status="REQ", status_alias="WAITING")
     make(status="REQ", branchcode="MPL")
@@ -187,7 +187,7 @@ def test_hidden_statuses_and_aliases_are_left_out_and_not_counted(tx: Transactio
     assert found.statuses == {"NEW": 1}
 
 
-def test_placed_on_the_first_and_last_day_is_within(tx: Transaction, make: Make) -> None:
+def test_the_first_and_last_day_are_included(tx: Transaction, make: Make) -> None:
     ids = [make(placed=day) for day in ("2024-12-31", "2025-01-01", "2025-12-31", "2026-01-01")]
 
     found = _find(tx, placed_from=date(2025, 1, 1), placed_to=date(2025, 12, 31))
@@ -195,7 +195,7 @@ def test_placed_on_the_first_and_last_day_is_within(tx: Transaction, make: Make)
     assert sorted(found.illrequest_ids) == ids[1:3]
 
 
-def test_a_change_that_waits_shows_at_once(tx: Transaction, make: Make) -> None:
+def test_a_change_that_waits_to_be_indexed_is_found(tx: Transaction, make: Make) -> None:
     first, second = make(), make()
     koha_requests.update(tx, first, notesstaff="urgent")
     koha_requests.delete(tx, second)
@@ -237,7 +237,7 @@ def test_a_page_takes_few_queries(
     assert len(fullest) == 8
 
 
-def test_a_page_behind_the_last_is_empty(tx: Transaction, make: Make) -> None:
+def test_a_page_after_the_last_is_empty(tx: Transaction, make: Make) -> None:
     make()
 
     found = search.find(tx, RequestFilter(), page=3)
