@@ -1,4 +1,4 @@
-"""Commands on requests: everything that staff can do to one."""
+"""Commands on requests: everything that staff can do with one."""
 
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing, print_table
 from koha_ill_sidecar.cli.program import NAME
 from koha_ill_sidecar.domain.actions import ACTIONS, Action, Choice
-from koha_ill_sidecar.domain.actors import Actor, Interface
+from koha_ill_sidecar.domain.actors import Actor, Interface, Permission
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter
 from koha_ill_sidecar.domain.requests import ILLRequest
@@ -39,8 +39,8 @@ _MAX_LISTED = 10_000
 _REINDEX_STEP = 2000
 
 
-def _pairs(_context: click.Context, _option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
-    """Read options of the form KEY=VALUE; a repeated key keeps the last, as in Koha's form."""
+def _parse_pairs(_context: click.Context, _option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """Parse options of the form KEY=VALUE; of a repeated key the last counts, as in Koha's form."""
     pairs = {}
     for value in values:
         key, equals, text = value.partition("=")
@@ -69,7 +69,11 @@ def requests() -> None:
 @click.option("--placed-from", type=click.DateTime(["%Y-%m-%d"]), help="First day.")
 @click.option("--placed-to", type=click.DateTime(["%Y-%m-%d"]), help="Last day.")
 @click.option(
-    "--limit", type=click.IntRange(1, _MAX_LISTED), default=50, show_default=True, help="At most so many."
+    "--limit",
+    type=click.IntRange(1, _MAX_LISTED),
+    default=50,
+    show_default=True,
+    help="Maximum number of requests.",
 )
 @json_option
 @pass_context
@@ -113,7 +117,7 @@ def list_command(
 @json_option
 @pass_context
 def show(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
-    """Show a request and what belongs to it."""
+    """Show a request with everything that belongs to it."""
     found = context.database.transact(request_page.details, illrequest_id)
     if as_json:
         print_json(found)
@@ -123,27 +127,27 @@ def show(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
 
 @requests.command()
 @click.option(
-    "--type", "kind", type=click.Choice([kind.value for kind in MaterialType]), help="What is wanted."
+    "--type", "kind", type=click.Choice([kind.value for kind in MaterialType]), help="Type of material."
 )
-@click.option("--library", "branchcode", required=True, help="Code of the library it is to come to.")
+@click.option("--library", "branchcode", required=True, help="Code of the library that gets it.")
 @click.option("--patron", help="Card number, surname, userid or first name.")
 @click.option(
     "--field",
     "fields",
     metavar="KEY=VALUE",
     multiple=True,
-    callback=_pairs,
+    callback=_parse_pairs,
     help="A field, such as title=Nature; repeatable.",
 )
 @click.option(
-    "--custom", metavar="KEY=VALUE", multiple=True, callback=_pairs, help="A field of your own; repeatable."
+    "--custom", metavar="KEY=VALUE", multiple=True, callback=_parse_pairs, help="A custom field; repeatable."
 )
-@click.option("--openurl", help="An OpenURL or its query, for whatever is not given otherwise.")
-@click.option("--batch", "batch_id", type=int, help="Number of the batch it belongs to.")
+@click.option("--openurl", help="An OpenURL or its query string; the other options override it.")
+@click.option("--batch", "batch_id", type=int, help="ID of the batch it belongs to.")
 @click.option("--backend", help="Koha's name of the backend (default: the one that comes with Koha).")
-@click.option("--supplier", "supplier_backend", help="The configured backend that is to supply it.")
+@click.option("--supplier", "supplier_backend", help="Name of the backend that supplies it.")
 @click.option(
-    "--unauthenticated", is_flag=True, help="For somebody without an account; needs the next three."
+    "--unauthenticated", is_flag=True, help="For a person without an account; needs the next three options."
 )
 @click.option("--first-name", default="", help="With --unauthenticated.")
 @click.option("--last-name", default="", help="With --unauthenticated.")
@@ -170,10 +174,10 @@ def create(
     unauthenticated: bool,
     as_json: bool,
 ) -> None:
-    """Make a request."""
+    """Create a request."""
     if unauthenticated == (patron is not None):
-        raise click.UsageError("Give either --patron or --unauthenticated.")
-    _known_supplier(context, supplier_backend)
+        raise click.UsageError("Use either --patron or --unauthenticated.")
+    _check_supplier(context, supplier_backend)
     visitor = Visitor(first_name=first_name, last_name=last_name, email=email) if unauthenticated else None
     new = NewRequest(
         type=kind or "",
@@ -187,19 +191,19 @@ def create(
         backend=backend,
         supplier_backend=supplier_backend,
     )
-    _tell(_act(context, userid, creation.create, new), as_json=as_json)
+    _print_request(_act(context, userid, creation.create, new), as_json=as_json)
 
 
 @requests.command()
 @id_argument
-@click.option("--patron", "borrowernumber", type=int, help="Number of another patron (borrowernumber).")
-@click.option("--biblio", "biblio_id", type=int, help="Number of the record.")
-@click.option("--batch", "batch_id", type=int, help="Number of the batch.")
+@click.option("--patron", "borrowernumber", type=int, help="ID of another patron (borrowernumber).")
+@click.option("--biblio", "biblio_id", type=int, help="ID of the record.")
+@click.option("--batch", "batch_id", type=int, help="ID of the batch.")
 @click.option("--library", "branchcode", help="Code of the library.")
-@click.option("--price-paid", help="What was paid.")
+@click.option("--price-paid", help="Price paid.")
 @click.option("--opac-note", "notesopac", help="Note that the patron sees.")
 @click.option("--staff-note", "notesstaff", help="Note for the staff.")
-@click.option("--alias", "status_alias", help="Status alias; empty to take it away.")
+@click.option("--alias", "status_alias", help="Status alias; empty removes it.")
 @as_option
 @json_option
 @pass_context
@@ -210,13 +214,13 @@ def edit(
     userid: str | None,
     *,
     as_json: bool,
-    **given: object,
+    **options: object,
 ) -> None:
-    """Edit a request; what is not given stays, and an empty text takes a value away."""
-    changes = {name: value for name, value in given.items() if value is not None}
+    """Edit a request; an empty value removes what is stored."""
+    changes = {name: value for name, value in options.items() if value is not None}
     if not changes:
-        raise click.UsageError("Say what to change; see --help.")
-    _tell(_edit(context, userid, illrequest_id, changes), as_json=as_json)
+        raise click.UsageError("Nothing to change: use at least one option (see --help).")
+    _print_request(_edit(context, userid, illrequest_id, changes), as_json=as_json)
 
 
 @requests.command("edit-item")
@@ -226,7 +230,7 @@ def edit(
     "fields",
     metavar="KEY=VALUE",
     multiple=True,
-    callback=_pairs,
+    callback=_parse_pairs,
     required=True,
     help="A field; repeatable.",
 )
@@ -242,18 +246,18 @@ def edit_item(
     as_json: bool,
 ) -> None:
     """
-    Change what is known of the wanted item; only while the request is NEW.
+    Change the description of the wanted item; only while the request is NEW.
 
-    Up to Koha 25.05 the given fields replace all that was known.
+    Up to Koha 25.05 these fields replace all others.
     """
     edited = _act(context, userid, editing.edit_item, illrequest_id, fields)
-    _tell(edited, as_json=as_json)
+    _print_request(edited, as_json=as_json)
 
 
 _CHOICES: Mapping[Choice, Callable[[_Command], _Command]] = {
     Choice.STATUS_ALIAS: click.option("--alias", "status_alias", help="Status alias to set at once."),
     Choice.SUPPLIER: click.option(
-        "--supplier", "supplier_backend", help="The configured backend that is to supply it."
+        "--supplier", "supplier_backend", help="Name of the backend that supplies it."
     ),
 }
 """The option for what an action asks for."""
@@ -272,13 +276,15 @@ def _add_action(action: Action, name: str, description: str) -> None:
         **choices: str | None,
     ) -> None:
         if action.is_dangerous and not yes:
-            raise click.UsageError(f"Request {illrequest_id} would be gone for good. Add --yes to confirm.")
-        _known_supplier(context, choices.get(Choice.SUPPLIER))
+            raise click.UsageError(
+                f"Request {illrequest_id} would be deleted for good. Add --yes to confirm."
+            )
+        _check_supplier(context, choices.get(Choice.SUPPLIER))
         after = _act(context, userid, FUNCTIONS[action.method], illrequest_id, **choices)
         if action.status is None:
             click.echo(f"Request {illrequest_id} is deleted.")
         else:  # read again, for MariaDB has stamped the row
-            _tell(context.database.transact(koha_requests.get, after.illrequest_id), as_json=as_json)
+            _print_request(context.database.transact(koha_requests.get, after.illrequest_id), as_json=as_json)
 
     command: _Command = pass_context(do)
     if action.is_dangerous:
@@ -301,8 +307,8 @@ for _action in ACTIONS.values():
 @json_option
 @pass_context
 def cancel(context: CommandContext, illrequest_id: int, userid: str | None, *, as_json: bool) -> None:
-    """Ask for a NEW request to be cancelled, as its patron can (CANCREQ)."""
-    _tell(_act(context, userid, patron_actions.ask_to_cancel, illrequest_id), as_json=as_json)
+    """Ask staff to cancel a NEW request, as its patron can (CANCREQ)."""
+    _print_request(_act(context, userid, patron_actions.ask_to_cancel, illrequest_id), as_json=as_json)
 
 
 @requests.command()
@@ -314,16 +320,16 @@ def cancel(context: CommandContext, illrequest_id: int, userid: str | None, *, a
 def alias(
     context: CommandContext, illrequest_id: int, code: str | None, userid: str | None, *, as_json: bool
 ) -> None:
-    """Give a request the status alias CODE; without CODE take it away."""
+    """Set the status alias CODE; without CODE, remove the alias."""
     changed = _act(context, userid, service.change_status_alias, illrequest_id, code or None)
-    _tell(changed, as_json=as_json)
+    _print_request(changed, as_json=as_json)
 
 
 @requests.command()
 @id_argument
-@click.option("--staff", "notesstaff", help="Note for the staff; empty takes it away.")
-@click.option("--opac", "notesopac", help="Note that the patron sees; empty takes it away.")
-@click.option("--from-patron", help="The patron's own new note: staff are notified.")
+@click.option("--staff", "notesstaff", help="Note for the staff; empty removes it.")
+@click.option("--opac", "notesopac", help="Note that the patron sees; empty removes it.")
+@click.option("--from-patron", help="The patron's own new note; staff get a notice of it.")
 @as_option
 @json_option
 @pass_context
@@ -338,14 +344,16 @@ def note(
     as_json: bool,
 ) -> None:
     """Write a note on a request."""
-    given = {"notesstaff": notesstaff, "notesopac": notesopac}
-    changes = {name: text for name, text in given.items() if text is not None}
+    notes = {"notesstaff": notesstaff, "notesopac": notesopac}
+    changes = {name: text for name, text in notes.items() if text is not None}
     if (from_patron is None) == (not changes):
-        raise click.UsageError("Give --staff, --opac or both; or --from-patron alone.")
+        raise click.UsageError("Use --staff, --opac or both; or --from-patron alone.")
     if from_patron is not None:
-        _tell(_act(context, userid, patron_actions.edit_note, illrequest_id, from_patron), as_json=as_json)
+        _print_request(
+            _act(context, userid, patron_actions.edit_note, illrequest_id, from_patron), as_json=as_json
+        )
     else:
-        _tell(_edit(context, userid, illrequest_id, changes), as_json=as_json)
+        _print_request(_edit(context, userid, illrequest_id, changes), as_json=as_json)
 
 
 @requests.command()
@@ -357,8 +365,8 @@ def note(
 @pass_context
 def comment(context: CommandContext, illrequest_id: int, text: str, userid: str) -> None:
     """Add a comment; it cannot be changed later."""
-    number = _act(context, userid, service.add_comment, illrequest_id, text)
-    click.echo(f"Comment {number} is added to request {illrequest_id}.")
+    comment_id = _act(context, userid, service.add_comment, illrequest_id, text)
+    click.echo(f"Comment {comment_id} is added to request {illrequest_id}.")
 
 
 @requests.command()
@@ -380,7 +388,7 @@ def comments(context: CommandContext, illrequest_id: int, *, as_json: bool) -> N
 @json_option
 @pass_context
 def metadata(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
-    """Show what is known of the wanted item, as text."""
+    """Show the description of the wanted item, as text."""
     if as_json:
         print_json(context.database.transact(metadata_service.supplier_metadata, illrequest_id))
     else:
@@ -456,7 +464,7 @@ def partners_command(context: CommandContext, *, as_json: bool) -> None:
     "borrowernumbers",
     type=int,
     multiple=True,
-    help="Number of a partner (borrowernumber); repeatable.",
+    help="ID of a partner (borrowernumber); repeatable.",
 )
 @click.option("--subject", help="Subject (default: that of the notice ILL_PARTNER_REQ).")
 @click.option("--text", "body", help="Text (default: that of the notice ILL_PARTNER_REQ).")
@@ -498,7 +506,7 @@ def place_with_partners(
     if as_json:
         print_json(placed)
         return
-    _tell(placed.ill_request, as_json=False)
+    _print_request(placed.ill_request, as_json=False)
     click.echo(f"Messages queued: {', '.join(map(str, placed.message_ids))}")
 
 
@@ -530,7 +538,7 @@ def _act(
     *args: object,
     **kwargs: object,
 ) -> R:
-    """Run a use case in one transaction, as the member of staff with this login or as nobody."""
+    """Run a use case in one transaction, as the staff member with this login or without one."""
 
     def acting(tx: Transaction) -> R:
         return use_case(tx, *args, actor=_actor(tx, userid), **kwargs)
@@ -540,7 +548,7 @@ def _act(
 
 def _actor(tx: Transaction, userid: str | None) -> Actor:
     """
-    Return who acts: the member of staff with this login, or nobody.
+    Return who acts: the staff member with this login, or only the program.
 
     Raises:
         RequestRefused: There is no such login (unknown_userid), or it lacks the permission ill (not_permitted).
@@ -561,6 +569,7 @@ def _actor(tx: Transaction, userid: str | None) -> Actor:
         script=NAME,
         borrowernumber=patron.borrowernumber,
         branchcode=patron.branchcode,
+        permissions=frozenset({Permission.ILL}),
     )
 
 
@@ -570,7 +579,7 @@ def _edit(
     return _act(context, userid, editing.edit, illrequest_id, **changes)
 
 
-def _known_supplier(context: CommandContext, supplier_backend: str | None) -> None:
+def _check_supplier(context: CommandContext, supplier_backend: str | None) -> None:
     known = {*context.settings.backends, *installed_backends()}
     if supplier_backend is not None and supplier_backend not in known:
         raise click.UsageError(
@@ -586,7 +595,7 @@ def _openurl_parameters(openurl: str | None) -> tuple[tuple[str, str], ...]:
     return tuple(urllib.parse.parse_qsl(query if question_mark else openurl))
 
 
-def _tell(ill_request: ILLRequest, *, as_json: bool) -> None:
+def _print_request(ill_request: ILLRequest, *, as_json: bool) -> None:
     if as_json:
         print_json(ill_request)
         return
@@ -632,7 +641,7 @@ def _print_details(found: RequestDetails) -> None:
         "Patron": found.patron,
         "Backend": ill_request.backend,
         "Supplied by": found.supplier_backend,
-        "Order number": ill_request.orderid,
+        "Order ID": ill_request.orderid,
         "Record": ill_request.biblio_id,
         "Placed": ill_request.placed,
         "Updated": ill_request.updated,

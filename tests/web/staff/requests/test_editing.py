@@ -357,11 +357,11 @@ def test_a_third_change_is_seen_too(clara: Desk, desk: Callable[[], Desk], admin
 
 @pytest.mark.parametrize("version", ["", "nonsense", "[]", '{"notesstaff": 7}'])
 def test_a_form_that_forgot_what_it_showed_overwrites_nothing(
-    clara: Desk, admin: Engine, make: Make, seen: str
+    clara: Desk, admin: Engine, make: Make, version: str
 ) -> None:
     number = make(notesstaff="old")
 
-    assert edit(clara, number).send(version=seen, notesstaff="new").status_code == 409
+    assert edit(clara, number).send(version=version, notesstaff="new").status_code == 409
     assert row(admin, number)["notesstaff"] == "old"
 
 
