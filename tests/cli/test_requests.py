@@ -122,7 +122,7 @@ def test_the_log_says_who_and_which_program(run: Run, make: Callable[..., int], 
 
 @pytest.mark.parametrize(
     ("userid", "complaint"),
-    [("dora", "dora lacks Koha's permission ill"), ("ghost", "Nobody logs in to Koha as")],
+    [("dora", "dora lacks Koha's ill permission"), ("ghost", "Koha has no user")],
 )
 def test_only_staff_with_the_permission_act(
     run: Run, make: Callable[..., int], userid: str, complaint: str
