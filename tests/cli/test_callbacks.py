@@ -1,12 +1,11 @@
 """The commands on callbacks, as somebody types them."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
@@ -57,9 +56,8 @@ def send(koha_database: KohaDatabase, database: Database) -> Callable[..., dict[
     return post
 
 
-def run(config: Path, *words: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-    command = [sys.executable, "-m", "koha_ill_sidecar", "--config", str(config), "callbacks", *words]
-    return subprocess.run(command, input=given, capture_output=True, check=False, timeout=300)
+def run(config: Path, *words: str, stdin: bytes = b"") -> command_line.Completed:
+    return command_line.run("--config", str(config), "callbacks", *words, stdin=stdin)
 
 
 def listed(config: Path, *words: str) -> Any:
@@ -129,9 +127,9 @@ def test_an_alert_is_dismissed(
 def test_a_sample_is_tried_without_effect(config: Path) -> None:
     sample = json.dumps({"id": 1, "reference": "7", "state": "ORDER complete"}).encode()
 
-    good = run(config, "try", "mapped", given=sample)
-    bad = run(config, "try", "mapped", given=b'{"state": 5}')
-    unknown = run(config, "try", "nobody", given=sample)
+    good = run(config, "try", "mapped", stdin=sample)
+    bad = run(config, "try", "mapped", stdin=b'{"state": 5}')
+    unknown = run(config, "try", "nobody", stdin=sample)
 
     assert json.loads(good.stdout) == {
         "status": "delivered",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 import yaml
 from sqlalchemy import Engine, text
@@ -29,9 +30,8 @@ def config(koha_database: KohaDatabase, admin: Engine, tmp_path: Path) -> Path: 
     return path
 
 
-def run(config: Path, *words: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-    command = [sys.executable, "-m", "koha_ill_sidecar", "--config", str(config), "notices", *words]
-    return subprocess.run(command, input=given, capture_output=True, check=False, timeout=300)
+def run(config: Path, *words: str) -> command_line.Completed:
+    return command_line.run("--config", str(config), "notices", *words)
 
 
 def installed(admin: Engine) -> Mapping[tuple[str, str, str], str]:
@@ -144,7 +144,15 @@ def test_render_answers_every_line_in_order(tmp_path: Path) -> None:
     lines = [json.dumps(order).encode() for order in orders]
     lines[5:5] = [b"not json", b'{"template": "\xff"}', b""]
 
-    ended = run(tmp_path / "there is none.yaml", "render", "--jsonl", given=b"\n".join(lines) + b"\n")
+    # A process, because other programs talk to it through pipes.
+    command = [sys.executable, "-m", "koha_ill_sidecar", "--config", str(tmp_path / "none.yaml"), "notices"]
+    ended = subprocess.run(
+        [*command, "render", "--jsonl"],
+        input=b"\n".join(lines) + b"\n",
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
 
     answers = [json.loads(line) for line in ended.stdout.splitlines()]
     assert ended.returncode == 0
