@@ -390,21 +390,18 @@ def _recipient_commands(envelope: Envelope) -> list[str]:
 
 
 def _all_refused(refused: Sequence[Refusal]) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:
-    reason = (lazy("The mail server refused:"), "; ".join(map(str, refused)))
-    if any(refusal.is_temporary for refusal in refused):
-        return TemporaryDeliveryFailure(*reason)
-    return PermanentDeliveryFailure(*reason)
+    failure = _failure_type(is_temporary=any(refusal.is_temporary for refusal in refused))
+    return failure(lazy("The mail server refused:"), "; ".join(map(str, refused)))
 
 
 def _failure(
     code: int, answer: bytes, refusal: LazyMessage
 ) -> PermanentDeliveryFailure | TemporaryDeliveryFailure:
-    said = f"{code} {_readable(answer)}"
-    return (
-        TemporaryDeliveryFailure(refusal, said)
-        if _is_temporary(code)
-        else PermanentDeliveryFailure(refusal, said)
-    )
+    return _failure_type(is_temporary=_is_temporary(code))(refusal, f"{code} {_readable(answer)}")
+
+
+def _failure_type(*, is_temporary: bool) -> type[PermanentDeliveryFailure | TemporaryDeliveryFailure]:
+    return TemporaryDeliveryFailure if is_temporary else PermanentDeliveryFailure
 
 
 def _is_temporary(code: int) -> bool:

@@ -11,7 +11,7 @@ from pymysql.cursors import Cursor
 from koha_ill_sidecar.demo import sample_people
 from koha_ill_sidecar.demo.rows import Row, RowWriter
 from koha_ill_sidecar.demo.sample_people import STAFF_PASSWORD, Person
-from koha_ill_sidecar.demo.sample_requests import ALIASES, TABLES, Address, Letter, SampleRequests, Setting
+from koha_ill_sidecar.demo.sample_requests import ALIASES, TABLES, SampleRequests, Setting
 from koha_ill_sidecar.resources import notice_templates
 
 __all__ = ["LOGINS", "STAFF_PASSWORD", "load_sample_library"]
@@ -138,14 +138,19 @@ def _setting(
     connection: "Connection[Cursor]", writer: RowWriter, people: tuple[Person, ...], now: dt.datetime
 ) -> Setting:
     version = str(_one(connection, "SELECT value FROM systempreferences WHERE variable = 'Version'"))
+    libraries = {str(library["branchcode"]): library for library in sample_people.libraries()}
+    # Source: Koha, Koha/Library.pm from_email_address, inbound_ill_address.
+    senders = {code: str(library["branchemail"] or ADMIN_ADDRESS) for code, library in libraries.items()}
+    default = _PREFERENCES["ILLDefaultStaffEmail"]
     return Setting(
         now=now,
         backend="Standard" if version >= _STANDARD_SINCE else "FreeForm",
         people=people,
-        pickup_places=[
-            str(library["branchcode"]) for library in sample_people.libraries() if library["pickup_location"]
-        ],
-        addresses={str(library["branchcode"]): _address(library) for library in sample_people.libraries()},
+        pickup_places=[code for code, library in libraries.items() if library["pickup_location"]],
+        sender_addresses=senders,
+        ill_addresses={
+            code: str(library["branchillemail"] or default) for code, library in libraries.items()
+        },
         letters=_letters_of(connection, writer),
         materials=(*_MATERIALS, "dvd") if version >= _DVD_SINCE else _MATERIALS,
         unauthenticated_requests=version >= _UNAUTHENTICATED_SINCE,
@@ -155,19 +160,13 @@ def _setting(
     )
 
 
-def _address(library: Row) -> Address:
-    """Return a library's addresses; Source: Koha, Koha/Library.pm from_email_address, inbound_ill_address."""
-    return Address(
-        mail=str(library["branchemail"] or ADMIN_ADDRESS),
-        ill=str(library["branchillemail"] or _PREFERENCES["ILLDefaultStaffEmail"]),
-    )
-
-
-def _letters_of(connection: "Connection[Cursor]", writer: RowWriter) -> dict[tuple[str, str, str], Letter]:
+def _letters_of(
+    connection: "Connection[Cursor]", writer: RowWriter
+) -> dict[tuple[str, str, str], tuple[int | None, str]]:
     number = "id" if writer.has("letter", "id") else "NULL"
     query = f"SELECT {number}, code, message_transport_type, lang, title FROM letter WHERE module = 'ill'"  # noqa: S608
     return {
-        (code, transport, lang): Letter(letter_id=letter_id, title=title)
+        (code, transport, lang): (letter_id, title)
         for letter_id, code, transport, lang, title in _all(connection, query)
     }
 

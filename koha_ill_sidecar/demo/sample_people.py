@@ -238,9 +238,9 @@ def _patron(number: int, firstname: str, surname: str, random: Random) -> Person
     )
 
 
-def borrower_rows(everybody: tuple[Person, ...], today: dt.date) -> Iterator[Row]:
+def borrower_rows(people: tuple[Person, ...], today: dt.date) -> Iterator[Row]:
     """Yield the rows of borrowers; expired and debarred patrons are so on *today*."""
-    for person in everybody:
+    for person in people:
         yield {
             "borrowernumber": person.borrowernumber,
             "cardnumber": f"2000{person.borrowernumber:04}",
@@ -266,9 +266,9 @@ def borrower_rows(everybody: tuple[Person, ...], today: dt.date) -> Iterator[Row
         }
 
 
-def debarment_rows(everybody: tuple[Person, ...], today: dt.date) -> Iterator[Row]:
+def debarment_rows(people: tuple[Person, ...], today: dt.date) -> Iterator[Row]:
     """Yield the restrictions that borrowers.debarred is derived from."""
-    for person in everybody:
+    for person in people:
         if person.debarred:
             yield {
                 "borrowernumber": person.borrowernumber,
@@ -290,7 +290,7 @@ ILL_MESSAGES = {"ILL_PICKUP_READY": 7, "ILL_REQUEST_UNAVAIL": 8, "ILL_REQUEST_UP
 
 
 def messaging_preferences(
-    everybody: tuple[Person, ...], attributes: frozenset[int]
+    people: tuple[Person, ...], attributes: frozenset[int]
 ) -> tuple[list[Row], list[Row]]:
     """
     Return the messaging preferences of patrons and of two categories for ILL messages, and their transports.
@@ -304,7 +304,7 @@ def messaging_preferences(
         (None, "PT", _BY_EMAIL),
         (None, "ST", _BY_BOTH),
     ]
-    owners += [(person.borrowernumber, None, person.transports) for person in everybody if person.transports]
+    owners += [(person.borrowernumber, None, person.transports) for person in people if person.transports]
     for borrowernumber, categorycode, chosen in owners:
         for attribute in sorted(attributes.intersection(ILL_MESSAGES.values())):
             number = len(choices) + 1

@@ -80,22 +80,6 @@ _TEXTS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Address:
-    """The address from which a library sends mail (`mail`), and the one at which it receives ILL mail (`ill`)."""
-
-    mail: str
-    ill: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Letter:
-    """The ID of a notice, if letters have IDs, and its title."""
-
-    letter_id: int | None
-    title: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
     """The library that the requests belong to."""
 
@@ -103,20 +87,14 @@ class Setting:
     backend: str
     people: Sequence[Person]
     pickup_places: Sequence[str]
-    addresses: Mapping[str, Address]
-    letters: Mapping[tuple[str, str, str], Letter]  # code, transport, language
+    sender_addresses: Mapping[str, str]  # by library code: the sender of its mail
+    ill_addresses: Mapping[str, str]  # by library code: where it receives ILL mail
+    letters: Mapping[tuple[str, str, str], tuple[int | None, str]]  # code, transport, language: ID and title
     materials: Sequence[str]
     unauthenticated_requests: bool
     has_ill_statistics: bool
     has_batches: bool
     patron_messages: frozenset[str]  # codes of notices that patrons choose transports for
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    placed: dt.datetime
-    material: str
-    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +119,8 @@ class SampleRequests:
         self._batches: dict[int, int] = {}
         if setting.has_batches:
             self._add_batches()
-        for number, plan in enumerate(self._plans(count), start=1):
-            _Story(self, number, plan).add_rows()
+        for number, (placed, material, status) in enumerate(self._plans(count), start=1):
+            _Story(self, number, placed, material, status).add_rows()
         for table, column in (
             ("action_logs", "timestamp"),
             ("message_queue", "time_queued"),
@@ -150,15 +128,19 @@ class SampleRequests:
         ):
             self.rows[table].sort(key=lambda row: str(row[column]))
 
-    def _plans(self, count: int) -> list[_Plan]:
-        """Plan a request of every status and material first, then requests with realistic shares; oldest first."""
+    def _plans(self, count: int) -> list[tuple[dt.datetime, str, str]]:
+        """
+        Return the placement, material and status of each request, oldest first.
+
+        A request of every status and material comes first, then the statuses have realistic shares.
+        """
         wanted = list(self._every_kind())
         statuses = list(_SHARES)
         while len(wanted) < count:
             status = self.random.choices(statuses, weights=list(_SHARES.values()))[0]
             wanted.append((status, self._material_for(status)))
-        plans = [_Plan(self._placed(status), material, status) for status, material in wanted[:count]]
-        return sorted(plans, key=lambda plan: plan.placed)
+        plans = [(self._placed(status), material, status) for status, material in wanted[:count]]
+        return sorted(plans, key=lambda plan: plan[0])
 
     def _every_kind(self) -> Iterator[tuple[str, str]]:
         for status in PATHS:
@@ -214,15 +196,17 @@ class SampleRequests:
 class _Story:
     """The history of one request."""
 
-    def __init__(self, sample: SampleRequests, number: int, plan: _Plan) -> None:
+    def __init__(
+        self, sample: SampleRequests, number: int, placed: dt.datetime, material: str, status: str
+    ) -> None:
         self._sample = sample
         self._setting = sample.setting
         self._random = sample.random
         self._number = number  # also the illrequest_id
-        self._plan = plan
-        self._path = self._random.choice(PATHS[plan.status])
-        self._attributes = sample.titles.attributes(plan.material)
-        self._patron = None if plan.status == "UNAUTH" else sample.choose_patron()
+        self._placed, self._material, self._status = placed, material, status
+        self._path = self._random.choice(PATHS[status])
+        self._attributes = sample.titles.attributes(material)
+        self._patron = None if status == "UNAUTH" else sample.choose_patron()
         self._branch = self._choose_branch()
         self._staff = _Actor(4 if self._branch == "TPL" else 2, "intranet")
         self._times = self._choose_times()
@@ -232,7 +216,7 @@ class _Story:
 
     def add_rows(self) -> None:
         """Add the rows of the whole history in chronological order."""
-        if self._plan.material == "book":
+        if self._material == "book":
             self._add_record()
         before: str | None = None
         for status, at in zip(self._path, self._times, strict=True):
@@ -241,7 +225,7 @@ class _Story:
             before = status
         alias = self._choose_alias()
         if alias is not None:
-            self._log_change(self._plan.status, alias, self._times[-1], self._staff)
+            self._log_change(self._status, alias, self._times[-1], self._staff)
         self._add_comments()
         self._add_request(alias)
         self._add_attributes()
@@ -255,9 +239,9 @@ class _Story:
 
     def _choose_times(self) -> list[dt.datetime]:
         """Spread the steps over the time from the placement until now, but at most over `_LONGEST_PATH`."""
-        span = min(self._setting.now - self._plan.placed, _LONGEST_PATH)
+        span = min(self._setting.now - self._placed, _LONGEST_PATH)
         parts = sorted(self._random.uniform(0.02, 0.98) for _ in self._path[1:])
-        times = [self._plan.placed, *(self._plan.placed + span * part for part in parts)]
+        times = [self._placed, *(self._placed + span * part for part in parts)]
         if self._path[1:2] == ("QUEUED",):
             times[1] = times[0]
         return sorted(_by_day(time) for time in times)
@@ -279,7 +263,7 @@ class _Story:
         return _Actor(self._patron.borrowernumber, "opac")
 
     def _choose_alias(self) -> str | None:
-        if self._plan.status not in _MAY_HAVE_ALIAS or self._random.random() > 0.15:
+        if self._status not in _MAY_HAVE_ALIAS or self._random.random() > 0.15:
             return None
         return self._random.choice(tuple(ALIASES))
 
@@ -297,7 +281,7 @@ class _Story:
             case "GENREQ":
                 self._ask_partners(at)
             case "CANCREQ":
-                address = self._setting.addresses[self._branch].ill
+                address = self._setting.ill_addresses[self._branch]
                 self._queue("ILL_REQUEST_CANCEL", "email", self._patron, at, to=address, sender=address)
             case "COMP":
                 self._complete(at)
@@ -309,7 +293,7 @@ class _Story:
     def _complete(self, at: dt.datetime) -> None:
         self._columns["completed"] = at.date()
         self._count("illreq_comp", at)
-        if self._plan.material in {"article", "chapter"} and self._random.random() < 0.5:
+        if self._material in {"article", "chapter"} and self._random.random() < 0.5:
             self._columns["accessurl"] = f"https://delivery.example.org/{self._number}"
         self._notify_patron("ILL_PICKUP_READY", at)
 
@@ -348,9 +332,9 @@ class _Story:
     def _ask_partners(self, at: dt.datetime) -> None:
         partners = self._sample.choose_partners()
         self._attributes["requested_partners"] = "; ".join(str(partner.email) for partner in partners)
-        address = self._setting.addresses[self._branch]
+        sender = self._setting.sender_addresses[self._branch]
         for partner in partners:
-            self._queue("ILL_PARTNER_REQ", "email", partner, at, to=partner.email, sender=address.mail)
+            self._queue("ILL_PARTNER_REQ", "email", partner, at, to=partner.email, sender=sender)
 
     def _check_out(self, at: dt.datetime) -> None:
         self._item = number = len(self._sample.rows["items"]) + 1
@@ -404,7 +388,7 @@ class _Story:
             is_mail = transport == "email"
             to = self._patron.email if is_mail else f"{self._patron.smsalertnumber}@sms.example.org"
             self._queue(
-                code, transport, self._patron, at, to=to, sender=self._setting.addresses[self._branch].mail
+                code, transport, self._patron, at, to=to, sender=self._setting.sender_addresses[self._branch]
             )
         info = {"log_origin": "core", "notice_code": code}
         self._log("ILL", "PATRON_NOTICE", self._number, json.dumps(info), at, self._staff)
@@ -420,7 +404,7 @@ class _Story:
         sender: str,
     ) -> None:
         lang = person.lang if person is not None and code in self._setting.patron_messages else "default"
-        letter = (
+        letter_id, title = (
             self._setting.letters.get((code, transport, lang))
             or self._setting.letters[code, transport, "default"]
         )
@@ -429,9 +413,9 @@ class _Story:
         )[0]
         self._add(
             "message_queue",
-            letter_id=letter.letter_id,
+            letter_id=letter_id,
             borrowernumber=person and person.borrowernumber,
-            subject=letter.title,
+            subject=title,
             content=f"{_TEXTS[code]}\n\n{self._attributes['title']}\n",
             metadata="",
             letter_code=code,
@@ -442,7 +426,7 @@ class _Story:
             to_address=to,
             cc_address="",
             from_address=sender,
-            reply_address=self._setting.addresses[self._branch].ill if person is not None else None,
+            reply_address=self._setting.ill_addresses[self._branch] if person is not None else None,
             content_type=None,
             failure_code=failure,
         )
@@ -480,7 +464,7 @@ class _Story:
             )
 
     def _add_request(self, alias: str | None) -> None:
-        paid = self._plan.status in {"COMP", "CHK", "RET"} and self._random.random() < 0.4
+        paid = self._status in {"COMP", "CHK", "RET"} and self._random.random() < 0.4
         cost = f"{self._random.randint(4, 30)}.50" if paid else None
         self._add(
             "illrequests",
@@ -489,7 +473,7 @@ class _Story:
             managedby=self._staff.borrowernumber if self._random.random() < 0.3 else None,
             biblio_id=self._biblio,
             branchcode=self._branch,
-            status=self._plan.status,
+            status=self._status,
             status_alias=alias,
             placed=self._times[0].date(),
             updated=self._times[-1],
@@ -503,7 +487,7 @@ class _Story:
         )
 
     def _add_attributes(self) -> None:
-        if self._plan.status == "UNAUTH":
+        if self._status == "UNAUTH":
             self._attributes |= {
                 "unauthenticated_first_name": "Sam",
                 "unauthenticated_last_name": "Page",

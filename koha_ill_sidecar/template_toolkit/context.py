@@ -5,7 +5,7 @@ Plugins receive the context and may use its public methods.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import NoReturn, Protocol
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError, TemplateLimitError
@@ -85,29 +85,20 @@ class CaughtError:
         return f"{self.error.kind} error - {text(self.error.info)}"
 
 
-@dataclass(slots=True)
 class Context:
-    """The state of one rendering."""
+    """The state of one rendering. The variables are copied, but not their values."""
 
-    environment: Environment
-    document: Document
-    meter: Meter
-    stash: Stash = field(init=False)
-    _parents: list[Stash] = field(default_factory=list)
-    _documents: list[Document] = field(default_factory=list)
-    # Blocks of evaluated and loaded templates stay for the rest of the rendering, as with PROCESS.
-    _blocks: dict[str, Block] = field(default_factory=dict)
-    _filters: dict[str, FilterFunction] = field(default_factory=dict)
-    _depth: int = 0
-
-    @classmethod
-    def begin(cls, environment: Environment, document: Document, variables: Mapping[str, Value]) -> "Context":
-        """Prepare a rendering with a shallow copy of the variables."""
-        context = cls(environment, document, Meter(environment.limits))
+    def __init__(self, environment: Environment, document: Document, variables: Mapping[str, Value]) -> None:
+        self.environment = environment
+        self.meter = Meter(environment.limits)
         first: dict[str, Value] = {"global": {}, **variables, "inc": _increment, "dec": _decrement}
-        context.stash = Stash(context.meter, first | {"template": document, "component": document})
-        context._documents.append(document)
-        return context
+        self.stash = Stash(self.meter, first | {"template": document, "component": document})
+        self._parents: list[Stash] = []
+        self._documents = [document]
+        # Blocks of evaluated and loaded templates stay for the rest of the rendering, as with PROCESS.
+        self._blocks: dict[str, Block] = {}
+        self._filters: dict[str, FilterFunction] = {}
+        self._depth = 0
 
     # Variables.
 
@@ -148,13 +139,7 @@ class Context:
 
     def insert(self, names: Value) -> str:
         """Return the sources of templates unprocessed, as INSERT does."""
-        found = []
-        for name in _names(names):
-            source = self.environment.load(name)
-            if source is None:
-                raise TemplateError("file", f"{name}: not found")
-            found.append(source)
-        return self.meter.join(found)
+        return self.meter.join([self._load(name) for name in _names(names)])
 
     def evaluate(self, source: str) -> str:
         """Render *source* as a template of its own, with the current variables."""
@@ -173,11 +158,13 @@ class Context:
         for document in reversed(self._documents):
             if block := document.blocks.get(name):
                 return block
+        return replace(self.environment.document(self._load(name)), name=name)
+
+    def _load(self, name: str) -> str:
         source = self.environment.load(name)
         if source is None:
             raise TemplateError("file", f"{name}: not found")
-        loaded = self.environment.document(source)
-        return Document(name, loaded.main, loaded.blocks, loaded.metadata)
+        return source
 
     def _render_all(self, blocks: list[tuple[str, "Block | Document"]]) -> str:
         stash = self.stash

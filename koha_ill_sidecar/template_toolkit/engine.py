@@ -129,7 +129,7 @@ class Engine:
 
     def run(self, document: Document, variables: Mapping[str, Value]) -> str:
         """Render a compiled document; only for the engine's own modules."""
-        context = Context.begin(self, document, variables)
+        context = Context(self, document, variables)
         try:
             rendered = document.main(context)
         except TemplateError as error:
