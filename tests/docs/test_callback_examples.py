@@ -52,9 +52,9 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def url(koha_database: KohaDatabase, database: Database) -> Iterator[str]:
-    """A server with the four backends that the page's examples send to."""
+    """Serve the four backends that the page's examples send to; yields the URL."""
     secret = {name: Secret(value) for name, value in SECRETS.items()}
-    ways: dict[str, Authentication] = {
+    authentications: dict[str, Authentication] = {
         "signed": StandardWebhooksAuthentication(secrets=(secret["WEBHOOK_SECRET"],)),
         "hashed": HMACAuthentication(
             header="X-Signature", prefix="sha256=", secrets=(secret["HMAC_SECRET"],)
@@ -66,9 +66,9 @@ def url(koha_database: KohaDatabase, database: Database) -> Iterator[str]:
         koha=KohaSettings(database=koha_database.settings),
         backends={
             name: BackendSettings(
-                callbacks=BackendCallbackSettings(authentication=(way,), accept_any_request=True)
+                callbacks=BackendCallbackSettings(authentication=(authentication,), accept_any_request=True)
             )
-            for name, way in ways.items()
+            for name, authentication in authentications.items()
         },
     )
     app = create_app(Runtime(settings=settings, database=database))

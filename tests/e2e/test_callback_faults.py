@@ -23,7 +23,7 @@ BACKENDS = {
         }
     }
 }
-WORDS = ["received", "in_process", "will_supply", "shipped", "delivered"]
+STATUSES = ["received", "in_process", "will_supply", "shipped", "delivered"]
 
 
 class _Connection(http.client.HTTPConnection):
@@ -123,12 +123,12 @@ def test_what_was_answered_is_applied_exactly_once_however_often_it_is_killed(li
     def send_stream(mine: list[int], over: threading.Event) -> None:
         supplier = Supplier(library)
         for turn in cycle(range(10_000)):
-            if over.is_set() and turn >= len(WORDS):
+            if over.is_set() and turn >= len(STATUSES):
                 return
             for number in mine:
-                word = WORDS[turn] if turn < len(WORDS) else "note"
+                status = STATUSES[turn] if turn < len(STATUSES) else "note"
                 event_id = f"{number}-{turn}"
-                document = report(number, event_id, word, message=event_id)
+                document = report(number, event_id, status, message=event_id)
                 answered.append((event_id, supplier.insist(document)[1]))
 
     with (
@@ -169,7 +169,7 @@ def test_a_database_that_stops_is_503_and_the_supplier_succeeds_when_it_is_back(
     assert log_of(library, number) == [("NEW", "REQ"), ("REQ", "COMP")]
 
 
-def test_a_colleague_who_holds_the_request_for_20_seconds_only_delays_the_callback(library: Library) -> None:
+def test_a_request_locked_for_20_seconds_only_delays_its_callback(library: Library) -> None:
     number, other = make_requests(library, 2)
     config = library.config(backends=BACKENDS)
 

@@ -1,4 +1,4 @@
-"""The daemon as systemd sees it: it starts, notices, reloads and stops as it should."""
+"""The daemon as systemd sees it: start, reload, watchdog, stop."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ QUICK_WATCH = {"jobs": {"watch": "200ms"}}
 
 @pytest.fixture
 def launch(library: Library) -> Iterator[Launch]:
-    """Start the program with some settings; it is stopped at the end."""
+    """Return a function that starts the program with settings; all are killed at the end."""
     started: list[SidecarProcess] = []
 
     def with_settings(verb: str, config: Path | None = None, **sections: Any) -> SidecarProcess:
@@ -128,7 +128,7 @@ def test_reload_that_keeps_the_address_never_refuses_a_request(library: Library,
     ],
     ids=["unknown key", "database that does not answer", "address that cannot be"],
 )
-def test_a_wrong_configuration_is_refused_and_the_old_goes_on(
+def test_a_wrong_configuration_is_refused_and_the_old_one_stays(
     library: Library, launch: Launch, mistake: dict[str, Any]
 ) -> None:
     process = launch("run")
@@ -140,7 +140,7 @@ def test_a_wrong_configuration_is_refused_and_the_old_goes_on(
     assert _get(library.directory / "web.sock", "/readyz")[0] == 200
 
 
-def test_signs_of_life_are_given_to_the_watchdog(library: Library) -> None:
+def test_the_watchdog_is_notified_in_time(library: Library) -> None:
     process = SidecarProcess(
         "run", library.config(), library.directory, environment={"WATCHDOG_USEC": "1500000"}
     )
@@ -163,7 +163,7 @@ def test_runs_of_jobs_are_counted_for_prometheus(
     eventually(lambda: counted in _get(library.directory / "web.sock", "/metrics")[1])
 
 
-def test_an_address_in_use_is_said_in_one_line(library: Library) -> None:
+def test_an_address_in_use_is_reported_in_one_line(library: Library) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config = library.config(web={"listen": f"127.0.0.1:{taken.getsockname()[1]}"})
         result = _run("web", config)
@@ -180,7 +180,7 @@ def test_interrupt_from_the_keyboard_stops_in_order_too(launch: Launch) -> None:
     assert process.wait() == 0
 
 
-def test_a_database_that_is_away_is_waited_for(
+def test_the_daemon_starts_without_the_database_and_waits_for_it(
     library: Library, launch: Launch, eventually: Eventually
 ) -> None:
     library.server.stop()
@@ -196,7 +196,7 @@ def test_a_database_that_is_away_is_waited_for(
     assert "Traceback" not in process.log
 
 
-def test_own_tables_that_are_missing_are_said_at_once(library: Library) -> None:
+def test_missing_own_tables_are_reported_at_once(library: Library) -> None:
     library.sql("RENAME TABLE ill_sidecar_migrations TO ill_sidecar_elsewhere")
     try:
         result = _run("worker", library.config())

@@ -135,7 +135,7 @@ def _repeats_by_kill(taken: Sequence[tuple[str, str]], taken_at_kill: Sequence[i
     return max(lives.values(), default=0)
 
 
-def test_sigterm_in_the_middle_sends_nothing_twice_and_leaves_nothing_taken(
+def test_sigterm_in_the_middle_sends_nothing_twice_and_leaves_nothing_in_flight(
     library: Library, eventually: Eventually
 ) -> None:
     _queue(library, _subjects(120))
@@ -154,9 +154,7 @@ def test_sigterm_in_the_middle_sends_nothing_twice_and_leaves_nothing_taken(
     assert sorted(subject for subject, _ in sink.taken) == sorted(_subjects(120))
 
 
-def test_a_message_is_on_its_way_within_two_seconds_of_its_commit(
-    library: Library, eventually: Eventually
-) -> None:
+def test_a_message_is_sent_within_two_seconds_of_its_commit(library: Library, eventually: Eventually) -> None:
     sink = Sink()
     with running(sink) as smtp:
         config = library.config(
@@ -215,7 +213,7 @@ def test_mariadb_that_is_killed_loses_nothing_that_it_committed(
     assert len(sink.taken) - 100 <= CONNECTIONS
 
 
-def test_a_table_that_koha_locks_is_waited_for(library: Library, eventually: Eventually) -> None:
+def test_the_worker_waits_for_a_table_that_koha_locks(library: Library, eventually: Eventually) -> None:
     """Koha, C4/Letters.pm SendCirculationAlert, locks the queue while it appends to a message."""
     _queue(library, _subjects(100))
     sink = Sink(0.01)
@@ -233,7 +231,7 @@ def test_a_table_that_koha_locks_is_waited_for(library: Library, eventually: Eve
     assert sorted(subject for subject, _ in sink.taken) == sorted(_subjects(100))
 
 
-def test_a_request_held_for_twenty_seconds_holds_up_nothing_else(
+def test_a_request_locked_for_twenty_seconds_delays_nothing_else(
     library: Library, eventually: Eventually
 ) -> None:
     insert = "INSERT INTO illrequests (branchcode, status, backend) VALUES ('CPL', 'NEW', 'Standard')"

@@ -132,7 +132,7 @@ def test_building_takes_in_all_and_can_be_resumed(tx: Transaction, make: Make) -
     assert indexing.build(tx) is None
 
 
-def test_progress_says_how_many_are_in_and_how_many_wait(tx: Transaction, indexed: Make, make: Make) -> None:
+def test_progress_counts_indexed_and_waiting_requests(tx: Transaction, indexed: Make, make: Make) -> None:
     indexed()
     requests.update(tx, make(), notesstaff="x")
     queue.enqueue(tx)
@@ -152,7 +152,7 @@ def test_a_rebuild_restores_what_was_lost(tx: Transaction, indexed: Make) -> Non
     assert search.find(tx, RequestFilter()).illrequest_ids == [illrequest_id]
 
 
-def test_slices_that_grow_are_cut(tx: Transaction, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slices_that_grow_are_split(tx: Transaction, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices, "_LARGEST", 4)
     monkeypatch.setattr(slices, "SIZE", 2)
     _build(tx)
@@ -169,7 +169,7 @@ def test_slices_that_grow_are_cut(tx: Transaction, make: Make, monkeypatch: pyte
 
 
 @pytest.mark.all_versions
-def test_every_change_of_ours_waits_to_be_indexed(database: Database) -> None:
+def test_every_change_of_ours_is_queued_for_indexing(database: Database) -> None:
     """Making, editing, commenting, moving, deleting: all in the transaction of the change, once."""
     new = NewRequest(type="article", branchcode="CPL", borrowernumber=SAM, fields={"title": "Nature"})
     illrequest_id = database.transact(creation.create, new, STAFF).illrequest_id
@@ -191,7 +191,7 @@ def test_every_change_of_ours_waits_to_be_indexed(database: Database) -> None:
     assert database.transact(search.find, RequestFilter()).total == 0
 
 
-def test_what_is_rolled_back_does_not_wait(database: Database) -> None:
+def test_a_change_that_is_rolled_back_is_not_queued(database: Database) -> None:
     def fail(tx: Transaction) -> None:
         creation.create(tx, NewRequest(type="article", branchcode="CPL", borrowernumber=SAM), STAFF)
         raise KeyError
@@ -203,7 +203,7 @@ def test_what_is_rolled_back_does_not_wait(database: Database) -> None:
 
 
 def test_a_change_while_its_request_is_indexed_is_indexed_next(database: Database, admin: Engine) -> None:
-    """Neither waits for the other, and the later change is not taken for the earlier one."""
+    """Neither waits for the other, and the later change is not mistaken for the earlier one."""
     with admin.begin() as connection:
         illrequest_id = make_request(connection, database.koha())
     edit = editing.edit
@@ -227,7 +227,7 @@ def test_a_change_while_its_request_is_indexed_is_indexed_next(database: Databas
     assert database.transact(_hits, "first") == []
 
 
-def test_two_that_index_at_once_lose_nothing(database: Database, admin: Engine) -> None:
+def test_two_threads_that_index_at_once_lose_nothing(database: Database, admin: Engine) -> None:
     with admin.begin() as connection:
         ids = [make_request(connection, database.koha()) for _ in range(12)]
     barrier = threading.Barrier(4)
@@ -261,7 +261,7 @@ def test_two_that_index_at_once_lose_nothing(database: Database, admin: Engine) 
         ("UPDATE branches SET branchname = 'Babbage' WHERE branchcode = 'CPL'", "babbage"),
     ],
 )
-def test_whatever_koha_changes_of_a_request_is_found(
+def test_every_change_that_koha_makes_to_a_request_is_found(
     database: Database, admin: Engine, statement: str, keyword: str
 ) -> None:
     with admin.begin() as connection:
@@ -284,7 +284,7 @@ def test_a_new_attribute_of_an_open_request_is_found(tx: Transaction, indexed: M
     assert _hits(tx, "/xyz") == [illrequest_id]
 
 
-def test_open_requests_are_looked_at_in_steps(tx: Transaction, indexed: Make) -> None:
+def test_open_requests_are_checked_in_steps(tx: Transaction, indexed: Make) -> None:
     for _ in range(5):
         indexed()
     tx.connection.execute(text("UPDATE illrequestattributes SET value = 'Botany' WHERE type = 'title'"))
@@ -292,10 +292,10 @@ def test_open_requests_are_looked_at_in_steps(tx: Transaction, indexed: Make) ->
     assert [indexing.index_open(tx, limit=3) for _ in range(3)] == [3, 2, 0]
 
 
-def test_whatever_koha_writes_into_a_row_is_found_be_it_closed(
+def test_rows_that_koha_updates_are_found_even_if_closed(
     tx: Transaction, indexed: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In steps over the whole table."""
+    """In steps through the whole table."""
     monkeypatch.setattr(indexing, "_TIMES_AT_ONCE", 1)
     monkeypatch.setattr(indexing, "_ROUNDS_OF_TIMES", 10**9)
     closed, same, last = indexed(status="COMP"), indexed(status="COMP"), indexed(status="COMP")
@@ -320,7 +320,7 @@ def test_requests_that_koha_makes_are_found(tx: Transaction, make: Make) -> None
     assert _hits(tx, "journal") == [illrequest_id]
 
 
-def test_a_comment_of_koha_on_a_closed_request_is_counted(tx: Transaction, indexed: Make) -> None:
+def test_a_comment_of_koha_on_a_closed_request_is_indexed(tx: Transaction, indexed: Make) -> None:
     illrequest_id = indexed(status="COMP")
     indexing.index_commented(tx)
     _execute_as_koha(
@@ -333,7 +333,7 @@ def test_a_comment_of_koha_on_a_closed_request_is_counted(tx: Transaction, index
     assert indexing.index_commented(tx) == 0
 
 
-def test_the_sweep_comes_round_to_closed_unknown_and_deleted_requests(
+def test_the_sweep_finds_closed_unknown_and_deleted_requests(
     tx: Transaction, make: Make, indexed: Make
 ) -> None:
     changed, deleted, unknown = indexed(status="COMP"), indexed(status="COMP"), make(status="COMP")
@@ -349,7 +349,7 @@ def test_the_sweep_comes_round_to_closed_unknown_and_deleted_requests(
     assert sorted(search.find(tx, RequestFilter()).illrequest_ids) == [changed, unknown]
 
 
-def test_what_the_watch_notices_waits_to_be_indexed(database: Database, admin: Engine) -> None:
+def test_a_change_that_the_watch_finds_is_queued_for_indexing(database: Database, admin: Engine) -> None:
     with admin.begin() as connection:
         illrequest_id = make_request(connection, database.koha())
     database.transact(lambda tx: sidecar_requests.record_seen(tx, requests.get(tx, illrequest_id)))
