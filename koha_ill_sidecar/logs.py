@@ -74,7 +74,7 @@ def configure(*, level: str, style: str, stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(target)
     handler.setFormatter(JournalFormatter(formatter) if _is_journal(target, os.environ) else formatter)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler]  # also removes those of an earlier call
     root.setLevel(level.upper())
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.NOTSET)

@@ -111,7 +111,7 @@ class _Reader:
             # A developer's Koha uses its test database.
             database=self.text(config, "database_test") or self._required("database"),
             user=self._required("user"),
-            password=Secret(self.text(config, "pass", strip=False) or ""),
+            password=Secret(self.text(config, "pass", strip=False) or ""),  # spaces may be part of it
             tls=self._tls(),
             timezone=self._timezone(),
         )
@@ -189,6 +189,7 @@ class _Reader:
 
     def text(self, parent: Element, name: str, *, strip: bool = True) -> str | None:
         """Return an element's text; None if it is empty or still the installer's placeholder."""
+        # Edited files may contain an element twice. That is harmless only if both have the same value.
         found = [element.text or "" for element in parent.findall(name)]
         texts = {text.strip() for text in found} if strip else set(found)
         if len(texts) > 1:

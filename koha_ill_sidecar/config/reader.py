@@ -165,6 +165,7 @@ class _Reader:
     def _list(self, hint: Any, given: object, path: str) -> Any:
         if not isinstance(given, list):
             return self._wrong(path, f"must be a list, not {_kind(given)}")
+        # Read all items before checking any, so that every mistake is reported.
         values = tuple(self.value(hint, item, f"{path}[{position}]") for position, item in enumerate(given))
         return _WRONG if any(value is _WRONG for value in values) else values
 
@@ -272,6 +273,7 @@ def _without_none(hint: Any) -> Any:
 
 
 def _is_section(hint: Any) -> bool:
+    # Some values (ListenAddress, Schedule) are dataclasses too, but are written as one text.
     return isinstance(hint, type) and dataclasses.is_dataclass(hint) and hint not in _SCALARS
 
 
@@ -313,6 +315,7 @@ def _bound(value: object) -> str:
 def _nearest(key: str, path: str, siblings: Sequence[str], everywhere: Sequence[str]) -> str:
     """Return the known key that was probably meant: one of the same name elsewhere, otherwise the most similar one."""
     paths = {part for full in everywhere for part in _with_parents(full)}
+    # Reversed, so that of several keys with the same name the first one in the alphabet remains.
     elsewhere = {full.rpartition(".")[2].rstrip("[]"): full for full in sorted(paths, reverse=True)}
     if key in elsewhere:
         return elsewhere[key]

@@ -13,7 +13,7 @@ _DURATION = re.compile(r"(?:\s*\d+(?:\.\d+)?\s*(?:ms|s|m|h|d|w))+\s*")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
-_CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+_CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))  # 0 and 7 are both Sunday
 _CRON_NAMES = {
     3: ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
     4: ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
@@ -36,6 +36,7 @@ class Secret:
     def __bool__(self) -> bool:
         return bool(self._text)
 
+    # Comparable and hashable, because settings with secrets are keys of caches.
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self._text == other._text
 

@@ -23,6 +23,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # The form of nearly every address; all others take the slow path through email-validator.
 _PLAIN = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_DOT_ATOM}@{_LABEL}(?:\.{_LABEL})*\Z")
 _NAMED = re.compile(r"(?P<name>.*?)\s*<(?P<address>[^<>]*)>\s*\Z", re.DOTALL)
+# One address of a list. A comma or semicolon in quotes or angle brackets does not end it.
 _PART = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|<[^<>]*>|[^,;"<]|["<])+""", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 

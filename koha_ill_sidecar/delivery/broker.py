@@ -39,6 +39,7 @@ class Broker:
         """
         self._sent += 1
         receipt = str(self._sent)
+        # Persistent, as Koha sends it: the message survives a restart of the broker.
         headers = {"persistent": "true", "receipt": receipt}
         try:
             self._connection.send(f"/queue/{queue}", body, content_type="application/json", headers=headers)
@@ -62,7 +63,7 @@ def connected(settings: BrokerSettings) -> Iterator[Broker]:
     connection = Connection12(
         [(settings.host, settings.port)],
         vhost=settings.vhost,
-        heartbeats=(0, 0),
+        heartbeats=(0, 0),  # the connection is too short for them
         reconnect_attempts_max=1,
         timeout=_CONNECT_SECONDS,
     )

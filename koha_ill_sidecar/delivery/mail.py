@@ -24,10 +24,10 @@ from koha_ill_sidecar.delivery.html_text import text_of
 LONGEST_LINE = 998
 """Octets in a line without its line break (RFC 5322 2.1.1)."""
 
-_FOLD_AT = 78
+_FOLD_AT = 78  # the recommended length of header lines (RFC 5322 2.1.1)
 # 52 characters of base64, 64 as an encoded word: after a field name this still fits the 76 of RFC 2047 section 2.
 _ENCODED_WORD_OCTETS = 39
-_BASE64_COLUMNS = 76
+_BASE64_COLUMNS = 76  # the limit for base64 bodies (RFC 2045 6.8)
 
 
 class Content(StrEnum):
@@ -134,6 +134,7 @@ def _header_fields(mail: Mail) -> Iterator[tuple[str, str]]:
         yield "Reply-To", _mailboxes(mail.reply_to)
     yield "Subject", unstructured(mail.subject, column=len("Subject: "))
     yield "Message-ID", mail.message_id
+    # Tells mail programs not to send out-of-office replies (RFC 3834).
     yield "Auto-Submitted", "auto-generated"
     for name, value in mail.headers.items():
         yield name, unstructured(value, column=len(name) + 2)
@@ -147,6 +148,7 @@ def _mailbox(address: Address) -> str:
     name = _one_line(address.name)
     if not name:
         return address.spec
+    # A long name becomes encoded words too, which can be folded. "Reply-To: " has ten characters.
     if not name.isascii() or "=?" in name or len(name) > _FOLD_AT - 10:
         return "\r\n ".join([*_encoded_words(name), f"<{address.spec}>"])
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
@@ -210,7 +212,7 @@ def _base64(octets: bytes) -> bytes:
 
 def _alternatives(mail: Mail) -> bytes:
     """Return the HTML page and a plain text alternative."""
-    # The Message-ID does not occur in the body, and is the same for every attempt.
+    # The Message-ID does not occur in the body, and is the same for every attempt. The limit is 70 characters.
     boundary = "=_" + re.sub(r"[^A-Za-z0-9]", "", mail.message_id)[:60]
     parts = (_text_part(text_of(mail.body), "plain"), _text_part(_page(mail), "html"))
     head = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'.encode()

@@ -37,6 +37,7 @@ _OK = 250
 _START_MAIL_INPUT = 354
 _ACCEPTED = frozenset({250, 251})
 _CLOSING = 421
+# Permanent by their number, but they concern the configured login and not the mail (RFC 4954 6).
 _ANSWERS_ABOUT_LOGIN = frozenset({530, 534, 535, 538})
 
 
@@ -158,6 +159,7 @@ class Mailer:
             return idle.pop() if idle else None
 
     def _connect(self, server: SmtpSettings) -> "_Connection":
+        # Without the lock: if two threads try an unreachable server at the same time, nothing is lost.
         until, reason = self._unreachable.get(server, (0.0, ()))
         if time.monotonic() < until:
             raise TemporaryDeliveryFailure(*reason)
@@ -217,7 +219,7 @@ class _Connection:
         """Close the connection, with QUIT if it is still open."""
         try:
             if self._smtp.sock is not None:
-                self._smtp.sock.settimeout(2)
+                self._smtp.sock.settimeout(2)  # QUIT is only polite: do not wait long for the answer
                 self._smtp.quit()
         except OSError:
             pass
@@ -283,6 +285,7 @@ class _Connection:
                     if any(not recipient.isascii() for recipient in envelope.recipients)
                     else "from",
                 )
+            # The headers then contain UTF-8, which a server may refuse without 8BITMIME (RFC 6531).
             options += " SMTPUTF8 BODY=8BITMIME"
         return f"MAIL FROM:<{envelope.sender}>{options}"
 
@@ -417,6 +420,7 @@ def _dot_stuffed(octets: bytes) -> bytes:
 
 def _readable(answer: bytes) -> str:
     text = answer.decode("utf-8", "replace").replace("\n", " ")
+    # Some servers explain at length; the reason is stored and shown on pages.
     return "".join(character if character.isprintable() else "?" for character in text)[:500]
 
 
@@ -443,6 +447,7 @@ def _as_bytes(text: bytes | str) -> bytes:
 def _own_name() -> str:
     """Return this host's name for EHLO; cached, because the resolver may take seconds."""
     name = socket.getfqdn()
+    # Some servers reject a name without a domain. An address literal is always valid (RFC 5321 4.1.3).
     return name if "." in name else "[127.0.0.1]"
 
 

@@ -204,7 +204,7 @@ class DemoEnvironment:
     def _write_configuration(self) -> None:
         conf = self.directory / "koha-conf.xml"
         conf.write_text(_KOHA_CONF.format(database=DATABASE), encoding="utf-8")
-        self.config.touch(mode=0o600)
+        self.config.touch(mode=0o600)  # before it contains anything
         self.config.write_text(
             _CONFIG.format(
                 conf=conf,
@@ -231,6 +231,7 @@ def _random_base64() -> str:
 def _free_port(preferred: int) -> int:
     """Return the preferred port if it is free, otherwise any free port."""
     with socket.socket() as probe:
+        # Otherwise connections of an earlier run in TIME_WAIT would make the port look used.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, preferred))

@@ -109,6 +109,7 @@ class Engine:
 
     def document(self, source: str) -> Document:
         """Return the compiled form of *source*; only for the engine's own modules."""
+        # The lock is not held during compilation: two threads may compile the same template, which is harmless.
         with self._lock:
             found = self._cache.get(source)
             if found is not None:

@@ -63,6 +63,7 @@ _GRAMMAR_PRECEDENCE = {
     "MOD": 11,
 }
 _EQUALITY, _RELATION = 4, 5
+# In Perl, `_` (written as a dot) binds like `+`, and `div` and `mod` do not exist.
 _PERL_PRECEDENCE = {
     "OR": 2,
     "AND": 3,

@@ -35,6 +35,7 @@ _PARAGRAPHS = re.compile(r"(?:\r?\n){2,}")
 _PARAGRAPH_BREAK = re.compile(r"(\r?\n){2,}")
 _LINE_BREAK = re.compile(r"(\r?\n)")
 _LINE_START = re.compile(r"^(?!\Z)|\A", re.MULTILINE)
+# The characters that Perl's HTML::Entities encodes by default.
 _NOT_PLAIN = re.compile(r"[^\n\r\t !#$%(-;=?-~]")
 
 

@@ -34,6 +34,7 @@ class Loop:
             raise StopIteration
         self.index = index
         self.count_turn()
+        # The template may also have shortened the list.
         return self.data[index] if index < len(self.data) else None
 
     def template_get(self, name: str, args: list[object]) -> object:

@@ -16,7 +16,7 @@ _CONVERSION = re.compile(
 )
 _INTEGER_FORMATS = {"o": "o", "x": "x", "X": "X", "b": "b", "B": "b", "O": "o"}
 _PREFIXES = {"o": "0", "x": "0x", "X": "0X", "b": "0b", "B": "0B"}
-_UNSIGNED = 2**64
+_UNSIGNED = 2**64  # Perl's integers have 64 bits; negative ones wrap in %x, %o, %b and %u
 
 
 def sprintf(pattern: str, args: list[Value], longest: int) -> str:

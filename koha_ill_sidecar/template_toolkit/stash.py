@@ -53,6 +53,7 @@ class Stash(dict[str, Value]):
 # The name and the arguments of each step, alternating.
 FlatPath = tuple[Value, ...]
 
+# Values of exactly these classes need no further look-up. Comparing classes is faster than isinstance.
 _PLAIN = frozenset((str, int, float, dict, list))
 _METHOD_NAMES = frozenset((*HASH_METHODS, *LIST_METHODS))
 
@@ -134,6 +135,7 @@ def _write_back(parent: Value, key: Value, value: Value) -> None:
 
 def _dot(stash: Stash, root: Value, name: Value, args: Value, *, vivify: bool = False) -> Value:
     key = name if isinstance(name, str) else text(name)
+    # Template Toolkit hides names that start with `_` or `.`.
     if key.startswith(("_", ".")):
         return None
     arguments: list[Value] = args if isinstance(args, list) else []

@@ -68,7 +68,7 @@ def text(value: Value) -> str:
     if value is None:
         return ""
     if isinstance(value, int):
-        return str(int(value))
+        return str(int(value))  # True is 1 in Perl
     if isinstance(value, float):
         return _float_text(value)
     return _reference_text(value)
@@ -142,6 +142,7 @@ def text_number(value: str) -> Number:
         return _infinite(value)
     sign, whole, fraction, only_fraction, exponent = match.groups()
     if only_fraction is None and fraction is None and exponent is None:
+        # More digits than any double has; Python would need long to convert millions of them.
         return fit(int(sign + whole[:400]))
     double = float(match.group())
     is_integer = exponent is not None and double.is_integer() and not value[match.end() :].strip(_SPACE)
