@@ -161,7 +161,7 @@ class _Repeat(Exception):
 
 
 def _translated(error: DBAPIError) -> Exception:
-    """Turn a driver's error into a repetition or one of our errors; return any other as it is, for it is a bug."""
+    """Turn a driver's error into a repetition or one of our errors; return any other unchanged, for it is a bug."""
     number = _number(error)
     if number in _LOCK_ERRORS:
         busy = DatabaseBusy(
@@ -176,15 +176,15 @@ def _translated(error: DBAPIError) -> Exception:
 
 
 _REFUSALS = {
-    ER.TABLEACCESS_DENIED_ERROR: "Give the sidecar's user what `koha-ill-sidecar grants` prints.",
-    ER.COLUMNACCESS_DENIED_ERROR: "Give the sidecar's user what `koha-ill-sidecar grants` prints.",
+    ER.TABLEACCESS_DENIED_ERROR: "Grant the sidecar's user what `koha-ill-sidecar grants` prints.",
+    ER.COLUMNACCESS_DENIED_ERROR: "Grant the sidecar's user what `koha-ill-sidecar grants` prints.",
     ER.OPTION_PREVENTS_STATEMENT: "Is the server read-only, a replica perhaps?",
 }
 
 
 _CONNECTION_ADVICE = {
     ER.ACCESS_DENIED_ERROR: "Check user and password in koha.database, and that the user may come from this host.",
-    ER.DBACCESS_DENIED_ERROR: "Give the sidecar's user what `koha-ill-sidecar grants` prints.",
+    ER.DBACCESS_DENIED_ERROR: "Grant the sidecar's user what `koha-ill-sidecar grants` prints.",
     ER.BAD_DB_ERROR: "Check the name in koha.database or koha.conf.",
     ER.UNKNOWN_TIME_ZONE: (
         "Load the server's time zone tables: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql"

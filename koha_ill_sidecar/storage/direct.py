@@ -23,7 +23,7 @@ def execute(tx: Transaction, statement: str, values: Mapping[str, object]) -> Cu
     Send a statement in the transaction; return the driver's cursor with the result.
 
     Args:
-        statement: A fixed text, with ``%(name)s`` where a value stands.
+        statement: A fixed text, with ``%(name)s`` for each value.
 
     Raises:
         DBAPIError: As SQLAlchemy raises it; the driver's error is its ``orig``.

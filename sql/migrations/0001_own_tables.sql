@@ -1,8 +1,8 @@
--- The sidecar's own tables, beside Koha's. Nothing of Koha's is touched.
--- No foreign key leads into Koha's tables: its deletions must never wait for us.
+-- The sidecar's own tables. Koha's are not touched.
+-- There are no foreign keys to Koha's tables: Koha's deletions must never wait for us.
 -- Instants (DATETIME(6)) are UTC.
 
--- What the sidecar knows of a request beyond Koha's columns, and how it last saw it.
+-- What the sidecar stores about a request beside Koha's row, and the status in which it last saw the request.
 CREATE TABLE IF NOT EXISTS ill_sidecar_requests (
   illrequest_id BIGINT UNSIGNED NOT NULL,
   supplier_backend VARCHAR(80) NULL COMMENT 'configured backend that supplies it, where it is not the Koha one',
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS ill_sidecar_requests (
   KEY ill_sidecar_requests_attention (attention_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Our own log of a request: Koha's pages only bear the rows that its core writes.
+-- Our own log of a request: Koha's pages tolerate only the rows that its core writes.
 CREATE TABLE IF NOT EXISTS ill_sidecar_history (
   history_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   illrequest_id BIGINT UNSIGNED NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS ill_sidecar_history (
   KEY ill_sidecar_history_request (illrequest_id, history_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Which partner was asked for which request (Koha keeps the addresses only).
+-- Which partner was asked for which request (Koha stores only the addresses).
 CREATE TABLE IF NOT EXISTS ill_sidecar_partner_enquiries (
   enquiry_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   illrequest_id BIGINT UNSIGNED NOT NULL,
@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS ill_sidecar_partner_enquiries (
   KEY ill_sidecar_partner_enquiries_partner (borrowernumber, asked_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Every callback that came in, as it came, with what became of it.
+-- Every callback as it was received, and what became of it.
 CREATE TABLE IF NOT EXISTS ill_sidecar_receipts (
   receipt_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   backend VARCHAR(80) NOT NULL,
@@ -82,7 +82,7 @@ CREATE TABLE IF NOT EXISTS ill_sidecar_receipts (
   KEY ill_sidecar_receipts_received (received_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Our attempts at sending a row of message_queue.
+-- Our attempts to deliver a row of message_queue.
 CREATE TABLE IF NOT EXISTS ill_sidecar_deliveries (
   message_id INT NOT NULL,
   mail_message_id VARCHAR(255) NOT NULL COMMENT 'Message-ID header, the same at every attempt',
@@ -102,7 +102,7 @@ CREATE TABLE IF NOT EXISTS ill_sidecar_deliveries (
   KEY ill_sidecar_deliveries_settled (settled_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Who runs a job now, and how its last run went.
+-- Which process runs a job now, and how its last run ended.
 CREATE TABLE IF NOT EXISTS ill_sidecar_leases (
   name VARCHAR(64) NOT NULL,
   holder VARCHAR(191) NULL,

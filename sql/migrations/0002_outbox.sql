@@ -1,4 +1,4 @@
--- What others are still to be told. A row comes with the change that it tells of, and goes when it was told.
+-- Messages to other programs. A row is inserted with the change that it is about, and deleted once it is delivered.
 CREATE TABLE IF NOT EXISTS ill_sidecar_outbox (
   outbox_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   kind VARCHAR(40) NOT NULL,

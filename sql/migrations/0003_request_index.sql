@@ -1,7 +1,7 @@
--- The index of requests: filters, sorting, counting and searching, which Koha's own tables have no keys for.
--- Everything in it follows from Koha's rows and can be made again: koha-ill-sidecar requests reindex.
+-- The index of requests: filters, sorting, counting and searching, for which Koha's own tables have no indexes.
+-- Everything in it is derived from Koha's rows and can be rebuilt: koha-ill-sidecar requests reindex.
 
--- A row a request: what it was last indexed as. There is no key on any *_key column: ill_sidecar_slices does that.
+-- One row per request: the indexed document. The *_key columns need no index, for ill_sidecar_slices has their order.
 CREATE TABLE IF NOT EXISTS ill_sidecar_listing (
   illrequest_id BIGINT UNSIGNED NOT NULL,
   fingerprint BIGINT NOT NULL COMMENT 'of Koha''s rows when it was indexed: another one now means a change',
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS ill_sidecar_listing (
   KEY ill_sidecar_listing_open (is_open, illrequest_id, attributes_fingerprint)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Which requests have a term: a facet, a piece of a word, or a word that many have.
+-- The requests that have a term: a facet, a piece of a word, or a word that many requests share.
 CREATE TABLE IF NOT EXISTS ill_sidecar_postings (
   term VARBINARY(255) NOT NULL,
   bucket INT UNSIGNED NOT NULL COMMENT 'of 16384 request numbers',
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS ill_sidecar_postings (
   PRIMARY KEY (term, bucket)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- The order by each column: cut into slices of about a thousand requests, each with where it begins.
+-- The order by each column, split into slices of about a thousand requests, each with its lower bound.
 CREATE TABLE IF NOT EXISTS ill_sidecar_slices (
   column_name VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   lower_key VARBINARY(64) NOT NULL,
@@ -55,8 +55,8 @@ CREATE TABLE IF NOT EXISTS ill_sidecar_slices (
   PRIMARY KEY (column_name, lower_key, lower_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Requests that changed and are to be indexed again. A row comes with the change, in its transaction, so that a
--- row that was read stands for changes that can be read; one request may have several.
+-- Requests that changed and must be indexed again. A row is inserted in the transaction of the change, so whoever can
+-- read the row can read the change; a request may have several rows.
 CREATE TABLE IF NOT EXISTS ill_sidecar_index_queue (
   change_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   illrequest_id BIGINT UNSIGNED NOT NULL,

@@ -1,4 +1,4 @@
--- People who are signed in with a password of their Koha account. Koha's own sessions stay in Koha's table.
+-- Sessions of people who signed in here with the password of their Koha account. Koha's own sessions stay in its table.
 CREATE TABLE IF NOT EXISTS ill_sidecar_sessions (
   token_sha256 CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'of what the cookie holds',
   borrowernumber INT NOT NULL,
@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS ill_sidecar_sessions (
   KEY ill_sidecar_sessions_person (borrowernumber)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- What a person has set up for themselves: columns of a list, saved views.
+-- A person's own settings: columns of a list, saved views.
 CREATE TABLE IF NOT EXISTS ill_sidecar_person_settings (
   borrowernumber INT NOT NULL,
   name VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

@@ -1,11 +1,11 @@
--- What the pages of operations ask for: a backend's last callback, and the request that a message belongs to.
+-- For the pages of operations: a backend's last callback, and the request that a message belongs to.
 CREATE INDEX IF NOT EXISTS ill_sidecar_receipts_backend ON ill_sidecar_receipts (backend, received_at);
 CREATE INDEX IF NOT EXISTS ill_sidecar_partner_enquiries_message ON ill_sidecar_partner_enquiries (message_id);
 
--- How many open requests stand where, without a look at each of them.
+-- Counts open requests by status without reading each of them.
 CREATE INDEX IF NOT EXISTS ill_sidecar_requests_status ON ill_sidecar_requests (is_open, seen_status, illrequest_id);
 
--- Numbers that take a look at every request: reckoned now and then, and shown with the time at which they were.
+-- Figures that require reading every request: computed from time to time, and shown with that time.
 CREATE TABLE IF NOT EXISTS ill_sidecar_figures (
   name VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   value LONGTEXT NOT NULL COMMENT 'JSON',

@@ -181,7 +181,8 @@ def _fit(found: Mapping[str, list[Column[Any]]]) -> dict[str, Table]:
         raise KohaSchemaUnsupported(
             f"The database lacks what every Koha has: {', '.join(missing[:10])}"
             f"{' and more' if len(missing) > 10 else ''}. "
-            "Check that koha.database names Koha's database and that the user may read these tables (doctor tells)."
+            "Check that koha.database names Koha's database and that the user may read these tables. "
+            "koha-ill-sidecar doctor checks both."
         )
     return tables
 

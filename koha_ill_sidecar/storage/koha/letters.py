@@ -12,6 +12,8 @@ from koha_ill_sidecar.resources import NoticeTemplate
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
 
+_COLUMNS = ("code", "branchcode", "name", "message_transport_type", "lang", "title", "content", "is_html")
+
 
 def find(
     tx: Transaction, code: str, *, transports: Collection[str], branchcode: str, lang: str
@@ -84,19 +86,7 @@ def add(tx: Transaction, templates: Iterable[NoticeTemplate]) -> None:
 @functools.cache
 def _select_all(koha: InstalledKoha) -> Select[Any]:
     table = koha.table("letter")
-    columns = [
-        table.c[name]
-        for name in (
-            "code",
-            "branchcode",
-            "name",
-            "message_transport_type",
-            "lang",
-            "title",
-            "content",
-            "is_html",
-        )
-    ]
+    columns = [table.c[name] for name in _COLUMNS]
     if koha.has("letter", "id"):
         columns.append(table.c.id)
     order = (table.c.code, table.c.message_transport_type, table.c.lang, table.c.branchcode)

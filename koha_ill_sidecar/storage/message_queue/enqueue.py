@@ -28,7 +28,7 @@ class QueuedMessage:
 
 def enqueue(tx: Transaction, message: QueuedMessage) -> int:
     """
-    Put a message into the queue as pending, and give its number.
+    Put a message into the queue as pending and return its ID.
 
     Columns that the installed version lacks are left out.
 

@@ -54,18 +54,9 @@ _ADDRESSES = ("email", "emailpro", "B_email")
 _PATRON = (*_ADDRESSES, "smsalertnumber", "branchcode")
 _LIBRARY = ("branchemail", "branchreplyto", "branchreturnpath")
 _QUEUE = (
-    "message_id",
-    "letter_id",
-    "letter_code",
-    "message_transport_type",
-    "borrowernumber",
-    "subject",
-    "content",
-    "content_type",
-    "to_address",
-    "from_address",
-    "reply_address",
-)
+    "message_id", "letter_id", "letter_code", "message_transport_type", "borrowernumber", "subject", "content",
+    "content_type", "to_address", "from_address", "reply_address",
+)  # fmt: skip
 
 
 def load(tx: Transaction, message_ids: Sequence[int]) -> dict[int, OutgoingMessage]:

@@ -2,7 +2,7 @@
 How far a job has read a table that only grows, by primary key.
 
 MariaDB assigns a key when a row is inserted, but shows the row only when its transaction commits, so a row may appear
-below one that was read already. A *lagging* checkpoint solves this: it stands where the end of the table was some time
+below one that was read already. A *lagging* checkpoint solves this: it is where the end of the table was some time
 ago. All transactions of that time are over, and the rows above it are read again each time.
 """
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pymysql.err
 from pymysql.constants import ER
-from sqlalchemy import Row, bindparam, func, select, text, update
+from sqlalchemy import Row, Select, bindparam, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from koha_ill_sidecar.domain import strict_json
@@ -34,28 +34,15 @@ class NewReceipt:
     body_sha256: str
     verdict: Verdict
     answer_status: int
-    answer: Mapping[str, object]
+    answer: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Receipt:
+class Receipt(NewReceipt):
     """A stored callback."""
 
     receipt_id: int
-    backend: str
-    event_id: str
     received_at: datetime
-    occurred_at: datetime | None
-    illrequest_id: int | None
-    order_id: str | None
-    authentication: str
-    remote_address: str
-    headers: Mapping[str, str]
-    body: bytes
-    body_sha256: str
-    verdict: Verdict
-    answer_status: int
-    answer: Mapping[str, Any]
     repeats: int
     conflicts: int  # how often the event ID came with another body
     conflicting_body: bytes | None
@@ -147,13 +134,7 @@ _REQUESTS_OF_ORDER = (
 )
 _EXCERPTS = (
     select(
-        *(
-            receipts.c[name]
-            for name in (
-                *("receipt_id", "backend", "event_id", "received_at", "occurred_at", "verdict", "answer"),
-                *("repeats", "conflicts", "replayed_at"),
-            )
-        ),
+        *(receipts.c[name] for name in ReceiptExcerpt.__dataclass_fields__ if not name.startswith("body")),
         func.left(receipts.c.body, bindparam("b_bytes"), type_=receipts.c.body.type).label("body"),
         func.length(receipts.c.body).label("body_length"),
     )
@@ -173,14 +154,8 @@ _UPDATE_RESULT = (
         {
             name: bindparam(f"b_{name}")
             for name in (
-                "occurred_at",
-                "illrequest_id",
-                "order_id",
-                "body",
-                "body_sha256",
-                "verdict",
-                "answer_status",
-                "answer",
+                *("occurred_at", "illrequest_id", "order_id", "body", "body_sha256", "verdict"),
+                *("answer_status", "answer"),
             )
         }
     )
@@ -249,17 +224,7 @@ def find(
     statement = statement.order_by(order.desc() if newest_first else order)
     if before is not None:
         statement = statement.where(receipts.c.receipt_id < before)
-    if wanted.backend is not None:
-        statement = statement.where(receipts.c.backend == wanted.backend)
-    if wanted.verdicts:
-        statement = statement.where(receipts.c.verdict.in_(wanted.verdicts))
-    if wanted.illrequest_id is not None:
-        statement = statement.where(receipts.c.illrequest_id == wanted.illrequest_id)
-    if wanted.received_within is not None:
-        since = func.date_sub(utc_now(), text("INTERVAL :received_within SECOND"))
-        statement = statement.where(receipts.c.received_at >= since).params(
-            received_within=wanted.received_within.total_seconds()
-        )
+    statement = _matching(statement, wanted)
     return [_receipt(row) for row in tx.connection.execute(statement)]
 
 
@@ -295,13 +260,7 @@ def list_page(
             receipts.c.received_at <= at,
             (receipts.c.received_at < at) | (receipts.c.receipt_id < before),
         )
-    if wanted.backend is not None:
-        statement = statement.where(receipts.c.backend == wanted.backend)
-    if wanted.verdicts:
-        statement = statement.where(receipts.c.verdict.in_(wanted.verdicts))
-    if wanted.illrequest_id is not None:
-        statement = statement.where(receipts.c.illrequest_id == wanted.illrequest_id)
-    rows = tx.connection.execute(statement)
+    rows = tx.connection.execute(_matching(statement, wanted))
     return [ListedReceipt(**{**row._mapping, "verdict": Verdict(row.verdict)}) for row in rows]  # noqa: SLF001
 
 
@@ -358,6 +317,21 @@ def remove_old(tx: Transaction, *, older_than: timedelta, limit: int) -> int:
     """Remove up to *limit* receipts, oldest first; return how many."""
     values = {"seconds": int(older_than.total_seconds()), "limit": limit}
     return tx.connection.execute(_REMOVE_OLD, values).rowcount
+
+
+def _matching(statement: Select[Any], wanted: ReceiptFilter) -> Select[Any]:
+    if wanted.backend is not None:
+        statement = statement.where(receipts.c.backend == wanted.backend)
+    if wanted.verdicts:
+        statement = statement.where(receipts.c.verdict.in_(wanted.verdicts))
+    if wanted.illrequest_id is not None:
+        statement = statement.where(receipts.c.illrequest_id == wanted.illrequest_id)
+    if wanted.received_within is not None:
+        since = func.date_sub(utc_now(), text("INTERVAL :received_within SECOND"))
+        statement = statement.where(receipts.c.received_at >= since).params(
+            received_within=wanted.received_within.total_seconds()
+        )
+    return statement
 
 
 def _row(receipt: NewReceipt) -> dict[str, Any]:
