@@ -206,7 +206,7 @@ def retry(tx: Transaction, message_id: int, *, message_id_domain: str, again: bo
 
 def give_up(tx: Transaction, message_id: int) -> QueueEntry:
     """
-    Give a message up: it is failed in Koha; return it as it was before.
+    Stop the delivery of a message: it is failed in Koha; return it as it was before.
 
     Raises:
         MessageNotFound: There is none.
