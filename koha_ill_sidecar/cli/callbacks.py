@@ -108,10 +108,10 @@ def replay_receipts(
     as_json: bool,
 ) -> int:
     """
-    Look again at callbacks that were not applied.
+    Replay callbacks that were not applied.
 
-    They are read with today's mapping, and meet the request as it is now: one that came before its request is
-    applied, one that is late stays late. Exits with 1 if one could not be replayed.
+    They are read with the current mapping and judged against the current state of the request: one that came before
+    its request is applied, one that is late stays late. Exits with 1 if one could not be replayed.
     """
     if bool(receipt_ids) == everything:
         raise click.UsageError("Name callbacks, or choose them with --all.")
@@ -127,7 +127,7 @@ def replay_receipts(
 @click.argument("illrequest_id", metavar="REQUEST", type=int)
 @pass_context
 def attended(context: CommandContext, *, illrequest_id: int) -> None:
-    """Take the note for staff away from a request that has been dealt with."""
+    """Dismiss the alerts of a request that has been dealt with."""
     context.database.transact(dismiss_alerts, illrequest_id)
     click.echo(f"Request {illrequest_id} needs nobody's attention any more.")
 

@@ -188,7 +188,7 @@ class Progress:
     rank: int | None = None
     attempt: Attempt = Attempt()
     last_event_at: datetime | None = None
-    told: frozenset[str] = frozenset()  # the news that the patron has had in this attempt
+    notified_of: frozenset[str] = frozenset()  # the news that the patron was sent in this attempt
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -304,7 +304,7 @@ def _is_late(progress: Progress, report: StatusReport, rule: Rule) -> bool:
 
 
 def _late_detail(progress: Progress) -> str:
-    return f"A later event ({progress.status}) was applied before; this one was recorded only."
+    return f"A later event ({progress.status}) was applied before; this one was only recorded."
 
 
 def _obstacle(situation: Situation, report: StatusReport, progress: Progress) -> LazyMessage | None:
@@ -370,8 +370,8 @@ def _applied(
     rule = RULES[report.status]
     supply = _supply(situation, report, ends_order=rule.ends_order and bool(path))
     comment = _comment(report, progress)
-    told = _news_key(report, rule, moved=bool(path))
-    is_news_to_patron = told is not None and told not in progress.told
+    news = _news_key(report, rule, moved=bool(path))
+    is_news_to_patron = news is not None and news not in progress.notified_of
     if report.status == progress.status and not (path or supply or comment or is_news_to_patron):
         return Decision(
             verdict=Verdict.UNCHANGED,
@@ -383,7 +383,7 @@ def _applied(
         detail="The report was applied.",
         path=path,
         supply=supply,
-        progress=_progress_after(progress, report, rule, told),
+        progress=_progress_after(progress, report, rule, news),
         alert=_alert(situation, report),
         comment=comment,
         notice=_notice(rule, report) if is_news_to_patron else None,
@@ -459,10 +459,10 @@ def _notice(rule: Rule, report: StatusReport) -> NoticeCode | None:
     return rule.notice
 
 
-def _progress_after(progress: Progress, report: StatusReport, rule: Rule, told: str | None) -> Progress:
-    told_now = progress.told | {told} if told is not None else progress.told
+def _progress_after(progress: Progress, report: StatusReport, rule: Rule, news: str | None) -> Progress:
+    notified_of = progress.notified_of | {news} if news is not None else progress.notified_of
     if rule.rank is None and report.status is not ReportedStatus.FORWARDED:
-        return replace(progress, told=told_now)
+        return replace(progress, notified_of=notified_of)
     times = [at for at in (progress.last_event_at, report.occurred_at) if at is not None]
     return Progress(
         status=progress.status if rule.rank is None else report.status,
@@ -472,7 +472,7 @@ def _progress_after(progress: Progress, report: StatusReport, rule: Rule, told: 
             number=report.attempt or progress.attempt.number,
         ),
         last_event_at=max(times) if times else None,
-        told=told_now,
+        notified_of=notified_of,
     )
 
 

@@ -72,7 +72,7 @@ def _watch(
         on_koha_changed()
         return {}
     counts: Counter[str] = Counter()
-    counts["adopted"] += transact(watch.track_new)
+    counts["tracked"] += transact(watch.track_new)
     _handle_changes(runtime, transact(watch.candidates_by_log), counts, should_continue)
     _handle_changes(runtime, transact(watch.candidates_among_open, limit=_OPEN_STEP), counts, should_continue)
     _sweep(runtime, counts, should_continue)
@@ -85,7 +85,7 @@ def _sweep(runtime: Runtime, counts: "Counter[str]", should_continue: ShouldCont
     until = time.monotonic() + _FIRST_PASS_SECONDS
     while should_continue():
         swept = transact(watch.sweep, limit=_SWEEP_STEP)
-        counts["adopted"] += swept.tracked
+        counts["tracked"] += swept.tracked
         _handle_changes(runtime, swept.candidates, counts, should_continue)
         if swept.is_at_end or not is_first_pass or time.monotonic() >= until:
             return
@@ -139,17 +139,17 @@ class _Index:
 def _compute_figures(runtime: Runtime, should_continue: ShouldContinue) -> JobCounts:
     """Compute the numbers of the dashboard; a run that is stopped early leaves the old ones."""
     transact = runtime.database.transact
-    span, counter = transact(figures.span), FigureCounter()
+    period, counter = transact(figures.current_period), FigureCounter()
     for count in (figures.count_requests, figures.count_enquiries):
         above: int | None = 0
         while above is not None:
             if not should_continue():
                 return {}
-            step = transact(count, above, span)
+            step = transact(count, above, period)
             counter.add(step.counts)
             above = step.above
-    transact(figures.save, counter.figures(span.months))
-    return {"reckoned": 1}
+    transact(figures.save, counter.figures(period.months))
+    return {"computed": 1}
 
 
 def _clean_up(runtime: Runtime, should_continue: ShouldContinue) -> JobCounts:

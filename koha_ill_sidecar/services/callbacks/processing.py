@@ -50,7 +50,7 @@ class Callback:
 
     Attributes:
         event_id: The key: the header's, else the body's, else a hash of the body.
-        headers: Those that are kept; secrets are masked.
+        headers: Those that help staff later; secrets are masked.
         accept_any_request: Whether the backend may change requests that are not known to be its own.
     """
 
@@ -159,7 +159,7 @@ def _decide(tx: Transaction, target: Target, report: StatusReport) -> Decision:
     if target.is_former_order:
         return Decision(
             verdict=Verdict.LATE,
-            detail="The request has another order by now; this event of the former one was recorded only.",
+            detail="The request has another order now; this event of the former one was only recorded.",
         )
     ill_request, state = target.ill_request, target.state
     long_values = state.long_values or {}
@@ -177,7 +177,7 @@ def _decide(tx: Transaction, target: Target, report: StatusReport) -> Decision:
 
 
 def _other_partners_are_open(tx: Transaction, ill_request: ILLRequest, report: StatusReport) -> bool:
-    # Only a report that gives the request back needs to know; the query is saved for all others.
+    # Only a report that returns the request unfilled needs to know; all others save the query.
     if ill_request.status != Status.GENREQ or RULES[report.status].effect is not Effect.REVERTED:
         return False
     enquiries = partner_enquiries.find_for_request(tx, ill_request.illrequest_id)

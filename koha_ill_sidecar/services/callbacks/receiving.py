@@ -2,8 +2,8 @@
 Receive a callback: the receipt and all that follows from it, in one transaction.
 
 A callback is keyed by its backend and event ID. The request's row is locked first, so that two events on one
-request are handled one after the other; the receipt's unique key then tells a repeat from a new event, even if
-both arrive at once.
+request are handled one after the other; the receipt's unique key then distinguishes a repeat from a new event,
+even if both arrive at once.
 """
 
 import logging

@@ -29,7 +29,7 @@ def replay(
     answer_status: AnswerStatus,
 ) -> Received:
     """
-    Judge a kept callback again, with the backend's current mapping and the request's current state.
+    Judge a stored callback again, with the backend's current mapping and the request's current state.
 
     Raises:
         BackendNotConfigured: Its backend no longer has callbacks.

@@ -79,7 +79,7 @@ class Dispatcher:
     Delivers what is due; any number of dispatchers may work on one queue, on any number of hosts.
 
     Args:
-        mailer: Keeps its connections between runs; whoever made it closes it.
+        mailer: Keeps its connections between runs; the caller closes it.
     """
 
     def __init__(self, database: Database, mailer: Mailer, settings: Settings) -> None:

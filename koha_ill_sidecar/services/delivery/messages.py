@@ -239,7 +239,7 @@ def set_address(
         raise _refused("sent", message_id)
     if shown is not None and shown != (entry.to_address or ""):
         raise MessageNotChangeable(
-            "changed", f"Message {message_id} goes to {entry.to_address} by now. Look at it and try again."
+            "changed", f"Message {message_id} goes to {entry.to_address} now. Look at it and try again."
         )
     claim.set_address(tx, message_id, ", ".join(map(str, read)))
     return entry

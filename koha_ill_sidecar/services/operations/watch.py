@@ -37,7 +37,7 @@ _ACTOR = Actor(interface=Interface.CRON, script="koha-ill-sidecar")
 class ChangeOutcome(StrEnum):
     """What became of a request that looked different."""
 
-    ADOPTED = "adopted"
+    TRACKED = "tracked"
     CHANGED = "changed"
     DELETED = "deleted"
     NOTHING = "nothing"
@@ -138,7 +138,7 @@ def handle_change(tx: Transaction, illrequest_id: int) -> ChangeOutcome:
         ill_request = replace(ill_request, status_alias=None)
     sidecar_requests.record_seen(tx, ill_request)
     if seen.status is None:
-        return ChangeOutcome.ADOPTED
+        return ChangeOutcome.TRACKED
     if (seen.status, seen.status_alias) == (ill_request.status, ill_request.status_alias):
         return ChangeOutcome.NOTHING
     _follow(tx, ill_request, seen)

@@ -32,7 +32,7 @@ def notify_workers(
     database: Database, broker: BrokerSettings | None, should_continue: ShouldContinue
 ) -> Mapping[str, int]:
     """
-    Tell Koha's workers of the jobs that wait for them; return how many were told, put off or dropped.
+    Notify Koha's workers of the jobs that wait for them; return how many were notified, postponed or dropped.
 
     A worker of the daemon: it opens its own transactions, because it talks to the broker between them.
 
@@ -66,7 +66,7 @@ def _notify_all(
     except BrokerUnavailable as error:
         logger.warning("message broker away", extra={"reason": str(error), "jobs": len(rows) - len(sent)})
         failure = error
-    _remove(database, sent, "told", counts)
+    _remove(database, sent, "notified", counts)
     if failure is not None:
         for row in rows[len(sent) :]:
             _postpone(database, row, failure, counts)
@@ -75,12 +75,14 @@ def _notify_all(
 
 def _postpone(database: Database, row: OutboxRow, error: BrokerUnavailable, counts: "Counter[str]") -> None:
     if row.age_seconds > _GIVE_UP_SECONDS:
-        logger.error("job not told to koha's workers", extra={"job": row.payload["message"].get("job_id")})
+        logger.error(
+            "koha's workers not notified of job", extra={"job": row.payload["message"].get("job_id")}
+        )
         _remove(database, [row], "dropped", counts)
         return
     pause = pause_seconds(row.attempts + 1, first=_FIRST_PAUSE_SECONDS, longest=_LONGEST_PAUSE_SECONDS)
     database.transact(outbox.postpone, row.outbox_id, seconds=pause, error=str(error))
-    counts["put_off"] += 1
+    counts["postponed"] += 1
 
 
 def _remove(database: Database, rows: Sequence[OutboxRow], outcome: str, counts: "Counter[str]") -> None:

@@ -224,7 +224,7 @@ def get(tx: Transaction, illrequest_id: int) -> RequestState:
             rank=rank,
             attempt=Attempt.parse(attempt),
             last_event_at=last_event_at and last_event_at.replace(tzinfo=UTC),
-            told=frozenset((told or "").split()),
+            notified_of=frozenset((told or "").split()),
         ),
         long_values=json.loads(long_values) if long_values else None,
         alerts=_parse_alerts(alerts),
@@ -253,7 +253,7 @@ def save_progress(
         "rank_attempt": progress.attempt.text,
         "last_event_at": in_utc(progress.last_event_at),
         "vendor_status": progress.status and progress.status.value,
-        "patron_told": "\n".join(sorted(progress.told)) or None,
+        "patron_told": "\n".join(sorted(progress.notified_of)) or None,
         "long_values": strict_json.dumps(long_values) if long_values else None,
     }
     execute(tx, _SAVE_PROGRESS, values)

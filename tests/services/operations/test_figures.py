@@ -18,7 +18,7 @@ pytestmark = pytest.mark.all_versions
 
 
 def compute(tx: Transaction) -> Figures:
-    about, counter = figures.span(tx), FigureCounter()
+    about, counter = figures.current_period(tx), FigureCounter()
     for count in (figures.count_requests, figures.count_enquiries):
         above: int | None = 0
         while above is not None:
@@ -153,7 +153,7 @@ def test_what_was_computed_is_stored_with_its_time(tx: Transaction, queries: Cal
 
 
 def test_twelve_calendar_months_are_looked_at(tx: Transaction) -> None:
-    about = figures.span(tx)
+    about = figures.current_period(tx)
     months = (about.today.year - about.since.year) * 12 + about.today.month - about.since.month
 
     assert (about.since.day, months) == (1, 11)

@@ -148,7 +148,7 @@ def test_a_request_known_but_never_seen_is_only_adopted(tx: Transaction, make: M
     sidecar_requests.set_supplier_backend(tx, illrequest_id, "FASTDOC")
 
     assert watch.candidates_among_open(tx, limit=10) == [illrequest_id]
-    assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.ADOPTED
+    assert watch.handle_change(tx, illrequest_id) is ChangeOutcome.TRACKED
     assert _kinds(tx, illrequest_id) == []
 
 

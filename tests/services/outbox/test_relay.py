@@ -53,14 +53,14 @@ def test_a_worker_hears_of_a_new_record(database: Database, message_broker: Brok
     connection.subscribe("/queue/koha_test-elastic_index", id="1")
     biblionumber = database.transact(_add_record)
 
-    told = notify_workers(database, message_broker, lambda: True)
+    counts = notify_workers(database, message_broker, lambda: True)
     assert worker.woken.wait(10)
     connection.disconnect()
 
     def job_id(tx: Transaction) -> int:
         return int(tx.connection.exec_driver_sql("SELECT MAX(id) FROM background_jobs").scalar() or 0)
 
-    assert told == {"told": 1}
+    assert counts == {"notified": 1}
     assert worker.heard == [
         {
             "record_server": "biblioserver",
@@ -76,9 +76,9 @@ def test_while_the_broker_is_away_nothing_is_lost(database: Database) -> None:
     database.transact(_add_record)
     database.transact(_add_record)
 
-    told = notify_workers(database, nobody, lambda: True)
+    counts = notify_workers(database, nobody, lambda: True)
 
-    assert told == {"put_off": 2}
+    assert counts == {"postponed": 2}
     assert _all_rows(database) == 2
     assert _waiting(database) == []  # until the pause is over
 
@@ -89,13 +89,13 @@ def test_however_often_it_failed_the_pause_is_bounded(database: Database) -> Non
         lambda tx: tx.connection.exec_driver_sql("UPDATE ill_sidecar_outbox SET attempts = 5000")
     )
 
-    told = notify_workers(database, BrokerSettings(host="127.0.0.1", port=1, namespace="x"), lambda: True)
+    counts = notify_workers(database, BrokerSettings(host="127.0.0.1", port=1, namespace="x"), lambda: True)
 
     def seconds(tx: Transaction) -> float:
         wait = "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), next_attempt_at) FROM ill_sidecar_outbox"
         return float(tx.connection.exec_driver_sql(wait).scalar() or 0)
 
-    assert told == {"put_off": 1}
+    assert counts == {"postponed": 1}
     assert 0 < database.transact(seconds) <= 300
 
 
@@ -105,10 +105,10 @@ def test_after_days_without_a_broker_it_is_given_up(
     monkeypatch.setattr(outbox_service, "_GIVE_UP_SECONDS", -1)
     database.transact(_add_record)
 
-    told = notify_workers(database, BrokerSettings(host="127.0.0.1", port=1, namespace="x"), lambda: True)
+    counts = notify_workers(database, BrokerSettings(host="127.0.0.1", port=1, namespace="x"), lambda: True)
 
-    assert told == {"dropped": 1}
-    assert "job not told to koha's workers" in caplog.text
+    assert counts == {"dropped": 1}
+    assert "koha's workers not notified of job" in caplog.text
 
 
 def test_without_koha_conf_there_is_no_broker_to_tell(

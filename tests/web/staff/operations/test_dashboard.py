@@ -194,7 +194,7 @@ def test_what_the_job_computes_is_shown_with_its_time(
     assert job.run(lambda: False) == {}
     assert database.transact(figures.latest) is None
 
-    assert job.run(lambda: True) == {"reckoned": 1}
+    assert job.run(lambda: True) == {"computed": 1}
     dispatcher.close()
 
     shown = clara.get("/dashboard").text
