@@ -489,7 +489,7 @@ class _Compiler:
                 self._write("raise while_error(m.limits.while_turns)")
             with self._indented(f"if not {self._expressions.condition(node.condition)}:"):
                 self._write("break")
-            self._write("m.turn()")
+            self._write("m.count_turn()")
             self._body(node.body, buffer)
 
     def _try(self, node: Try, buffer: int) -> None:

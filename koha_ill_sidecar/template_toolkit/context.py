@@ -115,7 +115,7 @@ class Context:
 
     def loop(self, items: Value) -> Loop:
         """Start a FOREACH."""
-        return items if isinstance(items, Loop) else Loop(items, self.meter.turn)
+        return items if isinstance(items, Loop) else Loop(items, self.meter.count_turn)
 
     # Blocks.
 

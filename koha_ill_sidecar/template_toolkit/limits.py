@@ -41,7 +41,7 @@ class Meter:
         self._turns = 0
         self._deadline = time.monotonic() + limits.seconds
 
-    def turn(self) -> None:
+    def count_turn(self) -> None:
         """Count one turn of a loop."""
         self._turns += 1
         if self._turns > self.limits.loop_turns:

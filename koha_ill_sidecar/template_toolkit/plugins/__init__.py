@@ -28,7 +28,7 @@ _IN_ANY_CASE: Mapping[str, PluginFactory] = {
     "Date": make_date,
     "Format": make_format,
     "HTML": make_html,
-    "Iterator": lambda context, args: Loop(argument(args, 0), context.meter.turn),
+    "Iterator": lambda context, args: Loop(argument(args, 0), context.meter.count_turn),
     "Scalar": make_scalar,
     "Table": make_table,
     "URL": make_url,

@@ -66,7 +66,7 @@ class String:
             if text(error.info).endswith(": filter not found"):
                 raise TemplateError("String", error.info) from error
             raise
-        self.context.meter.turn()
+        self.context.meter.count_turn()
         return self.context.meter.checked(apply(value))
 
     def add_filters(self, given: Value) -> str:
