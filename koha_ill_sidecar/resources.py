@@ -38,11 +38,6 @@ def data_path(name: str) -> Path:
     raise FileNotFoundError(f"{name} is missing from the installation of koha-ill-sidecar; install it again")
 
 
-def sql_directory() -> Path:
-    """Return the directory of the SQL files (``koha``, ``migrations``, ``grants.sql``)."""
-    return data_path("sql")
-
-
 def notice_templates() -> tuple[NoticeTemplate, ...]:
     """Read the ILL notices that come with the program, sorted by code, transport and language."""
     templates = [
@@ -92,7 +87,7 @@ def grants_text(database: str, user: str, host: str) -> str:
         "'koha_ill_sidecar'@'localhost'": account,
     }
     name = re.compile("|".join(re.escape(name) for name in names))
-    text = (sql_directory() / "grants.sql").read_text(encoding="utf-8")
+    text = (data_path("sql") / "grants.sql").read_text(encoding="utf-8")
 
     def replace(found: re.Match[str]) -> str:
         if literal := found["literal"]:

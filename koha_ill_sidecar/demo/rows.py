@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from koha_ill_sidecar.resources import sql_directory
+from koha_ill_sidecar.resources import data_path
 
 # Oldest to newest; 19.06 is the development version between 19.05 and 19.11.
 VERSIONS: tuple[str, ...] = ("19.06", "22.11", "23.11", "24.05", "24.11", "25.05", "25.11", "26.05")
@@ -83,6 +83,6 @@ def insert_statement(table: str, names: Sequence[str]) -> str:
 
 @functools.cache
 def _newest_columns() -> dict[str, frozenset[str]]:
-    script = (sql_directory() / "koha" / f"{VERSIONS[-1]}.sql").read_text(encoding="utf-8")
+    script = (data_path("sql") / "koha" / f"{VERSIONS[-1]}.sql").read_text(encoding="utf-8")
     tables = re.findall(r"^CREATE TABLE `(\w+)` \((.*?)^\)", script, flags=re.MULTILINE | re.DOTALL)
     return {name: frozenset(re.findall(r"^  `(\w+)`", body, flags=re.MULTILINE)) for name, body in tables}

@@ -7,7 +7,7 @@ from pymysql.cursors import Cursor
 
 from koha_ill_sidecar.demo import seed
 from koha_ill_sidecar.demo.rows import VERSIONS, RowWriter
-from koha_ill_sidecar.resources import sql_directory
+from koha_ill_sidecar.resources import data_path
 
 __all__ = ["VERSIONS", "create_koha_schema"]
 
@@ -50,7 +50,7 @@ def _create_tables(connection: "Connection[Cursor]", version: str) -> None:
 
 
 def _statements(version: str) -> Iterator[str]:
-    script = (sql_directory() / "koha" / f"{version}.sql").read_text(encoding="utf-8")
+    script = (data_path("sql") / "koha" / f"{version}.sql").read_text(encoding="utf-8")
     for statement in script.split(";\n"):
         if statement.strip():
             yield statement

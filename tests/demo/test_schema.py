@@ -10,7 +10,7 @@ from pymysql.err import IntegrityError, OperationalError
 
 from koha_ill_sidecar.demo.rows import VERSIONS, RowWriter, installed_columns
 from koha_ill_sidecar.demo.schema import create_koha_schema
-from koha_ill_sidecar.resources import sql_directory
+from koha_ill_sidecar.resources import data_path
 
 KohaOf = Callable[[str], "Connection[Cursor]"]
 
@@ -63,7 +63,7 @@ def rows(connection: "Connection[Cursor]", query: str, *values: object) -> list[
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_tables_columns_and_foreign_keys_are_as_in_the_file(koha_of: KohaOf, version: str) -> None:
-    script = (sql_directory() / "koha" / f"{version}.sql").read_text(encoding="utf-8")
+    script = (data_path("sql") / "koha" / f"{version}.sql").read_text(encoding="utf-8")
     written = dict(re.findall(r"^CREATE TABLE `(\w+)` \((.*?)^\)", script, flags=re.MULTILINE | re.DOTALL))
 
     connection = koha_of(version)
@@ -209,6 +209,6 @@ def test_misspelt_names_are_refused(koha_of: KohaOf) -> None:
 
 
 def test_every_schema_file_is_a_known_version() -> None:
-    files = {Path(path).stem for path in (sql_directory() / "koha").glob("*.sql")}
+    files = {Path(path).stem for path in (data_path("sql") / "koha").glob("*.sql")}
 
     assert files == set(VERSIONS)

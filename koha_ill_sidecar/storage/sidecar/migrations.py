@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import DBAPIError
 
 from koha_ill_sidecar.errors import SidecarSchemaMismatch
-from koha_ill_sidecar.resources import sql_directory
+from koha_ill_sidecar.resources import data_path
 from koha_ill_sidecar.storage.sidecar import schema
 
 _LOCK_VERSION = 0
@@ -55,7 +55,7 @@ class Migration:
 def available(directory: Path | None = None) -> list[Migration]:
     """Read the migrations that come with the program, in order."""
     found = []
-    for path in sorted((directory or sql_directory() / "migrations").glob("[0-9]*.sql")):
+    for path in sorted((directory or data_path("sql") / "migrations").glob("[0-9]*.sql")):
         number, _, name = path.stem.partition("_")
         found.append(Migration(version=int(number), name=name, sql=path.read_text(encoding="utf-8")))
     return found
