@@ -6,7 +6,7 @@ from koha_ill_sidecar.storage.clock import library_times
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
-def test_instants_are_shown_on_the_librarys_clock(tx: Transaction) -> None:
+def test_instants_are_converted_to_the_librarys_time(tx: Transaction) -> None:
     instant = datetime(2026, 3, 4, 20, 30, 15, 123456, tzinfo=UTC)
     tx.connection.execute(text("SET time_zone = '+08:00'"))
     try:
@@ -17,5 +17,5 @@ def test_instants_are_shown_on_the_librarys_clock(tx: Transaction) -> None:
     assert times == {instant: datetime(2026, 3, 5, 4, 30, 15, 123456)}  # noqa: DTZ001  (a clock on a wall)
 
 
-def test_nothing_is_asked_where_there_is_nothing_to_show(tx: Transaction) -> None:
+def test_no_instants_cost_no_query(tx: Transaction) -> None:
     assert library_times(tx, [None]) == {}

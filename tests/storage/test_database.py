@@ -89,7 +89,7 @@ def test_a_deadlock_makes_the_whole_use_case_run_again(database: Database) -> No
     assert database.transact(positions) == [3, 3]
 
 
-def test_a_lock_that_never_comes_free_is_told(database: Database, admin: Engine) -> None:
+def test_a_lock_that_is_never_released_is_reported(database: Database, admin: Engine) -> None:
     database.transact(_note, "held")
 
     def take(tx: Transaction) -> None:
@@ -105,7 +105,7 @@ def test_a_lock_that_never_comes_free_is_told(database: Database, admin: Engine)
             database.transact(take)
 
 
-def test_a_lock_that_is_long_in_coming_is_not_waited_for_again(
+def test_after_a_long_wait_for_a_lock_the_use_case_is_not_repeated(
     database: Database, admin: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("koha_ill_sidecar.storage.database._RETRY_SECONDS", 0.5)
@@ -127,9 +127,7 @@ def test_a_lock_that_is_long_in_coming_is_not_waited_for_again(
     assert attempts == 1
 
 
-def test_a_table_that_koha_locks_is_waited_for_no_longer_than_a_row(
-    database: Database, admin: Engine
-) -> None:
+def test_a_locked_table_is_waited_for_no_longer_than_a_row(database: Database, admin: Engine) -> None:
     def take(tx: Transaction) -> None:
         tx.connection.execute(text("SET lock_wait_timeout = 0"))
         try:
@@ -162,7 +160,7 @@ def test_a_connection_cut_by_the_server_is_replaced(database: Database, admin: E
     assert runs == 2
 
 
-def test_a_server_that_is_not_there_is_named_in_one_line() -> None:
+def test_an_unreachable_server_is_reported_in_one_line() -> None:
     settings = DatabaseSettings(
         host="127.0.0.1", port=1, user="nobody", password=Secret("never shown"), database="koha"
     )

@@ -29,7 +29,7 @@ def count(tx: Transaction) -> int:
     return int(tx.connection.scalar(text("SELECT COUNT(*) FROM ill_sidecar_marks")) or 0)
 
 
-def test_what_is_sent_belongs_to_the_transaction(database: Database) -> None:
+def test_a_statement_belongs_to_the_transaction(database: Database) -> None:
     def fail(tx: Transaction) -> None:
         add(tx, "lost")
         raise KeyError
@@ -47,7 +47,7 @@ def test_values_are_bound_whatever_they_hold(database: Database) -> None:
     assert database.transact(count) == 1
 
 
-def test_the_drivers_errors_come_as_sqlalchemys(tx: Transaction) -> None:
+def test_the_drivers_errors_are_raised_as_sqlalchemys(tx: Transaction) -> None:
     add(tx, "twice")
 
     with pytest.raises(IntegrityError):
@@ -57,7 +57,7 @@ def test_the_drivers_errors_come_as_sqlalchemys(tx: Transaction) -> None:
     assert not caught.value.connection_invalidated
 
 
-def test_a_connection_that_is_lost_on_the_way_is_replaced(database: Database) -> None:
+def test_a_lost_connection_is_replaced(database: Database) -> None:
     attempts = []
 
     def lose_it_once(tx: Transaction) -> int:
@@ -78,66 +78,64 @@ def test_a_connection_that_is_lost_on_the_way_is_replaced(database: Database) ->
 _NASTY = "'; DROP TABLE ill_sidecar_marks; -- %s %(name)s \\ \u2028 \U0001f4d6"
 
 
-def test_notes_go_together_at_the_end_of_the_block(database: Database) -> None:
-    def note_three(tx: Transaction) -> int:
-        with batch(tx) as notes:
+def test_a_batch_is_sent_at_the_end_of_the_block(database: Database) -> None:
+    def queue_three(tx: Transaction) -> int:
+        with batch(tx) as batched:
             for name in ("one", "two", _NASTY):
-                queue(notes, _ADD, {"name": name, "position": 1})
+                queue(batched, _ADD, {"name": name, "position": 1})
             return count(tx)
 
-    assert database.transact(note_three) == 0
+    assert database.transact(queue_three) == 0
     assert database.transact(lambda tx: tx.connection.scalar(_HAS, {"name": _NASTY})) == 1
     assert database.transact(count) == 3
 
 
-def test_notes_take_one_round_trip(tx: Transaction) -> None:
+def test_a_batch_takes_one_round_trip(tx: Transaction) -> None:
     before = _questions(tx)
-    with batch(tx) as notes:
+    with batch(tx) as batched:
         for name in ("one", "two", "three"):
-            queue(notes, _ADD, {"name": name, "position": 1})
+            queue(batched, _ADD, {"name": name, "position": 1})
 
     assert _questions(tx) - before == 2  # the other is the question for it
     assert count(tx) == 3
 
 
-def test_a_note_outside_of_a_block_goes_at_once(tx: Transaction) -> None:
+def test_a_queued_statement_outside_of_a_batch_is_sent_at_once(tx: Transaction) -> None:
     queue(tx, _ADD, {"name": "one", "position": 1})
 
     assert count(tx) == 1
 
 
-def test_notes_of_a_block_that_fails_are_never_sent(tx: Transaction) -> None:
-    with pytest.raises(KeyError), batch(tx) as notes:
-        queue(notes, _ADD, {"name": "one", "position": 1})
+def test_a_batch_that_fails_is_never_sent(tx: Transaction) -> None:
+    with pytest.raises(KeyError), batch(tx) as batched:
+        queue(batched, _ADD, {"name": "one", "position": 1})
         raise KeyError
 
     assert count(tx) == 0
 
 
-def test_a_note_that_is_refused_fails_the_use_case(database: Database) -> None:
-    def note_twice(tx: Transaction) -> None:
-        with batch(tx) as notes:
+def test_a_refused_statement_of_a_batch_fails_the_use_case(database: Database) -> None:
+    def queue_twice(tx: Transaction) -> None:
+        with batch(tx) as batched:
             for _ in range(2):
-                queue(notes, _ADD, {"name": "twice", "position": 1})
+                queue(batched, _ADD, {"name": "twice", "position": 1})
 
     with pytest.raises(IntegrityError):
-        database.transact(note_twice)
+        database.transact(queue_twice)
 
     assert database.transact(count) == 0
 
 
-def test_where_the_server_is_mysql_notes_go_one_by_one(
-    tx: Transaction, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_mysql_a_batch_is_sent_one_by_one(tx: Transaction, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tx.connection.dialect, "is_mariadb", False)
-    with batch(tx) as notes:
+    with batch(tx) as batched:
         for name in ("one", "two"):
-            queue(notes, _ADD, {"name": name, "position": 1})
+            queue(batched, _ADD, {"name": name, "position": 1})
 
     assert count(tx) == 2
 
 
-def test_an_instant_is_kept_in_utc() -> None:
+def test_an_instant_is_stored_in_utc() -> None:
     moment = datetime(2026, 3, 1, 20, tzinfo=timezone(timedelta(hours=8)))
 
     assert in_utc(moment) == datetime(2026, 3, 1, 12, tzinfo=UTC).replace(tzinfo=None)

@@ -1,4 +1,4 @@
-"""Connections whose timeouts the kernel keeps."""
+"""Connections whose timeouts the kernel watches."""
 
 import socket
 import threading
@@ -22,7 +22,7 @@ from koha_ill_sidecar.storage.database import Database
 
 @contextmanager
 def _silent_server(path: Path) -> Iterator[None]:
-    """Take connections and never say a word."""
+    """Accept connections and never answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(str(path))
         listening.listen()
@@ -45,7 +45,7 @@ def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: py
         driver.connect(settings)
 
 
-def test_a_server_that_falls_silent_is_told_as_away(
+def test_a_server_that_stops_answering_is_unavailable(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driver, "_READ_SECONDS", 0.2)
@@ -67,7 +67,7 @@ def test_a_server_that_falls_silent_is_told_as_away(
         DatabaseSettings(socket=Path("/nowhere/mysqld.sock"), user="nobody", database="koha"),
     ],
 )
-def test_a_server_that_is_not_there_is_the_drivers_own_error(settings: DatabaseSettings) -> None:
+def test_an_unreachable_server_raises_the_drivers_own_error(settings: DatabaseSettings) -> None:
     with pytest.raises(pymysql.OperationalError, match="Can't connect"):
         driver.connect(settings)
 
@@ -77,7 +77,7 @@ def test_a_server_that_is_not_there_is_the_drivers_own_error(settings: DatabaseS
 
 @pytest.fixture
 def tls_server(tmp_path: Path) -> Iterator[DatabaseSettings]:
-    """A MariaDB on a TCP port that lets its user in over TLS only."""
+    """A MariaDB on a TCP port that accepts its user over TLS only."""
     certificate = make_certificate(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -99,7 +99,7 @@ def tls_server(tmp_path: Path) -> Iterator[DatabaseSettings]:
 
 
 @pytest.mark.parametrize("is_asked_for", [True, False])
-def test_a_server_that_falls_silent_under_tls_is_given_up(
+def test_a_server_that_stops_answering_under_tls_is_given_up(
     tls_server: DatabaseSettings, monkeypatch: pytest.MonkeyPatch, *, is_asked_for: bool
 ) -> None:
     """The driver encrypts wherever the server can, whether or not it was asked to."""

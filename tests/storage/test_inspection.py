@@ -1,11 +1,11 @@
-"""SHOW GRANTS is understood in all its forms."""
+"""SHOW GRANTS is parsed in all its forms."""
 
 import pytest
 
 from koha_ill_sidecar.storage.inspection import parse_grants
 
 
-def test_what_a_user_holds_where() -> None:
+def test_privileges_are_sorted_by_where_they_apply() -> None:
     held = parse_grants(
         [
             "GRANT USAGE ON *.* TO `u`@`localhost` IDENTIFIED BY PASSWORD '*0'",
@@ -26,7 +26,7 @@ def test_what_a_user_holds_where() -> None:
     assert held.elsewhere == {"other"}
 
 
-def test_powers_over_the_whole_server() -> None:
+def test_privileges_on_the_whole_server() -> None:
     held = parse_grants(["GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION"], "koha")
 
     assert held.everywhere == {"ALL PRIVILEGES"}
@@ -51,7 +51,7 @@ def test_a_grant_on_databases_is_a_pattern(scope: str, is_ours: bool) -> None:  
     assert ("*" in held.tables) is is_ours
 
 
-def test_a_grant_on_a_table_is_none() -> None:
+def test_a_grant_on_a_table_is_no_pattern() -> None:
     held = parse_grants(["GRANT SELECT ON `koha_main`.`letter` TO `u`@`%`"], "kohaXmain")
 
     assert held.tables == {}

@@ -31,7 +31,7 @@ def _columns(admin: Engine, table: str) -> set[str]:
         )
 
 
-def test_the_migrations_make_what_the_program_declares(database: Database, admin: Engine) -> None:
+def test_the_migrations_create_the_declared_tables(database: Database, admin: Engine) -> None:
     del database
     for table in schema.metadata.sorted_tables:
         assert _columns(admin, table.name) == set(table.c.keys()), table.name
@@ -39,7 +39,7 @@ def test_the_migrations_make_what_the_program_declares(database: Database, admin
     assert _own_tables(admin) == set(schema.metadata.tables)
 
 
-def test_the_newest_migration_is_the_one_the_program_knows() -> None:
+def test_the_program_knows_the_newest_migration() -> None:
     assert [migration.version for migration in migrations.available()] == list(range(1, schema.VERSION + 1))
 
 

@@ -17,7 +17,7 @@ def test_a_version_reads_back_as_written(major: int, minor: int, rest: str) -> N
 
 
 @pytest.mark.parametrize("value", ["", "Koha", "24", "24.5", "24.11.00.000"])
-def test_what_is_no_version_is_refused(value: str) -> None:
+def test_other_texts_are_refused_as_versions(value: str) -> None:
     with pytest.raises(KohaSchemaUnsupported, match="Version"):
         KohaVersion.parse(value)
 

@@ -17,7 +17,7 @@ def found_title(tx: Transaction, *, branchcode: str, lang: str) -> str | None:
     return found["email"].title if found else None
 
 
-def test_the_best_letter_is_found(tx: Transaction) -> None:
+def test_the_most_specific_letter_is_found(tx: Transaction) -> None:
     for branchcode, lang in [("", "default"), (ADA, "default"), ("", "zh-Hant-TW")]:
         add_letter(tx, branchcode=branchcode, lang=lang, title=f"{branchcode} {lang}")
 
@@ -27,7 +27,7 @@ def test_the_best_letter_is_found(tx: Transaction) -> None:
     assert found_title(tx, branchcode=RIVERSIDE, lang="fr-FR") == " default"
 
 
-def test_no_letter_of_another_transport_module_or_code_is_taken(tx: Transaction) -> None:
+def test_letters_of_another_transport_module_or_code_are_never_used(tx: Transaction) -> None:
     add_letter(tx, message_transport_type="sms")
     add_letter(tx, module="circulation")
     add_letter(tx, code="ILL_REQUEST_UNAVAIL")
@@ -35,7 +35,7 @@ def test_no_letter_of_another_transport_module_or_code_is_taken(tx: Transaction)
     assert found_title(tx, branchcode=ADA, lang="default") is None
 
 
-def test_each_transport_has_its_own_letter_and_number(tx: Transaction) -> None:
+def test_each_transport_has_its_own_letter_and_id(tx: Transaction) -> None:
     add_letter(tx)
     add_letter(tx, message_transport_type="sms", is_html=1, title="short")
 

@@ -11,7 +11,7 @@ from messaging import choose_transports
 pytestmark = pytest.mark.all_versions
 
 
-def test_nothing_chosen_is_no_transport(tx: Transaction) -> None:
+def test_no_choice_means_no_transport(tx: Transaction) -> None:
     assert messaging_preferences.transports(tx, SAM, "Ill_ready") == ()
 
 
@@ -25,7 +25,7 @@ def test_each_patron_and_message_has_its_own_choice(admin: Engine, tx: Transacti
     assert messaging_preferences.transports(tx, SAM, "Ill_update") == ()
 
 
-def test_a_wish_for_digests_makes_no_difference(admin: Engine, tx: Transaction) -> None:
+def test_the_choice_of_digests_makes_no_difference(admin: Engine, tx: Transaction) -> None:
     choose_transports(admin, tx.koha, "Ill_ready", "email", borrowernumber=SAM, wants_digest=1)
 
     assert messaging_preferences.transports(tx, SAM, "Ill_ready") == ("email",)

@@ -1,4 +1,4 @@
-"""Rows for notices come as text, whole, and by fixed keys only."""
+"""Rows for notices are read as text, whole, and by fixed keys only."""
 
 import re
 
@@ -22,7 +22,7 @@ def test_a_row_has_every_column_as_text(tx: Transaction) -> None:
     assert notice_tables.row(tx, "branches", ADA) is not None
 
 
-def test_a_row_that_is_not_there_is_none(tx: Transaction) -> None:
+def test_a_missing_row_is_none(tx: Transaction) -> None:
     assert notice_tables.row(tx, "branches", "NOWHERE") is None
 
 
@@ -70,13 +70,13 @@ def test_authorised_values_are_described_for_staff_and_opac(tx: Transaction) -> 
 
 
 @pytest.mark.all_versions
-def test_every_row_that_notices_lead_to_can_be_asked_for(tx: Transaction) -> None:
+def test_every_table_that_notices_read_can_be_queried(tx: Transaction) -> None:
     for table in notice_tables._KEYS:
         assert notice_tables.row(tx, table, "0") is None
 
 
 @pytest.mark.all_versions
-def test_libraries_and_categories_come_by_name(tx: Transaction) -> None:
+def test_libraries_and_categories_are_sorted_by_name(tx: Transaction) -> None:
     libraries = [row["branchname"] for row in notice_tables.rows(tx, "branches")]
     categories = [row["description"] for row in notice_tables.rows(tx, "categories")]
 

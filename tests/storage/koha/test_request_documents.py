@@ -1,4 +1,4 @@
-"""What the index reads of Koha's tables, and whether it takes for the same what Koha's collation does."""
+"""What the index reads of Koha's tables, and whether it folds letters as Koha's collation compares them."""
 
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ _LETTERS = [
 ]
 
 
-def test_dates_and_numbers_come_as_text_and_names_with_them(tx: Transaction) -> None:
+def test_dates_and_numbers_are_read_as_text_together_with_names(tx: Transaction) -> None:
     illrequest_id = make_request(tx.connection, tx.koha, placed="2026-02-03", updated="2026-02-04 05:06:07")
 
     (rows,) = request_documents.read(tx, [illrequest_id, illrequest_id + 1])
@@ -49,7 +49,7 @@ def test_a_fingerprint_stays_the_same_until_something_changes(tx: Transaction) -
     assert len(set(seen)) == len(seen) == 6
 
 
-def test_letters_that_koha_takes_for_the_same_are_the_same_folded(tx: Transaction) -> None:
+def test_letters_that_are_equal_to_koha_are_equal_when_folded(tx: Transaction) -> None:
     """Each is compared with what it is folded to, and with its neighbours."""
     different = [
         (letter, other)

@@ -1,4 +1,4 @@
-"""Messages get into the queue exactly as Koha's own do."""
+"""Messages are queued exactly as Koha queues its own."""
 
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ def stored(tx: Transaction, message_id: int) -> RowMapping:
     return tx.connection.execute(select(table).where(table.c.message_id == message_id)).mappings().one()
 
 
-def test_a_message_waits_with_every_column_as_koha_fills_it(tx: Transaction) -> None:
+def test_a_message_has_every_column_as_koha_fills_it(tx: Transaction) -> None:
     now: datetime = tx.connection.scalar(text("SELECT NOW()"))
 
     row = stored(tx, enqueue.enqueue(tx, message(from_address="ill@ada.example.org")))
@@ -60,7 +60,7 @@ def test_a_message_waits_with_every_column_as_koha_fills_it(tx: Transaction) -> 
     assert abs((row["time_queued"] - now).total_seconds()) < 60
 
 
-def test_addresses_and_content_type_are_kept(tx: Transaction) -> None:
+def test_addresses_and_content_type_are_stored(tx: Transaction) -> None:
     html = message(to_address="a@example.org", reply_address="b@example.org", content_type="text/html")
 
     row = stored(tx, enqueue.enqueue(tx, html))

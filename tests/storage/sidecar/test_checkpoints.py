@@ -1,4 +1,4 @@
-"""A mark never passes a row that may still appear."""
+"""A checkpoint never passes a row that may still appear."""
 
 from sqlalchemy import text
 
@@ -19,7 +19,7 @@ def _follow(tx: Transaction, highest: int) -> int:
     return checkpoints.advance(tx, "log", highest, lag_seconds=LAG)
 
 
-def test_a_mark_stands_where_it_was_placed(tx: Transaction) -> None:
+def test_a_checkpoint_is_where_it_was_set(tx: Transaction) -> None:
     assert checkpoints.get(tx, "sweep") is None
 
     checkpoints.save(tx, "sweep", 7)
@@ -28,11 +28,11 @@ def test_a_mark_stands_where_it_was_placed(tx: Transaction) -> None:
     assert checkpoints.get(tx, "sweep") == 3
 
 
-def test_the_first_use_places_the_mark_at_the_end(tx: Transaction) -> None:
+def test_the_first_use_sets_the_checkpoint_to_the_end(tx: Transaction) -> None:
     assert _follow(tx, 1000) == 1000
 
 
-def test_what_is_newer_than_the_lag_stays_above_the_mark(tx: Transaction) -> None:
+def test_rows_newer_than_the_lag_stay_above_the_checkpoint(tx: Transaction) -> None:
     _follow(tx, 1000)
     _let_pass(tx, LAG + 1)
     _follow(tx, 1500)
@@ -41,7 +41,7 @@ def test_what_is_newer_than_the_lag_stays_above_the_mark(tx: Transaction) -> Non
     assert _follow(tx, 2000) == 1000
 
 
-def test_the_mark_follows_once_the_lag_has_passed(tx: Transaction) -> None:
+def test_the_checkpoint_follows_after_the_lag(tx: Transaction) -> None:
     _follow(tx, 1000)
     _let_pass(tx, LAG + 1)
     _follow(tx, 1500)
@@ -51,14 +51,14 @@ def test_the_mark_follows_once_the_lag_has_passed(tx: Transaction) -> None:
     assert checkpoints.get(tx, "log") == 1500
 
 
-def test_a_table_that_shrank_takes_the_mark_back(tx: Transaction) -> None:
+def test_the_checkpoint_goes_back_if_the_table_shrinks(tx: Transaction) -> None:
     _follow(tx, 1000)
 
     assert _follow(tx, 10) == 10
     assert _follow(tx, 12) == 10
 
 
-def test_marks_do_not_disturb_each_other(tx: Transaction) -> None:
+def test_checkpoints_are_independent(tx: Transaction) -> None:
     _follow(tx, 1000)
     checkpoints.advance(tx, "requests", 5, lag_seconds=LAG)
 

@@ -13,7 +13,7 @@ def _take(tx: Transaction, holder: str, *, lease: float = 60, rest: float = 0) -
     return leases.acquire(tx, "watch", holder=holder, lease_seconds=lease, rest_seconds=rest)
 
 
-def test_a_lease_that_is_held_is_not_given_to_another(tx: Transaction) -> None:
+def test_a_held_lease_cannot_be_acquired_by_another(tx: Transaction) -> None:
     assert _take(tx, "here")
     assert not _take(tx, "there")
 
@@ -25,7 +25,7 @@ def test_a_released_lease_can_be_acquired_at_once(tx: Transaction) -> None:
     assert _take(tx, "there")
 
 
-def test_the_lease_of_a_dead_holder_runs_out(tx: Transaction) -> None:
+def test_the_lease_of_a_dead_holder_expires(tx: Transaction) -> None:
     _take(tx, "dead", lease=-1)
 
     assert _take(tx, "alive")
@@ -48,7 +48,7 @@ def test_a_clock_that_was_set_back_does_not_stop_a_job(tx: Transaction) -> None:
     assert _take(tx, "there", rest=30)
 
 
-def test_keeping_lengthens_only_a_lease_that_is_ours(tx: Transaction) -> None:
+def test_only_the_holder_can_renew_a_lease(tx: Transaction) -> None:
     _take(tx, "here", lease=-1)
     assert leases.renew(tx, "watch", holder="here", lease_seconds=60)
     assert not _take(tx, "there")
@@ -71,7 +71,7 @@ def test_runs_and_failures_are_counted(tx: Transaction) -> None:
     assert lease.last_finished_at >= lease.last_started_at
 
 
-def test_the_last_start_is_told_in_seconds(tx: Transaction) -> None:
+def test_the_last_start_is_reported_in_seconds(tx: Transaction) -> None:
     _take(tx, "here")
     tx.connection.execute(
         text("UPDATE ill_sidecar_leases SET last_started_at = UTC_TIMESTAMP(6) - INTERVAL 90 SECOND")
@@ -80,7 +80,7 @@ def test_the_last_start_is_told_in_seconds(tx: Transaction) -> None:
     assert 90 <= leases.seconds_since_last_start(tx)["watch"] < 150
 
 
-def test_of_many_who_ask_at_once_one_gets_it(database: Database, admin: Engine) -> None:  # noqa: ARG001
+def test_of_many_at_once_only_one_acquires_the_lease(database: Database, admin: Engine) -> None:  # noqa: ARG001
     winners: list[int] = []
     barrier = threading.Barrier(8)
 

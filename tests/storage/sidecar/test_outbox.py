@@ -5,7 +5,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 KINDS = [OutboxKind.INDEX_JOB]
 
 
-def test_what_was_put_in_first_is_due_first(tx: Transaction) -> None:
+def test_the_oldest_message_is_due_first(tx: Transaction) -> None:
     for number in (1, 2, 3):
         outbox.add(tx, OutboxKind.INDEX_JOB, {"number": number, "title": "圖書館"})
 
@@ -17,7 +17,7 @@ def test_what_was_put_in_first_is_due_first(tx: Transaction) -> None:
     assert 0 <= found[0].age_seconds < 60
 
 
-def test_what_is_put_off_waits_and_counts(tx: Transaction) -> None:
+def test_a_postponed_message_waits_and_counts_the_attempt(tx: Transaction) -> None:
     outbox.add(tx, OutboxKind.INDEX_JOB, {})
     (row,) = outbox.find_due(tx, KINDS, limit=10)
 
@@ -28,7 +28,7 @@ def test_what_is_put_off_waits_and_counts(tx: Transaction) -> None:
     assert [again.attempts for again in outbox.find_due(tx, KINDS, limit=10)] == [2]
 
 
-def test_what_was_told_is_gone(tx: Transaction) -> None:
+def test_a_delivered_message_is_removed(tx: Transaction) -> None:
     for _ in range(2):
         outbox.add(tx, OutboxKind.INDEX_JOB, {})
     first, second = outbox.find_due(tx, KINDS, limit=10)
@@ -38,7 +38,7 @@ def test_what_was_told_is_gone(tx: Transaction) -> None:
     assert [row.outbox_id for row in outbox.find_due(tx, KINDS, limit=10)] == [second.outbox_id]
 
 
-def test_kinds_of_a_newer_program_are_left_alone(tx: Transaction) -> None:
+def test_kinds_of_a_newer_program_are_ignored(tx: Transaction) -> None:
     outbox.add(tx, OutboxKind.INDEX_JOB, {})
 
     assert outbox.find_due(tx, [], limit=10) == []

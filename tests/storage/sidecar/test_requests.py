@@ -16,84 +16,86 @@ from koha_ill_sidecar.storage.transaction import Transaction
 LATE = lazy("It is %(status)s, 100 %% sure: %(why)s", status=lazy("late"), why="[\"雪\", '%(x)s']\n")
 
 
-def asked(tx: Transaction, *attention: LazyMessage) -> int:
-    number = make_request(tx.connection, tx.koha)
-    sidecar_requests.add_alert(tx, requests.get(tx, number), attention)
-    return number
+def alerted_request(tx: Transaction, *messages: LazyMessage) -> int:
+    illrequest_id = make_request(tx.connection, tx.koha)
+    sidecar_requests.add_alert(tx, requests.get(tx, illrequest_id), messages)
+    return illrequest_id
 
 
 def test_staff_alerts_are_read_as_they_were_written(tx: Transaction) -> None:
-    words = (lazy("The supplier considers the item lost."), LATE)
+    messages = (lazy("The supplier considers the item lost."), LATE)
 
-    number = asked(tx, *words)
+    illrequest_id = alerted_request(tx, *messages)
 
-    assert sidecar_requests.get(tx, number).alerts == words
-    (note,) = sidecar_requests.find_alerts(tx, limit=5)
-    assert (note.illrequest_id, note.messages) == (number, words)
+    assert sidecar_requests.get(tx, illrequest_id).alerts == messages
+    (stored,) = sidecar_requests.find_alerts(tx, limit=5)
+    assert (stored.illrequest_id, stored.messages) == (illrequest_id, messages)
 
 
 @pytest.mark.parametrize("character", ["雪", "🦉", "\x01", '"'])
-def test_what_the_supplier_says_is_kept_whole_in_whatever_script(tx: Transaction, character: str) -> None:
-    words = lazy("Supplier's message: %(message)s", message=character * MAX_TEXT)
+def test_a_suppliers_message_is_stored_in_full_in_any_script(tx: Transaction, character: str) -> None:
+    message = lazy("Supplier's message: %(message)s", message=character * MAX_TEXT)
 
-    number = asked(tx, words)
+    illrequest_id = alerted_request(tx, message)
 
-    assert sidecar_requests.get(tx, number).alerts == (words,)
+    assert sidecar_requests.get(tx, illrequest_id).alerts == (message,)
 
 
 def test_numbers_in_a_staff_alert_are_stored_as_text(tx: Transaction) -> None:
-    number = asked(tx, lazy("receipt %(number)s has both", number=7))
+    illrequest_id = alerted_request(tx, lazy("receipt %(number)s has both", number=7))
 
     assert json.loads(tx.connection.scalar(text("SELECT attention FROM ill_sidecar_requests"))) == [
         ["receipt %(number)s has both", {"number": "7"}]
     ]
-    assert [str(one) for one in sidecar_requests.get(tx, number).alerts] == ["receipt 7 has both"]
+    assert [str(one) for one in sidecar_requests.get(tx, illrequest_id).alerts] == ["receipt 7 has both"]
 
 
-def test_a_text_that_an_earlier_version_wrote_is_one_sentence(tx: Transaction) -> None:
-    number = asked(tx)
+def test_a_text_of_an_earlier_version_is_one_message(tx: Transaction) -> None:
+    illrequest_id = alerted_request(tx)
     tx.connection.execute(text("UPDATE ill_sidecar_requests SET attention = 'It is 100 %(sure)s lost.'"))
 
-    assert [str(one) for one in sidecar_requests.get(tx, number).alerts] == ["It is 100 %(sure)s lost."]
+    assert [str(one) for one in sidecar_requests.get(tx, illrequest_id).alerts] == [
+        "It is 100 %(sure)s lost."
+    ]
 
 
-def ask(tx: Transaction, number: int, *attention: LazyMessage) -> None:
-    sidecar_requests.add_alert(tx, requests.get(tx, number), attention)
+def alert(tx: Transaction, illrequest_id: int, *messages: LazyMessage) -> None:
+    sidecar_requests.add_alert(tx, requests.get(tx, illrequest_id), messages)
 
 
-def test_a_new_word_stands_behind_those_that_nobody_attended_to(tx: Transaction) -> None:
+def test_a_new_alert_follows_those_that_are_not_dismissed(tx: Transaction) -> None:
     lost = lazy("The supplier considers the item lost.")
-    number = asked(tx, LATE)
+    illrequest_id = alerted_request(tx, LATE)
 
-    ask(tx, number, lost)
+    alert(tx, illrequest_id, lost)
 
-    assert sidecar_requests.get(tx, number).alerts == (LATE, lost)
-
-
-def test_the_same_is_not_said_twice(tx: Transaction) -> None:
-    number = asked(tx, LATE, literal("a"))
-
-    ask(tx, number, literal("a"), literal("b"))
-    ask(tx, number, LATE)
-
-    assert sidecar_requests.get(tx, number).alerts == (LATE, literal("a"), literal("b"))
+    assert sidecar_requests.get(tx, illrequest_id).alerts == (LATE, lost)
 
 
-def test_what_was_attended_to_does_not_come_back(tx: Transaction) -> None:
-    number = asked(tx, LATE)
-    sidecar_requests.dismiss_alerts(tx, number)
+def test_the_same_alert_is_not_added_twice(tx: Transaction) -> None:
+    illrequest_id = alerted_request(tx, LATE, literal("a"))
 
-    ask(tx, number, literal("b"))
+    alert(tx, illrequest_id, literal("a"), literal("b"))
+    alert(tx, illrequest_id, LATE)
 
-    assert sidecar_requests.get(tx, number).alerts == (literal("b"),)
+    assert sidecar_requests.get(tx, illrequest_id).alerts == (LATE, literal("a"), literal("b"))
 
 
-def test_of_very_many_words_the_oldest_give_way_and_that_is_said(tx: Transaction) -> None:
-    number = asked(tx)
+def test_a_dismissed_alert_does_not_come_back(tx: Transaction) -> None:
+    illrequest_id = alerted_request(tx, LATE)
+    sidecar_requests.dismiss_alerts(tx, illrequest_id)
+
+    alert(tx, illrequest_id, literal("b"))
+
+    assert sidecar_requests.get(tx, illrequest_id).alerts == (literal("b"),)
+
+
+def test_of_too_many_alerts_the_oldest_are_dropped_with_a_note(tx: Transaction) -> None:
+    illrequest_id = alerted_request(tx)
     for each in range(30):
-        ask(tx, number, literal(str(each)))
+        alert(tx, illrequest_id, literal(str(each)))
 
-    first, *others = sidecar_requests.get(tx, number).alerts
+    first, *others = sidecar_requests.get(tx, illrequest_id).alerts
 
     assert first == sidecar_requests.LEFT_OUT
     assert [str(one) for one in others] == [
@@ -102,42 +104,46 @@ def test_of_very_many_words_the_oldest_give_way_and_that_is_said(tx: Transaction
 
 
 @pytest.mark.parametrize("character", ["雪", "🦉", "\x01"])
-def test_long_words_fit_into_their_column(tx: Transaction, character: str) -> None:
-    number = asked(tx)
+def test_long_alerts_fit_into_their_column(tx: Transaction, character: str) -> None:
+    illrequest_id = alerted_request(tx)
     for each in range(5):
-        ask(tx, number, lazy("%(number)s %(message)s", number=each, message=character * MAX_TEXT))
+        alert(
+            tx,
+            illrequest_id,
+            lazy("%(number)s %(message)s", number=each, message=character * MAX_TEXT),
+        )
 
-    first, *others = sidecar_requests.get(tx, number).alerts
+    first, *others = sidecar_requests.get(tx, illrequest_id).alerts
 
     assert first == sidecar_requests.LEFT_OUT
     assert others[-1].values["number"] == "4"
 
 
-def test_words_of_two_callbacks_at_once_are_both_kept(database: Database, admin: Engine) -> None:
+def test_alerts_of_two_callbacks_at_once_are_both_stored(database: Database, admin: Engine) -> None:
     with admin.begin() as connection:
-        number = make_request(connection, database.koha())
-    has_asked, may_commit = threading.Event(), threading.Event()
+        illrequest_id = make_request(connection, database.koha())
+    has_alerted, may_commit = threading.Event(), threading.Event()
 
-    def ask_and_wait(tx: Transaction) -> None:
-        ask(tx, number, literal("one"))
-        has_asked.set()
+    def alert_and_wait(tx: Transaction) -> None:
+        alert(tx, illrequest_id, literal("one"))
+        has_alerted.set()
         may_commit.wait(10)
 
     with ThreadPoolExecutor(2) as pool:
-        one = pool.submit(database.transact, ask_and_wait)
-        assert has_asked.wait(10)
-        other = pool.submit(database.transact, ask, number, literal("other"))
+        one = pool.submit(database.transact, alert_and_wait)
+        assert has_alerted.wait(10)
+        other = pool.submit(database.transact, alert, illrequest_id, literal("other"))
         threading.Timer(0.3, may_commit.set).start()
         one.result(10)
         other.result(10)
 
-    kept = database.transact(sidecar_requests.get, number).alerts
-    assert [str(word) for word in kept] == ["one", "other"]
+    stored = database.transact(sidecar_requests.get, illrequest_id).alerts
+    assert [str(message) for message in stored] == ["one", "other"]
 
 
-def test_where_nobody_is_asked_there_are_no_words(tx: Transaction) -> None:
-    number = asked(tx, LATE)
-    sidecar_requests.dismiss_alerts(tx, number)
+def test_without_alerts_there_are_none_to_read(tx: Transaction) -> None:
+    illrequest_id = alerted_request(tx, LATE)
+    sidecar_requests.dismiss_alerts(tx, illrequest_id)
 
-    assert sidecar_requests.get(tx, number).alerts == ()
+    assert sidecar_requests.get(tx, illrequest_id).alerts == ()
     assert sidecar_requests.find_alerts(tx, limit=5) == []

@@ -1,4 +1,4 @@
-"""Only what has been kept long enough goes, a step at a time."""
+"""Old rows are removed a step at a time, and no others."""
 
 from datetime import timedelta
 
@@ -52,7 +52,7 @@ def _left(tx: Transaction, column: str, table: str) -> list[object]:
     return list(tx.connection.scalars(text(f"SELECT {column} FROM {table} ORDER BY 1")))
 
 
-def test_old_receipts_go_and_young_ones_stay(tx: Transaction) -> None:
+def test_old_receipts_are_removed_and_young_ones_stay(tx: Transaction) -> None:
     for event_id, days in (("old", 40), ("older", 50), ("young", 20)):
         _receipt(tx, event_id, days_ago=days)
 
@@ -63,7 +63,7 @@ def test_old_receipts_go_and_young_ones_stay(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize(("days", "stays"), [(None, True), (89, True), (91, False)])
-def test_deliveries_are_known_for_ninety_days_after_they_are_settled(
+def test_deliveries_stay_for_ninety_days_after_they_are_settled(
     tx: Transaction,
     days: int | None,
     stays: bool,  # noqa: FBT001
@@ -74,7 +74,7 @@ def test_deliveries_are_known_for_ninety_days_after_they_are_settled(
     assert bool(_left(tx, "message_id", "ill_sidecar_deliveries")) is stays
 
 
-def test_history_goes_only_with_its_request_and_only_when_old(tx: Transaction) -> None:
+def test_history_is_removed_only_if_it_is_old_and_its_request_is_deleted(tx: Transaction) -> None:
     there = make_request(tx.connection, tx.koha)
     gone = there + 1000
     for illrequest_id, days in ((there, 40), (gone, 40), (gone, 20)):
