@@ -103,7 +103,7 @@ class _Actor:
     interface: str
 
 
-_NOBODY = _Actor(0, "opac")
+_ANONYMOUS = _Actor(0, "opac")
 
 
 class SampleRequests:
@@ -250,7 +250,7 @@ class _Story:
         if status in {"NEW", "QUEUED"}:
             return self._creator
         if status == "UNAUTH":
-            return _NOBODY
+            return _ANONYMOUS
         if status == "CANCREQ" and self._patron is not None:
             return _Actor(self._patron.borrowernumber, "opac")
         return self._staff

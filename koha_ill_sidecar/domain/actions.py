@@ -38,7 +38,7 @@ class Action:
         status: In which it leaves the request; None: the request is gone, or an own page says what happens.
         effects: What it does beside changing the status, as the page that asks says it.
         asks_for: What that page, and the command, ask for.
-        needs_patron: Staff are told to link the request to a patron first. Koha itself does not insist.
+        needs_patron: The page asks staff to link the request to a patron first. Koha itself does not insist.
         needs_preference: Name of the preference that must be on.
         needs_record: The request must have a bibliographic record.
         own_page: Last part of the URL of the page on which it is done; empty: the page that asks is enough.

@@ -13,7 +13,7 @@ import bcrypt
 # The bytes that bcrypt uses: Perl's truncates a longer password, Python's refuses it.
 _BCRYPT_BYTES = 72
 
-_NOBODY = "$2a$08$n1v6T3akM35zKbFBPklKoue05gX0nHy1Am9WBZ57f2ZupMAOMsP9u"
+_UNUSABLE_HASH = "$2a$08$n1v6T3akM35zKbFBPklKoue05gX0nHy1Am9WBZ57f2ZupMAOMsP9u"
 """A hash without a known password: comparing with it takes as long for a login that does not exist."""
 
 
@@ -21,7 +21,7 @@ def matches(stored: str | None, password: str) -> bool:
     """Return whether *password* has the hash *stored*; a mismatch takes the same time wherever it is."""
     octets = password.encode()
     if not stored or "\0" in password:
-        bcrypt.checkpw(octets[:_BCRYPT_BYTES].replace(b"\0", b""), _NOBODY.encode())
+        bcrypt.checkpw(octets[:_BCRYPT_BYTES].replace(b"\0", b""), _UNUSABLE_HASH.encode())
         return False
     if stored.startswith("$2"):
         return _matches_bcrypt(stored, octets)

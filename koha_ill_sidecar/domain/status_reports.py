@@ -96,8 +96,8 @@ def read_report(document: JSONValue, *, event_id_required: bool = True) -> Statu
     """
     Check a canonical body and make a report of it.
 
-    Unknown members are ignored and long texts are cut: the receipt keeps the body as it came. An unknown status is not
-    an error: it becomes ReportedStatus.UNKNOWN, with the original in *status_text*.
+    Unknown members are ignored and long texts are truncated: the receipt has the original body. An unknown status is no
+    error: it becomes ReportedStatus.UNKNOWN, with the original in *status_text*.
 
     Args:
         event_id_required: False if a header, or only the content, identifies the event.
@@ -271,7 +271,7 @@ def _day_or_instant(value: JSONValue) -> date | datetime | None:
 
 def _check_year(year: int) -> None:
     if not _EARLIEST < year < _LATEST:
-        raise _MistakeError(f"lies in the year {year}, which cannot be meant")
+        raise _MistakeError(f"is in the year {year}, which is not plausible")
 
 
 def _amount(value: JSONValue) -> Decimal:

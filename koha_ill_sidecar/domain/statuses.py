@@ -92,7 +92,7 @@ class StatusGraph:
 
         A backend's node replaces the one of the same id, and every node of this graph that it names as
         previous or next learns of it. Links between two backend nodes stay as the backend wrote them; nothing
-        of this graph can be taken away.
+        of this graph can be removed.
         """
         united = StatusGraph.of([*self.nodes.values(), *backend_nodes])
         for node in backend_nodes:

@@ -38,7 +38,7 @@ Observe = Callable[[str, str, float], None]
 _LEAST_REST = 0.6
 _CLOCK_DIFFERENCE = timedelta(minutes=5)  # between the clocks of two hosts, at most
 
-# APScheduler logs every start, and every start left out because the last run goes on. Both are by design here.
+# APScheduler logs every start, and every start skipped because the last run is still at work. Both are by design here.
 logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
 
 

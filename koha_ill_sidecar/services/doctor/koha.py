@@ -21,7 +21,7 @@ _NO_BACKEND = "–"
 def check_preferences(settings: Settings, tx: Transaction) -> Iterator[Finding]:
     """Check the preferences that hide requests, their log or their mail."""
     preferences = tx.preferences
-    found = list(_odd_preferences(settings, tx))
+    found = list(_preference_problems(settings, tx))
     yield from found
     if not found:
         asked = preferences.text("ILLSendStaffNotices")
@@ -31,7 +31,7 @@ def check_preferences(settings: Settings, tx: Transaction) -> Iterator[Finding]:
         )
 
 
-def _odd_preferences(settings: Settings, tx: Transaction) -> Iterator[Finding]:
+def _preference_problems(settings: Settings, tx: Transaction) -> Iterator[Finding]:
     preferences = tx.preferences
     if not preferences.flag("ILLModule"):
         yield warn(

@@ -107,7 +107,7 @@ def complete(
     Complete a request whether or not the graph leads there: status, date, statistics.
 
     Args:
-        ill_request: The row as it stands, locked by the caller.
+        ill_request: The current row, locked by the caller.
 
     Source: Koha, Koha/ILL/Request.pm mark_completed.
     """

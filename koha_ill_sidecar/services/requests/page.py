@@ -91,7 +91,7 @@ class RequestPage:
         asked_count: Number of all partners, shown or not.
         status_names: Names of the statuses that closed their enquiries, by code.
         comments: Oldest first.
-        comment_tally: Number of all comments, shown or not.
+        comment_counts: Number of all comments, shown or not.
         messages: Messages that the sidecar queued for this request, to its patron, staff or partners.
         other_messages: The patron's other interlibrary loan messages since it was placed; Koha does not store which
             request they belong to.
@@ -112,7 +112,7 @@ class RequestPage:
     asked_count: int
     status_names: Mapping[str, str]
     comments: Sequence[Comment]
-    comment_tally: CommentCounts
+    comment_counts: CommentCounts
     has_older_comments: bool
     messages: Sequence[Message]
     has_older_messages: bool
@@ -153,7 +153,7 @@ def load_page(
         asked_count=len(asked),
         status_names=_status_names(tx, ill_request, enquiries),
         comments=written[:_MAX_COMMENTS][::-1],
-        comment_tally=comments.count(tx, illrequest_id),
+        comment_counts=comments.count(tx, illrequest_id),
         has_older_comments=len(written) > _MAX_COMMENTS,
         messages=messages[:_MAX_MESSAGES],
         has_older_messages=len(messages) > _MAX_MESSAGES,

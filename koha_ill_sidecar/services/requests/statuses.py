@@ -93,7 +93,7 @@ def set_status(
     staff get a notice of a request for cancellation, if ILLSendStaffNotices says so.
 
     Args:
-        ill_request: The row as it stands, locked by the caller (``requests.get_for_update``).
+        ill_request: The current row, locked by the caller (``requests.get_for_update``).
         columns: Written in the same UPDATE.
 
     Returns:
@@ -128,7 +128,7 @@ def set_status_alias(tx: Transaction, ill_request: ILLRequest, alias: str | None
     As in Koha, the change is logged even if the request has this alias already.
 
     Args:
-        ill_request: The row as it stands, locked by the caller (``requests.get_for_update``).
+        ill_request: The current row, locked by the caller (``requests.get_for_update``).
 
     Raises:
         RequestRefused: The site has no such alias (``unknown_status_alias``).

@@ -1,4 +1,4 @@
-"""The staff interface, put together."""
+"""The blueprint of the staff interface: all its views, and its navigation."""
 
 import functools
 from contextlib import suppress

@@ -1,7 +1,7 @@
 """
 Charts of months as shapes, on a drawing that is 320 wide and 140 high.
 
-What they say can be told without colours: bars reach from one number to another, a line goes through the medians. Each
+They can be read without colours: bars reach from one number to another, a line goes through the medians. Each
 has a title and says in a sentence what it shows; the numbers stand in a table below it.
 """
 

@@ -65,12 +65,12 @@ def _by_month(found: Dashboard) -> DrawnGroup | None:
 
 
 def counted(number: int) -> str:
-    """Say a number that was counted up to a limit."""
+    """Return a number that was counted up to a limit, as text."""
     return _("more than %(number)d", number=MAX_COUNTED) if number > MAX_COUNTED else str(number)
 
 
 def age_labels() -> list[str]:
-    """Say the ages of open requests."""
+    """Return the labels of the ages of open requests."""
     return [
         *(_("up to %(days)d days", days=days) for days in AGES),
         _("more than %(days)d days", days=AGES[-1]),

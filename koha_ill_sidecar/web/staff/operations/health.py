@@ -59,7 +59,7 @@ def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
 
     def check_again() -> Response:
         found = findings(refresh=True)
-        _tell(found.value, g.date_style.date_and_exact_time(found.loaded_at.astimezone(timezone)))
+        _flash_result(found.value, g.date_style.date_and_exact_time(found.loaded_at.astimezone(timezone)))
         return redirect(url_for("staff.operations"), 303)
 
     blueprint.add_url_rule("/operations", "operations", show)
@@ -91,8 +91,8 @@ def check_text(finding: Finding) -> str:
     return _(_CHECKS[finding.name]) if finding.name in _CHECKS else finding.name
 
 
-def _tell(findings: Sequence[Finding], moment: str) -> None:
-    """Tell what was checked and when; the findings themselves stand on the page."""
+def _flash_result(findings: Sequence[Finding], moment: str) -> None:
+    """Flash what was checked and when; the findings themselves are on the page."""
     checks = ", ".join(dict.fromkeys(map(check_text, findings)))
     troubles = sum(finding.verdict is not Verdict.OK for finding in findings)
     outcome = (

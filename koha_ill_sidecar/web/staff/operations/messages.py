@@ -120,7 +120,7 @@ class _MessageViews:
                 "%(num)d message will be retried now.", "%(num)d messages will be retried now.", done
             ),
         )
-        return _go_on()
+        return _redirect_to_next()
 
     def give_up(self) -> Response:
         self._each(
@@ -132,7 +132,7 @@ class _MessageViews:
                 done,
             ),
         )
-        return _go_on()
+        return _redirect_to_next()
 
     def set_addresses(self) -> Response:
         """Change the address of several messages; each must still have the address that was shown."""
@@ -260,7 +260,7 @@ def _next_page(target: str | None) -> str:
     return safe_target(target) or url_for("staff.messages")
 
 
-def _go_on() -> Response:
+def _redirect_to_next() -> Response:
     return redirect(_next_page(request.form.get("next")), 303)
 
 

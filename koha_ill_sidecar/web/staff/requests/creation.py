@@ -93,7 +93,7 @@ class _CreateErrors(FormErrors):
     A reference that cannot be read is no mistake in the form: it is answered like one that can.
     """
 
-    reference_said: str = ""
+    reference_message: str = ""
     reference_problem: str = ""
     earlier: Sequence[EarlierRequest] = ()
 
@@ -129,21 +129,21 @@ class _CreateViews:
         """Put into the form what a pasted reference says."""
         found = references.read(typed.reference, references.installed_resolvers())
         if found is None:
-            said = _("This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN. Fill in the form yourself.")
-            return self._form(typed, _CreateErrors(reference_problem=said))
+            message = _("This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN. Fill in the form yourself.")
+            return self._form(typed, _CreateErrors(reference_problem=message))
         if isinstance(found, WrongCheckDigit):
-            said = _(
+            message = _(
                 "The check digit of this %(number)s is wrong. Check it for a typing mistake.",
                 number=_SOURCES[found.kind],
             )
-            return self._form(typed, _CreateErrors(reference_problem=said))
+            return self._form(typed, _CreateErrors(reference_problem=message))
         typed.entry = typed.entry.filled_in(found.reference)
         typed.reference = ""
         filled = [*found.reference.fields, *found.reference.custom]
         names = ", ".join(_(label(key)) if key in LABELS else key for key in filled)
         source = _(_SOURCES[found.source])
-        said = _("Filled in from the %(source)s: %(fields)s.", source=source, fields=names)
-        return self._form(typed, _CreateErrors(reference_said=said))
+        message = _("Filled in from the %(source)s: %(fields)s.", source=source, fields=names)
+        return self._form(typed, _CreateErrors(reference_message=message))
 
     def _create(self, typed: _FormData, *, even_if_requested_before: bool) -> Response:
         errors = _CreateErrors(by_field=_mistakes(typed), by_row=item_fields.row_errors(typed.entry))
@@ -208,12 +208,12 @@ def _mistakes(typed: _FormData) -> dict[str, str]:
 
 def _refusal(error: RequestRefused) -> _CreateErrors:
     name = _FIELD_OF_CODE.get(error.code)
-    said = translate(error.message)
-    return _CreateErrors(by_field={name: said}) if name else _CreateErrors(problem=said)
+    message = translate(error.message)
+    return _CreateErrors(by_field={name: message}) if name else _CreateErrors(problem=message)
 
 
-def _patron_error(meant: PatronMatch) -> str:
-    if meant.candidates:
+def _patron_error(match: PatronMatch) -> str:
+    if match.candidates:
         return _("More than one patron matches. Choose one.")
     return _("There is no such patron. Search by name or card number.")
 
@@ -236,6 +236,6 @@ def _created(created: Created) -> Response:
     if reason is None:
         flash.flash("done", _("Request %(number)s was created.", number=created.shown_id))
     else:
-        said = _QUEUED_BECAUSE.get(str(reason.get("limit_of")), _QUEUED)
-        flash.flash("warning", _(said, number=created.shown_id, count=reason.get("count")))
+        message = _QUEUED_BECAUSE.get(str(reason.get("limit_of")), _QUEUED)
+        flash.flash("warning", _(message, number=created.shown_id, count=reason.get("count")))
     return redirect(forms.request_url(created.ill_request.illrequest_id), 303)

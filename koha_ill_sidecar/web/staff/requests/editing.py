@@ -40,7 +40,7 @@ _MISTAKES: Mapping[str, str] = {
     "invalid_batch": N_("This batch no longer exists."),
     "unknown_status_alias": N_("This status no longer exists."),
 }
-"""What is said instead of the refusal's own words, which speak to whoever types codes."""
+"""Messages for staff instead of the refusal's own, which are for people who type codes."""
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
@@ -155,7 +155,7 @@ def _typed_patron() -> TypedPatron:
 
 
 def _shown_patron(known: RequestForm, typed: TypedPatron) -> TypedPatron:
-    """Return what stands in the field of the patron: whoever is meant, else what was typed."""
+    """Return the content of the patron field: the patron if there is one match, otherwise what was typed."""
     if known.patron is None:
         return replace(typed, chosen=None)
     return TypedPatron(known.patron.label, known.patron.borrowernumber)

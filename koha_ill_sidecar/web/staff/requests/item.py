@@ -71,12 +71,12 @@ class _ItemViews:
             return _page(known, merged, outcome.now, FormErrors(changed=outcome))
         if outcome.emptied:
             names = ", ".join(_(name) for name in outcome.emptied)
-            said = _(
+            message = _(
                 "The item was saved. This version of Koha cannot empty a field; these keep their value:"
                 " %(fields)s.",
                 fields=names,
             )
-            flash.flash("warning", said)
+            flash.flash("warning", message)
         else:
             flash.flash("done", _("The item metadata was saved."))
         return redirect(forms.request_url(illrequest_id), 303)

@@ -74,7 +74,7 @@ class _RequestViews:
                 "staff/requests/gone.html",
                 404,
                 illrequest_id=illrequest_id,
-                gone=deletion,
+                deletion=deletion,
                 has_receipts=has_receipts,
             )
         return self._page(found, section=section)

@@ -79,7 +79,7 @@ class _NoticeViews:
             )
         except RequestChanged as error:
             return self._form(illrequest_id, code, additional_text=text, changed=error.change)
-        _tell(outcome)
+        _flash_outcome(outcome)
         return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
 
     def _form(
@@ -122,7 +122,7 @@ class _NoticeViews:
         )
 
 
-def _tell(outcome: NoticeOutcome) -> None:
+def _flash_outcome(outcome: NoticeOutcome) -> None:
     for queued in outcome.queued:
         flash.flash(
             "done",
@@ -132,7 +132,7 @@ def _tell(outcome: NoticeOutcome) -> None:
                 number=queued.message_id,
             ),
         )
-    told = set()
+    flashed = set()
     for refused in outcome.not_queued:
         reason = _(_REASONS[refused.reason])
         if refused.reason in (
@@ -150,8 +150,8 @@ def _tell(outcome: NoticeOutcome) -> None:
                 if refused.reason is NotQueuedReason.TEMPLATE_FAILED
                 else "",
             )
-        if text not in told:
-            told.add(text)
+        if text not in flashed:
+            flashed.add(text)
             flash.flash("error", text.strip(), refused.edit_url or "")
 
 

@@ -139,8 +139,8 @@ def _refusal(error: RequestRefused) -> FormErrors:
         )
     if error.code not in _MISTAKES:
         return FormErrors(problem=translate(error.message))
-    name, said = _MISTAKES[error.code]
-    return FormErrors(by_field={name: _(said)})
+    name, message = _MISTAKES[error.code]
+    return FormErrors(by_field={name: _(message)})
 
 
 def _sent(sent: Sequence[PartnerMessage]) -> str:

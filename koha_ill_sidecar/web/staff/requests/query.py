@@ -40,7 +40,7 @@ LABELS: Mapping[str, str] = {
 }
 
 _LONGEST_TEXT = 200
-_LONGEST_TOLD = 40
+_LONGEST_SHOWN = 40
 _MOST_VALUES = 50
 _LAST_PAGE = 1_000_000
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
@@ -54,8 +54,8 @@ class ListQuery:
     A view of the list.
 
     Attributes:
-        mistakes: What is said of the parts that cannot be meant, by name; they do not count.
-        unread: Names of those that are not even a day, a number or the like.
+        mistakes: Messages about invalid parameters, by name; these are ignored.
+        unread: Names of those that are not even a date or a number.
     """
 
     wanted: RequestFilter
@@ -72,7 +72,7 @@ class ListQuery:
 
 
 def read(args: "MultiDict[str, str]") -> ListQuery:
-    """Read an address; what cannot be meant is passed over and told."""
+    """Read the query of a URL; invalid parameters are ignored and reported."""
     reader = _Reader(args)
     placed_from, placed_to = reader.days("placed")
     updated_from, updated_to = reader.days("updated")
@@ -123,10 +123,10 @@ class _Reader:
 
     def many(self, name: str) -> tuple[str, ...]:
         given = dict.fromkeys(value.strip() for value in self._args.getlist(name) if value.strip())
-        meant = [value for value in given if len(value) <= _LONGEST_TEXT][:_MOST_VALUES]
-        if len(meant) < len(given):
+        used = [value for value in given if len(value) <= _LONGEST_TEXT][:_MOST_VALUES]
+        if len(used) < len(given):
             self.mistakes[name] = _("There are too many values: some were ignored.")
-        return tuple(meant)
+        return tuple(used)
 
     def one(self, name: str, parse: Callable[[str], _Value], otherwise: str = "") -> _Value | None:
         given = self._args.get(name, "").strip()
@@ -136,8 +136,8 @@ class _Reader:
             return parse(given)
         except ValueError:
             self.unread.add(name)
-            told = given if len(given) <= _LONGEST_TOLD else given[:_LONGEST_TOLD] + "…"
-            self.mistakes[name] = _(otherwise or N_("“%(given)s” was ignored."), given=told)
+            shown = given if len(given) <= _LONGEST_SHOWN else given[:_LONGEST_SHOWN] + "…"
+            self.mistakes[name] = _(otherwise or N_("“%(given)s” was ignored."), given=shown)
             return None
 
     def days(self, name: str) -> tuple[date | None, date | None]:
