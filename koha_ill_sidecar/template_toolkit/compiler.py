@@ -11,52 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from koha_ill_sidecar.template_toolkit import stash, values
+from koha_ill_sidecar.template_toolkit import nodes, stash, values
 from koha_ill_sidecar.template_toolkit.context import Block, Document
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
-from koha_ill_sidecar.template_toolkit.nodes import (
-    AnonymousBlock,
-    Arguments,
-    Arithmetic,
-    Assignment,
-    Body,
-    Call,
-    Capture,
-    Comparison,
-    Concatenation,
-    Conditional,
-    Expression,
-    Filter,
-    ForEach,
-    Get,
-    HashLiteral,
-    If,
-    Include,
-    Interpolated,
-    Jump,
-    ListLiteral,
-    Literal,
-    Logical,
-    Macro,
-    Named,
-    Negation,
-    Path,
-    RangeLiteral,
-    Reference,
-    Refused,
-    Set,
-    Statement,
-    Switch,
-    TemplateTree,
-    Text,
-    Throw,
-    Try,
-    Use,
-    Variable,
-    While,
-    WholeDivision,
-    Wrapper,
-)
 
 _LINES = "template_lines"
 _ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
@@ -111,64 +68,64 @@ class _Expressions:
         self._temporaries += 1
         return f"t{self._temporaries}"
 
-    def value(self, node: Expression) -> str:
+    def value(self, node: nodes.Expression) -> str:
         """Return code for the value of *node*."""
         match node:
-            case Literal(value):
+            case nodes.Literal(value):
                 return repr(value)
-            case Variable(path):
+            case nodes.Variable(path):
                 return self._variable(path)
-            case Interpolated(operands) | Concatenation(operands):
+            case nodes.Interpolated(operands) | nodes.Concatenation(operands):
                 return self._concatenation(operands)
-            case Arithmetic(operator, left, right):
+            case nodes.Arithmetic(operator, left, right):
                 return f"{_ARITHMETIC[operator]}({self.value(left)}, {self.value(right)})"
-            case Comparison() | Negation():
+            case nodes.Comparison() | nodes.Negation():
                 return f"(1 if {self.condition(node)} else '')"
-            case Logical():
+            case nodes.Logical():
                 return self._logical(node)
-            case Conditional(condition, yes, no):
+            case nodes.Conditional(condition, yes, no):
                 return f"({self.value(yes)} if {self.condition(condition)} else {self.value(no)})"
             case _:
                 return self._compound(node)
 
-    def _compound(self, node: Expression) -> str:
+    def _compound(self, node: nodes.Expression) -> str:
         match node:
-            case ListLiteral(items):
+            case nodes.ListLiteral(items):
                 return f"[{', '.join(map(self.value, items))}]"
-            case RangeLiteral(first, last):
+            case nodes.RangeLiteral(first, last):
                 return f"range_values({self.value(first)}, {self.value(last)}, m.limits.list_size)"
-            case HashLiteral(pairs):
+            case nodes.HashLiteral(pairs):
                 return self._dictionary(pairs)
-            case WholeDivision(quotient):
+            case nodes.WholeDivision(quotient):
                 return f"truncate({self.value(quotient)})"
-            case Assignment(path, value):
+            case nodes.Assignment(path, value):
                 return f"assign(s, {self.path(path)}, {self.value(value)})"
-            case Reference(path):
+            case nodes.Reference(path):
                 return f"reference(s, {self.path(path)})"
         raise TypeError(f"no code for {type(node).__name__}")
 
-    def text(self, node: Expression) -> str:
+    def text(self, node: nodes.Expression) -> str:
         """Return code for the text of *node*."""
-        if isinstance(node, Literal):
+        if isinstance(node, nodes.Literal):
             return repr(values.text(node.value))
         code = self.value(node)
-        if isinstance(node, Interpolated | Concatenation):
+        if isinstance(node, nodes.Interpolated | nodes.Concatenation):
             return code
         temporary = self._temporary()
         return f"({temporary} if ({temporary} := {code}).__class__ is str else text({temporary}))"
 
-    def condition(self, node: Expression) -> str:
+    def condition(self, node: nodes.Expression) -> str:
         """Return code for the truth of *node*, as a Python bool."""
         match node:
-            case Negation(operand):
+            case nodes.Negation(operand):
                 return f"(not {self.condition(operand)})"
-            case Logical(operator, left, right):
+            case nodes.Logical(operator, left, right):
                 return f"({self.condition(left)} {operator.lower()} {self.condition(right)})"
-            case Comparison():
+            case nodes.Comparison():
                 return self._comparison(node)
         return f"truth({self.value(node)})"
 
-    def _comparison(self, node: Comparison) -> str:
+    def _comparison(self, node: nodes.Comparison) -> str:
         convert = self.text if node.operators[0] in _TEXT_COMPARISONS else self._number
         left = convert(node.operands[0])
         links = []
@@ -178,12 +135,12 @@ class _Expressions:
             left = temporary
         return f"({' and '.join(links)})"
 
-    def _number(self, node: Expression) -> str:
-        if isinstance(node, Literal):
+    def _number(self, node: nodes.Expression) -> str:
+        if isinstance(node, nodes.Literal):
             return repr(values.number(node.value))
-        return self.value(node) if isinstance(node, Arithmetic) else f"number({self.value(node)})"
+        return self.value(node) if isinstance(node, nodes.Arithmetic) else f"number({self.value(node)})"
 
-    def _logical(self, node: Logical) -> str:
+    def _logical(self, node: nodes.Logical) -> str:
         left, right = self._temporary(), self.value(node.right)
         test = f"truth({left} := {self.value(node.left)})"
         return (
@@ -192,13 +149,13 @@ class _Expressions:
             else f"({left} if {test} else {right})"
         )
 
-    def _concatenation(self, operands: tuple[Expression, ...]) -> str:
+    def _concatenation(self, operands: tuple[nodes.Expression, ...]) -> str:
         if len(operands) == 1:
             return self.text(operands[0])
         return f"m.join(({', '.join(map(self.text, operands))}))" if operands else "''"
 
-    def _variable(self, path: Path) -> str:
-        names = [step.name.value for step in path if isinstance(step.name, Literal)]
+    def _variable(self, path: nodes.Path) -> str:
+        names = [step.name.value for step in path if isinstance(step.name, nodes.Literal)]
         constant = len(names) == len(path) and not any(str(name).startswith(("_", ".")) for name in names)
         if constant and not any(step.arguments for step in path):
             if len(path) == 1 and "." in str(names[0]):
@@ -207,11 +164,11 @@ class _Expressions:
                 return f"get_one(s, {names[0]!r})"
             if len(path) == 2:
                 return f"get_two(s, {names[0]!r}, {names[1]!r})"
-        if len(path) == 1 and path[0].arguments is None and not isinstance(path[0].name, Literal):
+        if len(path) == 1 and path[0].arguments is None and not isinstance(path[0].name, nodes.Literal):
             return f"get_dynamic(s, {self.value(path[0].name)})"
         return f"get(s, {self.path(path)})"
 
-    def path(self, path: Path) -> str:
+    def path(self, path: nodes.Path) -> str:
         """Return code for a path as `get` and `assign` expect it."""
         steps = []
         for step in path:
@@ -219,18 +176,18 @@ class _Expressions:
             steps.append(f"{self.value(step.name)}, {arguments}, ")
         return f"({''.join(steps)})"
 
-    def arguments(self, arguments: Arguments) -> str:
+    def arguments(self, arguments: nodes.Arguments) -> str:
         """Return code for an argument list; the named arguments are a hash at its end."""
         given = [self.value(argument) for argument in arguments.positional]
         if arguments.named:
             given.append(self._dictionary(arguments.named))
         return f"[{', '.join(given)}]"
 
-    def named(self, names: Named) -> str:
+    def named(self, names: nodes.Named) -> str:
         """Return code for the named arguments only."""
         return self._dictionary(names.arguments.named)
 
-    def _dictionary(self, pairs: tuple[tuple[Expression, Expression], ...]) -> str:
+    def _dictionary(self, pairs: tuple[tuple[nodes.Expression, nodes.Expression], ...]) -> str:
         return f"{{{', '.join(f'{self.text(key)}: {self.value(value)}' for key, value in pairs)}}}"
 
 
@@ -248,7 +205,7 @@ class _Compiler:
         self._scopes: list[str] = []
         self._expressions = _Expressions()
 
-    def module(self, tree: TemplateTree) -> tuple[str, list[int], dict[str, str]]:
+    def module(self, tree: nodes.TemplateTree) -> tuple[str, list[int], dict[str, str]]:
         """Return the source, the line map, and the function name of each block; `main` is the template itself."""
         self._function("main", tree.body, catches_return=True)
         functions: dict[str, str] = {}
@@ -280,7 +237,7 @@ class _Compiler:
         yield
         self._scopes.pop()
 
-    def _function(self, name: str, body: Body, *, catches_return: bool) -> None:
+    def _function(self, name: str, body: nodes.Body, *, catches_return: bool) -> None:
         scopes, self._scopes = self._scopes, []
         with self._indented(f"def {name}(c):"):
             self._write("s = c.stash")
@@ -296,18 +253,18 @@ class _Compiler:
         self._write(f"w{buffer} = []")
         self._write(f"a{buffer} = w{buffer}.append")
 
-    def _buffered(self, body: Body, buffer: int) -> None:
+    def _buffered(self, body: nodes.Body, buffer: int) -> None:
         self._open_buffer(buffer)
         self._body(body, buffer)
 
-    def _guarded_body(self, body: Body, buffer: int) -> None:
+    def _guarded_body(self, body: nodes.Body, buffer: int) -> None:
         self._open_buffer(buffer)
         with self._indented("try:"):
             self._body(body, buffer)
         with self._indented("except TemplateError as error:"):
             self._write(f"c.end_block(error, w{buffer})")
 
-    def _body(self, body: Body, buffer: int) -> None:
+    def _body(self, body: nodes.Body, buffer: int) -> None:
         if not body:
             self._write("pass")
         for statement in body:
@@ -316,60 +273,60 @@ class _Compiler:
 
     # Statements.
 
-    def _statement(self, node: Statement, buffer: int) -> None:
+    def _statement(self, node: nodes.Statement, buffer: int) -> None:
         value = self._expressions.value
         match node:
-            case Text(text):
+            case nodes.Text(text):
                 self._write(f"a{buffer}({text!r})")
-            case Get(expression):
+            case nodes.Get(expression):
                 self._write(f"a{buffer}({self._expressions.text(expression)})")
-            case Call(expression):
+            case nodes.Call(expression):
                 self._write(value(expression))
-            case Set():
+            case nodes.Set():
                 self._set(node)
-            case Include():
+            case nodes.Include():
                 self._include(node, buffer)
-            case Use(names):
+            case nodes.Use(names):
                 self._use(names)
-            case Throw(names):
+            case nodes.Throw(names):
                 self._throw(names, buffer)
-            case Jump():
+            case nodes.Jump():
                 self._jump(node, buffer)
-            case Refused(directive):
+            case nodes.Refused(directive):
                 self._write(
                     f"raise TemplateError('perl', {f'{directive} is refused: this engine runs no Perl'!r})"
                 )
             case _:
                 self._compound(node, buffer)
 
-    def _compound(self, node: Statement, buffer: int) -> None:
+    def _compound(self, node: nodes.Statement, buffer: int) -> None:
         match node:
-            case If():
+            case nodes.If():
                 self._if(node, buffer)
-            case Switch():
+            case nodes.Switch():
                 self._switch(node, buffer)
-            case ForEach():
+            case nodes.ForEach():
                 self._for_each(node, buffer)
-            case While():
+            case nodes.While():
                 self._while(node, buffer)
-            case Try():
+            case nodes.Try():
                 self._try(node, buffer)
-            case Filter():
+            case nodes.Filter():
                 self._filter(node, buffer)
-            case Wrapper():
+            case nodes.Wrapper():
                 self._wrapper(node, buffer)
             case _:
                 self._block(node, buffer)
 
-    def _block(self, node: Statement, buffer: int) -> None:
+    def _block(self, node: nodes.Statement, buffer: int) -> None:
         match node:
-            case Capture(path, body):
+            case nodes.Capture(path, body):
                 inner = self._name()
                 self._buffered(body, inner)
                 self._write(f"assign(s, {self._expressions.path(path)}, m.join(w{inner}))")
-            case Macro():
+            case nodes.Macro():
                 self._macro(node)
-            case AnonymousBlock(body):
+            case nodes.AnonymousBlock(body):
                 inner = self._name()
                 with self._leavable():
                     self._guarded_body(body, inner)
@@ -387,18 +344,18 @@ class _Compiler:
             yield
             self._write("break")
 
-    def _set(self, node: Set) -> None:
+    def _set(self, node: nodes.Set) -> None:
         for assignment in node.assignments:
             name = assignment.path[0].name
             value = self._expressions.value(assignment.value)
-            is_plain = isinstance(name, Literal) and _is_plain_name(str(name.value))
+            is_plain = isinstance(name, nodes.Literal) and _is_plain_name(str(name.value))
             if is_plain and len(assignment.path) == 1 and not node.default:
                 self._write(f"s[{self._expressions.value(name)}] = {value}")
             else:
                 default = ", default=True" if node.default else ""
                 self._write(f"assign(s, {self._expressions.path(assignment.path)}, {value}{default})")
 
-    def _include(self, node: Include, buffer: int) -> None:
+    def _include(self, node: nodes.Include, buffer: int) -> None:
         names = self._names(node.names)
         variables = self._expressions.named(node.names)
         if node.directive == "INSERT":
@@ -406,17 +363,17 @@ class _Compiler:
         else:
             self._write(f"a{buffer}(c.{node.directive.lower()}({names}, {variables}))")
 
-    def _names(self, names: Named) -> str:
+    def _names(self, names: nodes.Named) -> str:
         if len(names.names) == 1:
             return self._expressions.value(names.names[0])
         return f"[{', '.join(map(self._expressions.value, names.names))}]"
 
-    def _use(self, names: Named) -> None:
+    def _use(self, names: nodes.Named) -> None:
         name, arguments = self._expressions.text(names.names[0]), self._expressions.arguments(names.arguments)
         variable = self._expressions.value(names.alias or names.names[0])
         self._write(f"assign(s, ({variable}, None), c.plugin({name}, {arguments}))")
 
-    def _throw(self, names: Named, buffer: int) -> None:
+    def _throw(self, names: nodes.Named, buffer: int) -> None:
         kind = self._expressions.value(names.names[0])
         positional, named = names.arguments.positional, names.arguments.named
         if not positional or _is_nothing(positional[0]):
@@ -424,12 +381,12 @@ class _Compiler:
         elif len(positional) == 1 and not named:
             info = self._expressions.value(positional[0])
         else:
-            numbered = tuple((Literal(str(index)), value) for index, value in enumerate(positional))
-            pairs = ((Literal("args"), ListLiteral(positional)), *numbered, *named)
-            info = self._expressions.value(HashLiteral(pairs))
+            numbered = tuple((nodes.Literal(str(index)), value) for index, value in enumerate(positional))
+            pairs = ((nodes.Literal("args"), nodes.ListLiteral(positional)), *numbered, *named)
+            info = self._expressions.value(nodes.HashLiteral(pairs))
         self._write(f"c.throw({kind}, {info}, w{buffer})")
 
-    def _jump(self, node: Jump, buffer: int) -> None:
+    def _jump(self, node: nodes.Jump, buffer: int) -> None:
         match node.directive:
             case "CLEAR":
                 self._write(f"w{buffer}.clear()")
@@ -440,7 +397,7 @@ class _Compiler:
             case _:
                 self._write("break" if self._scopes else "return m.join(w0)")
 
-    def _if(self, node: If, buffer: int) -> None:
+    def _if(self, node: nodes.If, buffer: int) -> None:
         keyword = "if"
         for condition, body in node.branches:
             with self._indented(f"{keyword} {self._expressions.condition(condition)}:"):
@@ -450,7 +407,7 @@ class _Compiler:
             with self._indented("else:"):
                 self._body(node.otherwise, buffer)
 
-    def _switch(self, node: Switch, buffer: int) -> None:
+    def _switch(self, node: nodes.Switch, buffer: int) -> None:
         name = self._name()
         self._write(f"r{name} = {self._expressions.text(node.expression)}")
         with self._leavable():
@@ -462,7 +419,7 @@ class _Compiler:
             with self._indented("else:" if node.cases else "if True:"):
                 self._body(node.otherwise, buffer)
 
-    def _for_each(self, node: ForEach, buffer: int) -> None:
+    def _for_each(self, node: nodes.ForEach, buffer: int) -> None:
         name = self._name()
         self._write(f"l{name} = c.loop({self._expressions.value(node.items)})")
         if node.target is None:
@@ -480,7 +437,7 @@ class _Compiler:
         with self._indented("finally:"):
             self._write(restore)
 
-    def _while(self, node: While, buffer: int) -> None:
+    def _while(self, node: nodes.While, buffer: int) -> None:
         name = self._name()
         self._write(f"n{name} = m.limits.while_turns")
         with self._scope("loop"), self._indented("while True:"):
@@ -492,7 +449,7 @@ class _Compiler:
             self._write("m.count_turn()")
             self._body(node.body, buffer)
 
-    def _try(self, node: Try, buffer: int) -> None:
+    def _try(self, node: nodes.Try, buffer: int) -> None:
         inner = self._name()
         self._open_buffer(inner)
         self._write(f"e{inner} = None")
@@ -509,7 +466,7 @@ class _Compiler:
             self._write(f"raise e{inner}")
         self._write(f"a{buffer}(m.join(w{inner}))")
 
-    def _handlers(self, node: Try, inner: int) -> None:
+    def _handlers(self, node: nodes.Try, inner: int) -> None:
         kinds = tuple(dict.fromkeys(kind for kind, _ in node.handlers if kind is not None))
         self._write(f"h{inner} = c.choose_handler(e{inner}, {kinds!r})")
         keyword = "if"
@@ -526,23 +483,23 @@ class _Compiler:
                 self._body(default, inner)
                 self._write(f"e{inner} = None")
 
-    def _filter(self, node: Filter, buffer: int) -> None:
+    def _filter(self, node: nodes.Filter, buffer: int) -> None:
         inner = self._name()
         self._write(f"f{inner} = c.filter({', '.join(self._filter_arguments(node.names))})")
-        if len(node.body) == 1 and isinstance(node.body[0], Get):
+        if len(node.body) == 1 and isinstance(node.body[0], nodes.Get):
             self._write(f"a{buffer}(f{inner}({self._expressions.text(node.body[0].expression)}))")
             return
         self._buffered(node.body, inner)
         self._write(f"a{buffer}(f{inner}(m.join(w{inner})))")
 
-    def _filter_arguments(self, names: Named) -> Iterator[str]:
+    def _filter_arguments(self, names: nodes.Named) -> Iterator[str]:
         yield self._expressions.value(names.names[0])
         given = names.arguments.positional or names.arguments.named
         yield self._expressions.arguments(names.arguments) if given else "None"
         if names.alias is not None:
             yield self._expressions.text(names.alias)
 
-    def _wrapper(self, node: Wrapper, buffer: int) -> None:
+    def _wrapper(self, node: nodes.Wrapper, buffer: int) -> None:
         inner = self._name()
         self._buffered(node.body, inner)
         self._write(f"r{inner} = m.join(w{inner})")
@@ -551,23 +508,23 @@ class _Compiler:
             self._write(f"r{inner} = c.include({self._expressions.value(name)}, {variables})")
         self._write(f"a{buffer}(r{inner})")
 
-    def _macro(self, node: Macro) -> None:
+    def _macro(self, node: nodes.Macro) -> None:
         name = f"m{self._name()}"
         self._function(name, node.body, catches_return=False)
         if _is_plain_name(node.name):
             self._write(f"s[{node.name!r}] = c.macro({name}, {node.parameters!r})")
 
 
-def _is_nothing(node: Expression) -> bool:
+def _is_nothing(node: nodes.Expression) -> bool:
     """Return whether THROW ignores its argument, as it does with a literal `0`."""
-    return isinstance(node, Literal) and isinstance(node.value, int) and node.value == 0
+    return isinstance(node, nodes.Literal) and isinstance(node.value, int) and node.value == 0
 
 
 def _is_plain_name(name: str) -> bool:
     return not name.startswith("_") and "." not in name and "(" not in name
 
 
-def compile_tree(tree: TemplateTree, name: str) -> Document:
+def compile_tree(tree: nodes.TemplateTree, name: str) -> Document:
     """
     Compile a tree to a document.
 

@@ -11,33 +11,13 @@ Source: Template Toolkit 2.27, its grammar; Perl, perlop.
 
 from typing import TypeAlias
 
+from koha_ill_sidecar.template_toolkit import nodes
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.lexer import Token
-from koha_ill_sidecar.template_toolkit.nodes import (
-    Arguments,
-    Arithmetic,
-    Assignment,
-    Comparison,
-    Concatenation,
-    Conditional,
-    Expression,
-    HashLiteral,
-    Interpolated,
-    ListLiteral,
-    Literal,
-    Logical,
-    Negation,
-    Path,
-    RangeLiteral,
-    Reference,
-    Step,
-    Variable,
-    WholeDivision,
-)
 from koha_ill_sidecar.template_toolkit.source import Positions
 from koha_ill_sidecar.template_toolkit.values import fit
 
-_Flat: TypeAlias = list[Expression | str]
+_Flat: TypeAlias = list[nodes.Expression | str]
 
 # Nested expressions: far more than anyone writes, and well within what Python compiles.
 _DEEPEST = 30
@@ -143,13 +123,13 @@ class ExpressionParser:
 
     # Operators.
 
-    def _expression(self, first: Expression | None = None) -> Expression:
+    def _expression(self, first: nodes.Expression | None = None) -> nodes.Expression:
         self._enter()
         arranged = _arrange(self._operation(first, _TERNARY))
         self._depth -= 1
         return arranged
 
-    def _operation(self, first: Expression | None, lowest: int) -> _Flat:
+    def _operation(self, first: nodes.Expression | None, lowest: int) -> _Flat:
         row: _Flat = [first] if first is not None else self._operand()
         while (precedence := _GRAMMAR_PRECEDENCE.get(self._type, 0)) >= lowest:
             operator = self._advance().type
@@ -160,7 +140,7 @@ class ExpressionParser:
                 continue
             right = self._operation(None, precedence + 1)
             if operator == "DIV":
-                row = [WholeDivision(_arrange([*row, "/", *right]))]
+                row = [nodes.WholeDivision(_arrange([*row, "/", *right]))]
             else:
                 row += ["%" if operator == "MOD" else operator, *right]
         return row
@@ -177,39 +157,39 @@ class ExpressionParser:
             return [inside]
         return [self._term()]
 
-    def _parenthesised(self) -> Expression:
+    def _parenthesised(self) -> nodes.Expression:
         if self._type == "LITERAL" and self._next_type() == "=":
             path = self._literal_path()
             self._advance()
-            return Assignment(path, self._expression())
+            return nodes.Assignment(path, self._expression())
         if self._type not in _IDENTIFIER_STARTS:
             return self._expression()
         path = self._path()
         if self._accept("="):
-            return Assignment(path, self._expression())
-        return self._expression(Variable(path))
+            return nodes.Assignment(path, self._expression())
+        return self._expression(nodes.Variable(path))
 
     # Terms.
 
-    def _term(self) -> Expression:
+    def _term(self) -> nodes.Expression:
         if self._type == "[":
             return self._list()
         if self._type == "{":
             return self._hash()
         return self._scalar()
 
-    def _scalar(self) -> Expression:
+    def _scalar(self) -> nodes.Expression:
         if self._type in _IDENTIFIER_STARTS:
-            return Variable(self._path())
+            return nodes.Variable(self._path())
         if self._accept("\\"):
-            return Reference(self._path())
+            return nodes.Reference(self._path())
         if self._type == "LITERAL":
-            return Literal(self._advance().value)
+            return nodes.Literal(self._advance().value)
         if self._type == "QUOTED":
             return self._quoted()
         if self._type == "NUMBER":
             token = self._advance()
-            return Literal(self._number(token.value, token.offset))
+            return nodes.Literal(self._number(token.value, token.offset))
         raise self._unexpected()
 
     def _number(self, digits: str, offset: int) -> int | float | str:
@@ -218,85 +198,87 @@ class ExpressionParser:
         except ValueError as error:
             raise self._error(f"invalid number ({digits})", offset) from error
 
-    def _list(self) -> Expression:
+    def _list(self) -> nodes.Expression:
         self._advance()
         self._enter()
         if self._type == "]":
-            items: list[Expression] = []
+            items: list[nodes.Expression] = []
         else:
             items = [self._term()]
-            if self._type == "TO" and not isinstance(items[0], ListLiteral | RangeLiteral | HashLiteral):
+            if self._type == "TO" and not isinstance(
+                items[0], nodes.ListLiteral | nodes.RangeLiteral | nodes.HashLiteral
+            ):
                 return self._range(items[0])
         while not self._accept("]"):
             if not self._accept(","):
                 items.append(self._term())
         self._depth -= 1
-        return ListLiteral(tuple(items))
+        return nodes.ListLiteral(tuple(items))
 
-    def _range(self, first: Expression) -> Expression:
+    def _range(self, first: nodes.Expression) -> nodes.Expression:
         self._advance()
         last = self._scalar()
         self._expect("]")
         self._depth -= 1
-        return RangeLiteral(first, last)
+        return nodes.RangeLiteral(first, last)
 
-    def _hash(self) -> Expression:
+    def _hash(self) -> nodes.Expression:
         self._advance()
         self._enter()
-        pairs: list[tuple[Expression, Expression]] = []
+        pairs: list[tuple[nodes.Expression, nodes.Expression]] = []
         while not self._accept("}"):
             if pairs and self._accept(","):
                 continue
-            key = Literal(self._advance().value) if self._type == "LITERAL" else self._item()
+            key = nodes.Literal(self._advance().value) if self._type == "LITERAL" else self._item()
             self._expect("=")
             pairs.append((key, self._expression()))
         self._depth -= 1
-        return HashLiteral(tuple(pairs))
+        return nodes.HashLiteral(tuple(pairs))
 
-    def _quoted(self) -> Expression:
+    def _quoted(self) -> nodes.Expression:
         quoted = self._advance()
-        parts: list[Expression] = []
+        parts: list[nodes.Expression] = []
         for part in quoted.parts:
             if isinstance(part, str):
-                parts.append(Literal(part))
+                parts.append(nodes.Literal(part))
             else:
                 parts.extend(self._variables(part))
         if not parts:
             # Only dollar signs without a name: Template Toolkit generates code from it that Perl cannot compile.
             raise self._error("quoted text with nothing in it")
-        return Interpolated(tuple(parts))
+        return nodes.Interpolated(tuple(parts))
 
-    def _variables(self, tokens: tuple[Token, ...]) -> list[Expression]:
+    def _variables(self, tokens: tuple[Token, ...]) -> list[nodes.Expression]:
         """Read the variables inside an interpolated text; the parser works on their tokens in the meantime."""
         saved = self._tokens, self._index, self._type
         offset = self._offset()
         self._tokens = [*tokens, Token("EOF", "", tokens[-1].offset if tokens else offset)]
         self._index, self._type = 0, self._tokens[0].type
-        found: list[Expression] = []
+        found: list[nodes.Expression] = []
         self._enter()
         while self._type != "EOF":
             if not self._accept(";"):
                 if self._type not in _IDENTIFIER_STARTS:
                     raise self._unexpected()
-                found.append(Variable(self._path()))
+                found.append(nodes.Variable(self._path()))
         self._depth -= 1
         self._tokens, self._index, self._type = saved
         return found
 
     # Variables.
 
-    def _path(self) -> Path:
+    def _path(self) -> nodes.Path:
         steps = [self._step()]
         while self._accept("."):
             if self._type == "NUMBER":
                 token = self._advance()
                 numbers = [self._number(part, token.offset) for part in token.value.split(".")]
-                steps += [Step(Literal(str(number)), offset=token.offset) for number in numbers]
+                steps += [nodes.Step(nodes.Literal(str(number)), offset=token.offset) for number in numbers]
             else:
                 steps.append(self._step())
         return tuple(steps)
 
-    def _step(self) -> Step:
+    def _step(self) -> nodes.Step:
         self._enter()
         offset = self._offset()
         name = self._item()
@@ -305,34 +287,34 @@ class ExpressionParser:
             arguments = self._arguments()
             self._expect(")")
         self._depth -= 1
-        return Step(name, arguments, offset)
+        return nodes.Step(name, arguments, offset)
 
-    def _item(self) -> Expression:
+    def _item(self) -> nodes.Expression:
         if self._type == "IDENT":
-            return Literal(self._advance().value)
+            return nodes.Literal(self._advance().value)
         if self._accept("${"):
             name = self._scalar()
             self._expect("}")
             return name
         if self._accept("$"):
             offset = self._offset()
-            return Variable((Step(Literal(self._expect("IDENT").value), offset=offset),))
+            return nodes.Variable((nodes.Step(nodes.Literal(self._expect("IDENT").value), offset=offset),))
         raise self._unexpected()
 
-    def _literal_path(self) -> Path:
+    def _literal_path(self) -> nodes.Path:
         offset = self._offset()
-        return (Step(Literal(self._expect("LITERAL").value), offset=offset),)
+        return (nodes.Step(nodes.Literal(self._expect("LITERAL").value), offset=offset),)
 
     # Arguments and names.
 
-    def _arguments(self) -> Arguments:
-        positional: list[Expression] = []
-        named: list[tuple[Expression, Expression]] = []
+    def _arguments(self) -> nodes.Arguments:
+        positional: list[nodes.Expression] = []
+        named: list[tuple[nodes.Expression, nodes.Expression]] = []
         while True:
             if self._accept(","):
                 continue
             if self._type == "LITERAL" and self._next_type() == "=":
-                key = Literal(self._advance().value)
+                key = nodes.Literal(self._advance().value)
                 self._advance()
                 named.append((key, self._expression()))
             elif self._type in _IDENTIFIER_STARTS:
@@ -340,17 +322,19 @@ class ExpressionParser:
             elif self._type in _EXPRESSION_STARTS:
                 positional.append(self._expression())
             else:
-                return Arguments(tuple(positional), tuple(named))
+                return nodes.Arguments(tuple(positional), tuple(named))
 
-    def _argument(self, positional: list[Expression], named: list[tuple[Expression, Expression]]) -> None:
+    def _argument(
+        self, positional: list[nodes.Expression], named: list[tuple[nodes.Expression, nodes.Expression]]
+    ) -> None:
         path = self._path()
         if not self._accept("="):
-            positional.append(self._expression(Variable(path)))
+            positional.append(self._expression(nodes.Variable(path)))
         elif len(path) == 1 and path[0].arguments is None:
             named.append((path[0].name, self._expression()))
         else:
             # In Template Toolkit `f(a.b = 1)` sets the variable and passes its value under an empty name.
-            named.append((Literal(""), Assignment(path, self._expression())))
+            named.append((nodes.Literal(""), nodes.Assignment(path, self._expression())))
 
 
 def perl_number(digits: str) -> int | float | str:
@@ -370,7 +354,7 @@ def perl_number(digits: str) -> int | float | str:
     return fit(int(digits[:400]))
 
 
-def _arrange(row: _Flat) -> Expression:
+def _arrange(row: _Flat) -> nodes.Expression:
     """Build the tree of a flat list of operands and operators by Perl's precedence."""
     return _Arranger(row).conditional()
 
@@ -387,7 +371,7 @@ class _Arranger:
                 return item
         return ""
 
-    def conditional(self) -> Expression:
+    def conditional(self) -> nodes.Expression:
         condition = self._binary(2)
         if self._operator() != "?":
             return condition
@@ -395,9 +379,9 @@ class _Arranger:
         self._index += 2
         if isinstance(yes, str):
             raise TypeError("an operator where an operand was read")
-        return Conditional(condition, yes, self.conditional())
+        return nodes.Conditional(condition, yes, self.conditional())
 
-    def _binary(self, lowest: int) -> Expression:
+    def _binary(self, lowest: int) -> nodes.Expression:
         left = self._operand()
         while (precedence := _PERL_PRECEDENCE.get(self._operator(), 0)) >= lowest:
             operators, operands = [self._operator()], [left]
@@ -412,7 +396,7 @@ class _Arranger:
             left = _combine(operators, operands)
         return left
 
-    def _operand(self) -> Expression:
+    def _operand(self) -> nodes.Expression:
         negations = 0
         while self._operator() == "!":
             negations += 1
@@ -422,18 +406,18 @@ class _Arranger:
         if isinstance(operand, str):
             raise TypeError("an operator where an operand was read")
         for _ in range(negations):
-            operand = Negation(operand)
+            operand = nodes.Negation(operand)
         return operand
 
 
-def _combine(operators: list[str], operands: list[Expression]) -> Expression:
+def _combine(operators: list[str], operands: list[nodes.Expression]) -> nodes.Expression:
     operator = operators[0]
     if _PERL_PRECEDENCE[operator] in (_EQUALITY, _RELATION):
-        return Comparison(tuple(operators), tuple(operands))
+        return nodes.Comparison(tuple(operators), tuple(operands))
     left, right = operands
     if operator in ("AND", "OR"):
-        return Logical(operator, left, right)
+        return nodes.Logical(operator, left, right)
     if operator == "CAT":
-        before = left.operands if isinstance(left, Concatenation) else (left,)
-        return Concatenation((*before, right))
-    return Arithmetic(operator, left, right)
+        before = left.operands if isinstance(left, nodes.Concatenation) else (left,)
+        return nodes.Concatenation((*before, right))
+    return nodes.Arithmetic(operator, left, right)

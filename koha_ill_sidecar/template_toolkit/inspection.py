@@ -12,28 +12,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from koha_ill_sidecar.template_toolkit import nodes
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.list_methods import LIST_METHODS
-from koha_ill_sidecar.template_toolkit.nodes import (
-    Assignment,
-    Capture,
-    Expression,
-    Filter,
-    ForEach,
-    Include,
-    Literal,
-    Macro,
-    Named,
-    Path,
-    Reference,
-    Refused,
-    Set,
-    TemplateTree,
-    Try,
-    Use,
-    Variable,
-    Wrapper,
-)
 from koha_ill_sidecar.template_toolkit.parser import parse
 from koha_ill_sidecar.template_toolkit.source import Options, Positions
 from koha_ill_sidecar.template_toolkit.text_methods import TEXT_METHODS
@@ -146,7 +127,7 @@ def _children(node: object) -> Iterator[object]:
         yield from node
     elif isinstance(node, dict):
         yield from node.values()
-    elif isinstance(node, Set):
+    elif isinstance(node, nodes.Set):
         # Its assignments are not visited as nodes: how they count depends on whether this is a DEFAULT.
         for assignment in node.assignments:
             yield from (assignment.path, assignment.value)
@@ -163,18 +144,18 @@ def _descendants(node: object) -> Iterator[object]:
         waiting.extend(_children(found))
 
 
-def _names_of(path: Path) -> tuple[str, ...]:
+def _names_of(path: nodes.Path) -> tuple[str, ...]:
     """Return the names of a path up to its first dynamic part."""
     names: list[str] = []
     for step in path:
-        if not isinstance(step.name, Literal):
+        if not isinstance(step.name, nodes.Literal):
             break
         names.append(str(step.name.value))
     return tuple(names)
 
 
-def _name(node: Expression | None) -> str | None:
-    return str(node.value) if isinstance(node, Literal) else None
+def _name(node: nodes.Expression | None) -> str | None:
+    return str(node.value) if isinstance(node, nodes.Literal) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +172,7 @@ class _OwnNames:
 
     given: frozenset[str]
     # The values of each variable; None for a value that is not a path.
-    values: dict[str, list["Expression | _Meaning | None"]] = field(default_factory=dict)
+    values: dict[str, list[nodes.Expression | _Meaning | None]] = field(default_factory=dict)
     # Variables of loops and macros. They exist inside these, and in the blocks that are used there.
     local: set[str] = field(default_factory=set)
     # Paths below given variables that the template sets.
@@ -203,51 +184,51 @@ class _OwnNames:
     is_open: bool = False
 
     @classmethod
-    def of(cls, tree: TemplateTree, given: frozenset[str]) -> "_OwnNames":
+    def of(cls, tree: nodes.TemplateTree, given: frozenset[str]) -> "_OwnNames":
         own = cls(given, blocks=set(tree.blocks))
-        nodes = [*_descendants(tree.body), *_descendants(tree.blocks)]
-        own.macros = {node.name for node in nodes if isinstance(node, Macro)}
-        for node in nodes:
+        everything = [*_descendants(tree.body), *_descendants(tree.blocks)]
+        own.macros = {node.name for node in everything if isinstance(node, nodes.Macro)}
+        for node in everything:
             own._record_value(node)
             own._record_scope(node)
         return own
 
     def _record_value(self, node: object) -> None:
         match node:
-            case Set(assignments, default):
+            case nodes.Set(assignments, default):
                 for assignment in assignments:
                     self._set(assignment.path, assignment.value, default=default)
-            case Assignment(path, value):
+            case nodes.Assignment(path, value):
                 self._set(path, value)
-            case Capture(path):
+            case nodes.Capture(path):
                 self._set(path, None)
-            case Use(names):
+            case nodes.Use(names):
                 self._use(names)
-            case Filter(names):
+            case nodes.Filter(names):
                 self._filter(names)
-            case Variable(path):
+            case nodes.Variable(path):
                 self._call(path)
 
     def _record_scope(self, node: object) -> None:
         match node:
-            case ForEach(str(target)):
+            case nodes.ForEach(str(target)):
                 self.local.add(target)
-            case Macro(name, parameters):
+            case nodes.Macro(name, parameters):
                 self._add(name, None)
                 self.local.update(parameters or ())
-            case Include(_, names):
+            case nodes.Include(_, names):
                 self._arguments(names)
-            case Wrapper(names):
+            case nodes.Wrapper(names):
                 self._arguments(names)
                 self._add("content", None)
-            case Try():
+            case nodes.Try():
                 self._add("error", None)
                 self._add("e", None)
 
-    def _add(self, name: str, value: "Expression | _Meaning | None") -> None:
+    def _add(self, name: str, value: nodes.Expression | _Meaning | None) -> None:
         self.values.setdefault(name, []).append(value)
 
-    def _set(self, path: Path, value: Expression | None, *, default: bool = False) -> None:
+    def _set(self, path: nodes.Path, value: nodes.Expression | None, *, default: bool = False) -> None:
         names = _names_of(path)
         if not names:
             self.is_open = True
@@ -261,7 +242,7 @@ class _OwnNames:
         else:
             self._add(names[0], None)
 
-    def _use(self, names: Named) -> None:
+    def _use(self, names: nodes.Named) -> None:
         plugin, variable = _name(names.names[0]), _name(names.alias or names.names[0])
         if variable is None:
             self.is_open = True
@@ -269,7 +250,7 @@ class _OwnNames:
         meaning = None if plugin is None else _Meaning((plugin,), UseKind.PLUGIN)
         self._add(variable.partition(".")[0], meaning if "." not in variable else None)
 
-    def _arguments(self, names: Named) -> None:
+    def _arguments(self, names: nodes.Named) -> None:
         for key, _ in names.arguments.named:
             name = _name(key)
             if name is None or name == "import":
@@ -277,13 +258,13 @@ class _OwnNames:
             else:
                 self._add(name, None)
 
-    def _filter(self, names: Named) -> None:
+    def _filter(self, names: nodes.Named) -> None:
         if alias := _name(names.alias):
             self.filters.add(alias)
         if any(_name(name) in _EVALUATING_FILTERS for name in names.names):
             self.is_open = True
 
-    def _call(self, path: Path) -> None:
+    def _call(self, path: nodes.Path) -> None:
         """Record the named arguments of a macro call, and that `import` sets variables."""
         name, arguments = _name(path[0].name), path[0].arguments
         if name == "import" and arguments is not None:
@@ -306,7 +287,7 @@ class _Inspector:
         self._tries = 0
         self._loops_without_name = 0
 
-    def inspect(self, tree: TemplateTree) -> TemplateNames:
+    def inspect(self, tree: nodes.TemplateTree) -> TemplateNames:
         self._visit(tree.body)
         self._visit(tree.blocks)
         own = self._own
@@ -317,36 +298,36 @@ class _Inspector:
 
     def _visit(self, node: object) -> None:
         match node:
-            case Variable(path) | Reference(path):
+            case nodes.Variable(path) | nodes.Reference(path):
                 self._path(path)
-            case Assignment(path, value):
+            case nodes.Assignment(path, value):
                 self._parts(path)
                 self._visit(value)
-            case Capture(path, body):
+            case nodes.Capture(path, body):
                 self._parts(path)
                 self._visit(body)
-            case ForEach():
+            case nodes.ForEach():
                 self._for_each(node)
-            case Macro(_, parameters, body):
+            case nodes.Macro(_, parameters, body):
                 self._with_local(dict.fromkeys(parameters or ()), body)
-            case Try():
+            case nodes.Try():
                 self._try(node)
             case _:
                 self._visit_named(node)
 
     def _visit_named(self, node: object) -> None:
         match node:
-            case Filter(names, body):
+            case nodes.Filter(names, body):
                 self._visit(body)
                 self._filter(names)
-            case Use(names):
+            case nodes.Use(names):
                 self._named(UseKind.PLUGIN, names)
-            case Include(directive, names):
+            case nodes.Include(directive, names):
                 self._named(UseKind.FILE if directive == "INSERT" else UseKind.BLOCK, names)
-            case Wrapper(names, body):
+            case nodes.Wrapper(names, body):
                 self._named(UseKind.BLOCK, names)
                 self._visit(body)
-            case Refused(directive, _, offset):
+            case nodes.Refused(directive, _, offset):
                 self._add(UseKind.REFUSED, (directive,), (offset,))
             case _:
                 for child in _children(node):
@@ -360,7 +341,7 @@ class _Inspector:
 
     # Variables.
 
-    def _path(self, path: Path) -> None:
+    def _path(self, path: nodes.Path) -> None:
         self._parts(path)
         names = _names_of(path)
         if not names or "." in names[0]:
@@ -377,7 +358,7 @@ class _Inspector:
         offsets = [path[0].offset] * len(meaning.path) + [step.offset for step in path[1 : len(names)]]
         self._add(meaning.kind, whole, tuple(offsets))
 
-    def _parts(self, path: Path) -> None:
+    def _parts(self, path: nodes.Path) -> None:
         """Visit the expressions inside a path: arguments and dynamic names."""
         for step in path:
             self._visit(step.name)
@@ -409,7 +390,7 @@ class _Inspector:
         value = values[0]
         if isinstance(value, _Meaning):
             return value
-        if not isinstance(value, Variable):
+        if not isinstance(value, nodes.Variable):
             return None
         names = _names_of(value.path)
         if len(names) < len(value.path) or "." in names[0]:
@@ -419,7 +400,7 @@ class _Inspector:
             return None if meaning is None else dataclasses.replace(meaning, path=meaning.path + names[1:])
         return self._unset(names)
 
-    def _for_each(self, node: ForEach) -> None:
+    def _for_each(self, node: nodes.ForEach) -> None:
         self._visit(node.items)
         if node.target is None:
             self._loops_without_name += 1
@@ -428,9 +409,9 @@ class _Inspector:
             return
         self._with_local({node.target: self._element(node.items)}, node.body)
 
-    def _element(self, items: Expression) -> _Meaning | None:
+    def _element(self, items: nodes.Expression) -> _Meaning | None:
         """Return the path that a loop variable stands for."""
-        if not isinstance(items, Variable):
+        if not isinstance(items, nodes.Variable):
             return None
         names = _names_of(items.path)
         if len(names) < len(items.path) or "." in names[0]:
@@ -446,7 +427,7 @@ class _Inspector:
         self._visit(body)
         self._local = around
 
-    def _try(self, node: Try) -> None:
+    def _try(self, node: nodes.Try) -> None:
         catches = any(kind is None and body for kind, body in node.handlers)
         self._tries += catches
         self._visit(node.body)
@@ -456,7 +437,7 @@ class _Inspector:
 
     # Filters, plugins and blocks.
 
-    def _named(self, kind: UseKind, names: Named) -> None:
+    def _named(self, kind: UseKind, names: nodes.Named) -> None:
         for node, offset in zip(names.names, names.offsets, strict=True):
             name = _name(node)
             if name is None:
@@ -466,18 +447,18 @@ class _Inspector:
         self._visit(names.arguments)
         self._visit(names.alias)
 
-    def _filter(self, names: Named) -> None:
+    def _filter(self, names: nodes.Named) -> None:
         node = names.names[0]
         self._visit(names.arguments)
         self._visit(names.alias)
-        if isinstance(node, Variable) and len(node.path) == 1:
+        if isinstance(node, nodes.Variable) and len(node.path) == 1:
             self._filter_object(node.path)
         elif (name := _name(node)) is None:
             self._visit(node)
         elif name not in self._own.filters:
             self._add(UseKind.FILTER, (name,), (names.offsets[0],))
 
-    def _filter_object(self, path: Path) -> None:
+    def _filter_object(self, path: nodes.Path) -> None:
         self._parts(path)
         name = _name(path[0].name)
         if name is None:
