@@ -68,12 +68,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("koha_version", versions, scope="session")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if _SLOW_FOLDERS.intersection(item.path.parts):
+        item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow folders, and run slow tests first: otherwise one process ends minutes after the others."""
-    for item in items:
-        if _SLOW_FOLDERS.intersection(item.path.parts):
-            item.add_marker(pytest.mark.slow)
+    """Run slow tests first: otherwise one process ends minutes after the others."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
