@@ -5,7 +5,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -15,12 +14,11 @@ import urllib.request
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from koha_ill_sidecar.demo import koha_database
 from koha_ill_sidecar.demo.mail_catcher import HOST, MailCatcher
-from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
+from koha_ill_sidecar.demo.mariadb import PrivateMariaDB, stop_process
 from koha_ill_sidecar.errors import SidecarError
 
 SUPPLIER = "DemoSupplier"
@@ -28,7 +26,6 @@ DATABASE = "koha_demo"
 
 _USER = "koha_ill_sidecar"
 _READY_SECONDS = 20
-_STOP_SECONDS = 20
 
 _CONFIG = """\
 # Written by script/demo; see config.example.yaml for every key.
@@ -138,9 +135,7 @@ class DemoEnvironment:
             self._open = self._open.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._open.close()
 
     def command(self, *arguments: str) -> str:
@@ -175,15 +170,9 @@ class DemoEnvironment:
 
     def stop_sidecar(self) -> None:
         """Stop the daemon with SIGTERM, as systemd does."""
-        if self._sidecar is None:
-            return
-        self._sidecar.send_signal(signal.SIGTERM)
-        try:
-            self._sidecar.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._sidecar.kill()
-            self._sidecar.wait()
-        self._sidecar = None
+        if self._sidecar is not None:
+            stop_process(self._sidecar)
+            self._sidecar = None
 
     @property
     def _password(self) -> Path:

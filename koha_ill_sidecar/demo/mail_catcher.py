@@ -5,7 +5,6 @@ from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from aiosmtpd.controller import Controller
@@ -31,9 +30,7 @@ class MailCatcher:
         self._controller.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._controller.stop()
 
     def mails(self) -> list[EmailMessage]:

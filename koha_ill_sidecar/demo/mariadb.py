@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import pymysql
@@ -47,9 +46,7 @@ class PrivateMariaDB:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     @property
@@ -92,14 +89,9 @@ class PrivateMariaDB:
 
     def stop(self) -> None:
         """Stop the server properly, or kill it if that takes too long."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        self._process = None
+        if self._process is not None:
+            stop_process(self._process)
+            self._process = None
 
     def kill(self) -> None:
         """Kill the server immediately, as in a power failure."""
@@ -168,6 +160,16 @@ class PrivateMariaDB:
         self.kill()
         tail = self._log.read_text(errors="replace")[-500:]
         raise MariaDBNotStarted(f"MariaDB did not start on {self.data_directory}. Its log ends: {tail}")
+
+
+def stop_process(process: "subprocess.Popen[bytes]") -> None:
+    """Stop a process with SIGTERM, or kill it if that takes too long."""
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _accepts(path: Path) -> bool:
