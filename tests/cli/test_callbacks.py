@@ -86,7 +86,7 @@ def test_receipts_are_listed_shown_and_replayed(
         assert connection.scalar(text("SELECT status FROM illrequests")) == "REQ"
 
 
-def test_the_table_tells_what_became_of_each(
+def test_the_table_shows_the_outcome_of_each(
     config: Path, send: Callable[..., dict[str, Any]], database: Database, admin: Engine
 ) -> None:
     number = new_request(database, admin)
@@ -98,7 +98,7 @@ def test_the_table_tells_what_became_of_each(
     assert b"evt_1" in result.stdout
 
 
-def test_what_was_applied_is_not_replayed_and_says_so(
+def test_an_applied_callback_is_not_replayed_with_a_clear_message(
     config: Path, send: Callable[..., dict[str, Any]], database: Database, admin: Engine
 ) -> None:
     receipt = send(report(new_request(database, admin)))["receipt_id"]
@@ -149,7 +149,7 @@ def test_wrong_use_ends_with_2(config: Path, words: tuple[str, ...]) -> None:
     assert run(config, *words).returncode == 2
 
 
-def test_a_receipt_that_there_is_not_is_one_clear_line(config: Path) -> None:
+def test_an_unknown_receipt_is_one_clear_line(config: Path) -> None:
     result = run(config, "show", "999999")
 
     assert result.returncode == 1

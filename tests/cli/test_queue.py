@@ -63,7 +63,7 @@ def listed(result: Result) -> list[dict[str, Any]]:
 
 
 @pytest.mark.all_versions
-def test_list_tells_what_is_not_delivered_and_why(
+def test_list_shows_what_is_not_delivered_and_why(
     queue: Queue, typed: Typed, database: Database, smtp: SmtpSettings, server: MailServer
 ) -> None:
     failing, waiting = queue.add(to_address="nowhere"), queue.add()
@@ -142,7 +142,7 @@ def test_failed_message_gets_an_address_and_is_sent(
     assert server.caught[0].recipients == ["sam@new.example.org"]
 
 
-def test_waiting_message_need_not_wait(
+def test_a_waiting_message_can_be_sent_at_once(
     queue: Queue, typed: Typed, database: Database, smtp: SmtpSettings, server: MailServer
 ) -> None:
     number = queue.add()
@@ -172,7 +172,7 @@ def test_message_that_was_too_old_is_sent_on_demand(
     assert queue.status(number) == ("sent", "")
 
 
-def test_message_given_up_is_tried_no_more(
+def test_a_message_given_up_is_not_tried_again(
     queue: Queue, typed: Typed, database: Database, smtp: SmtpSettings, server: MailServer
 ) -> None:
     number = queue.add()
@@ -219,7 +219,7 @@ def test_message_that_is_being_sent_or_unknown_is_not_touched(
         assert (queue.row(number), queue.delivery(number)) == before
 
 
-def test_address_that_cannot_be_changes_nothing(queue: Queue, typed: Typed) -> None:
+def test_an_invalid_address_changes_nothing(queue: Queue, typed: Typed) -> None:
     number = queue.add(to_address="sam@example.org")
 
     result = typed("set-address", number, "sam at example.org")
@@ -228,7 +228,7 @@ def test_address_that_cannot_be_changes_nothing(queue: Queue, typed: Typed) -> N
     assert queue.row(number)["to_address"] == "sam@example.org"
 
 
-def test_one_bad_number_stops_all(queue: Queue, typed: Typed) -> None:
+def test_one_unknown_id_stops_all(queue: Queue, typed: Typed) -> None:
     number = queue.add()
 
     typed("give-up", number, 999_999)

@@ -301,9 +301,9 @@ def test_the_patron_reads_the_due_date_and_the_address() -> None:
 
 
 def test_every_piece_of_news_is_worded_in_both_languages() -> None:
-    told = {status for status, rule in RULES.items() if rule.notice is NoticeCode.REQUEST_UPDATE}
+    news_statuses = {status for status, rule in RULES.items() if rule.notice is NoticeCode.REQUEST_UPDATE}
 
-    for status in told:
+    for status in news_statuses:
         english, chinese = (news(status, lang) for lang in ("en", "zh-Hant-TW"))
         assert english
         assert english.isascii()

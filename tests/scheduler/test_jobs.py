@@ -133,7 +133,7 @@ def test_a_job_whose_holder_died_is_taken_over(start: Start, database: Database,
     assert time.monotonic() - began >= 0.4
 
 
-def test_a_start_missed_while_down_is_made_up_for(start: Start, database: Database, admin: Engine) -> None:
+def test_a_start_missed_while_down_is_made_at_start(start: Start, database: Database, admin: Engine) -> None:
     database.transact(leases.acquire, "watch", holder="before", lease_seconds=0)
     database.transact(leases.release, "watch", holder="before")
     with admin.begin() as connection:
@@ -156,7 +156,7 @@ def test_a_job_that_ran_in_time_is_not_run_at_start(start: Start, database: Data
     assert work.runs == 0
 
 
-def test_a_failing_job_is_noted_and_tried_again(
+def test_a_failing_job_is_recorded_and_tried_again(
     start: Start, database: Database, observed: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_should_continue: ShouldContinue) -> JobCounts:
@@ -172,7 +172,7 @@ def test_a_failing_job_is_noted_and_tried_again(
     assert [record.message for record in caplog.records].count("job failed") == 1
 
 
-def test_a_fault_of_ours_is_logged_with_its_place_and_stops_nothing(
+def test_an_unexpected_error_is_logged_with_its_traceback_and_stops_nothing(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fault(_should_continue: ShouldContinue) -> JobCounts:
@@ -185,7 +185,7 @@ def test_a_fault_of_ours_is_logged_with_its_place_and_stops_nothing(
     assert any(record.exc_info for record in caplog.records)
 
 
-def test_a_database_that_is_away_is_one_line_and_not_a_flood(
+def test_a_database_that_is_away_is_logged_once(
     start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -205,7 +205,7 @@ def test_a_database_that_is_away_is_one_line_and_not_a_flood(
     assert work.runs == 0
 
 
-def test_stopping_waits_for_the_step_in_hand(start: Start) -> None:
+def test_stopping_waits_for_the_current_step(start: Start) -> None:
     begun, finished = threading.Event(), threading.Event()
 
     def long_work(should_continue: ShouldContinue) -> JobCounts:

@@ -156,7 +156,7 @@ def test_a_delivery_completes_the_request_and_keeps_the_facts(tx: Transaction) -
         assert tx.connection.scalar(counted, {"id": number}) == 1
 
 
-def test_a_first_word_that_is_a_late_one_leaves_no_gap_in_the_log(tx: Transaction) -> None:
+def test_a_first_report_of_a_later_stage_leaves_no_gap_in_the_log(tx: Transaction) -> None:
     number = acme_request(tx, status="NEW")
 
     send(tx, event("e1", "delivered"), number)
@@ -198,7 +198,7 @@ def test_two_backends_may_use_the_same_event_id(tx: Transaction) -> None:
     assert (other.is_repeat, other.verdict) == (False, Verdict.UNKNOWN_REQUEST)
 
 
-def test_a_late_event_is_recorded_and_turns_nothing_back(tx: Transaction) -> None:
+def test_a_late_event_is_recorded_and_reverts_nothing(tx: Transaction) -> None:
     number = acme_request(tx)
     send(tx, event("e2", "delivered", minutes=5), number)
 
@@ -231,7 +231,7 @@ def test_a_sender_whose_clock_is_ahead_makes_nobody_late(tx: Transaction) -> Non
     assert received.verdict is Verdict.APPLIED
 
 
-def test_what_cannot_be_done_is_left_to_the_staff(tx: Transaction) -> None:
+def test_an_impossible_report_alerts_staff(tx: Transaction) -> None:
     number = acme_request(tx, status="CANCREQ")
 
     received = send(tx, event("e1", "delivered", message="Enjoy"), number)
@@ -241,7 +241,7 @@ def test_what_cannot_be_done_is_left_to_the_staff(tx: Transaction) -> None:
     assert "Supplier's message: Enjoy" in words(tx, number)
 
 
-def test_an_unknown_status_is_kept_and_left_to_the_staff(tx: Transaction) -> None:
+def test_an_unknown_status_is_stored_and_alerts_staff(tx: Transaction) -> None:
     number = acme_request(tx)
 
     received = send(tx, event("e1", "Gone fishing"), number)
@@ -250,7 +250,7 @@ def test_an_unknown_status_is_kept_and_left_to_the_staff(tx: Transaction) -> Non
     assert "Gone fishing" in words(tx, number)
 
 
-def test_attention_goes_when_somebody_attended(tx: Transaction) -> None:
+def test_alerts_can_be_dismissed(tx: Transaction) -> None:
     number = acme_request(tx)
     send(tx, event("e1", "conditional"), number)
 
@@ -259,11 +259,11 @@ def test_attention_goes_when_somebody_attended(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize(
-    ("languages", "told"),
+    ("languages", "news"),
     [("en,zh-Hant-TW", "The supplying library has sent it."), ("zh-Hant-TW,en", "提供館已寄出資料。")],
 )
 def test_news_is_worded_in_the_language_of_the_letter(
-    admin: Engine, tx: Transaction, languages: str, told: str
+    admin: Engine, tx: Transaction, languages: str, news: str
 ) -> None:
     """Letters for every language are in the first one of the OPAC."""
     wants_notices(admin, tx, SAM)
@@ -272,10 +272,10 @@ def test_news_is_worded_in_the_language_of_the_letter(
 
     send(there, event("e1", "shipped"), number)
 
-    assert messages_to(tx, SAM) == [("ILL_REQUEST_UPDATE", f"{told} Hello")]
+    assert messages_to(tx, SAM) == [("ILL_REQUEST_UPDATE", f"{news} Hello")]
 
 
-def test_a_letter_of_another_language_has_its_own_words(admin: Engine, tx: Transaction) -> None:
+def test_a_letter_in_another_language_gets_the_news_in_that_language(admin: Engine, tx: Transaction) -> None:
     with admin.begin() as koha:
         koha.execute(text("UPDATE borrowers SET lang = 'zh-Hant-TW' WHERE borrowernumber = :id"), {"id": SAM})
     wants_notices(admin, tx, SAM)
@@ -288,7 +288,7 @@ def test_a_letter_of_another_language_has_its_own_words(admin: Engine, tx: Trans
     assert messages_to(tx, SAM) == [("ILL_REQUEST_UPDATE", "提供館已寄出資料。 您好")]
 
 
-def test_the_patron_is_told_once_per_state(admin: Engine, tx: Transaction) -> None:
+def test_the_patron_is_notified_once_per_status(admin: Engine, tx: Transaction) -> None:
     wants_notices(admin, tx, SAM)
     number = acme_request(tx)
 
@@ -300,7 +300,7 @@ def test_the_patron_is_told_once_per_state(admin: Engine, tx: Transaction) -> No
     assert "Due date: 2026-04-01." in messages_to(tx, SAM)[0][1]
 
 
-def test_a_patron_who_cannot_be_told_does_not_fail_the_callback(tx: Transaction) -> None:
+def test_a_patron_who_cannot_be_notified_does_not_fail_the_callback(tx: Transaction) -> None:
     number = acme_request(tx, borrowernumber=PAT_WITHOUT_EMAIL)
 
     assert send(tx, event("e1", "shipped"), number).verdict is Verdict.APPLIED
@@ -317,7 +317,7 @@ def test_a_due_date_is_the_end_of_that_day_at_the_library(tx: Transaction) -> No
         assert sidecar_requests.get(tx, number).long_values == {"due_date": "2026-04-01"}
 
 
-def test_a_due_moment_is_told_in_the_librarys_time(tx: Transaction) -> None:
+def test_a_due_time_is_written_in_the_librarys_time(tx: Transaction) -> None:
     if not tx.koha.has("illrequests", "due_date"):
         pytest.skip("this Koha has no due date on requests")
     number = acme_request(tx, status="CHK")
@@ -346,7 +346,7 @@ def test_values_longer_than_kohas_columns_never_fail_a_callback(tx: Transaction)
     assert "620 characters" in words(tx, number)
 
 
-def test_a_long_order_number_stays_whole_through_later_changes(tx: Transaction) -> None:
+def test_a_long_order_id_stays_complete_through_later_changes(tx: Transaction) -> None:
     number = acme_request(tx)
     order_id = "9" * 80
     send(tx, event("e1", "received", request={"order_id": order_id}), number)
@@ -360,7 +360,7 @@ def test_a_long_order_number_stays_whole_through_later_changes(tx: Transaction) 
 # Which request is meant
 
 
-def test_a_request_is_found_by_the_suppliers_number(tx: Transaction) -> None:
+def test_a_request_is_found_by_the_order_id(tx: Transaction) -> None:
     number = acme_request(tx, status="NEW")
     send(tx, event("e1", "received", request={"order_id": "A-1"}), number)
 
@@ -369,7 +369,7 @@ def test_a_request_is_found_by_the_suppliers_number(tx: Transaction) -> None:
     assert received.answer["ill_request_id"] == number
 
 
-def test_a_confirmed_request_is_found_by_its_own_number(tx: Transaction) -> None:
+def test_a_confirmed_request_is_found_by_its_own_id(tx: Transaction) -> None:
     number = acme_request(tx)
     requests.update(tx, number, orderid=str(number))
 
@@ -378,7 +378,7 @@ def test_a_confirmed_request_is_found_by_its_own_number(tx: Transaction) -> None
     assert received.answer["ill_request_id"] == number
 
 
-def test_a_number_that_only_koha_knows_is_found_at_last(tx: Transaction) -> None:
+def test_an_order_id_that_only_koha_has_is_found_last(tx: Transaction) -> None:
     number = acme_request(tx, orderid="only in Koha")
 
     received = send(tx, event("e1", "shipped", request={"order_id": "only in Koha"}))
@@ -397,7 +397,7 @@ def test_a_void_order_is_still_known_by_its_earlier_events(tx: Transaction) -> N
     assert received.answer["ill_request_id"] == number
 
 
-def test_an_event_of_a_former_order_does_not_touch_the_present_one(tx: Transaction) -> None:
+def test_an_event_of_a_former_order_does_not_change_the_current_one(tx: Transaction) -> None:
     number = acme_request(tx)
     send(tx, event("e1", "received", request={"order_id": "A-1"}), number)
     send(tx, event("e2", "received", minutes=1, request={"order_id": "A-2"}, supplier="South"), number)
@@ -408,7 +408,7 @@ def test_an_event_of_a_former_order_does_not_touch_the_present_one(tx: Transacti
     assert requests.get(tx, number).status == "REQ"
 
 
-def test_a_number_that_several_requests_have_names_none(tx: Transaction) -> None:
+def test_an_order_id_of_several_requests_matches_none(tx: Transaction) -> None:
     acme_request(tx, orderid="A-1")
     acme_request(tx, orderid="A-1")
 
@@ -425,7 +425,9 @@ def test_a_backend_cannot_touch_the_requests_of_another(tx: Transaction) -> None
     assert requests.get(tx, number).status == "REQ"
 
 
-def test_a_request_without_a_noted_supplier_is_open_to_its_own_backend_only(tx: Transaction) -> None:
+def test_a_request_without_a_recorded_supplier_can_be_changed_by_its_own_backend_only(
+    tx: Transaction,
+) -> None:
     number = make_request(tx.connection, tx.koha, status="REQ")
 
     assert send(tx, event("e1", "in_process"), number).verdict is Verdict.UNKNOWN_REQUEST
@@ -472,7 +474,7 @@ def test_an_unknown_request_is_applied_by_a_replay(tx: Transaction) -> None:
     assert requests.get(tx, number).status == "COMP"
 
 
-def test_a_replay_reads_the_body_with_todays_mapping(tx: Transaction) -> None:
+def test_a_replay_reads_the_body_with_the_current_mapping(tx: Transaction) -> None:
     number = acme_request(tx)
     kept = send(tx, event("e1", "Order complete"), number)
     mapping = CallbackMapping(
@@ -486,7 +488,7 @@ def test_a_replay_reads_the_body_with_todays_mapping(tx: Transaction) -> None:
     assert requests.get(tx, number).status == "COMP"
 
 
-def test_what_was_applied_is_not_replayed(tx: Transaction) -> None:
+def test_an_applied_callback_is_not_replayed(tx: Transaction) -> None:
     received = send(tx, event("e1", "in_process"), acme_request(tx))
 
     with pytest.raises(ReceiptNotReplayable):
@@ -504,7 +506,7 @@ def test_a_body_that_cannot_be_read_is_stored_and_may_be_corrected_by_the_sender
     assert (right.receipt_id, right.verdict) != (wrong.receipt_id, Verdict.INVALID)
 
 
-def test_receipts_are_listed_by_what_became_of_them(tx: Transaction) -> None:
+def test_receipts_are_listed_by_verdict(tx: Transaction) -> None:
     number = acme_request(tx)
     applied = send(tx, event("e1", "in_process"), number)
     send(tx, event("e2", "in_process", request={"ill_request_id": 2**40}))

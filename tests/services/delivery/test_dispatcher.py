@@ -78,7 +78,7 @@ def test_pending_message_is_delivered_and_marked_as_koha_does(
 
 
 @pytest.mark.all_versions
-def test_while_it_is_sent_a_message_stands_as_failed_in_flight(
+def test_a_message_that_is_being_sent_is_failed_and_in_flight_in_koha(
     queue: Queue, server: MailServer, dispatcher: Dispatcher
 ) -> None:
     number = queue.add()
@@ -107,7 +107,7 @@ def test_while_it_is_sent_a_message_stands_as_failed_in_flight(
         {"time_queued": text("NOW() - INTERVAL 8 DAY"), "updated_on": text("NOW() - INTERVAL 8 DAY")},
     ],
 )
-def test_what_is_not_ours_is_left_alone(
+def test_messages_that_are_not_ours_are_left_alone(
     queue: Queue, server: MailServer, dispatcher: Dispatcher, columns: dict[str, Any]
 ) -> None:
     number = queue.add(**columns)
@@ -130,9 +130,7 @@ def test_configured_letter_codes_replace_those_of_the_module(
     assert queue.status(ready) == ("pending", "")
 
 
-def test_delivery_that_is_switched_off_takes_nothing(
-    queue: Queue, database: Database, smtp: SmtpSettings
-) -> None:
+def test_disabled_delivery_claims_nothing(queue: Queue, database: Database, smtp: SmtpSettings) -> None:
     number = queue.add()
 
     with dispatching(database, smtp=smtp, enabled=False) as dispatcher:
@@ -165,7 +163,7 @@ def test_message_that_cannot_be_sent_gets_kohas_failure_code(
     assert server.caught == []
 
 
-def test_nobody_to_send_it_from(queue: Queue, dispatcher: Dispatcher, database: Database) -> None:
+def test_a_message_without_a_sender_fails(queue: Queue, dispatcher: Dispatcher, database: Database) -> None:
     queue.execute("UPDATE systempreferences SET value = '' WHERE variable = 'KohaAdminEmailAddress'")
     queue.execute("UPDATE branches SET branchemail = NULL")
     database.cache.clear()
@@ -196,7 +194,7 @@ def test_temporary_failure_waits_and_is_tried_again_with_the_same_message_id(
     assert queue.delivery(number)["attempts"] == 2
 
 
-def test_permanent_refusal_fails_with_the_servers_words(
+def test_permanent_refusal_fails_with_the_servers_answer(
     queue: Queue, server: MailServer, dispatcher: Dispatcher
 ) -> None:
     number = queue.add()
@@ -225,7 +223,7 @@ def test_doubtful_delivery_is_repeated_with_the_same_message_id(
     assert server.caught[0].octets == server.caught[1].octets
 
 
-def test_it_is_given_up_in_the_end(
+def test_a_message_is_given_up_in_the_end(
     queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
 ) -> None:
     number = queue.add()
@@ -238,7 +236,7 @@ def test_it_is_given_up_in_the_end(
     assert queue.reason(number).startswith("Given up after 1 attempts")
 
 
-def test_only_those_who_do_not_have_it_yet_get_it_again(
+def test_a_retry_goes_only_to_recipients_who_do_not_have_the_mail(
     queue: Queue, server: MailServer, dispatcher: Dispatcher
 ) -> None:
     number = queue.add(to_address="a@example.org; b@example.org, c@example.org")
@@ -297,7 +295,7 @@ def test_addresses_of_library_and_preferences_are_used_as_in_koha(
     assert headers(server)["Auto-Submitted"] == "auto-generated"
 
 
-def test_one_address_for_all_mail_takes_everybodys_place(
+def test_one_address_for_all_mail_replaces_every_recipient(
     queue: Queue, server: MailServer, dispatcher: Dispatcher, database: Database
 ) -> None:
     preference(queue, database, SendAllEmailsTo="trial@example.org", NoticeBcc="audit@example.org")
@@ -454,7 +452,7 @@ def test_server_of_koha_conf_is_used_where_the_tables_name_none(
     assert len(server.caught) == 1
 
 
-def test_what_a_dead_worker_had_is_sent_again_with_the_same_message_id(
+def test_messages_of_a_dead_worker_are_sent_again_with_the_same_message_id(
     queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
 ) -> None:
     number = queue.add()
@@ -470,7 +468,7 @@ def test_what_a_dead_worker_had_is_sent_again_with_the_same_message_id(
     assert headers(server)["Message-ID"] == taken.attempt.mail_message_id
 
 
-def test_lease_that_another_took_is_noticed_before_sending(
+def test_a_lease_lost_to_another_is_noticed_before_sending(
     queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
 ) -> None:
     number = queue.add()
@@ -603,7 +601,7 @@ def test_message_that_staff_resend_is_sent_again_under_a_new_message_id(
     assert headers(server, 0)["Message-ID"] != headers(server, 1)["Message-ID"]
 
 
-def test_old_message_of_ours_that_staff_resend_is_found_by_the_slower_look(
+def test_an_old_message_that_staff_resend_is_found_by_the_slower_search(
     queue: Queue, database: Database, smtp: SmtpSettings
 ) -> None:
     number = queue.add(time_queued=text("NOW() - INTERVAL 3 DAY"))
@@ -639,7 +637,7 @@ def test_waiting_message_is_found_however_far_down_when_the_sidecar_first_starts
     assert queue.status(old) == ("pending", ""), "nobody expects mail of so long ago"
 
 
-def test_old_message_touched_by_staff_since_is_meant(
+def test_an_old_message_that_staff_changed_since_is_delivered(
     queue: Queue, database: Database, smtp: SmtpSettings
 ) -> None:
     ancient = text("NOW() - INTERVAL 90 DAY")
@@ -677,7 +675,7 @@ def _lock_waits(connection: Connection) -> str:
     return str(row[1])
 
 
-def test_row_that_another_holds_does_not_stop_those_behind_it(
+def test_a_locked_row_does_not_stop_those_behind_it(
     queue: Queue, dispatcher: Dispatcher, admin: Engine
 ) -> None:
     held, free = queue.add(), queue.add()
@@ -692,7 +690,7 @@ def test_row_that_another_holds_does_not_stop_those_behind_it(
     assert queue.status(held) == ("sent", "")
 
 
-def test_nothing_is_taken_while_kohas_script_runs(
+def test_nothing_is_claimed_while_kohas_script_runs(
     queue: Queue, database: Database, smtp: SmtpSettings, tmp_path: Path
 ) -> None:
     number = queue.add()
@@ -706,7 +704,7 @@ def test_nothing_is_taken_while_kohas_script_runs(
         assert dict(dispatcher.run_once().counts) == {"sent": 1}
 
 
-def test_stop_finishes_what_is_being_sent_and_gives_back_the_rest(
+def test_stop_finishes_what_is_being_sent_and_releases_the_rest(
     queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
 ) -> None:
     numbers = [queue.add() for _ in range(10)]
@@ -721,7 +719,7 @@ def test_stop_finishes_what_is_being_sent_and_gives_back_the_rest(
     assert {queue.delivery(number)["attempts"] for number in numbers} == {1}
 
 
-def test_outcome_is_kept_while_the_database_is_away(
+def test_a_result_is_kept_while_the_database_is_away(
     queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
 ) -> None:
     numbers = [queue.add(), queue.add()]
@@ -763,7 +761,7 @@ def test_html_notice_and_odd_subject_arrive(queue: Queue, server: MailServer, di
     assert caught.recipients == ["sam.page@example.org"]
 
 
-def test_row_that_cannot_be_understood_does_not_stop_those_behind_it(
+def test_a_row_that_cannot_become_a_mail_does_not_stop_those_behind_it(
     queue: Queue, dispatcher: Dispatcher
 ) -> None:
     odd = queue.add(subject=None, content=None, content_type="message/rfc822")
@@ -791,7 +789,7 @@ def test_dropped_connections_delay_but_lose_nothing(
     assert len(server.caught) == 30
 
 
-def test_idle_look_is_one_short_query(queue: Queue, dispatcher: Dispatcher, queries: Any) -> None:
+def test_an_idle_run_is_one_short_query(queue: Queue, dispatcher: Dispatcher, queries: Any) -> None:
     queue.add()
     dispatcher.run_once()
     dispatcher.run_once()

@@ -74,14 +74,14 @@ def test_what_a_partly_taken_mail_becomes(
         assert settlement.reached == receipt.accepted
 
 
-def test_those_who_have_it_already_make_a_later_refusal_a_success() -> None:
+def test_a_refusal_after_some_recipients_have_the_mail_is_a_success() -> None:
     failure = PermanentDeliveryFailure("550")
 
     assert permanently_refused(attempt(reached=("a@example.org",)), MAIL, failure).state is DeliveryState.SENT
     assert permanently_refused(attempt(), MAIL, failure).failure_code == "SENDMAIL"
 
 
-def test_it_is_given_up_when_the_next_attempt_would_come_too_late() -> None:
+def test_a_message_is_given_up_if_the_next_attempt_would_be_too_late() -> None:
     limit = SETTINGS.give_up_after.total_seconds()
 
     assert (

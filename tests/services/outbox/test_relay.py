@@ -45,7 +45,7 @@ class _Worker(ConnectionListener):  # type: ignore[misc]
         self.woken.set()
 
 
-def test_a_worker_hears_of_a_new_record(database: Database, message_broker: BrokerSettings) -> None:
+def test_a_worker_is_notified_of_a_new_record(database: Database, message_broker: BrokerSettings) -> None:
     worker = _Worker()
     connection = Connection12([(message_broker.host, message_broker.port)], vhost="/")
     connection.set_listener("worker", worker)
@@ -111,16 +111,14 @@ def test_after_days_without_a_broker_it_is_given_up(
     assert "koha's workers not notified of job" in caplog.text
 
 
-def test_without_koha_conf_there_is_no_broker_to_tell(
-    database: Database, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_koha_conf_rows_are_dropped(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     database.transact(_add_record)
 
     assert notify_workers(database, None, lambda: True) == {"dropped": 1}
     assert "koha.conf is not set" in caplog.text
 
 
-def test_workers_that_look_for_themselves_need_not_be_told(tx: Transaction) -> None:
+def test_polling_workers_need_no_message(tx: Transaction) -> None:
     polling = with_preferences(tx, SearchEngine="Elasticsearch", JobsNotificationMethod="polling")
 
     add_record(polling, {"title": "Night Train"}, STAFF)
