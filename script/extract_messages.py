@@ -1,7 +1,7 @@
 """
-Find every message that the catalogues must have.
+Find every message that the catalogues must have; ``script/translations`` brings them up to date.
 
-``python -m koha_ill_sidecar.web.ui.extraction`` brings the catalogues up to date.
+It serves developers only, so it is not part of the package.
 """
 
 import ast
@@ -21,8 +21,8 @@ from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.resources import notice_templates
 from koha_ill_sidecar.translations import DIRECTORY
 
-_PAGES = Path(__file__).parents[1]
-_PACKAGE = _PAGES.parent
+_PACKAGE = Path(__file__).parents[1] / "koha_ill_sidecar"
+_PAGES = _PACKAGE / "web"
 _TEMPLATES = [("**/templates/**.html", "jinja2")]
 _OPTIONS = {
     "**/templates/**.html": {"extensions": "jinja2.ext.i18n", "trim_blocks": "true", "lstrip_blocks": "true"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from koha_ill_sidecar.translations import DIRECTORY, LANGUAGES
-from koha_ill_sidecar.web.ui import extraction
+from script import extract_messages
 
 _CATALOGUES = sorted(DIRECTORY.glob("*.po"))
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%")
@@ -36,9 +36,9 @@ def test_every_language_but_english_has_a_catalogue() -> None:
 
 @pytest.mark.parametrize("path", _CATALOGUES, ids=lambda path: path.stem)
 def test_no_text_is_left_untranslated(path: Path) -> None:
-    catalogue = extraction.read(path)
+    catalogue = extract_messages.read(path)
     missing = []
-    for message, place, line in extraction.messages():
+    for message, place, line in extract_messages.messages():
         known = catalogue.get(message if isinstance(message, str) else message[0])
         said = known.string if known else ""
         if known is None or known.fuzzy or not all(said if isinstance(said, tuple | list) else (said,)):
@@ -50,7 +50,7 @@ def test_no_text_is_left_untranslated(path: Path) -> None:
 def test_no_message_is_composed_where_it_cannot_be_extracted() -> None:
     hidden = [
         f"{call.file}:{call.line}: {call.name}"
-        for call in extraction.calls_in_package()
+        for call in extract_messages.calls_in_package()
         if None in call.texts
         and call.name not in _LABELLING
         and not (call.name == "LazyMessage" and call.file in _MADE_OF_PARTS)
@@ -62,7 +62,7 @@ def test_no_message_is_composed_where_it_cannot_be_extracted() -> None:
 def test_every_place_of_a_text_is_given_its_value() -> None:
     said = [
         (f"{call.file}:{call.line}: {text!r}", text, call.values)
-        for call in extraction.calls_in_package()
+        for call in extract_messages.calls_in_package()
         for text in call.texts
         if text is not None and call.name in ("lazy", "RequestRefused")
     ]
@@ -85,7 +85,7 @@ def test_texts_are_found_wherever_the_call_stands() -> None:
         'told(words.lazy(f"a {dog}"), lazy("a" + dog), lazy(), lazy("a", **values))'
     )
 
-    found = [(call.line, call.texts, call.values) for call in extraction.calls_in(source, "dogs.py")]
+    found = [(call.line, call.texts, call.values) for call in extract_messages.calls_in(source, "dogs.py")]
 
     assert found == [
         (1, ("There is no dog %(name)s. Buy one.",), {"name"}),
@@ -99,7 +99,7 @@ def test_texts_are_found_wherever_the_call_stands() -> None:
 
 @pytest.mark.parametrize("path", _CATALOGUES, ids=lambda path: path.stem)
 def test_a_translation_has_the_same_places_for_values(path: Path) -> None:
-    for message in extraction.read(path):
+    for message in extract_messages.read(path):
         if not message.id:
             continue
         wanted = set(_PLACEHOLDER.findall(message.id if isinstance(message.id, str) else message.id[1]))
@@ -111,7 +111,7 @@ def test_a_translation_has_the_same_places_for_values(path: Path) -> None:
 
 def test_chinese_has_its_own_punctuation() -> None:
     """Beside a Chinese character or sign, with or without a space between them."""
-    catalogue = extraction.read(DIRECTORY / "zh-Hant-TW.po")
+    catalogue = extract_messages.read(DIRECTORY / "zh-Hant-TW.po")
     said = [
         text
         for message in catalogue
@@ -124,10 +124,12 @@ def test_chinese_has_its_own_punctuation() -> None:
 
 @pytest.mark.parametrize("path", _CATALOGUES, ids=lambda path: path.stem)
 def test_a_catalogue_holds_nothing_that_no_page_says(path: Path) -> None:
-    said = {message if isinstance(message, str) else message[0] for message, _, _ in extraction.messages()}
+    said = {
+        message if isinstance(message, str) else message[0] for message, _, _ in extract_messages.messages()
+    }
     kept = {
         message.id if isinstance(message.id, str) else message.id[0]
-        for message in extraction.read(path)
+        for message in extract_messages.read(path)
         if message.id
     }
 
