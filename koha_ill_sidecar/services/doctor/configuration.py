@@ -31,7 +31,7 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 def _file(path: Path | None) -> Finding:
     if path is None:
-        return ok("configuration", "given by the program")
+        return ok("configuration", "passed by the program, not read from a file")
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & stat.S_IROTH:
         return warn(
@@ -39,7 +39,7 @@ def _file(path: Path | None) -> Finding:
             f"{path} may be read by every user of this host (mode {mode:03o})",
             f"chmod o-r {path}",
         )
-    return ok("configuration", f"{path} is sound")
+    return ok("configuration", f"{path} is valid")
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
@@ -91,7 +91,7 @@ def _web_address(settings: Settings) -> Iterator[Finding]:
 
 
 def _lock_file(settings: Settings) -> Iterator[Finding]:
-    """Find a lock file of Koha's that we are to take and cannot write."""
+    """Find a lock file of Koha's that the sidecar must take and cannot write."""
     path = koha_lock_file(settings)
     if not settings.delivery.enabled or path is None:
         return

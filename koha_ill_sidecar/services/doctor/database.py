@@ -37,7 +37,7 @@ def check_server(connection: Connection) -> Iterator[Finding]:
     elif server.max_connections < _CONNECTIONS:
         yield warn(
             "server",
-            f"{server.version} takes {server.max_connections} connections from Koha and us together",
+            f"{server.version} allows {server.max_connections} connections for Koha and the sidecar together",
             f"Raise max_connections to {_CONNECTIONS} or more.",
         )
     else:
@@ -66,12 +66,12 @@ def check_time_zone(connection: Connection, settings: Settings) -> Iterator[Find
         yield fail(
             "time zone",
             f"the session is in {server.time_zone}, Koha is set to {wanted}",
-            "Tell us: this should not happen.",
+            "Please report this: it should not happen.",
         )
     elif not wanted and not settings.koha.conf:
         yield warn(
             "time zone",
-            f"none is set; the server's own counts ({server.system_time_zone})",
+            f"none is set; the server's own is used ({server.system_time_zone})",
             "If koha-conf.xml has a timezone, set koha.timezone to the same, or set koha.conf.",
         )
     elif wanted:
@@ -99,10 +99,10 @@ def check_privileges(connection: Connection) -> Iterator[Finding]:
         yield warn(
             "privileges",
             f"too many: {', '.join(excess[:5])}",
-            "Make a user of the sidecar's own and give it what `koha-ill-sidecar grants` prints.",
+            "Create a database user for the sidecar, with the privileges that `koha-ill-sidecar grants` prints.",
         )
     else:
-        yield ok("privileges", "what is needed, and no more")
+        yield ok("privileges", "exactly those that are needed")
 
 
 def check_koha(database: Database) -> Iterator[Finding]:
@@ -125,7 +125,7 @@ def check_koha(database: Database) -> Iterator[Finding]:
         )
     else:
         yield ok("koha", f"version {koha.version}")
-    yield ok("tables", f"all there; this Koha does without {', '.join(absent)}" if absent else "all there")
+    yield ok("tables", f"all present; this Koha lacks {', '.join(absent)}" if absent else "all present")
 
 
 def check_own_tables(connection: Connection) -> Iterator[Finding]:
@@ -146,7 +146,7 @@ def check_request_index(tx: Transaction) -> Iterator[Finding]:
     if not found.is_complete:
         yield warn("request index", f"not yet built: {state}", advice)
     elif found.waiting > _MANY_WAITING:
-        yield warn("request index", f"{state}; {found.waiting:,} changes wait", advice)
+        yield warn("request index", f"{state}; {found.waiting:,} changes are waiting", advice)
     else:
         yield ok("request index", state)
 

@@ -37,7 +37,7 @@ def check_mail(settings: Settings, mailer: Mailer, tx: Transaction | None) -> It
             advice = "Check delivery.smtp, or the mail server chosen in Koha, and its firewall."
             yield fail("mail", str(error), advice)
         else:
-            yield ok("mail", f"{where} takes our mail{' with a login' if server.user else ''}")
+            yield ok("mail", f"{where} accepts our mail{' with a login' if server.user else ''}")
 
 
 def check_mail_for_staff(settings: Settings, mailer: Mailer, servers: MailServers) -> Iterator[Finding]:
@@ -68,13 +68,13 @@ def check_broker(settings: Settings, tx: Transaction) -> Iterator[Finding]:
     if broker is None:
         yield warn(
             "broker",
-            "Koha's message broker is not known",
-            "Set koha.conf: without it, Koha's workers never hear of the records of requested books.",
+            "Koha's message broker is unknown",
+            "Set koha.conf: without it, Koha's workers are not notified of the records of requested books.",
         )
         return
     try:
         with connected(broker):
-            yield ok("broker", f"{broker.host}:{broker.port} takes our messages for {broker.namespace}")
+            yield ok("broker", f"{broker.host}:{broker.port} accepts our messages for {broker.namespace}")
     except BrokerUnavailable as error:
         # The message waits in the outbox until the broker is back, so nothing is lost.
         yield replace(fail_with("broker", error), verdict=Verdict.WARN)

@@ -27,7 +27,7 @@ from koha_ill_sidecar.domain.notices import (
     letter_edit_url,
 )
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
-from koha_ill_sidecar.errors import LetterMissing, NoticeEmpty, TemplateFailed
+from koha_ill_sidecar.errors import LetterMissing, NoticeEmpty, NoticeError, TemplateFailed
 from koha_ill_sidecar.messages import LazyMessage, lazy, literal
 from koha_ill_sidecar.services.notices.kinds import KINDS
 from koha_ill_sidecar.services.notices.metadata import Metadata, notice_metadata
@@ -103,12 +103,7 @@ class NoticeRenderer:
         self._request = ill_request
         self._additional_text = additional_text
         self._actor = actor
-        self._objects = KohaObjects(
-            tx,
-            ill_request,
-            kinds=KINDS,
-            attributes=lambda: self._attributes,
-        )
+        self._objects = KohaObjects(tx, ill_request, kinds=KINDS, attributes=lambda: self._attributes)
 
     @functools.cached_property
     def _metadata(self) -> Metadata:
@@ -149,28 +144,15 @@ class NoticeRenderer:
         self, code: str, letter: Letter | None, transport: str
     ) -> RenderedNotice | NotQueued:
         if letter is None:
-            return NotQueued(
-                transport=transport,
-                reason=NotQueuedReason.NO_LETTER,
-                detail=LetterMissing(code, transport).message,
-                edit_url=self._edit_url(code),
-            )
+            missing = LetterMissing(code, transport)
+            return _not_queued(transport, NotQueuedReason.NO_LETTER, missing, self._edit_url(code))
         try:
             notice = self._fill_in(letter)
         except TemplateFailed as error:
-            return NotQueued(
-                transport=transport,
-                reason=NotQueuedReason.TEMPLATE_FAILED,
-                detail=error.message,
-                edit_url=error.edit_url,
-            )
+            return _not_queued(transport, NotQueuedReason.TEMPLATE_FAILED, error, error.edit_url)
         if notice.is_blank:
-            return NotQueued(
-                transport=transport,
-                reason=NotQueuedReason.EMPTY,
-                detail=NoticeEmpty(code, transport).message,
-                edit_url=self._edit_url(code, letter.branchcode),
-            )
+            edit_url = self._edit_url(code, letter.branchcode)
+            return _not_queued(transport, NotQueuedReason.EMPTY, NoticeEmpty(code, transport), edit_url)
         return notice
 
     def _letters(self, code: str, transports: Sequence[str], lang: str | None) -> Mapping[str, Letter]:
@@ -214,9 +196,8 @@ class NoticeRenderer:
         )
 
     def _fit(self, transport: str, content: str) -> str:
-        return (
-            fit_sms(content, self._tx.preferences.number("SMSSendMaxChar")) if transport == SMS else content
-        )
+        most = self._tx.preferences.number("SMSSendMaxChar")
+        return fit_sms(content, most) if transport == SMS else content
 
     def _process(self, letter: Letter, part: str, source: str, substitutes: Mapping[str, str]) -> str:
         if "[%" not in source:
@@ -299,6 +280,12 @@ class NoticeRenderer:
             if attribute.code == code and attribute.description
         ]
         return ",".join(descriptions) if descriptions else None
+
+
+def _not_queued(
+    transport: str, reason: NotQueuedReason, error: NoticeError, edit_url: str | None
+) -> NotQueued:
+    return NotQueued(transport=transport, reason=reason, detail=error.message, edit_url=edit_url)
 
 
 _PARTS = {"title": lazy("title"), "content": lazy("content")}

@@ -71,7 +71,7 @@ def test_a_sound_installation_passes_every_check(look: Examine) -> None:
     assert [entry for entry in findings if entry.verdict is Verdict.FAIL] == []
     # The tests' user serves a database of each version, which the doctor rightly does not like.
     privileges = str(finding(findings, "privileges").seen).replace("privileges on database", "")
-    assert privileges == "what is needed, and no more" or " on " not in privileges
+    assert privileges == "exactly those that are needed" or " on " not in privileges
 
 
 def test_every_check_reports_in_the_same_order(look: Examine) -> None:
