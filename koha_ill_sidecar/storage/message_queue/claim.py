@@ -250,7 +250,9 @@ def _skips_locked(tx: Transaction) -> bool:
 def _lock(koha: InstalledKoha, skip_locked: bool) -> TextualSelect:  # noqa: FBT001  (cached by position)
     """Lock the rows of both tables that nobody else has locked."""
     mark = (
-        f"m.{_is_in_flight(koha)}" if koha.has("message_queue", "failure_code") else "d.state = 'in_flight'"
+        f"m.{_in_flight_condition(koha)}"
+        if koha.has("message_queue", "failure_code")
+        else "d.state = 'in_flight'"
     )
     return (
         text(
@@ -282,7 +284,7 @@ def _next_attempt(row: Row[*tuple[Any, ...]], new_mail_ids: MailIds) -> Attempt:
     )
 
 
-def _is_in_flight(koha: InstalledKoha) -> str:
+def _in_flight_condition(koha: InstalledKoha) -> str:
     return f"failure_code = '{IN_FLIGHT}'" if koha.has("message_queue", "failure_code") else "TRUE"
 
 
@@ -434,27 +436,25 @@ def _shortened(part: LazyMessage | str) -> LazyMessage | str:
     return part[:_ERROR_LENGTH] if isinstance(part, str) else part
 
 
-def _our_values(settlement: AttemptResult, holder: str) -> dict[str, object]:
+def _our_values(result: AttemptResult, holder: str) -> dict[str, object]:
     values: dict[str, object] = {
-        "message_id": settlement.message_id,
+        "message_id": result.message_id,
         "holder": holder,
-        "error": to_stored([_shortened(part) for part in settlement.error]) if settlement.error else None,
+        "error": to_stored([_shortened(part) for part in result.error]) if result.error else None,
     }
-    if settlement.state is DeliveryState.WAITING:
-        values["reached"] = _reached_text(settlement.reached)
-        values["uncounted"] = 0 if settlement.counts_as_attempt else 1
-        values["retry_microseconds"] = round(settlement.retry_seconds * 1e6)
+    if result.state is DeliveryState.WAITING:
+        values["reached"] = _reached_text(result.reached)
+        values["uncounted"] = 0 if result.counts_as_attempt else 1
+        values["retry_microseconds"] = round(result.retry_seconds * 1e6)
     return values
 
 
 _ADDRESSES = ("to_address", "from_address", "cc_address")
 
 
-def _changed_addresses(koha: InstalledKoha, settlement: AttemptResult) -> tuple[str, ...]:
+def _changed_addresses(koha: InstalledKoha, result: AttemptResult) -> tuple[str, ...]:
     return tuple(
-        name
-        for name in _ADDRESSES
-        if getattr(settlement, name) is not None and koha.has("message_queue", name)
+        name for name in _ADDRESSES if getattr(result, name) is not None and koha.has("message_queue", name)
     )
 
 
@@ -472,7 +472,7 @@ def _update_queue(
     is_plain: bool,  # noqa: FBT001  (cached by position)
     addresses: tuple[str, ...],
 ) -> str:
-    # One UPDATE of both tables would be simpler, but for that MariaDB writes the long columns to a temporary table.
+    # Not one UPDATE of both tables: for that MariaDB would write the long columns to a temporary table.
     changes = [
         f"status = '{_QUEUE_STATUS[state].value}'",
         *_failure_code(koha, "%(failure_code)s"),
@@ -483,15 +483,15 @@ def _update_queue(
     if_ours = "" if is_plain else f" AND EXISTS ({_OUR_ROW})"
     return (
         f"UPDATE message_queue SET {', '.join(changes)}"
-        f" WHERE message_id = %(message_id)s AND status = 'failed' AND {_is_in_flight(koha)}{if_ours}"
+        f" WHERE message_id = %(message_id)s AND status = 'failed' AND {_in_flight_condition(koha)}{if_ours}"
     )
 
 
-def _queue_values(settlement: AttemptResult, addresses: Sequence[str], holder: str) -> dict[str, object]:
-    values: dict[str, object] = {name: getattr(settlement, name) for name in addresses}
-    values["message_id"] = settlement.message_id
-    values["failure_code"] = settlement.failure_code
-    if not settlement.is_plain_success:
+def _queue_values(result: AttemptResult, addresses: Sequence[str], holder: str) -> dict[str, object]:
+    values: dict[str, object] = {name: getattr(result, name) for name in addresses}
+    values["message_id"] = result.message_id
+    values["failure_code"] = result.failure_code
+    if not result.is_plain_success:
         values["holder"] = holder
     return values
 

@@ -28,10 +28,23 @@ def test_the_columns_that_a_version_lacks_are_left_out(tx: Transaction, koha_dat
 
     assert tx.koha.version.release == koha_database.version
     assert tx.koha.has("illrequestattributes", "backend") == (version >= 23.11)
-    assert tx.koha.has("illrequests", "managedby") == (version >= 26.05)
-    assert tx.koha.has("illbatches") == (version >= 23.11)
-    assert tx.koha.has("statistics", "illrequest_id") == (version >= 25.11)
+
+
+@pytest.mark.all_versions
+def test_the_features_of_a_version(tx: Transaction, koha_database: KohaDatabase) -> None:
+    version, features = float(koha_database.version), tx.koha.features
+
     assert tx.koha.generic_backend == ("Standard" if version >= 24.11 else "FreeForm")
+    assert features.index_job_queue == ("elastic_index" if version >= 23.05 else "default")
+    assert features.partners_own_their_messages == (version >= 23.05)
+    assert features.batches == features.revert_from_partners == (version >= 23.11)
+    assert features.unauthenticated_requests == (version >= 25.05)
+    assert features.request_statistics == features.updates_single_attributes == (version >= 25.11)
+    assert features.managers == (version >= 26.05)
+    assert all((features.background_jobs, features.failure_codes, features.guarantors)) == (version >= 22.11)
+    assert all((features.control_field_005, features.letter_links, features.smtp_servers)) == (
+        version >= 22.11
+    )
 
 
 @pytest.mark.all_versions
