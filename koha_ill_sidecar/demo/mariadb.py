@@ -55,14 +55,18 @@ class PrivateMariaDB:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start the server and wait until it answers; raises MariaDBNotStarted."""
+        """
+        Start the server and wait until it answers; raises MariaDBNotStarted.
+
+        It ends with the thread that calls this, because Linux counts threads as parents here.
+        """
         if not (self.data_directory / "mysql").is_dir():
             self._initialise()
         log = self._log.open("ab")
         with log:
             self._process = subprocess.Popen(
                 [
-                    # A parent that is killed cannot stop the server: the kernel then does.
+                    # If this process is killed and cannot stop the server, the kernel does.
                     *("setpriv", "--pdeathsig", "TERM"),
                     _program("mariadbd"),
                     "--no-defaults",
