@@ -7,7 +7,7 @@ from typing import cast
 from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.domain.attributes import UNAUTHENTICATED
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
-from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_line_ends
+from koha_ill_sidecar.domain.snapshots import RequestChanged, compare, one_line_ends
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.people import patron_search as quick_search
 from koha_ill_sidecar.services.people.patron_search import MAX_RESULTS, PatronMatch, visible_library
@@ -145,7 +145,7 @@ def save(
     typed: Mapping[str, str],
     patron: TypedPatron,
     version: Mapping[str, str],
-) -> ILLRequest | ConcurrentChange | InvalidEdit:
+) -> ILLRequest | InvalidEdit:
     """
     Write what was typed, unless somebody else has changed the request since it was shown.
 
@@ -156,6 +156,7 @@ def save(
         version: The texts that the form showed.
 
     Raises:
+        RequestChanged: Somebody else has changed a value; nothing was written.
         RequestNotFound: There is no such request.
     """
     before = requests.get_for_update(tx, illrequest_id)
@@ -164,7 +165,7 @@ def save(
     borrowernumber = str(match.patron.borrowernumber) if match.patron else patron.text
     changed = compare(seen=version, now=now, yours={**typed, "borrowernumber": borrowernumber})
     if changed is not None:
-        return changed
+        raise RequestChanged(illrequest_id, changed)
     cleaned = {name: one_line_ends(text).strip() for name, text in typed.items() if name in now}
     edited = {name: text for name, text in cleaned.items() if text != one_line_ends(now[name]).strip()}
     columns, mistakes = _read(tx, edited)

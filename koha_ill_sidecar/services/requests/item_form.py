@@ -8,7 +8,7 @@ from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.domain.attributes import label
 from koha_ill_sidecar.domain.item_form import NOT_SHOWN, ItemEntry, entry_of
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
-from koha_ill_sidecar.domain.snapshots import ConcurrentChange, compare, one_line_ends
+from koha_ill_sidecar.domain.snapshots import RequestChanged, compare, one_line_ends
 from koha_ill_sidecar.services.backends import backend_of
 from koha_ill_sidecar.services.requests import editing
 from koha_ill_sidecar.services.requests.header import shown_id
@@ -34,18 +34,6 @@ class ItemForm:
     keeps_emptied: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SavedItem:
-    """
-    The item was written.
-
-    Attributes:
-        emptied: Labels of the fields that were emptied but keep their value in this Koha.
-    """
-
-    emptied: tuple[str, ...]
-
-
 def form(tx: Transaction, illrequest_id: int) -> ItemForm:
     """
     Return the form; two queries.
@@ -68,14 +56,18 @@ def form(tx: Transaction, illrequest_id: int) -> ItemForm:
 
 def save(
     tx: Transaction, illrequest_id: int, member: StaffMember, *, entry: ItemEntry, version: Mapping[str, str]
-) -> SavedItem | ConcurrentChange:
+) -> tuple[str, ...]:
     """
     Write what was typed, unless somebody else has changed the item since it was shown.
 
     Attributes that programs write (such as the partners that were asked) stay in every version of Koha.
 
+    Returns:
+        Labels of the fields that were emptied but keep their value in this Koha.
+
     Raises:
         ActionNotAllowed: The request is not NEW.
+        RequestChanged: Somebody else has changed a value; nothing was written.
         RequestNotFound: There is no such request.
         RequestRefused: As :func:`koha_ill_sidecar.services.requests.editing.edit_item`.
     """
@@ -85,13 +77,13 @@ def save(
     typed = {key: one_line_ends(value) for key, value in {"type": entry.type, **entry.stored}.items()}
     changed = compare(seen=version, now=now, yours=typed)
     if changed is not None:
-        return changed
+        raise RequestChanged(illrequest_id, changed)
     keeps_emptied = tx.koha.features.updates_single_attributes
     # Up to 25.05 saving replaces all attributes: those that the form does not show are written back.
     not_shown = {} if keeps_emptied else {key: stored[key] for key in stored.keys() & NOT_SHOWN}
     editing.edit_item(tx, illrequest_id, {**not_shown, **typed}, member)
     emptied = [key for key in now if typed.get(key, "") in ("", "0")]
-    return SavedItem(emptied=tuple(label(key) for key in emptied) if keeps_emptied else ())
+    return tuple(label(key) for key in emptied) if keeps_emptied else ()
 
 
 def _shown(tx: Transaction, illrequest_id: int) -> dict[str, str]:

@@ -22,19 +22,6 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NewRequestForm:
-    """
-    The choices in the form of a new request.
-
-    Attributes:
-        koha_backend: Name of the backend that comes with Koha.
-    """
-
-    patron_match: PatronMatch
-    koha_backend: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class EarlierRequest:
     """An earlier request of the same patron for the same thing."""
 
@@ -127,13 +114,13 @@ def find_earlier(tx: Transaction, patron: Patron, wanted: Mapping[str, str]) -> 
 
 def form(
     tx: Transaction, member: StaffMember, *, typed: str = "", chosen: int | None = None
-) -> NewRequestForm:
-    """Return the form, with the patron or candidates for what was typed; six queries at most."""
+) -> tuple[PatronMatch, str]:
+    """Return who matches what was typed, and the name of Koha's own backend; six queries at most."""
     if chosen is not None and not typed:
         match = PatronMatch(patrons.find(tx, chosen))
     else:
         match = patron_search.resolve_patron(tx, typed, member, chosen=chosen)
-    return NewRequestForm(patron_match=match, koha_backend=tx.koha.generic_backend)
+    return match, tx.koha.generic_backend
 
 
 def _why_queued(tx: Transaction, ill_request: ILLRequest) -> Mapping[str, object] | None:

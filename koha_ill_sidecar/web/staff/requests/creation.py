@@ -176,22 +176,22 @@ class _CreateViews:
         return self._form(typed, _CreateErrors(by_field={"patron": _patron_error(outcome)}))
 
     def _form(self, typed: _FormData, errors: _CreateErrors) -> Response:
-        known = self._database.transact(
+        match, koha_backend = self._database.transact(
             new_form.form, current().member, typed=typed.patron, chosen=typed.chosen
         )
-        typed.choose(known.patron_match)
-        if known.patron_match.patron is None and errors.by_field and typed.patron:
-            errors.by_field["patron"] = _patron_error(known.patron_match)
+        typed.choose(match)
+        if match.patron is None and errors.by_field and typed.patron:
+            errors.by_field["patron"] = _patron_error(match)
         return page(
             "staff/requests/new.html",
             errors.status,
             typed=typed,
             errors=errors,
-            meant=known.patron_match,
+            meant=match,
             types=typed.entry.field_sets,
             libraries=current().libraries,
             suppliers=self._suppliers,
-            koha_backend=known.koha_backend,
+            koha_backend=koha_backend,
         )
 
 

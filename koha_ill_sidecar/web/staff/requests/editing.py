@@ -7,8 +7,7 @@ from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import MaterialType
-from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.snapshots import ConcurrentChange
+from koha_ill_sidecar.domain.snapshots import ConcurrentChange, RequestChanged
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
@@ -68,24 +67,23 @@ class _EditViews:
             patron = TypedPatron("", forms.as_number(about))
         if wanted != "save":
             return self._form(illrequest_id, typed, patron, forms.posted_version(), FormErrors())
-        outcome = self._database.transact(
-            edit_form.save,
-            illrequest_id,
-            current().member,
-            typed=typed,
-            patron=patron,
-            version=forms.posted_version(),
-        )
-        match outcome:
-            case InvalidEdit():
-                errors = {name: _mistake(error) for name, error in outcome.by_column.items()}
-                return self._form(
-                    illrequest_id, typed, patron, forms.posted_version(), FormErrors(by_field=errors)
-                )
-            case ConcurrentChange():
-                return self._changed(illrequest_id, typed, patron, outcome)
-            case ILLRequest():
-                flash.flash("done", _("The request was saved."))
+        try:
+            outcome = self._database.transact(
+                edit_form.save,
+                illrequest_id,
+                current().member,
+                typed=typed,
+                patron=patron,
+                version=forms.posted_version(),
+            )
+        except RequestChanged as error:
+            return self._changed(illrequest_id, typed, patron, error.change)
+        if isinstance(outcome, InvalidEdit):
+            errors = {name: _mistake(error) for name, error in outcome.by_column.items()}
+            return self._form(
+                illrequest_id, typed, patron, forms.posted_version(), FormErrors(by_field=errors)
+            )
+        flash.flash("done", _("The request was saved."))
         return redirect(forms.request_url(illrequest_id), 303)
 
     def _changed(

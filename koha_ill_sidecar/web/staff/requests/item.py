@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import label
 from koha_ill_sidecar.domain.item_form import ItemEntry, entry_of
-from koha_ill_sidecar.domain.snapshots import ConcurrentChange
+from koha_ill_sidecar.domain.snapshots import RequestChanged
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import item_form
@@ -61,16 +61,17 @@ class _ItemViews:
         if errors.status != 200:
             return _page(known, entry, forms.posted_version(), errors)
         try:
-            outcome = self._database.transact(
+            emptied = self._database.transact(
                 item_form.save, illrequest_id, current().member, entry=entry, version=forms.posted_version()
             )
         except RequestRefused as error:
             return _page(known, entry, forms.posted_version(), FormErrors(problem=translate(error.message)))
-        if isinstance(outcome, ConcurrentChange):
-            merged = entry_of({"type": entry.type, **entry.stored, **outcome.taken}, known.entry.field_sets)
-            return _page(known, merged, outcome.now, FormErrors(changed=outcome))
-        if outcome.emptied:
-            names = ", ".join(_(name) for name in outcome.emptied)
+        except RequestChanged as error:
+            change = error.change
+            merged = entry_of({"type": entry.type, **entry.stored, **change.taken}, known.entry.field_sets)
+            return _page(known, merged, change.now, FormErrors(changed=change))
+        if emptied:
+            names = ", ".join(_(name) for name in emptied)
             message = _(
                 "The item was saved. This version of Koha cannot empty a field; these keep their value:"
                 " %(fields)s.",

@@ -426,7 +426,7 @@ class TestPartners:
         assert asked.index("North Partner") < asked.index("South Partner"), "what is open comes first"
         north = asked.partition("South Partner")[0]
         assert "<p>new@north.example.org</p>" in north
-        assert "previously asked at " in north
+        assert "previously asked " in north
         assert "ill@north.example.org" in north
         assert all(f"Message {message}</a>" in asked for message in (*first, *second))
         assert page.count("new@north.example.org") == 3, "the status, the partner and the message"
@@ -887,4 +887,5 @@ def test_a_page_takes_at_most_twenty_queries(
         database.cache.clear()
         with queries() as seen:
             assert with_suppliers.get(f"/requests/{number}{path}").status_code == 200
-        assert len(seen) <= 20, (path, seen)
+        own = [one for one in seen if "FROM systempreferences" not in one]  # read every ten seconds at most
+        assert len(own) <= 20, (path, own)
