@@ -184,6 +184,7 @@ def available_actions(
         preferences: Names of the preferences that are on.
         permissions: What the acting person may do in Koha.
     """
+    # A backend's action comes later in the table, and so replaces one of Koha's on the same edge.
     by_edge = {action.edge: action for action in actions}
     following = (by_edge.get(node.id) for node in graph.next_nodes(status))
     return tuple(

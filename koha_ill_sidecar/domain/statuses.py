@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 
 class Status(StrEnum):
-    """What ``illrequests.status`` may hold."""
+    """The statuses of ``illrequests.status`` that Koha's core and its own backend have."""
 
     NEW = "NEW"
     UNAUTH = "UNAUTH"
@@ -88,11 +88,11 @@ class StatusGraph:
 
     def union(self, backend_nodes: Sequence[StatusNode]) -> "StatusGraph":
         """
-        Unite this graph with a backend's.
+                Unite this graph with a backend's.
 
-        A backend's node replaces the one of the same id, and every node of this graph that it names as
-        previous or next learns of it. Links between two backend nodes stay as the backend wrote them; nothing
-        of this graph can be removed.
+                A backend's node replaces the one of the same ID, and is linked with every node of this graph that it names as
+                previous or next. Links between two nodes of the backend stay as it wrote them. A backend cannot remove
+                anything from this graph.
         """
         united = StatusGraph.of([*self.nodes.values(), *backend_nodes])
         for node in backend_nodes:
@@ -103,7 +103,7 @@ class StatusGraph:
         return united
 
     def linked(self, before: str, after: str) -> "StatusGraph":
-        """Return this graph with an edge more, known at both its ends."""
+        """Return this graph with one more edge, which both its ends name."""
         first, second = self.nodes[before], self.nodes[after]
         changed = {
             before: replace(first, next_actions=_with(first.next_actions, after)),
@@ -112,7 +112,7 @@ class StatusGraph:
         return StatusGraph.of({**self.nodes, **changed}.values())
 
     def next_nodes(self, status: str | None) -> tuple[StatusNode, ...]:
-        """Return what can follow a status, in the graph's order; nothing follows one that the graph lacks."""
+        """Return the nodes that can follow a status, in the graph's order; none follow one that the graph lacks."""
         node = self.nodes.get(status or "")
         if node is None:
             return ()
@@ -136,7 +136,7 @@ def core_graph(*, can_revert_from_partners: bool) -> StatusGraph:
 
 
 def is_open(status: str | None) -> bool:
-    """Return whether work on a request in this status is still to be done."""
+    """Return whether a request in this status is not completed yet."""
     return status not in INCOMPLETE_EXCEPT
 
 

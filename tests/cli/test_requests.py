@@ -176,14 +176,14 @@ def test_an_unknown_request_is_one_clear_line(run: Run) -> None:
         ["list", "--placed-from", "yesterday"],
     ],
 )
-def test_what_is_typed_wrongly_ends_with_two(run: Run, words: list[str]) -> None:
+def test_wrong_usage_exits_with_two(run: Run, words: list[str]) -> None:
     answer = run(*words)
 
     assert answer.code == 2
     assert "Traceback" not in answer.err
 
 
-def test_an_openurl_fills_what_is_not_given(run: Run) -> None:
+def test_an_openurl_fills_in_the_other_fields(run: Run) -> None:
     made = run(
         "create", "--library", ADA, "--patron", "sam", "--field", "title=Nature", "--json", "--openurl",
         "https://example.org/?genre=article&atitle=Bees%20and%20%E8%8A%B1&title=other&rft_id=pmid:12&sid=x",
@@ -199,7 +199,7 @@ def test_an_openurl_fills_what_is_not_given(run: Run) -> None:
     }
 
 
-def test_somebody_without_an_account_asks(run: Run, admin: Engine) -> None:
+def test_a_person_without_an_account_makes_a_request(run: Run, admin: Engine) -> None:
     words = [
         "create", "--library", ADA, "--type", "article", "--unauthenticated", "--first-name", "Vera",
         "--last-name", "Visitor", "--email", "vera@example.org", "--json",
@@ -225,7 +225,7 @@ def test_an_item_is_described_again(run: Run, make: Callable[..., int]) -> None:
     assert run("metadata", number, "--json").json == {"Title": "New"}
 
 
-def test_edit_changes_what_is_given(run: Run, make: Callable[..., int]) -> None:
+def test_edit_changes_only_the_options_used(run: Run, make: Callable[..., int]) -> None:
     number = make(price_paid="3")
 
     edited = run("edit", number, "--library", RIVERSIDE, "--patron", WEN, "--price-paid", "", "--json").json
@@ -337,14 +337,14 @@ def test_cancel_switch_and_delete(run: Run, make: Callable[..., int]) -> None:
     assert run("delete", number, "--yes").out == f"Request {number} is deleted.\n"
 
 
-def test_a_notice_that_reaches_nobody_ends_with_one(run: Run, make: Callable[..., int]) -> None:
+def test_a_notice_that_is_not_queued_exits_with_one(run: Run, make: Callable[..., int]) -> None:
     answer = run("notice", make(), "ILL_PICKUP_READY")
 
     assert answer.code == 1
     assert "messaging preferences" in answer.err
 
 
-def test_a_patrons_note_is_kept(run: Run, make: Callable[..., int]) -> None:
+def test_a_patrons_note_is_stored(run: Run, make: Callable[..., int]) -> None:
     number = make()
 
     run("note", number, "--from-patron", "Any edition")

@@ -90,7 +90,7 @@ def test_check_out_needs_preference_permission_and_record(
     assert offers_check_out == ("CHK" in BUTTONS[status] and pref and permission and biblio)
 
 
-def test_freeform_knows_nobody_without_an_account() -> None:
+def test_freeform_has_no_requests_without_an_account() -> None:
     assert "UNAUTH" not in FREEFORM.nodes
     assert offered_to_all(FREEFORM, "UNAUTH") == ()
 

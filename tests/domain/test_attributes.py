@@ -13,7 +13,7 @@ def test_a_custom_key_gets_a_capital() -> None:
     assert label("eissn") == "eISSN"
 
 
-def test_metadata_leaves_out_what_describes_no_item_and_what_is_empty() -> None:
+def test_metadata_leaves_out_empty_attributes_and_those_that_do_not_describe_the_item() -> None:
     attributes = [
         Attribute(type="type", value="book"),
         Attribute(type="title", value="Crime"),

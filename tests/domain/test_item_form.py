@@ -21,7 +21,7 @@ ENTRIES = st.builds(
 )
 
 
-def test_what_a_type_has_no_field_for_becomes_custom_and_comes_back() -> None:
+def test_a_value_without_a_field_becomes_custom_and_comes_back() -> None:
     article = ItemEntry(
         type="article", values={"article_title": "Snow", "title": "Nature"}, field_sets=FIELD_SETS
     )
@@ -48,7 +48,7 @@ def test_no_value_is_lost_when_the_type_changes(entry: ItemEntry, kind: str) -> 
     assert changed.arranged() == changed
 
 
-def test_a_reference_fills_in_what_it_says() -> None:
+def test_a_reference_fills_in_its_values() -> None:
     entry = ItemEntry(
         type="book",
         values={"title": "old", "isbn": "1"},
@@ -65,7 +65,7 @@ def test_a_reference_fills_in_what_it_says() -> None:
     assert filled.custom == (("colour", "red"), ("sid", "x"), ("isbn", "1"), ("pmid", "5"))
 
 
-def test_what_is_stored_is_shown_but_for_what_programs_write() -> None:
+def test_stored_attributes_are_shown_except_those_of_programs() -> None:
     entry = entry_of(
         {"type": "dvd", "title": "T", "colour": "red", "requested_partners": "a@x", "migrated_from": "4"},
         FIELD_SETS,

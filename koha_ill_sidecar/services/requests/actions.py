@@ -90,7 +90,7 @@ def preview_action(
         is_logged=action.status is not None and tx.preferences.flag("IllLog"),
         version=version,
         open_enquiries=sum(enquiry.closed_at is None for enquiry in enquiries),
-        comments=int(version["comments"]) if action.status is None else 0,
+        comments=int(version["comments"]) if action.status is None else 0,  # counted already
         aliases=authorised_values.find(tx, category, branchcode=ill_request.branchcode)
         if asks_for_alias
         else (),

@@ -48,6 +48,7 @@ def edit(tx: Transaction, illrequest_id: int, actor: Actor, **changes: Unpack[Re
     Source: Koha, ill/ill-requests.pl edit_action, Koha/ILL/Request.pm store.
     """
     before = requests.get_for_update(tx, illrequest_id)
+    # The alias has its own log row, so it is not written with the other columns.
     alias = changes.pop("status_alias", before.status_alias) or None
     columns = {name: validated(tx, name, value) for name, value in changes.items()}
     _move_holds(tx, before, columns)

@@ -92,6 +92,7 @@ def header_of(tx: Transaction, ill_request: ILLRequest, context: StaffContext) -
         actions=tuple(
             action
             for action in available_actions(tx, ill_request, context.actor)
+            # as in Koha, there is no switching where there is nothing to switch to
             if action.is_possible_here and (suppliers or action is not actions.SWITCH_PROVIDER)
         ),
         notice_names=letters.names(tx),

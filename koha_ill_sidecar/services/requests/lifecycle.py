@@ -143,6 +143,7 @@ def delete(
     ill_request = lock(tx, illrequest_id, version)
     require(tx, ill_request, actions.DELETE)
     requests.delete(tx, illrequest_id)
+    # Attributes and comments go with the row by Koha's foreign keys; our own tables have none to Koha's.
     sidecar_requests.delete(tx, illrequest_id)
     partner_enquiries.delete_for_request(tx, illrequest_id)
     history.add(tx, illrequest_id, "deleted", actor=actor, detail={"status": ill_request.status})
@@ -182,6 +183,7 @@ def add_comment(
     if not actor.borrowernumber:
         raise RequestRefused("no_author", "A comment needs a member of staff as its author.")
     validation.check_length(tx, "illcomments", "comment", text)
+    # The lock makes a second copy of a form, sent at the same moment, see the comment of the first.
     requests.get_for_update(tx, illrequest_id)
     if seen is not None:
         duplicate = comments.find_duplicate(
@@ -210,6 +212,7 @@ def send_notice(
         RequestChanged: The request is not as *version* has it.
         RequestNotFound: There is no such request.
     """
+    # A notice changes nothing on the request: it is locked only where it must still be as it was shown.
     ill_request = lock(tx, illrequest_id, version) if version is not None else requests.get(tx, illrequest_id)
     return send_patron_notice(tx, ill_request, notice_code, actor, additional_text=additional_text)
 

@@ -109,6 +109,7 @@ def full_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
     names = _Names(tx, ill_request, rows, ours)
     entries = [names.of_koha(row) for row in rows]
     entries += [names.of_sidecar(entry, times[entry.happened_at]) for entry in ours]
+    # Koha's rows have seconds only; a stable sort leaves those of the same second in the order of their log.
     return sorted(entries, key=lambda entry: entry.timestamp, reverse=True)
 
 

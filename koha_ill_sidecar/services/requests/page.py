@@ -201,6 +201,7 @@ def _messages(
     notices = history.find_for_request(
         tx, header.ill_request.illrequest_id, kind=NOTICE_QUEUED, limit=MAX_NOTICES
     )
+    # Our history names the messages that were queued for a request; it is JSON, and an old row may lack them.
     for entry in notices:
         queued = entry.detail.get("messages")
         if isinstance(queued, dict):
@@ -235,6 +236,7 @@ def _messages_of_patron(tx: Transaction, ill_request: ILLRequest, context: Staff
         ),
         limit=_MAX_OTHER_MESSAGES,
     )
+    # Koha's messages do not name their request: those from before it was placed cannot be about it.
     placed = ill_request.placed
     return [
         entry

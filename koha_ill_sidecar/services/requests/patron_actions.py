@@ -25,6 +25,7 @@ def ask_to_cancel(tx: Transaction, illrequest_id: int, actor: Actor) -> ILLReque
         RequestNotFound: There is no such request.
     """
     ill_request = requests.get_for_update(tx, illrequest_id)
+    # Not an action of the graph: nothing leads from NEW to CANCREQ there, Koha's OPAC checks the status itself.
     if ill_request.status != Status.NEW:
         allowed = [action.method for action in available_actions(tx, ill_request)]
         raise ActionNotAllowed(

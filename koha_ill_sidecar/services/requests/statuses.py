@@ -112,9 +112,11 @@ def set_status(
         )
     requests.set_status(tx, ill_request.illrequest_id, expected=ill_request.status, new=status, **columns)
     changed = replace(ill_request, status=status, status_alias=None, **columns)
-    with batch(tx) as queued:
+    with batch(tx) as queued:  # one round trip for all of them
         _record(queued, ill_request, changed, actor)
-        if status != Status.GENREQ:
+        if (
+            status != Status.GENREQ
+        ):  # placing with partners closes the old enquiries itself, before it adds new ones
             partner_enquiries.close(queued, ill_request.illrequest_id, status=status)
     if status == Status.CANCREQ:
         send_staff_notice(tx, changed, NoticeCode.REQUEST_CANCEL, actor=actor)
@@ -133,6 +135,7 @@ def set_status_alias(tx: Transaction, ill_request: ILLRequest, alias: str | None
     Raises:
         RequestRefused: The site has no such alias (``unknown_status_alias``).
     """
+    # An unchanged alias is not checked: the site may have removed it since it was set.
     if alias != ill_request.status_alias:
         validation.check_status_alias(tx, alias)
         requests.update(tx, ill_request.illrequest_id, status_alias=alias)

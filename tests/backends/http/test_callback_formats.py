@@ -73,7 +73,7 @@ def test_a_price_keeps_the_cents_that_were_sent() -> None:
     assert str(report.cost) == "12.50"
 
 
-def test_a_status_that_is_not_in_the_table_keeps_its_word() -> None:
+def test_a_status_that_is_not_in_the_table_keeps_its_text() -> None:
     document = {"data": {"customer_reference": 7, "order": {"state": "Lost in the post"}}}
 
     report = read(document)
@@ -81,7 +81,7 @@ def test_a_status_that_is_not_in_the_table_keeps_its_word() -> None:
     assert (report.status, report.status_text) == (ReportedStatus.UNKNOWN, "Lost in the post")
 
 
-def test_milliseconds_are_told_from_seconds() -> None:
+def test_milliseconds_are_distinguished_from_seconds() -> None:
     in_milliseconds = SUPPLIER_BODY | {"data": SUPPLIER_BODY["data"] | {"changed": 1772366400123}}
 
     assert read(in_milliseconds).occurred_at == datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
@@ -102,7 +102,7 @@ def test_what_is_not_json_is_refused_in_every_format(mapping: CallbackMapping | 
         callback_format("acme", mapping).read(b"<xml/>", event_id_in_header=False)
 
 
-def test_every_mistake_of_a_mapping_is_told_with_its_path() -> None:
+def test_every_mistake_of_a_mapping_is_reported_with_its_path() -> None:
     mapping = CallbackMapping(
         fields={"state": "x", "message": "]["}, statuses={"Sent": "shiped", "SENT ": "shipped"}
     )
@@ -120,7 +120,7 @@ def test_every_mistake_of_a_mapping_is_told_with_its_path() -> None:
     ]
 
 
-def test_an_expression_that_does_not_fit_the_body_is_told() -> None:
+def test_an_expression_that_does_not_fit_the_body_is_reported() -> None:
     mapping = CallbackMapping(fields={"status": "length(state)", "order_id": "order"})
 
     with pytest.raises(InvalidReport, match="status cannot be read"):

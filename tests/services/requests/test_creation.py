@@ -60,7 +60,7 @@ def kinds(tx: Transaction, number: int) -> dict[str, str]:
 
 
 @pytest.mark.all_versions
-def test_a_new_request_is_as_koha_makes_it(tx: Transaction) -> None:
+def test_a_new_request_is_like_one_that_koha_creates(tx: Transaction) -> None:
     made = ask(tx, fields={"title": "Nature", "article_title": "Bees"}, custom={"shelf": "3"})
 
     today = tx.connection.scalar(text("SELECT CURDATE()"))
@@ -176,7 +176,7 @@ def test_a_library_limit_counts_everybodys_requests_at_the_patrons_home(tx: Tran
         ),
     ],
 )
-def test_our_log_keeps_which_limit_was_reached(
+def test_our_history_has_the_limit_that_was_reached(
     tx: Transaction, limits: dict[str, Any], reason: dict[str, object]
 ) -> None:
     queued = ask(with_limit(tx, **limits))
@@ -225,7 +225,7 @@ def test_visitors_are_refused_with_the_preference_off(tx: Transaction) -> None:
         ({"custom": {"x" * 192: "red"}}, "invalid_field"),
     ],
 )
-def test_what_does_not_do_is_refused_and_leaves_nothing(
+def test_an_invalid_request_is_refused_and_leaves_nothing(
     tx: Transaction, given: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(RequestRefused) as error:
@@ -257,7 +257,7 @@ def test_staff_find_patrons_by_card_then_surname_then_userid_then_first_name(
     assert found == [WEN, SAM, SAM]
 
 
-def test_two_patrons_of_a_name_are_not_guessed(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
+def test_two_patrons_of_the_same_name_are_ambiguous(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
     execute_as_koha("UPDATE borrowers SET surname = 'Page' WHERE borrowernumber = :n", n=WEN)
 
     with pytest.raises(RequestRefused, match=r"2 patrons match “Page”.*20000005, 20000006") as error:

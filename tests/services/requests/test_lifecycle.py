@@ -42,7 +42,7 @@ def kinds(tx: Transaction, number: int) -> dict[str, str]:
 
 
 @pytest.mark.all_versions
-def test_confirming_gives_the_request_its_own_number_as_order(tx: Transaction) -> None:
+def test_confirming_makes_the_requests_id_its_order_id(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
 
     confirmed = service.confirm(tx, number, STAFF)
@@ -53,7 +53,7 @@ def test_confirming_gives_the_request_its_own_number_as_order(tx: Transaction) -
 
 
 @pytest.mark.all_versions
-def test_reverting_takes_the_order_number_away(tx: Transaction) -> None:
+def test_reverting_removes_the_order_id(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="REQ", orderid="17")
 
     reverted = service.revert(tx, number, STAFF)
@@ -101,7 +101,7 @@ def test_an_action_that_the_status_forbids_changes_nothing(
 
 
 @pytest.mark.all_versions
-def test_deleting_takes_everything_but_the_log_along(tx: Transaction) -> None:
+def test_deleting_removes_everything_but_the_log(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="QUEUED")
     service.add_comment(tx, number, "To be deleted.", STAFF)
     service.change_status_alias(tx, number, "WAITING", STAFF)
@@ -150,7 +150,7 @@ def test_deleting_takes_everything_but_the_log_along(tx: Transaction) -> None:
 
 
 @pytest.mark.all_versions
-def test_editing_writes_what_is_given_and_logs_the_alias(tx: Transaction) -> None:
+def test_editing_writes_the_changes_and_logs_the_alias(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, notesstaff="old", price_paid="3.00", cost="9")
 
     edited = editing.edit(tx, number, STAFF, branchcode="mpl", notesopac="Hello", notesstaff="")
@@ -172,7 +172,7 @@ def test_an_alias_is_kept_at_a_save_that_does_not_name_it(tx: Transaction) -> No
     assert steps(tx, number) == [("CHASED", "CHASED")]
 
 
-def test_an_alias_that_nobody_knows_any_more_does_not_stop_a_save(tx: Transaction) -> None:
+def test_an_alias_that_was_removed_does_not_stop_a_save(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status_alias="FORGOTTEN")
 
     assert editing.edit(tx, number, STAFF, notesstaff="x").status_alias == "FORGOTTEN"
@@ -213,7 +213,7 @@ def test_another_patron_takes_over_the_holds_on_the_record(
         ({"price_paid": "much"}, "invalid_price"),
     ],
 )
-def test_an_edit_that_does_not_do_is_refused(tx: Transaction, changes: dict[str, Any], code: str) -> None:
+def test_an_invalid_edit_is_refused(tx: Transaction, changes: dict[str, Any], code: str) -> None:
     number = make_request(tx.connection, tx.koha)
 
     with pytest.raises(RequestRefused) as error:
@@ -341,7 +341,7 @@ def test_metadata_is_sorted_by_label_without_case(tx: Transaction) -> None:
 
 
 @pytest.mark.all_versions
-def test_somebody_is_in_charge_where_koha_keeps_that(tx: Transaction) -> None:
+def test_a_manager_is_stored_where_koha_has_the_column(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
 
     if tx.koha.has("illrequests", "managedby"):
@@ -354,7 +354,7 @@ def test_somebody_is_in_charge_where_koha_keeps_that(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize("nobody", [SAM, 999_999])
-def test_only_who_may_work_on_requests_is_in_charge(tx: Transaction, nobody: int) -> None:
+def test_only_staff_with_the_permission_can_manage_a_request(tx: Transaction, nobody: int) -> None:
     number = make_request(tx.connection, tx.koha)
 
     with pytest.raises(RequestRefused) as refused:

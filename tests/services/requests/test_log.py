@@ -66,7 +66,7 @@ def test_a_notice_goes_by_the_name_of_its_letter_in_kohas_default_language(tx: T
         '{"log_origin": "core"}',
     ],
 )
-def test_rows_that_would_take_kohas_page_down_are_read(tx: Transaction, info: str | None) -> None:
+def test_rows_that_break_kohas_page_are_read(tx: Transaction, info: str | None) -> None:
     number = make_request(tx.connection, tx.koha)
     for action in ("STATUS_CHANGE", "PATRON_NOTICE", "batch_create", None):
         tx.connection.execute(
@@ -82,7 +82,7 @@ def test_rows_that_would_take_kohas_page_down_are_read(tx: Transaction, info: st
     assert all(entry.author == "" for entry in entries)
 
 
-def test_the_number_of_queries_does_not_grow(
+def test_the_number_of_queries_stays_the_same(
     tx: Transaction, queries: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:
     number = make_request(tx.connection, tx.koha)
@@ -96,12 +96,12 @@ def test_the_number_of_queries_does_not_grow(
     assert len(seen) == 5
 
 
-def test_there_is_no_log_of_no_request(tx: Transaction) -> None:
+def test_a_request_that_does_not_exist_has_no_log(tx: Transaction) -> None:
     with pytest.raises(RequestNotFound):
         request_log(tx, 4711)
 
 
-def test_the_full_log_tells_once_what_stands_in_both_logs(tx: Transaction) -> None:
+def test_the_full_log_has_changes_of_both_logs_once(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
     confirm(tx, number, STAFF)
     add_comment(tx, number, "Asked twice", STAFF)
@@ -114,7 +114,7 @@ def test_the_full_log_tells_once_what_stands_in_both_logs(tx: Transaction) -> No
     ]
 
 
-def test_the_full_log_tells_what_koha_does_not_log(tx: Transaction) -> None:
+def test_the_full_log_has_what_koha_does_not_log(tx: Transaction) -> None:
     tx = with_preferences(tx, IllLog="0")
     number = make_request(tx.connection, tx.koha)
     confirm(tx, number, STAFF)
@@ -151,7 +151,7 @@ def test_the_full_log_names_the_notices_that_were_queued(admin: Engine, tx: Tran
     }
 
 
-def test_the_full_log_bears_whatever_stands_in_our_own(tx: Transaction) -> None:
+def test_the_full_log_accepts_any_entry_of_ours(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
     for kind in ("notice", "edited", "migrated", "created", "status", "placed_with_partners", "%(x)s"):
         for detail in ({}, {"messages": 3, "columns": [1], "partners": "x", "to": None, "status": []}):

@@ -43,7 +43,7 @@ def request_in(database: Database, status: str) -> int:
 
 
 @pytest.mark.usefixtures("staff_are_told")
-def test_a_wish_to_cancel_is_told_to_the_staff(database: Database) -> None:
+def test_staff_get_a_notice_of_a_request_for_cancellation(database: Database) -> None:
     number = request_in(database, "NEW")
 
     changed = database.transact(patron_actions.ask_to_cancel, number, PATRON)
@@ -53,7 +53,7 @@ def test_a_wish_to_cancel_is_told_to_the_staff(database: Database) -> None:
 
 
 @pytest.mark.usefixtures("staff_are_told")
-def test_a_changed_note_is_told_to_the_staff(database: Database) -> None:
+def test_staff_get_a_notice_of_a_changed_note(database: Database) -> None:
     number = request_in(database, "REQ")
 
     changed = database.transact(patron_actions.edit_note, number, "Any edition will do.", PATRON)
@@ -71,7 +71,7 @@ def test_staff_who_want_no_notices_get_none(database: Database) -> None:
 
 
 @pytest.mark.usefixtures("staff_are_told")
-def test_a_request_that_is_worked_on_is_not_cancelled(database: Database) -> None:
+def test_only_a_new_request_can_be_cancelled(database: Database) -> None:
     number = request_in(database, "REQ")
 
     with pytest.raises(ActionNotAllowed, match="while it is NEW"):

@@ -178,7 +178,7 @@ def test_another_flavour_gets_the_suppression_only(tx: Transaction) -> None:
     assert set(fields(tx)) == {"LDR", "005", "942", "999"}
 
 
-def test_numbers_go_where_the_installation_maps_them(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
+def test_ids_go_where_the_installation_maps_them(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
     execute_as_koha(
         "UPDATE marc_subfield_structure SET kohafield = NULL WHERE kohafield = 'biblio.biblionumber'"
     )
@@ -223,13 +223,13 @@ def test_a_framework_that_does_not_exist_is_named(tx: Transaction) -> None:
     assert error.value.code == "unknown_framework"
 
 
-def test_the_control_number_is_the_record_number_if_koha_is_told_so(tx: Transaction) -> None:
+def test_the_control_number_is_the_record_id_if_the_preference_says_so(tx: Transaction) -> None:
     number = add_record(with_preferences(tx, autoControlNumber="biblionumber"), CRIME, STAFF)
 
     assert fields(tx)["001"] == [("", str(number))]
 
 
-def test_the_person_who_creates_a_record_is_named_in_it_where_the_preferences_say(tx: Transaction) -> None:
+def test_the_record_names_its_creator_where_the_preferences_say(tx: Transaction) -> None:
     signed = with_preferences(
         tx,
         MarcFieldForCreatorId="998$a",
@@ -253,7 +253,7 @@ def test_empty_fields_are_left_out(tx: Transaction) -> None:
 
 @given(title=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 @settings(suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_the_title_the_record_is_readable_xml(title: str) -> None:
+def test_the_record_is_readable_xml_with_any_title(title: str) -> None:
     record = new_brief_record({"title": title}, marcflavour="MARC21", mapping={})
     record.set_ids(biblionumber=1, biblioitemnumber=1)
 

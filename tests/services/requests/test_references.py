@@ -20,11 +20,11 @@ class Broken:
         raise OSError(identifier)
 
 
-def test_none_comes_with_the_sidecar() -> None:
+def test_the_sidecar_has_no_resolver_of_its_own() -> None:
     assert installed_resolvers() == ()
 
 
-def test_without_a_resolver_the_number_and_the_guessed_type_are_all() -> None:
+def test_without_a_resolver_there_are_the_identifier_and_the_guessed_type() -> None:
     assert read("10.1000/182", ()) == ReadReference(
         reference=Reference(type="article", fields={"doi": "10.1000/182"}), source="doi"
     )
@@ -33,7 +33,7 @@ def test_without_a_resolver_the_number_and_the_guessed_type_are_all() -> None:
     )
 
 
-def test_an_openurl_is_asked_of_nobody() -> None:
+def test_an_openurl_needs_no_resolver() -> None:
     resolver = Knowing()
 
     found = read("genre=book&title=Snow+country&isbn=9780306406157", [resolver])
@@ -43,7 +43,7 @@ def test_an_openurl_is_asked_of_nobody() -> None:
     assert resolver.asked == []
 
 
-def test_the_first_that_knows_answers_and_the_number_stays() -> None:
+def test_the_first_resolver_that_knows_it_answers_and_the_identifier_stays() -> None:
     knowing = Knowing(isbn=Reference(fields={"title": "Snow country"}))
     last = Knowing()
 
@@ -58,6 +58,6 @@ def test_the_first_that_knows_answers_and_the_number_stays() -> None:
     assert last.asked == []
 
 
-def test_what_cannot_be_read_is_told_apart() -> None:
+def test_unreadable_references_are_distinguished() -> None:
     assert read("0378-5954", [Knowing()]) == WrongCheckDigit(IdentifierKind.ISSN)
     assert read("Snow country", [Knowing()]) is None

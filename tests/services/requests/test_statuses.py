@@ -67,7 +67,7 @@ def test_a_program_names_itself_in_the_log(tx: Transaction) -> None:
     assert (row["user"], row["interface"], row["script"]) == (0, "cron", "sidecar")
 
 
-def test_a_change_clears_the_alias_and_the_log_tells_it(tx: Transaction) -> None:
+def test_a_change_clears_the_alias_and_logs_it(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="REQ")
     ill_request = set_status_alias(tx, requests.get_for_update(tx, number), "WAITING", STAFF)
 
@@ -78,7 +78,7 @@ def test_a_change_clears_the_alias_and_the_log_tells_it(tx: Transaction) -> None
     assert changes(tx) == [("REQ", "WAITING"), ("WAITING", "COMP")]
 
 
-def test_taking_an_alias_away_is_logged_with_the_status(tx: Transaction) -> None:
+def test_removing_an_alias_is_logged_with_the_status(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="REQ", status_alias="CHASED")
 
     set_status_alias(tx, requests.get_for_update(tx, number), None, STAFF)
@@ -97,7 +97,7 @@ def test_nothing_is_logged_with_illlog_off(tx: Transaction) -> None:
     assert requests.get(tx, number).status == "REQ"
 
 
-def test_who_decided_on_an_old_status_changes_nothing(tx: Transaction) -> None:
+def test_a_decision_on_an_old_status_changes_nothing(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="REQ")
     stale = replace(requests.get(tx, number), status="NEW")
 
@@ -108,7 +108,7 @@ def test_who_decided_on_an_old_status_changes_nothing(tx: Transaction) -> None:
     assert log_rows(tx) == []
 
 
-def test_a_status_that_is_none_is_refused(tx: Transaction) -> None:
+def test_an_unknown_status_is_refused(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
 
     with pytest.raises(RequestRefused, match="“SHIPPED” is not a status") as error:
@@ -126,7 +126,7 @@ def test_an_alias_that_the_site_lacks_is_refused(tx: Transaction) -> None:
     assert error.value.code == "unknown_status_alias"
 
 
-def test_what_the_sidecar_changed_it_has_seen(tx: Transaction) -> None:
+def test_a_change_of_ours_counts_as_seen(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="REQ", orderid="A-1")
     set_status_alias(tx, requests.get(tx, number), "WAITING", STAFF)
 
@@ -138,7 +138,7 @@ def test_what_the_sidecar_changed_it_has_seen(tx: Transaction) -> None:
     assert tuple(row) == ("COMP", None, "A-1", 0)
 
 
-def test_a_long_order_number_of_ours_stays_whole(tx: Transaction) -> None:
+def test_a_long_order_id_of_ours_stays_whole(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, orderid="x" * 50)
     tx.connection.execute(
         text(
@@ -193,7 +193,7 @@ def test_a_request_of_a_foreign_backend_offers_the_core_graph(tx: Transaction) -
     assert methods == ["confirm", "generic_confirm", "delete"]
 
 
-def test_a_request_that_koha_is_still_making_can_be_read(tx: Transaction) -> None:
+def test_a_request_that_koha_is_still_creating_can_be_read(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, backend=None, attributes={})
 
     ill_request = requests.get(tx, number)

@@ -63,7 +63,9 @@ class _ActionViews:
             return self._form(illrequest_id, action, changed=error.change)
         except (ActionNotAllowed, StatusConflict):
             return self._not_possible(illrequest_id)
-        except RequestRefused:
+        except (
+            RequestRefused
+        ):  # only a status alias can be refused, and only if it was removed in the meantime
             return self._form(illrequest_id, action, problem=_("This status does not exist any more."))
         return self._redirect(action, illrequest_id, after)
 

@@ -41,7 +41,7 @@ def with_suppliers(koha_database: KohaDatabase, database: Database) -> Desk:
         ("mark_completed", "RET", "COMP", "Completed"),
     ],
 )
-def test_an_action_tells_what_it_will_do_then_does_it_and_tells_what_is_so(
+def test_an_action_says_what_it_will_do_does_it_and_shows_the_new_status(
     clara: Desk, office: Office, method: str, before: str, after: str, label: str
 ) -> None:
     number = office.request(status=before)
@@ -64,7 +64,7 @@ def test_an_action_tells_what_it_will_do_then_does_it_and_tells_what_is_so(
     assert office.asks("SELECT 1 FROM message_queue") == []
 
 
-def test_a_page_says_what_it_is_about(clara: Desk, office: Office) -> None:
+def test_the_question_shows_title_and_patron(clara: Desk, office: Office) -> None:
     article = office.request(
         attributes={"type": "article", "title": "Nature", "article_title": "On <i>owls</i>"}
     )
@@ -93,7 +93,7 @@ def test_confirming_takes_thirteen_statements_and_reads_the_request_once(
     assert office.status(number) == "REQ"
 
 
-def test_asking_changes_nothing(clara: Desk, office: Office) -> None:
+def test_showing_the_question_changes_nothing(clara: Desk, office: Office) -> None:
     number = office.request()
 
     for method in ("confirm", "delete"):
@@ -102,7 +102,7 @@ def test_asking_changes_nothing(clara: Desk, office: Office) -> None:
     assert office.status(number) == "NEW"
 
 
-def test_the_page_says_where_kohas_log_is_off(clara: Desk, office: Office) -> None:
+def test_the_question_says_that_kohas_log_is_off(clara: Desk, office: Office) -> None:
     office.prefers(IllLog="0")
     number = office.request()
 
@@ -113,7 +113,7 @@ def test_the_page_says_where_kohas_log_is_off(clara: Desk, office: Office) -> No
 
 
 @pytest.mark.parametrize("kind", ["GET", "POST"])
-def test_what_the_status_does_not_allow_any_more_is_a_page_that_says_what_it_allows(
+def test_an_action_that_is_no_longer_allowed_shows_those_that_are(
     clara: Desk, office: Office, kind: str
 ) -> None:
     number = office.request(status="REQ")
@@ -149,7 +149,7 @@ CHANGES = {
 class TestActingAtOnce:
     @pytest.mark.parametrize("change", CHANGES)
     @pytest.mark.parametrize("method", ["confirm", "delete", "migrate"])
-    def test_the_second_is_told_what_has_changed_and_decides(
+    def test_the_second_person_sees_what_changed_and_decides(
         self, with_suppliers: Desk, office: Office, method: str, change: str
     ) -> None:
         number = office.request()
@@ -170,7 +170,7 @@ class TestActingAtOnce:
         assert office.asks("SELECT * FROM illrequests") != before
 
     @pytest.mark.parametrize(("method", "status"), [("cancel", "REQ"), ("mark_completed", "REQ")])
-    def test_it_is_so_for_what_is_done_to_requested_ones(
+    def test_this_holds_for_the_actions_on_requested_ones(
         self, clara: Desk, office: Office, method: str, status: str
     ) -> None:
         number = office.request(status=status)
@@ -181,7 +181,7 @@ class TestActingAtOnce:
         assert clara.post(address, form).status_code == 409
         assert office.status(number) == status
 
-    def test_where_it_is_not_possible_any_more_the_second_sees_why(
+    def test_the_second_person_sees_why_it_is_no_longer_possible(
         self, clara: Desk, desk: Callable[[], Desk], office: Office
     ) -> None:
         number = office.request()
@@ -211,7 +211,9 @@ class TestActingAtOnce:
             ({"confirm": 1, "delete": 0, "migrate": 2}[method],)
         ]
 
-    def test_of_two_at_the_very_same_time_one_acts(self, desk: Callable[[], Desk], office: Office) -> None:
+    def test_of_two_people_at_the_same_moment_only_one_acts(
+        self, desk: Callable[[], Desk], office: Office
+    ) -> None:
         number = office.request()
         people = [desk().sign_in(CLARA), desk().sign_in(SUPER)]
         address = f"/requests/{number}/actions/confirm"
@@ -225,7 +227,7 @@ class TestActingAtOnce:
         assert sorted(answer.status_code for answer in answers) == [303, 409]
         assert office.asks("SELECT COUNT(*) FROM action_logs WHERE action = 'STATUS_CHANGE'") == [(1,)]
 
-    def test_what_a_form_forgot_is_asked_again_without_forgetting_what_was_seen(
+    def test_an_incomplete_form_keeps_the_version_that_it_showed(
         self, with_suppliers: Desk, office: Office
     ) -> None:
         number = office.request()
@@ -272,13 +274,13 @@ def test_there_is_no_other_action(clara: Desk, office: Office, method: str) -> N
     assert press(clara, f"/requests/{number}/actions/{method}").status_code == 404
 
 
-def test_there_is_nothing_to_do_with_a_request_that_is_gone(clara: Desk) -> None:
+def test_a_deleted_request_has_no_actions(clara: Desk) -> None:
     for method in ("confirm", "delete", "migrate"):
         assert clara.get(f"/requests/4711/actions/{method}").status_code == 404
         assert press(clara, f"/requests/4711/actions/{method}").status_code == 404
 
 
-def test_a_form_from_elsewhere_does_nothing(clara: Desk, office: Office) -> None:
+def test_a_form_of_another_site_does_nothing(clara: Desk, office: Office) -> None:
     number = office.request()
 
     assert clara.client.post(f"/requests/{number}/actions/delete").status_code == 400
@@ -287,7 +289,7 @@ def test_a_form_from_elsewhere_does_nothing(clara: Desk, office: Office) -> None
 
 class TestCompleting:
     @pytest.mark.all_versions
-    def test_asks_for_a_status_of_the_sites_own(self, clara: Desk, office: Office) -> None:
+    def test_asks_for_a_status_alias(self, clara: Desk, office: Office) -> None:
         number = office.request(status="REQ")
         address = f"/requests/{number}/actions/mark_completed"
         assert '<option value="CHASED">Supplier was reminded</option>' in clara.get(address).text
@@ -315,7 +317,7 @@ class TestCompleting:
 
 class TestDeleting:
     @pytest.mark.all_versions
-    def test_tells_what_is_lost_and_leaves_nothing(self, clara: Desk, office: Office) -> None:
+    def test_says_what_is_deleted_and_deletes_everything(self, clara: Desk, office: Office) -> None:
         number = office.request()
         office.comments(number, "one")
         office.comments(number, "two")
@@ -330,7 +332,7 @@ class TestDeleting:
         assert office.status(number) is None
         assert clara.get(f"/requests/{number}").status_code == 404
 
-    def test_leaves_pages_that_work(self, clara: Desk, office: Office, database: Database) -> None:
+    def test_leaves_working_pages(self, clara: Desk, office: Office, database: Database) -> None:
         number = office.request()
         placed = database.transact(
             placing.place_with_partners,
@@ -356,7 +358,7 @@ class TestDeleting:
         for path in ("/log", "/metadata", "/partners", "/edit", "/actions/confirm"):
             assert clara.get(f"/requests/{number}{path}").status_code == 404
 
-    def test_in_koha_leaves_a_page_too(self, clara: Desk, office: Office, database: Database) -> None:
+    def test_in_koha_leaves_a_page(self, clara: Desk, office: Office, database: Database) -> None:
         number = office.request()
         office.does("DELETE FROM ill_sidecar_requests")
         office.does(
@@ -388,7 +390,7 @@ class TestDeleting:
 
 
 class TestReverting:
-    def test_says_that_the_partners_are_not_told(
+    def test_says_that_the_partners_get_no_notice(
         self, clara: Desk, office: Office, database: Database
     ) -> None:
         number = office.request()
@@ -407,7 +409,7 @@ class TestReverting:
 
 
 class TestSwitchingProvider:
-    def test_lets_one_choose_among_the_others(self, with_suppliers: Desk, office: Office) -> None:
+    def test_offers_the_other_suppliers(self, with_suppliers: Desk, office: Office) -> None:
         number = office.request()
 
         asked = with_suppliers.get(f"/requests/{number}/actions/migrate").text
@@ -445,7 +447,7 @@ class TestSwitchingProvider:
         assert "Supplied by" not in with_suppliers.get(again.location).text
 
     @pytest.mark.parametrize("supplier", ["", "-", "off", "nobody"])
-    def test_refuses_what_is_no_choice(self, with_suppliers: Desk, office: Office, supplier: str) -> None:
+    def test_refuses_an_invalid_choice(self, with_suppliers: Desk, office: Office, supplier: str) -> None:
         number = office.request()
 
         answer = press(with_suppliers, f"/requests/{number}/actions/migrate", {"supplier": supplier})
