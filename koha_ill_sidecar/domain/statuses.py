@@ -88,11 +88,11 @@ class StatusGraph:
 
     def union(self, backend_nodes: Sequence[StatusNode]) -> "StatusGraph":
         """
-                Unite this graph with a backend's.
+        Unite this graph with a backend's.
 
-                A backend's node replaces the one of the same ID, and is linked with every node of this graph that it names as
-                previous or next. Links between two nodes of the backend stay as it wrote them. A backend cannot remove
-                anything from this graph.
+        A backend's node replaces the one of the same ID, and is linked with every node of this graph that it names as
+        previous or next. Links between two nodes of the backend stay as it wrote them. A backend cannot remove
+        anything from this graph.
         """
         united = StatusGraph.of([*self.nodes.values(), *backend_nodes])
         for node in backend_nodes:

@@ -404,7 +404,7 @@ def test_a_queued_request_is_told_with_its_reason(
     assert made["status"] == "QUEUED"
     told = clara.get("/requests").text
     assert f"Request ADA-{made['illrequest_id']} was created and queued" in told
-    assert "limit of 1 requests of the patron&#39;s library" in told
+    assert "the patron&#39;s library has reached its limit of 1 requests" in told
 
 
 def test_a_supplier_is_chosen_only_where_there_are_any(
