@@ -71,12 +71,12 @@ def test_while_one_thread_loads_the_others_use_the_old_value() -> None:
 
     def load() -> int:
         is_loading.set()
-        may_finish.wait(10)
+        may_finish.wait(60)
         return 2
 
     slow = threading.Thread(target=cache.get, args=("a", load))
     slow.start()
-    is_loading.wait(10)
+    is_loading.wait(60)
 
     assert cache.get("a", lambda: 3).value == 1
 

@@ -14,7 +14,7 @@ from koha_ill_sidecar.scheduler.systemd import Notifier
 def service_manager(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(tmp_path / "notify"))
-        channel.settimeout(2)
+        channel.settimeout(60)
         yield channel
 
 
@@ -40,7 +40,7 @@ def test_abstract_sockets_are_reached() -> None:
     name = f"sidecar-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(f"\0{name}")
-        channel.settimeout(2)
+        channel.settimeout(60)
         Notifier({"NOTIFY_SOCKET": f"@{name}"}).stopping()
 
         assert _heard(channel)[0] == "STOPPING=1"

@@ -54,7 +54,7 @@ def test_a_worker_is_notified_of_a_new_record(database: Database, message_broker
     biblionumber = database.transact(_add_record)
 
     counts = notify_workers(database, message_broker, lambda: True)
-    assert worker.woken.wait(10)
+    assert worker.woken.wait(60)
     connection.disconnect()
 
     def job_id(tx: Transaction) -> int:

@@ -127,11 +127,11 @@ def test_alerts_of_two_callbacks_at_once_are_both_stored(database: Database, adm
     def alert_and_wait(tx: Transaction) -> None:
         alert(tx, illrequest_id, literal("one"))
         has_alerted.set()
-        may_commit.wait(10)
+        may_commit.wait(60)
 
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(database.transact, alert_and_wait)
-        assert has_alerted.wait(10)
+        assert has_alerted.wait(60)
         other = pool.submit(database.transact, alert, illrequest_id, literal("other"))
         threading.Timer(0.3, may_commit.set).start()
         one.result(10)
