@@ -108,7 +108,7 @@ class SidecarProcess:
     def repeated_away_lines(self) -> list[str]:
         """Return the log lines that say twice, before the database is back, why it is away."""
         repeated = []
-        for outage in self.log.split("database back, jobs go on"):
+        for outage in self.log.split("database back, jobs continue"):
             lines = [line for line in outage.splitlines() if "database away, jobs wait" in line]
             reasons = Counter(line.partition(" reason=")[2] for line in lines)
             repeated += [reason for reason, count in reasons.items() if count > 1]

@@ -85,7 +85,7 @@ class JobScheduler:
             lease_seconds=lease.total_seconds(),
             observe=observe,
             stopping=self._stopping,
-            database_backoff=Backoff("database away, jobs wait", "database back, jobs go on"),
+            database_backoff=Backoff("database away, jobs wait", "database back, jobs continue"),
         )
         self._runners = [_Runner(job, context) for job in jobs]
         self._scheduler = BackgroundScheduler(

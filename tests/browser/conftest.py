@@ -33,7 +33,7 @@ from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import sessions
 from koha_ill_sidecar.web.app import create_app
 
-_PATIENCE = timedelta(minutes=1)  # for any machine; the default of five seconds is not
+_TIMEOUT = timedelta(minutes=1)  # for any machine; the default of five seconds is not
 
 WIDE, PHONE = (1280, 900), (390, 800)
 LANGUAGES = ("en", "zh-Hant-TW")
@@ -48,7 +48,7 @@ _ARGUMENTS = (
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     """Playwright's driver."""
-    expect.set_options(timeout=_PATIENCE.total_seconds() * 1000)
+    expect.set_options(timeout=_TIMEOUT.total_seconds() * 1000)
     with sync_playwright() as driver:
         yield driver
 
@@ -121,7 +121,7 @@ def seat(chromium: Browser, site: str, database: Database) -> Iterator[Seat]:
             viewport={"width": size[0], "height": size[1]}, java_script_enabled=javascript
         )
         contexts.append(context)
-        context.set_default_timeout(_PATIENCE.total_seconds() * 1000)
+        context.set_default_timeout(_TIMEOUT.total_seconds() * 1000)
         context.add_cookies(
             [
                 {"name": "koha_ill_sidecar_session", "value": token, "url": site},

@@ -191,7 +191,7 @@ def test_the_daemon_starts_without_the_database_and_waits_for_it(
     library.server.start()
 
     eventually(lambda: _get(library.directory / "web.sock", "/readyz")[0] == 200)
-    eventually(lambda: "database back, jobs go on" in process.log)
+    eventually(lambda: "database back, jobs continue" in process.log)
     assert process.repeated_away_lines == []
     assert "Traceback" not in process.log
 

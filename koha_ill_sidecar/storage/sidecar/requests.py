@@ -214,7 +214,7 @@ def get(tx: Transaction, illrequest_id: int) -> RequestState:
     row = execute(tx, _SELECT, {"illrequest_id": illrequest_id}).fetchone()
     if row is None:
         return RequestState()
-    supplier_backend, order_id, rank, attempt, last_event_at, status, patron_told, long_values, *alert = row
+    supplier_backend, order_id, rank, attempt, last_event_at, status, notified, long_values, *alert = row
     alerts, alerted_at = alert
     return RequestState(
         supplier_backend=supplier_backend,
@@ -224,7 +224,7 @@ def get(tx: Transaction, illrequest_id: int) -> RequestState:
             rank=rank,
             attempt=Attempt.parse(attempt),
             last_event_at=last_event_at and last_event_at.replace(tzinfo=UTC),
-            notified_of=frozenset((patron_told or "").split()),
+            notified_of=frozenset((notified or "").split()),
         ),
         long_values=json.loads(long_values) if long_values else None,
         alerts=_parse_alerts(alerts),

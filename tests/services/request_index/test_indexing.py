@@ -1,4 +1,4 @@
-"""The index follows Koha's tables, whoever changes them, and survives an interruption."""
+"""The index follows Koha's tables, no matter who changes them, and survives an interruption."""
 
 import threading
 from collections.abc import Callable

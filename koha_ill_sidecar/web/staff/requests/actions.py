@@ -112,7 +112,7 @@ class _ActionViews:
         return page("staff/requests/not_possible.html", 409, header=header, changed=changed)
 
     def _redirect(self, action: Action, illrequest_id: int, after: ILLRequest) -> Response:
-        """Say what was done, and redirect to the request to show next."""
+        """Flash what was done, and redirect to the request to show next."""
         prefix = self._database.site.id_prefix(after.branchcode)  # a new request has the old one's library
         shown_id = f"{prefix}{illrequest_id}"
         if action is actions.DELETE:

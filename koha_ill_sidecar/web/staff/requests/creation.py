@@ -187,7 +187,7 @@ class _CreateViews:
             errors.status,
             typed=typed,
             errors=errors,
-            meant=match,
+            match=match,
             types=typed.entry.field_sets,
             libraries=current().libraries,
             suppliers=self._suppliers,

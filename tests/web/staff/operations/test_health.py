@@ -85,7 +85,7 @@ def test_who_checks_again_is_told_what_was_checked_and_when(clara: Desk) -> None
         r"Checked again at [-\d]+ \d\d:\d\d:\d\d: Preferences, [\w ,]*, Mail server\. 2 problems were found\.",
         told.group(1),
     )
-    assert "Checked anew" not in clara.get("/operations").text
+    assert "Checked again" not in clara.get("/operations").text
 
 
 def test_jobs_that_do_not_run_are_told_where_one_looks_first(clara: Desk, database: Database) -> None:

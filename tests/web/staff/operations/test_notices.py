@@ -17,7 +17,7 @@ Letter = Callable[..., None]
 
 @pytest.fixture
 def letter(admin: Engine) -> Letter:
-    """Word a letter in Koha."""
+    """Return a function that adds a letter in Koha."""
 
     def add(code: str, content: str, *, title: str = "A title", is_html: int = 0) -> None:
         with admin.begin() as connection:
