@@ -47,7 +47,7 @@ class Capabilities:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WantedItem:
-    """What is wanted, as somebody typed it: the type of material, the backend's own fields, and custom ones."""
+    """A wanted item as it was typed: the type of material, the backend's own fields, and custom ones."""
 
     type: str
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class NewItem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """What an action makes of a request."""
+    """The status and the order ID that an action leaves a request with."""
 
     status: str
     orderid: str | None
@@ -117,13 +117,13 @@ class Backend(Protocol):
         """Return how a new item is stored; it was validated."""
 
     def confirm(self, ill_request: ILLRequest) -> Change:
-        """Return what confirming makes of a request."""
+        """Return the status and the order ID of a confirmed request."""
 
     def cancel(self, ill_request: ILLRequest) -> Change:
-        """Return what reverting makes of a request."""
+        """Return the status and the order ID of a reverted request."""
 
     def perform(self, action: Action, ill_request: ILLRequest) -> Change:
-        """Return what one of its own actions makes of a request."""
+        """Return the status and the order ID of a request after one of the backend's own actions."""
 
     def metadata(self, attributes: Iterable[Attribute]) -> dict[str, str]:
         """Return what describes the item as label and value, in the attributes' order."""

@@ -40,7 +40,7 @@ def installed_backends() -> Mapping[str, Backend]:
         try:
             found[entry_point.name] = entry_point.load()()
         except Exception:
-            # A package of somebody else's must not stop the sidecar; requests of the backend are handled by hand.
+            # A faulty package must not stop the sidecar; staff handle the requests of its backend by hand.
             logger.exception("backend cannot be loaded", extra={"backend": entry_point.name})
     return MappingProxyType(found)
 

@@ -51,7 +51,7 @@ def _parse_pairs(_context: click.Context, _option: click.Parameter, values: Sequ
 
 
 as_option = click.option(
-    "--as", "userid", metavar="USERID", help="Login of the member of staff who acts (default: nobody)."
+    "--as", "userid", metavar="USERID", help="Login of the member of staff who acts (default: no person)."
 )
 id_argument = click.argument("illrequest_id", metavar="ID", type=click.IntRange(min=1))
 

@@ -159,7 +159,7 @@ def _field_mistakes(mapping: CallbackMapping) -> Iterator[tuple[str, str]]:
     if "status" not in mapping.fields:
         yield "fields.status", "is missing; say where the supplier puts its status"
     if not {"ill_request_id", "order_id"} & mapping.fields.keys():
-        yield "fields", "names neither ill_request_id nor order_id; say which request is meant"
+        yield "fields", "names neither ill_request_id nor order_id; one of them identifies the request"
 
 
 def _status_mistakes(mapping: CallbackMapping) -> Iterator[tuple[str, str]]:

@@ -28,7 +28,7 @@ _UNAUTHENTICATED = StatusNode(id="UNAUTH", name="Unauthenticated", next_actions=
 
 
 class StandardBackend:
-    """A backend without a supplier behind it: staff do everything by hand. Others may derive from it."""
+    """A backend without a supplier: staff do everything by hand. Other backends may derive from it."""
 
     capabilities = Capabilities()
     actions: Sequence[Action] = ()
@@ -79,16 +79,16 @@ class StandardBackend:
         return NewItem(attributes=values, needs_record=item.type == MaterialType.BOOK)
 
     def confirm(self, ill_request: ILLRequest) -> Change:
-        """Return what confirming makes of a request: its own ID becomes its order ID."""
+        """Return REQ, and the request's own ID as its order ID."""
         return Change(status=Status.REQ, orderid=str(ill_request.illrequest_id))
 
     def cancel(self, ill_request: ILLRequest) -> Change:
-        """Return what reverting makes of a request: it has no order ID any more."""
+        """Return REQREV and no order ID."""
         del ill_request
         return Change(status=Status.REQREV, orderid=None)
 
     def perform(self, action: Action, ill_request: ILLRequest) -> Change:
-        """Return what one of its own actions makes of a request: by default, the status that the action names."""
+        """Return the status that one of its own actions names; the order ID stays."""
         return Change(status=action.status or ill_request.status or "", orderid=ill_request.orderid)
 
     def metadata(self, attributes_: Iterable[Attribute]) -> dict[str, str]:

@@ -27,8 +27,8 @@ FUNCTIONS: Mapping[str, Callable[..., ILLRequest]] = {
 """
 The function of each action that needs no page of its own, by method.
 
-All are called alike: ``(tx, illrequest_id, actor, *, version=None)``, and with what the action asks for
-(:class:`Choice`) as a keyword. They return the request to show next.
+All have the parameters ``(tx, illrequest_id, actor, *, version=None)``, and one more for what the action asks for
+(:class:`Choice`). They return the request to show next.
 """
 
 

@@ -232,7 +232,7 @@ def _as_texts(koha: InstalledKoha, ill_request: ILLRequest) -> dict[str, str]:
 def _managers(tx: Transaction, ill_request: ILLRequest) -> dict[int, str] | None:
     if not tx.koha.features.managers:
         return None
-    # Somebody who no longer has the permission may still manage the request: the form must not replace them unasked.
+    # The present manager may have lost the permission: the form must not replace them unasked.
     staff = {patron.borrowernumber: patron.label for patron in patrons.find_ill_staff(tx)}
     manager = ill_request.managedby
     if manager is not None and manager not in staff:

@@ -224,5 +224,5 @@ def list_comments(tx: Transaction, illrequest_id: int) -> list[Comment]:
 
 
 def _apply(tx: Transaction, ill_request: ILLRequest, change: Change, actor: Actor) -> ILLRequest:
-    """Write what a backend made of a request: status and order ID in one UPDATE."""
+    """Write the change that a backend returned: status and order ID in one UPDATE."""
     return set_status(tx, ill_request, change.status, actor, orderid=change.orderid)
