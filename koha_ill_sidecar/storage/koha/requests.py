@@ -9,7 +9,7 @@ import functools
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, Table, bindparam, func, insert, or_, select, text
+from sqlalchemy import ColumnElement, Insert, Select, bindparam, func, insert, or_, select, text
 from sqlalchemy import update as update_table
 
 from koha_ill_sidecar.domain.requests import ILLRequest
@@ -22,14 +22,8 @@ from koha_ill_sidecar.storage.transaction import Transaction
 
 _MOST_RECENT = 500
 _RECENT_COLUMNS = (
-    "illrequest_id",
-    "borrowernumber",
-    "branchcode",
-    "status",
-    "status_alias",
-    "placed",
-    "backend",
-)
+    "illrequest_id", "borrowernumber", "branchcode", "status", "status_alias", "placed", "backend",
+)  # fmt: skip
 
 COLUMNS = tuple(field.name for field in fields(ILLRequest))
 """Columns of ``illrequests`` that the sidecar reads, as far as the installed version has them."""
@@ -40,7 +34,7 @@ SOURCE = "illrequests r"
 # Koha inserts the row first and sets the backend later (Koha, Koha/ILL/Backend/Standard.pm add_request). A row that is
 # still without one after a minute stays so.
 IS_FINISHED = "(r.backend IS NOT NULL OR r.updated < NOW() - INTERVAL 60 SECOND)"
-"""Condition on ``r``: Koha is not just creating the request."""
+"""Condition on ``r``: Koha has finished creating the request."""
 
 
 @functools.cache
@@ -51,7 +45,10 @@ def present_columns(koha: InstalledKoha) -> tuple[str, ...]:
 
 def get(tx: Transaction, illrequest_id: int) -> ILLRequest:
     """Return a request; raises RequestNotFound."""
-    return _one(tx, _select_request(tx.koha), illrequest_id)
+    row = tx.connection.execute(_select_request(tx.koha), {"b_id": illrequest_id}).mappings().one_or_none()
+    if row is None:
+        raise RequestNotFound(illrequest_id)
+    return ILLRequest(**row)
 
 
 def get_for_update(tx: Transaction, illrequest_id: int) -> ILLRequest:
@@ -240,9 +237,8 @@ def chunk(tx: Transaction, *, above: int, limit: int) -> tuple[int | None, int]:
 
 def ids(tx: Transaction, *, above: int, up_to: int) -> list[int]:
     """Return the IDs of the requests in a range."""
-    return [
-        illrequest_id for (illrequest_id,) in execute(tx, _IDS, {"above": above, "up_to": up_to}).fetchall()
-    ]
+    rows = execute(tx, _IDS, {"above": above, "up_to": up_to}).fetchall()
+    return [illrequest_id for (illrequest_id,) in rows]
 
 
 def count(tx: Transaction) -> int:
@@ -250,21 +246,11 @@ def count(tx: Transaction) -> int:
     return int(tx.connection.scalar(text("SELECT COUNT(*) FROM illrequests")) or 0)
 
 
-def _one(tx: Transaction, statement: Select[Any], illrequest_id: int) -> ILLRequest:
-    row = tx.connection.execute(statement, {"b_id": illrequest_id}).mappings().one_or_none()
-    if row is None:
-        raise RequestNotFound(illrequest_id)
-    return ILLRequest(**row)
-
-
-def _present(table: Table) -> list[ColumnElement[Any]]:
-    return [table.c[name] for name in COLUMNS if name in table.c]
-
-
 @functools.cache
 def _select_request(koha: InstalledKoha) -> Select[Any]:
     table = koha.table("illrequests")
-    return select(*_present(table)).where(table.c.illrequest_id == bindparam("b_id"))
+    columns = (table.c[name] for name in present_columns(koha))
+    return select(*columns).where(table.c.illrequest_id == bindparam("b_id"))
 
 
 @functools.cache
