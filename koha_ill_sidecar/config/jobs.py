@@ -46,7 +46,7 @@ class JobSchedules:
 
     # Every host delivers: each message is claimed separately, and takes no lease.
     dispatch: Schedule = _job("1s", N_("Deliver messages"), on_every_host=True)
-    watch: Schedule = _job("10s", N_("Look for changes made in Koha"))
+    watch: Schedule = _job("10s", N_("Detect changes made in Koha"))
     index: Schedule = _job("2s", N_("Update the request index"))
     outbox: Schedule = _job("5s", N_("Notify other systems of changes"))
     figures: Schedule = _job("15m", N_("Calculate the dashboard figures"))

@@ -105,7 +105,7 @@ MARK_COMPLETED = Action(
     edge="COMP",
     button=N_("Mark completed"),
     status=Status.COMP,
-    effects=(N_("It counts as completed today."),),
+    effects=(N_("Its completion date is set to today."),),
     asks_for=Choice.STATUS_ALIAS,  # Koha asks for it from 25.11 (bug 39917)
     needs_patron=True,
     command=("complete", "Mark a request completed (COMP)."),
@@ -140,8 +140,8 @@ SWITCH_PROVIDER = Action(
     button=N_("Switch provider"),
     status=Status.REQREV,
     effects=(
-        N_("A new request takes over the patron, the library and the details of the item."),
-        N_("The record, the notes, the comments and the batch stay with this request, which is reverted."),
+        N_("A new request is created with the same patron, library and item metadata."),
+        N_("The bibliographic record, notes, comments and batch stay with this request, which is reverted."),
     ),
     asks_for=Choice.SUPPLIER,
     needs_patron=True,

@@ -107,7 +107,7 @@ def _patrons_address(message: OutgoingMessage, preferences: Preferences) -> str 
     if not message.patron_found:
         return Undeliverable(
             "INVALID_BORNUMBER",
-            [lazy("There is neither an address nor a patron. Give it an address with set-address.")],
+            [lazy("The message has neither an address nor a patron. Set an address for it.")],
         )
     patron = {column: getattr(message, column) for column in ADDRESS_COLUMNS}
     return notice_email_address(patron, preferences) or Undeliverable(
@@ -139,8 +139,8 @@ def _sender(message: OutgoingMessage, preferences: Preferences) -> Address | Und
             "NO_FROM",
             [
                 lazy(
-                    "Nobody to send it from: give the library an email address or set the preference"
-                    " KohaAdminEmailAddress."
+                    "There is no sender address: enter an email address for the library, or set the"
+                    " preference KohaAdminEmailAddress."
                 )
             ],
         )

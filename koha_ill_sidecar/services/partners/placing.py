@@ -274,7 +274,7 @@ def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
             partners=", ".join(without_email),
         )
     if not partners:
-        raise RequestRefused("no_target_email", "No partner was chosen: name at least one.")
+        raise RequestRefused("no_target_email", "No partner was chosen: choose at least one.")
     return partners
 
 

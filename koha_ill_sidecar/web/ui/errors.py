@@ -53,7 +53,7 @@ def _http_error(error: HTTPException) -> Response:
         return error_page(
             413, _("The text was too long"), _("Nothing was changed. Shorten the text and try again.")
         )
-    return error_page(status, _("The request cannot be understood"), _("Go back and try again."))
+    return error_page(status, _("The page request was not valid"), _("Go back and try again."))
 
 
 def _not_found(_error: Exception) -> Response:
@@ -76,7 +76,7 @@ def _not_allowed(_error: Exception) -> Response:
 
 
 def _refused(error: RequestRefused) -> Response:
-    return error_page(422, _("That was refused"), translate(error.message))
+    return error_page(422, _("The change was rejected"), translate(error.message))
 
 
 def _database_error(error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""What things are called on all staff pages, one word for one thing; and what language texts are in."""
+"""Labels that all pages share, and the language of texts."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ VERDICTS: Mapping[Verdict, str] = {
     Verdict.UNKNOWN_REQUEST: N_("Unknown request"),
     Verdict.INVALID: N_("Not understood"),
 }
-"""What became of a callback."""
+"""Outcomes of a callback."""
 
 MESSAGE_STATES: Mapping[DeliveryProgress, str] = {
     DeliveryProgress.PENDING: N_("Pending"),
@@ -62,7 +62,7 @@ _LANGUAGES: Mapping[str, str] = {
     DEFAULT_LANG: N_("Default language"),
     "zh-Hant-TW": N_("Chinese (Traditional)"),
 }
-"""Those that we call otherwise than Unicode's list of languages does."""
+"""Languages whose names in Unicode's data do not fit our pages."""
 
 _FAILURES: Mapping[str, str] = {
     "INVALID_BORNUMBER": N_("The message has neither an address nor a patron."),
@@ -82,12 +82,12 @@ _FAILURES: Mapping[str, str] = {
 
 
 def install(app: Flask) -> None:
-    """Give the words to the templates."""
+    """Add the labels to the templates."""
     app.jinja_env.globals["reason_text"] = reason_text
     app.jinja_env.filters.update(
         interface=interface_name,
         language=language_name,
-        spoken=spoken,
+        lang_attribute=lang_attribute,
         status=status_name,
         transport=transport_name,
         why_not_sent=why_not_sent,
@@ -95,22 +95,22 @@ def install(app: Flask) -> None:
 
 
 def status_name(code: str | None) -> str:
-    """Return the name of a status."""
+    """Return the label of a status."""
     return _(_STATUSES.name(code)) if code else _("no status")
 
 
 def transport_name(code: str) -> str:
-    """Return the name of a transport."""
+    """Return the label of a transport."""
     return _(_TRANSPORTS[code]) if code in _TRANSPORTS else code
 
 
 def interface_name(code: str) -> str:
-    """Return the name of an interface."""
+    """Return the label of the interface where something was done."""
     return _(_INTERFACES[code]) if code in _INTERFACES else code
 
 
 def language_name(code: str) -> str:
-    """Return the name of a letter's language, given as Koha writes it (``zh-Hant-TW``, ``default``)."""
+    """Return the name of a letter's language, given as in Koha (``zh-Hant-TW``, ``default``)."""
     if code in _LANGUAGES:
         return _(_LANGUAGES[code])
     try:
@@ -120,19 +120,21 @@ def language_name(code: str) -> str:
     return name or code
 
 
-def spoken(lang: str) -> Markup:
+def lang_attribute(lang: str) -> Markup:
     """
-    Return the attribute ``lang`` of a text.
+    Return the HTML attribute for the language of a text.
+
+    It is empty for the default letters, whose language is unknown: otherwise screen readers would read them in the
+    language of the page (WCAG 3.1.2).
 
     Args:
-        lang: As Koha writes it. The language of Koha's default letters is not known, nor that of what people and
-            suppliers write. ``""`` says so; without it the language of the page would apply (WCAG 3.1.2).
+        lang: As in Koha.
     """
     return Markup(' lang="{}"').format("" if lang == DEFAULT_LANG else lang)
 
 
 def why_not_sent(entry: QueueEntry) -> Markup:
-    """Return why a message failed or waits: our text translated, a mail server's unchanged."""
+    """Return why a message failed or waits: our text is translated, a mail server's is not."""
     code = entry.failure_code if entry.progress is DeliveryProgress.FAILED else ""
     return reason_text(code, entry.last_error)
 

@@ -1,104 +1,130 @@
-"""Reading pages as a browser would, and sending their forms."""
+"""Reading pages with a parser, as a browser would, and sending their forms."""
 
-import html
-import re
 from collections.abc import Mapping
-from html.parser import HTMLParser
 
+from bs4 import BeautifulSoup, Tag
 from web.conftest import Desk
 from werkzeug.test import TestResponse
 
 
-def value_of(page: str, name: str) -> str:
-    tag = re.search(rf'<input[^>]*\bname="{re.escape(name)}"[^>]*>', page)
-    assert tag, name
-    value = re.search(r'value="([^"]*)"', tag[0])
-    return value[1] if value else ""
+def parse(page: str) -> BeautifulSoup:
+    """Parse a page."""
+    return BeautifulSoup(page, "html.parser")
 
 
-def rows_of(page: str) -> list[tuple[str, str]]:
-    def values(name: str) -> list[str]:
-        tags = re.findall(rf'<input name="{name}"[^>]*>', page)
-        return [found[1] if (found := re.search(r'value="([^"]*)"', tag)) else "" for tag in tags]
-
-    return list(zip(values("custom_key"), values("custom_value"), strict=True))
+def select(page: str, selector: str) -> list[Tag]:
+    """Return the elements that a CSS selector matches."""
+    return list(parse(page).select(selector))
 
 
-def chosen_in(page: str, name: str) -> str:
-    select = re.search(rf'<select id="{name}".*?</select>', page, re.DOTALL)
-    assert select
-    option = re.search(r'value="([^"]*)" selected', select[0])
-    return option[1] if option else ""
-
-
-def fields_of(page: str) -> dict[str, str]:
-    """Read the fields of the form as a browser would send them."""
-    form = page.partition('class="page-form"')[2].partition("</form>")[0]
-    found = {}
-    for tag in re.findall(r"<input[^>]*>", form):
-        name, value = re.search(r'\bname="([^"]*)"', tag), re.search(r'\bvalue="([^"]*)"', tag)
-        if name and name[1] != "csrf_token":
-            found[name[1]] = html.unescape(value[1]) if value else ""
-    for name, value in re.findall(r'<textarea[^>]*name="(\w+)">\n(.*?)</textarea>', form, re.DOTALL):
-        found[name] = html.unescape(value).replace("\r\n", "\n").replace("\n", "\r\n")
-    for name, options in re.findall(r'<select[^>]*name="(\w+)".*?>(.*?)</select>', form, re.DOTALL):
-        chosen = re.search(r'value="([^"]*)" selected', options)
-        found[name] = html.unescape(chosen[1]) if chosen else ""
+def one(page: str, selector: str) -> Tag:
+    """Return the first element that a CSS selector matches; fails without one."""
+    found = parse(page).select_one(selector)
+    assert found is not None, selector
     return found
 
 
+def text_of(element: Tag | str) -> str:
+    """Return the text of an element or page, with single spaces."""
+    tag = parse(element) if isinstance(element, str) else element
+    return " ".join(tag.get_text(" ").split())
+
+
+def rows(page: str, table: str = "table") -> list[list[str]]:
+    """Return the texts of the cells in the body of the first table that matches."""
+    return [[text_of(cell) for cell in row.select("th, td")] for row in one(page, table).select("tbody tr")]
+
+
+def attribute(element: Tag, name: str) -> str:
+    """Return an attribute; "" without it."""
+    return str(element.get(name, ""))
+
+
+def link(page: str, selector: str, label: str = "") -> str:
+    """Return the URL of the first link that matches and whose text contains the label."""
+    found = [attribute(tag, "href") for tag in select(page, selector) if label in text_of(tag)]
+    assert found, (selector, label)
+    return found[0]
+
+
+def field(page: str, name: str) -> str:
+    """Return the value of a field."""
+    return _value(one(page, f'[name="{name}"]'))
+
+
+def options(page: str, name: str) -> list[str]:
+    """Return the values that a select offers, without the empty one."""
+    offered = (attribute(option, "value") for option in one(page, f'select[name="{name}"]').select("option"))
+    return [value for value in offered if value]
+
+
+def error(page: str, name: str) -> str:
+    """Return the message at a field."""
+    return text_of(one(page, f'[id="{name}-error"]'))
+
+
+def custom_fields(page: str) -> list[tuple[str, str]]:
+    """Return the names and values of the custom fields."""
+    keys, values = (
+        [_value(tag) for tag in select(page, f'[name="custom_{part}"]')] for part in ("key", "value")
+    )
+    return list(zip(keys, values, strict=True))
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """Return the fields of the page's main form as a browser would send them."""
+    fields = one(page, "form.page-form").select("input, textarea, select")
+    return {attribute(tag, "name"): _value(tag) for tag in fields if tag.get("name") != "csrf_token"}
+
+
+def _value(tag: Tag) -> str:
+    match tag.name:
+        case "textarea":
+            # Browsers drop a newline at the beginning and send CRLF.
+            content = tag.get_text().removeprefix("\n").replace("\r\n", "\n")
+            return content.replace("\n", "\r\n")
+        case "select":
+            chosen = tag.select_one("option[selected]")
+            return "" if chosen is None else attribute(chosen, "value")
+    return attribute(tag, "value")
+
+
 def version_in(page: str) -> dict[str, str]:
-    """Return what the form of a page remembers to have shown; nothing where there is no form."""
-    return {"version": html.unescape(value_of(page, "version"))} if 'name="version"' in page else {}
+    """Return the hidden field for the version that a form shows; nothing without a form."""
+    found = parse(page).select_one('[name="version"]')
+    return {} if found is None else {"version": attribute(found, "value")}
 
 
 def press(
-    desk: Desk, address: str, fields: Mapping[str, object] | None = None, *, follow: bool = False
+    desk: Desk, url: str, fields: Mapping[str, object] | None = None, *, follow: bool = False
 ) -> TestResponse:
     """Open the page of an action and send its form."""
-    return desk.post(address, {**version_in(desk.get(address).text), **(fields or {})}, follow=follow)
-
-
-class _Tags(HTMLParser):
-    """Collects the tags of a page as a browser reads them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
+    return desk.post(url, {**version_in(desk.get(url).text), **(fields or {})}, follow=follow)
 
 
 def check_nothing_runs(page: str) -> None:
-    """Fail on tags and attributes that only a value of the tests can have brought, and on a template that ran."""
-    reader = _Tags()
-    reader.feed(page)
-    reader.close()
-    for tag, attributes in reader.tags:
-        assert tag not in ("img", "svg", "b", "iframe", "object", "embed"), tag
-        assert tag != "script" or (attributes.get("src") or "").startswith("/static/"), attributes
-        assert not any(name.startswith("on") or name in ("style", "srcdoc") for name in attributes), (
-            tag,
-            attributes,
-        )
+    """Fail on elements and attributes that only hostile test values can add, and on a template that ran."""
+    for tag in parse(page).select("*"):
+        assert tag.name not in ("img", "svg", "b", "iframe", "object", "embed"), tag
+        assert tag.name != "script" or attribute(tag, "src").startswith("/static/"), tag
+        assert not any(name.startswith("on") or name in ("style", "srcdoc") for name in tag.attrs), tag
         for name in ("href", "src", "action", "formaction"):
-            assert not (attributes.get(name) or "").lower().strip().startswith(("javascript:", "data:")), (
-                attributes
-            )
+            target = attribute(tag, name).lower().strip()
+            assert not target.startswith(("javascript:", "data:")), tag
     assert "49[" not in page
 
 
 class Form:
-    """A form that somebody has open."""
+    """A form that someone has open."""
 
-    def __init__(self, desk: Desk, address: str) -> None:
-        self.desk, self.address = desk, address
-        self.page = desk.get(address).text
+    def __init__(self, desk: Desk, url: str) -> None:
+        self.desk, self.url = desk, url
+        self.page = desk.get(url).text
         self.fields = fields_of(self.page)
 
-    def send(self, wish: str = "save", **changes: str) -> TestResponse:
-        answer = self.desk.post(self.address, {**self.fields, **changes, "do": wish})
+    def send(self, button: str = "save", **changes: str) -> TestResponse:
+        """Change fields, press a button, and keep the page that comes back."""
+        answer = self.desk.post(self.url, {**self.fields, **changes, "do": button})
         if answer.status_code != 303:
             self.page = answer.text
             self.fields = fields_of(self.page)

@@ -1,7 +1,5 @@
 """Signing in to the staff interface."""
 
-import html
-import re
 from collections.abc import Callable
 
 import bcrypt
@@ -9,7 +7,7 @@ import pytest
 from office import Office
 from sqlalchemy import Engine, text
 from web.conftest import Desk
-from web.staff.pages import Form, value_of
+from web.staff.pages import Form, attribute, field, link, one
 from werkzeug.test import TestResponse
 
 from cast import ADA, CLARA, DORA, RIVERSIDE
@@ -26,8 +24,7 @@ def with_passwords(admin: Engine) -> None:
 
 
 def _sign_in(visitor: Desk, name: str = "clara", password: str = _PASSWORD, **more: str) -> TestResponse:
-    form = visitor.get("/sign-in").text
-    token = form.partition('name="csrf_token" value="')[2].partition('"')[0]
+    token = field(visitor.get("/sign-in").text, "csrf_token")
     fields = {"csrf_token": token, "userid": name, "password": password, **more}
     return visitor.client.post("/sign-in", data=fields)
 
@@ -125,7 +122,7 @@ class TestAFormWhoseSessionHasEnded:
 
     @staticmethod
     def _ended(clara: Desk, office: Office, number: int, **headers: str) -> TestResponse:
-        token = value_of(clara.get(f"/requests/{number}/edit").text, "csrf_token")
+        token = field(clara.get(f"/requests/{number}/edit").text, "csrf_token")
         form = {**Form(clara, f"/requests/{number}/edit").fields, "csrf_token": token, "do": "save"}
         office.does("DELETE FROM ill_sidecar_sessions")
         return clara.client.post(
@@ -136,20 +133,16 @@ class TestAFormWhoseSessionHasEnded:
 
     @staticmethod
     def _enter(
-        clara: Desk, told: TestResponse, name: str = "clara", password: str = _PASSWORD
+        clara: Desk, told: TestResponse, userid: str = "clara", password: str = _PASSWORD
     ) -> TestResponse:
-        fields = {
-            field: html.unescape(value_of(told.text, field)) for field in ("csrf_token", "next", "saved_form")
-        }
-        return clara.client.post("/sign-in", data={**fields, "userid": name, "password": password})
+        fields = {name: field(told.text, name) for name in ("csrf_token", "next", "saved_form")}
+        return clara.client.post("/sign-in", data={**fields, "userid": userid, "password": password})
 
     @staticmethod
     def _send(clara: Desk, asked: TestResponse) -> TestResponse:
-        form = asked.text.partition('class="buttons"')[2].partition("</form>")[0]
-        pairs = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', form)
-        address = re.search(r'action="([^"]*)" class="buttons"', asked.text)
-        assert address
-        return clara.client.post(address[1], data={name: html.unescape(value) for name, value in pairs})
+        form = one(asked.text, "form.buttons")
+        fields = {attribute(tag, "name"): attribute(tag, "value") for tag in form.select("input")}
+        return clara.client.post(attribute(form, "action"), data=fields)
 
     @pytest.mark.usefixtures("with_passwords")
     def test_is_kept_and_sent_when_its_owner_says_so(self, clara: Desk, office: Office) -> None:
@@ -174,7 +167,7 @@ class TestAFormWhoseSessionHasEnded:
     def test_is_shown_to_somebody_else_who_signs_in_before_it_is_sent_as_theirs(
         self, clara: Desk, office: Office
     ) -> None:
-        asked = self._enter(clara, self._ended(clara, office, office.request()), name="super")
+        asked = self._enter(clara, self._ended(clara, office, office.request()), userid="super")
 
         assert "You are now signed in as Sue Over." in asked.text
 
@@ -194,7 +187,7 @@ class TestAFormWhoseSessionHasEnded:
 
     def test_continues_for_staff_who_have_signed_in_to_koha(self, clara: Desk, office: Office) -> None:
         told = self._ended(clara, office, office.request())
-        fields = {field: html.unescape(value_of(told.text, field)) for field in ("csrf_token", "saved_form")}
+        fields = {name: field(told.text, name) for name in ("csrf_token", "saved_form")}
 
         still_out = clara.client.post("/go-on", data=fields)
         clara.sign_in(CLARA)
@@ -315,9 +308,9 @@ def test_programs_are_answered_as_programs(desk: Callable[[], Desk]) -> None:
 
 def test_static_files_are_cached_forever_under_their_own_version(desk: Callable[[], Desk]) -> None:
     visitor = desk()
-    address = visitor.get("/sign-in").text.partition('rel="stylesheet" href="')[2].partition('"')[0]
+    url = link(visitor.get("/sign-in").text, "link[rel=stylesheet]")
 
-    assert "immutable" in visitor.get(address).headers["Cache-Control"]
+    assert "immutable" in visitor.get(url).headers["Cache-Control"]
     assert visitor.get("/static/other/sidecar.css").headers["Cache-Control"] == "no-cache"
     assert visitor.get("/static/x/../app.py").status_code == 404
 

@@ -1,16 +1,15 @@
 """The bar at the top, and the way back from a page of a request."""
 
-import re
-
 import pytest
 from office import Office
 from web.conftest import Desk
+from web.staff.pages import attribute, select, text_of
 
 
 def current(page: str) -> list[tuple[str, str]]:
     """Return what the bar says is current: how, and what it is called."""
-    bar = page.partition('<nav aria-label="Main">')[2].partition("</nav>")[0]
-    return re.findall(r'aria-current="(\w+)">([^<]+)<', bar)
+    marked = select(page, 'nav[aria-label="Main"] [aria-current]')
+    return [(attribute(tag, "aria-current"), text_of(tag)) for tag in marked]
 
 
 @pytest.mark.parametrize(
@@ -62,11 +61,15 @@ def test_the_pages_of_a_request_say_where_they_are(clara: Desk, office: Office, 
 
     page = clara.get(f"/requests/{number}{path}").text
 
-    crumbs = page.partition('aria-label="Breadcrumbs"')[2].partition("</nav>")[0]
-    way = re.findall(r"<li[^>]*>(?:<a [^>]*>)?([^<]+)<", crumbs)
+    crumbs = select(page, 'nav[aria-label="Breadcrumbs"] li')
     beyond = [] if path == "" else [f"Request {number}"]
-    assert way == ["Home", "ILL requests", *beyond, here.format(number=number)]
-    assert f'<li aria-current="page">{here.format(number=number)}</li>' in crumbs
+    assert [text_of(crumb) for crumb in crumbs] == [
+        "Home",
+        "ILL requests",
+        *beyond,
+        here.format(number=number),
+    ]
+    assert attribute(crumbs[-1], "aria-current") == "page"
 
 
 def test_home_is_kohas_where_its_address_is_known(clara: Desk, office: Office) -> None:

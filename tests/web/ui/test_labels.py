@@ -51,9 +51,9 @@ def test_languages_of_letters_are_named(language: str) -> None:
 
 
 def test_the_language_of_a_text_is_told_only_where_it_is_known() -> None:
-    assert labels.spoken("zh-Hant-TW") == ' lang="zh-Hant-TW"'
-    assert labels.spoken("default") == ' lang=""'
-    assert labels.spoken('"><script>') == ' lang="&#34;&gt;&lt;script&gt;"'
+    assert labels.lang_attribute("zh-Hant-TW") == ' lang="zh-Hant-TW"'
+    assert labels.lang_attribute("default") == ' lang=""'
+    assert labels.lang_attribute('"><script>') == ' lang="&#34;&gt;&lt;script&gt;"'
 
 
 OLD_TEXT = '<span class="soft" lang="en">Old &lt;text&gt;</span>'

@@ -1,8 +1,8 @@
 """
-Charts of months as shapes, on a drawing that is 320 wide and 140 high.
+Charts by month as shapes, on a drawing of 320 by 140.
 
-They can be read without colours: bars reach from one number to another, a line goes through the medians. Each
-has a title and says in a sentence what it shows; the numbers stand in a table below it.
+They can be read without colours: bars span a range, a line connects the medians. Each has a title and a sentence for
+screen readers, and a table with its figures below.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,13 +12,13 @@ from koha_ill_sidecar.domain.figures import Group
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 312, 10, 116
 _BAR = 0.5  # of a month's width
-_LEAST_HEIGHT = 1.5  # so that a bar between equals is seen
-_LABELLED = 3  # of so many months one has its name below it, the last among them
+_MIN_HEIGHT = 1.5  # keeps a bar between equal values visible
+_LABEL_STEP = 3  # every third month has a label, counted from the last
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A label at an axis."""
+    """A label on an axis."""
 
     at: float
     label: str
@@ -37,12 +37,12 @@ class Bar:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chart:
     """
-    What is drawn.
+    The shapes of a chart.
 
     Attributes:
-        values, months: Labels up the side and along the bottom.
-        lines: Points as SVG's ``polyline`` takes them; a line ends where a month has no number.
-        dots: Of the line, as pairs of x and y.
+        values, months: Labels of the vertical and the horizontal axis.
+        lines: Points of an SVG ``polyline``; a line ends where a month has no value.
+        dots: The points of the lines, as pairs of x and y.
     """
 
     values: Sequence[Tick]
@@ -101,7 +101,7 @@ class _Axis:
         return round(_LEFT + self.step * (index + 0.5), 1)
 
     def bar(self, index: int, lower: float, upper: float) -> Bar:
-        height = max(_y(lower) - _y(upper), _LEAST_HEIGHT)
+        height = max(_y(lower) - _y(upper), _MIN_HEIGHT)
         width = self.step * _BAR
         return Bar(
             round(self.x(index) - width / 2, 1),
@@ -115,7 +115,7 @@ class _Axis:
         return [
             Tick(self.x(index), month)
             for index, month in enumerate(self.months)
-            if (last - index) % _LABELLED == 0
+            if (last - index) % _LABEL_STEP == 0
         ]
 
 
@@ -128,7 +128,7 @@ def _values(label: Callable[[float], str]) -> list[Tick]:
 
 
 def _lines(points: Mapping[int, tuple[float, float]]) -> Iterable[str]:
-    """Join the points of months that follow one another."""
+    """Yield a line for each run of consecutive months."""
     run: list[str] = []
     for index, (x, y) in points.items():
         if index - 1 not in points and run:

@@ -1,4 +1,4 @@
-"""The dashboard: what needs attention, and how the requests of the last months went."""
+"""The dashboard: what needs attention, and the figures of the last months."""
 
 from collections.abc import Mapping
 
@@ -32,7 +32,7 @@ _KINDS = {
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the route."""
 
-    def show() -> Response:
+    def get() -> Response:
         found = runtime.database.transact(dashboard.load_dashboard, runtime.settings.delivery)
         statuses = found.computed.figures.open if found.computed else ()
         return page(
@@ -40,7 +40,7 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
             found=found,
             notes=found.alerts[:MAX_ALERTS],
             has_more_notes=len(found.alerts) > MAX_ALERTS,
-            counted=counted,
+            counted=counted_text,
             ages=age_labels(),
             statuses=statuses,
             open_scale=plots.scale_of(status.total for status in statuses),
@@ -51,11 +51,11 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
             plots=plots,
         )
 
-    blueprint.add_url_rule("/dashboard", "dashboard", show)
+    blueprint.add_url_rule("/dashboard", "dashboard", get)
 
 
 def _by_month(found: Dashboard) -> DrawnGroup | None:
-    """Draw the months of all requests; nothing while an earlier version's numbers are kept."""
+    """Draw the months of all requests; None while the stored figures are an earlier version's."""
     if found.computed is None or not found.computed.figures.months:
         return None
     groups = [named.group for named in found.rankings[By.MONTH].groups]
@@ -64,8 +64,8 @@ def _by_month(found: Dashboard) -> DrawnGroup | None:
     return draw(_("All requests"), found.computed.figures.months, by_month, scale)
 
 
-def counted(number: int) -> str:
-    """Return a number that was counted up to a limit, as text."""
+def counted_text(number: int) -> str:
+    """Format a number that was counted up to a limit."""
     return _("more than %(number)d", number=MAX_COUNTED) if number > MAX_COUNTED else str(number)
 
 

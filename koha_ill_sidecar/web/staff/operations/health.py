@@ -1,4 +1,4 @@
-"""Whether all is well: the daemon, what Koha is set up to, the mail servers, the backends."""
+"""The health page: the daemon, Koha's settings, the mail servers, the backends."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ _VERDICTS = {Verdict.OK: N_("OK"), Verdict.WARN: N_("Warning"), Verdict.FAIL: N_
 
 
 def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
-    """Add the routes, and what the navigation bar says of the backends."""
+    """Add the routes, and the state of the backends in the navigation bar."""
     timezone = library_timezone(runtime.settings)
     findings_cache, backends_cache = Cache(_FINDINGS_SECONDS), Cache(_BACKENDS_SECONDS)
 
@@ -45,7 +45,7 @@ def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
             refresh=refresh,
         )
 
-    def show() -> Response:
+    def get() -> Response:
         found = findings()
         jobs = runtime.database.transact(job_runs.list_jobs, runtime.settings.scheduler.jobs, timezone)
         return page(
@@ -62,7 +62,7 @@ def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
         _flash_result(found.value, g.date_style.date_and_exact_time(found.loaded_at.astimezone(timezone)))
         return redirect(url_for("staff.operations"), 303)
 
-    blueprint.add_url_rule("/operations", "operations", show)
+    blueprint.add_url_rule("/operations", "operations", get)
     blueprint.add_url_rule("/operations/check", "check_again", check_again, methods=["POST"])
     app.jinja_env.globals.update(
         backend_health=lambda: backends_cache.get("backends", lambda: _load_backends(runtime)).value,
@@ -71,7 +71,7 @@ def install(app: Flask, blueprint: Blueprint, runtime: Runtime) -> None:
 
 
 def backend_text(health: BackendHealth) -> str:
-    """Return how a backend is doing."""
+    """Return the state of a backend in words."""
     match health.state:
         case BackendState.UNKNOWN:
             return _("status unknown at the moment")
@@ -87,21 +87,21 @@ def backend_text(health: BackendHealth) -> str:
 
 
 def check_text(finding: Finding) -> str:
-    """Return what was checked; its name, where we do not know it."""
+    """Return the label of a check; its name if it has none."""
     return _(_CHECKS[finding.name]) if finding.name in _CHECKS else finding.name
 
 
 def _flash_result(findings: Sequence[Finding], moment: str) -> None:
-    """Flash what was checked and when; the findings themselves are on the page."""
+    """Flash what was checked and when; the page has the findings themselves."""
     checks = ", ".join(dict.fromkeys(map(check_text, findings)))
-    troubles = sum(finding.verdict is not Verdict.OK for finding in findings)
+    problems = sum(finding.verdict is not Verdict.OK for finding in findings)
     outcome = (
-        ngettext("%(num)d problem was found.", "%(num)d problems were found.", troubles)
-        if troubles
+        ngettext("%(num)d problem was found.", "%(num)d problems were found.", problems)
+        if problems
         else _("No problems were found.")
     )
     checked = _("Checked again at %(moment)s: %(checks)s.", moment=moment, checks=checks)
-    flash.flash("warning" if troubles else "done", f"{checked} {outcome}")
+    flash.flash("warning" if problems else "done", f"{checked} {outcome}")
 
 
 def _load_backends(runtime: Runtime) -> Sequence[BackendHealth]:

@@ -1,4 +1,4 @@
-"""The jobs: when they ran, how that went, and when they run next."""
+"""The jobs page: when jobs ran, with what result, and when they run next."""
 
 from datetime import timedelta
 
@@ -20,11 +20,11 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
     schedules = runtime.settings.scheduler.jobs
     timezone = library_timezone(runtime.settings)
 
-    def show() -> Response:
+    def get() -> Response:
         found = runtime.database.transact(job_runs.list_jobs, schedules, timezone)
         return page("staff/operations/jobs.html", found=found, label_of=label_of, schedule_text=schedule_text)
 
-    blueprint.add_url_rule("/operations/jobs", "jobs", show)
+    blueprint.add_url_rule("/operations/jobs", "jobs", get)
 
 
 def label_of(name: str) -> str:
@@ -33,7 +33,7 @@ def label_of(name: str) -> str:
 
 
 def schedule_text(schedule: Schedule) -> str:
-    """Return when a job runs."""
+    """Return a schedule in words."""
     if schedule.every is None:
         return _("crontab schedule %(line)s", line=schedule.cron)
     seconds = schedule.every.total_seconds()

@@ -25,7 +25,7 @@ _HEADINGS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Drawing:
-    """A chart, and what is said of it to those who do not see it."""
+    """A chart, with a text for people who cannot see it."""
 
     title: str
     text: str
@@ -34,7 +34,7 @@ class Drawing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DrawnGroup:
-    """A group of requests month by month, with its two charts."""
+    """A group of requests by month, with its two charts."""
 
     name: str
     by_month: Mapping[str, Group]
@@ -45,7 +45,7 @@ class DrawnGroup:
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the route."""
 
-    def show(by: str) -> Response:
+    def get(by: str) -> Response:
         kind = By(by)
         found = runtime.database.transact(dashboard.load_over_time, kind)
         return page(
@@ -57,7 +57,7 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
         )
 
     choices = ", ".join(by.value for by in _HEADINGS)
-    blueprint.add_url_rule(f"/dashboard/over-time/<any({choices}):by>", "over_time", show)
+    blueprint.add_url_rule(f"/dashboard/over-time/<any({choices}):by>", "over_time", get)
 
 
 def draw(name: str, months: Sequence[str], by_month: Mapping[str, Group], scale: int) -> DrawnGroup:
@@ -65,19 +65,19 @@ def draw(name: str, months: Sequence[str], by_month: Mapping[str, Group], scale:
     Draw the months of a group.
 
     Args:
-        scale: Days at the upper end of the chart of turnaround.
+        scale: Days at the top of the turnaround chart.
     """
-    named = name or "–"
+    label = name or "–"
     return DrawnGroup(
-        name=named,
+        name=label,
         by_month=by_month,
         turnaround=Drawing(
-            title=_("%(name)s: turnaround by month", name=named),
+            title=_("%(name)s: turnaround by month", name=label),
             text=_turnaround_text(months, by_month),
             chart=charts.turnaround(months, by_month, scale),
         ),
         fill_rate=Drawing(
-            title=_("%(name)s: fill rate by month", name=named),
+            title=_("%(name)s: fill rate by month", name=label),
             text=_fill_rate_text(months, by_month),
             chart=charts.fill_rate(months, by_month),
         ),

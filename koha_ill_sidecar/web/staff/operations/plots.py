@@ -1,8 +1,8 @@
 """
-Plots as shapes: what is drawn where, in units of a hundredth of the width.
+Plots as shapes, in hundredths of the width.
 
-Each stands in a row of a table beside its numbers, which say all that it says; so it is hidden from those who do not
-see it. Nothing has a style of its own, which the policy of the pages would refuse: classes do.
+Each is in a table row beside its figures, which say the same, so it is hidden from screen readers. Shapes have classes
+instead of inline styles, which the pages' content security policy forbids.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from koha_ill_sidecar.domain.figures import Group, OpenStatus
 
 _STEPS = (1, 2, 5)
-_LEAST_WIDTH = 0.8  # so that a small number is seen, and a median among equals
+_MIN_WIDTH = 0.8  # keeps small numbers visible, and a median between equal quartiles
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A rectangle of a plot; what it stands for, its class says."""
+    """A rectangle of a plot; its class says what it stands for."""
 
     kind: str
     start: float
@@ -35,31 +35,31 @@ def scale_of(values: Iterable[float]) -> int:
 
 
 def ages(open_status: OpenStatus, scale: int) -> list[Shape]:
-    """Draw the open requests of a status, one age behind the other."""
+    """Draw the open requests of a status, one age after another."""
     shapes, start = [], 0.0
     for age, number in enumerate(open_status.by_age):
         width = 100 * number / scale
         if number:
-            shapes.append(Shape(f"age-{age}", round(start, 2), round(max(width, _LEAST_WIDTH), 2)))
+            shapes.append(Shape(f"age-{age}", round(start, 2), round(max(width, _MIN_WIDTH), 2)))
         start += width
     return shapes
 
 
 def turnaround(group: Group, scale: int) -> list[Shape]:
-    """Draw the middle half of a group's requests and, across it, the median."""
+    """Draw the middle half of a group's requests and the median across it."""
     took = group.turnaround
     if took is None:
         return []
     start, width = 100 * took.lower / scale, 100 * (took.upper - took.lower) / scale
-    median = min(100 * took.median / scale, 100 - _LEAST_WIDTH)
+    median = min(100 * took.median / scale, 100 - _MIN_WIDTH)
     return [
-        Shape("middle", round(start, 2), round(max(width, _LEAST_WIDTH), 2)),
-        Shape("median", round(median, 2), _LEAST_WIDTH),
+        Shape("middle", round(start, 2), round(max(width, _MIN_WIDTH), 2)),
+        Shape("median", round(median, 2), _MIN_WIDTH),
     ]
 
 
 def fill_rate(group: Group) -> list[Shape]:
-    """Draw the part of a group's requests that were supplied."""
+    """Draw the share of a group's requests that was supplied."""
     rate = group.fill_rate
     return [] if rate is None else [Shape("filled", 0, round(100 * rate, 2))]
 

@@ -63,10 +63,8 @@ class _ActionViews:
             return self._form(illrequest_id, action, changed=error.change)
         except (ActionNotAllowed, StatusConflict):
             return self._not_possible(illrequest_id)
-        except (
-            RequestRefused
-        ):  # only a status alias can be refused, and only if it was removed in the meantime
-            return self._form(illrequest_id, action, problem=_("This status does not exist any more."))
+        except RequestRefused:  # only of a status alias that was removed in the meantime
+            return self._form(illrequest_id, action, problem=_("This status no longer exists."))
         return self._redirect(action, illrequest_id, after)
 
     def _choices(self, illrequest_id: int, action: Action) -> dict[str, str | None] | None:

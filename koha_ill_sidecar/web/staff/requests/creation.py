@@ -43,18 +43,18 @@ _FIELD_OF_CODE: Mapping[str, str] = {
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    desk = _CreateViews(runtime)
-    blueprint.add_url_rule("/requests/new", "new_request", desk.get, methods=["GET"])
-    blueprint.add_url_rule("/requests/new", "create_request", desk.post, methods=["POST"])
+    views = _CreateViews(runtime)
+    blueprint.add_url_rule("/requests/new", "new_request", views.get, methods=["GET"])
+    blueprint.add_url_rule("/requests/new", "create_request", views.post, methods=["POST"])
 
 
 @dataclass(kw_only=True)
 class _FormData:
-    """What the form holds."""
+    """The fields of the form."""
 
     entry: ItemEntry
     branchcode: str
-    default_branchcode: str  # what the form proposed
+    default_branchcode: str  # what the form suggested
     patron: str = ""
     chosen: int | None = None
     supplier: str = ""
@@ -72,7 +72,7 @@ class _FormData:
             chosen=forms.number("borrowernumber") if patron else None,
             supplier=supplier,
             reference=forms.text("reference"),
-            blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.pressed_button()[0] == "add_row"),
+            blank_rows=item_fields.blank_rows(add_one=forms.pressed_button()[0] == "add_row"),
         )
 
     def choose(self, found: PatronMatch | AlreadyRequested) -> None:
@@ -88,12 +88,12 @@ class _FormData:
 @dataclass(kw_only=True)
 class _CreateErrors(FormErrors):
     """
-    What the form says, also about what was pasted.
+    Messages of the form, including those about a pasted reference.
 
-    A reference that cannot be read is no mistake in the form: it is answered like one that can.
+    An unreadable reference is not an error of the form: the page's status is 200, as for a readable one.
     """
 
-    reference_message: str = ""
+    reference_info: str = ""
     reference_problem: str = ""
     earlier: Sequence[EarlierRequest] = ()
 
@@ -106,7 +106,7 @@ class _CreateViews:
         )
 
     def get(self) -> Response:
-        """Show the empty form, for a patron whose number is in the address."""
+        """Show the empty form, with the patron whose ID is in the URL."""
         works_at = current().member.branchcode
         entry = ItemEntry(field_sets=backend_for(None).field_sets)
         typed = _FormData(entry=entry, branchcode=works_at, default_branchcode=works_at)
@@ -114,39 +114,39 @@ class _CreateViews:
         return self._form(typed, _CreateErrors())
 
     def post(self) -> Response:
-        """Do what the pressed button says."""
-        typed, (wanted, about) = _FormData.read(), forms.pressed_button()
-        if typed.reference and wanted in ("fill_in", "create", "create_anyway"):
+        """Perform the action of the pressed button."""
+        typed, (button, argument) = _FormData.read(), forms.pressed_button()
+        if typed.reference and button in ("fill_in", "create", "create_anyway"):
             return self._fill_in(typed)
-        match wanted:
+        match button:
             case "create" | "create_anyway":
-                return self._create(typed, even_if_requested_before=wanted == "create_anyway")
+                return self._create(typed, even_if_requested_before=button == "create_anyway")
             case "choose":
-                typed.patron, typed.chosen = "", forms.as_number(about)
+                typed.patron, typed.chosen = "", forms.as_number(argument)
         return self._form(typed, _CreateErrors())
 
     def _fill_in(self, typed: _FormData) -> Response:
-        """Put into the form what a pasted reference says."""
+        """Fill in the form from a pasted reference."""
         found = references.read(typed.reference, references.installed_resolvers())
         if found is None:
-            message = _("This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN. Fill in the form yourself.")
-            return self._form(typed, _CreateErrors(reference_problem=message))
+            problem = _("This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN. Fill in the form yourself.")
+            return self._form(typed, _CreateErrors(reference_problem=problem))
         if isinstance(found, WrongCheckDigit):
-            message = _(
+            problem = _(
                 "The check digit of this %(number)s is wrong. Check it for a typing mistake.",
                 number=_SOURCES[found.kind],
             )
-            return self._form(typed, _CreateErrors(reference_problem=message))
+            return self._form(typed, _CreateErrors(reference_problem=problem))
         typed.entry = typed.entry.filled_in(found.reference)
         typed.reference = ""
         filled = [*found.reference.fields, *found.reference.custom]
         names = ", ".join(_(label(key)) if key in LABELS else key for key in filled)
         source = _(_SOURCES[found.source])
-        message = _("Filled in from the %(source)s: %(fields)s.", source=source, fields=names)
-        return self._form(typed, _CreateErrors(reference_message=message))
+        info = _("Filled in from the %(source)s: %(fields)s.", source=source, fields=names)
+        return self._form(typed, _CreateErrors(reference_info=info))
 
     def _create(self, typed: _FormData, *, even_if_requested_before: bool) -> Response:
-        errors = _CreateErrors(by_field=_mistakes(typed), by_row=item_fields.row_errors(typed.entry))
+        errors = _CreateErrors(by_field=_field_errors(typed), by_row=item_fields.row_errors(typed.entry))
         if errors.status != 200:
             return self._form(typed, errors)
         new = NewRequest(
@@ -195,7 +195,7 @@ class _CreateViews:
         )
 
 
-def _mistakes(typed: _FormData) -> dict[str, str]:
+def _field_errors(typed: _FormData) -> dict[str, str]:
     errors = {}
     if typed.entry.type not in typed.entry.field_sets:
         errors["type"] = _("Choose the type of material.")
@@ -236,6 +236,6 @@ def _created(created: Created) -> Response:
     if reason is None:
         flash.flash("done", _("Request %(number)s was created.", number=created.shown_id))
     else:
-        message = _QUEUED_BECAUSE.get(str(reason.get("limit_of")), _QUEUED)
-        flash.flash("warning", _(message, number=created.shown_id, count=reason.get("count")))
+        text = _QUEUED_BECAUSE.get(str(reason.get("limit_of")), _QUEUED)
+        flash.flash("warning", _(text, number=created.shown_id, count=reason.get("count")))
     return redirect(forms.request_url(created.ill_request.illrequest_id), 303)

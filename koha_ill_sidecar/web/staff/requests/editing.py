@@ -1,4 +1,4 @@
-"""The form in which a request is edited."""
+"""The form for editing a request."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,7 +31,7 @@ _LABELS: Mapping[str, str] = {
     "notesstaff": N_("Staff notes"),
     "notesopac": N_("OPAC notes"),
 }
-_MISTAKES: Mapping[str, str] = {
+_MESSAGES: Mapping[str, str] = {
     "invalid_manager": N_("Choose a member of staff who has the permission to work with ILL requests."),
     "invalid_biblio": N_("There is no record with this ID."),
     "invalid_branch": N_("Choose a library."),
@@ -39,15 +39,15 @@ _MISTAKES: Mapping[str, str] = {
     "invalid_batch": N_("This batch no longer exists."),
     "unknown_status_alias": N_("This status no longer exists."),
 }
-"""Messages for staff instead of the refusal's own, which are for people who type codes."""
+"""Messages in place of the refusals' own, which address people who type codes."""
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    desk = _EditViews(runtime)
-    address = "/requests/<int:illrequest_id>/edit"
-    blueprint.add_url_rule(address, "edit_request", desk.get, methods=["GET"])
-    blueprint.add_url_rule(address, "save_request", desk.post, methods=["POST"])
+    views = _EditViews(runtime)
+    path = "/requests/<int:illrequest_id>/edit"
+    blueprint.add_url_rule(path, "edit_request", views.get, methods=["GET"])
+    blueprint.add_url_rule(path, "save_request", views.post, methods=["POST"])
 
 
 class _EditViews:
@@ -55,17 +55,17 @@ class _EditViews:
         self._database = runtime.database
 
     def get(self, illrequest_id: int) -> Response:
-        """Show the request as it is."""
+        """Show the form with the current values."""
         known = self._database.transact(edit_form.form, illrequest_id, current().member)
         return self._page(known, known.values, _shown_patron(known, TypedPatron("", None)), FormErrors())
 
     def post(self, illrequest_id: int) -> Response:
-        """Do what the pressed button says."""
+        """Perform the action of the pressed button."""
         typed = {name: forms.text(name) for name in _LABELS if name != "borrowernumber"}
-        patron, (wanted, about) = _typed_patron(), forms.pressed_button()
-        if wanted == "choose":
-            patron = TypedPatron("", forms.as_number(about))
-        if wanted != "save":
+        patron, (button, argument) = _typed_patron(), forms.pressed_button()
+        if button == "choose":
+            patron = TypedPatron("", forms.as_number(argument))
+        if button != "save":
             return self._form(illrequest_id, typed, patron, forms.posted_version(), FormErrors())
         try:
             outcome = self._database.transact(
@@ -79,7 +79,7 @@ class _EditViews:
         except RequestChanged as error:
             return self._changed(illrequest_id, typed, patron, error.change)
         if isinstance(outcome, InvalidEdit):
-            errors = {name: _mistake(error) for name, error in outcome.by_column.items()}
+            errors = {name: _message(error) for name, error in outcome.by_column.items()}
             return self._form(
                 illrequest_id, typed, patron, forms.posted_version(), FormErrors(by_field=errors)
             )
@@ -128,7 +128,7 @@ class _EditViews:
         )
 
     def _shown(self, known: RequestForm, errors: FormErrors) -> Mapping[str, Mapping[str, str]]:
-        """Return what codes and numbers are called, for the table of what has changed."""
+        """Return the labels of codes and IDs, for the table of changes by someone else."""
         differences = errors.changed.differences if errors.changed else ()
         given = {
             value
@@ -153,7 +153,7 @@ def _typed_patron() -> TypedPatron:
 
 
 def _shown_patron(known: RequestForm, typed: TypedPatron) -> TypedPatron:
-    """Return the content of the patron field: the patron if there is one match, otherwise what was typed."""
+    """Return the content of the patron field: the patron that matches, else what was typed."""
     if known.patron is None:
         return replace(typed, chosen=None)
     return TypedPatron(known.patron.label, known.patron.borrowernumber)
@@ -163,5 +163,5 @@ def _by_text(names: Mapping[int, str]) -> Mapping[str, str]:
     return {str(number): name for number, name in names.items()}
 
 
-def _mistake(error: RequestRefused) -> str:
-    return _(_MISTAKES[error.code]) if error.code in _MISTAKES else translate(error.message)
+def _message(error: RequestRefused) -> str:
+    return _(_MESSAGES[error.code]) if error.code in _MESSAGES else translate(error.message)

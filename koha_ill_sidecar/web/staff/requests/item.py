@@ -1,4 +1,4 @@
-"""The form in which the metadata of the wanted item are edited."""
+"""The form for editing the metadata of the requested item."""
 
 from collections.abc import Mapping
 
@@ -24,10 +24,10 @@ from koha_ill_sidecar.web.ui.pages import page
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    desk = _ItemViews(runtime)
-    address = "/requests/<int:illrequest_id>/item"
-    blueprint.add_url_rule(address, "edit_item", desk.get, methods=["GET"])
-    blueprint.add_url_rule(address, "save_item", desk.post, methods=["POST"])
+    views = _ItemViews(runtime)
+    path = "/requests/<int:illrequest_id>/item"
+    blueprint.add_url_rule(path, "edit_item", views.get, methods=["GET"])
+    blueprint.add_url_rule(path, "save_item", views.post, methods=["POST"])
 
 
 class _ItemViews:
@@ -36,7 +36,7 @@ class _ItemViews:
         self._database = runtime.database
 
     def get(self, illrequest_id: int) -> Response:
-        """Show the item as it is."""
+        """Show the form with the current values."""
         try:
             known = self._database.transact(item_form.form, illrequest_id)
         except ActionNotAllowed:
@@ -44,7 +44,7 @@ class _ItemViews:
         return _page(known, known.entry, known.values, FormErrors())
 
     def post(self, illrequest_id: int) -> Response:
-        """Do what the pressed button says."""
+        """Perform the action of the pressed button."""
         try:
             return self._save(illrequest_id)
         except ActionNotAllowed:
@@ -72,12 +72,12 @@ class _ItemViews:
             return _page(known, merged, change.now, FormErrors(changed=change))
         if emptied:
             names = ", ".join(_(name) for name in emptied)
-            message = _(
+            text = _(
                 "The item was saved. This version of Koha cannot empty a field; these keep their value:"
                 " %(fields)s.",
                 fields=names,
             )
-            flash.flash("warning", message)
+            flash.flash("warning", text)
         else:
             flash.flash("done", _("The item metadata was saved."))
         return redirect(forms.request_url(illrequest_id), 303)
@@ -94,7 +94,7 @@ def _page(known: ItemForm, entry: ItemEntry, version: Mapping[str, str], errors:
         errors.status,
         known=known,
         entry=entry,
-        blank_rows=item_fields.blank_rows(is_one_more_wanted=forms.pressed_button()[0] == "add_row"),
+        blank_rows=item_fields.blank_rows(add_one=forms.pressed_button()[0] == "add_row"),
         version=forms.version_field(version),
         errors=errors,
         labels={one.name: label(one.name) for one in changed},

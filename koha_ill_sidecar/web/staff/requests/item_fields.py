@@ -1,4 +1,4 @@
-"""The part of a form that describes the wanted item."""
+"""The part of a form that describes the requested item."""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,9 @@ from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 
 BLANK_ROWS = 2
-"""So many empty rows for custom fields wait to be filled in, more when asked for."""
+"""Empty rows for custom fields that a form has at first."""
 
-MOST_BLANK_ROWS = 50
+_MAX_BLANK_ROWS = 50
 
 _PREFIX = "field."
 
@@ -38,13 +38,13 @@ def read_entry(field_sets: Mapping[str, FieldSet]) -> ItemEntry:
     ).arranged()
 
 
-def blank_rows(*, is_one_more_wanted: bool = False) -> int:
-    """Return how many empty rows the form is to have."""
-    given = sum(not key.strip() for key in request.form.getlist("custom_key"))
-    wanted = max(BLANK_ROWS, given + 1) if is_one_more_wanted else BLANK_ROWS
-    return min(wanted, MOST_BLANK_ROWS)
+def blank_rows(*, add_one: bool = False) -> int:
+    """Return how many empty rows the form shows."""
+    before = sum(not key.strip() for key in request.form.getlist("custom_key"))
+    rows = max(BLANK_ROWS, before + 1) if add_one else BLANK_ROWS
+    return min(rows, _MAX_BLANK_ROWS)
 
 
 def row_errors(entry: ItemEntry) -> dict[int, str]:
-    """Return what is wrong with the custom fields, by row."""
+    """Return the messages about custom fields, by row."""
     return {mistake.row: _(_MISTAKES[mistake.code]) for mistake in entry.mistakes()}

@@ -1,4 +1,4 @@
-"""Sending a notice to the patron of a request: seen first, then sent."""
+"""Sending a notice to the patron of a request, after a preview."""
 
 from collections.abc import Mapping
 
@@ -39,15 +39,15 @@ _REASONS: Mapping[NotQueuedReason, str] = {
     NotQueuedReason.NO_LIBRARY_ADDRESS: N_("The library has no ILL address."),
 }
 
-_LONGEST_DETAIL = 400
+_MAX_DETAIL_LENGTH = 400
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    notices = _NoticeViews(runtime)
+    views = _NoticeViews(runtime)
     path = "/requests/<int:illrequest_id>/notices/<code>"
-    blueprint.add_url_rule(path, "preview_notice", notices.get)
-    blueprint.add_url_rule(path, "send_notice", notices.post, methods=["POST"])
+    blueprint.add_url_rule(path, "preview_notice", views.get)
+    blueprint.add_url_rule(path, "send_notice", views.post, methods=["POST"])
 
 
 class _NoticeViews:
@@ -56,11 +56,11 @@ class _NoticeViews:
         self._database = runtime.database
 
     def get(self, illrequest_id: int, code: str) -> Response:
-        """Show a notice as it would be sent."""
+        """Preview the notice."""
         return self._form(illrequest_id, code)
 
     def post(self, illrequest_id: int, code: str) -> Response:
-        """Send it, or show it with the text that was typed."""
+        """Send the notice, or preview it with the text that was typed."""
         text = request.form.get("additional_text", "").replace("\r\n", "\n").strip()
         if "preview" in request.form:
             return self._form(illrequest_id, code, additional_text=text)
@@ -114,7 +114,7 @@ class _NoticeViews:
             texts=texts,
             can_be_sent=any(transport in texts for transport in notice_page.preview.chosen),
             reasons=_REASONS,
-            takes_text=code == NoticeCode.REQUEST_UPDATE,
+            has_text_field=code == NoticeCode.REQUEST_UPDATE,
             additional_text=additional_text,
             tokens=[f"<<{token.name}>>" for token in tokens_in(additional_text)],
             errors=errors,
@@ -156,5 +156,5 @@ def _flash_outcome(outcome: NoticeOutcome) -> None:
 
 
 def _short(detail: str) -> str:
-    """A template's error may quote much of it; the message travels in a cookie."""
-    return detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"
+    """Truncate an error, which may quote much of a template: the message must fit into a cookie."""
+    return detail if len(detail) <= _MAX_DETAIL_LENGTH else f"{detail[:_MAX_DETAIL_LENGTH]}…"

@@ -1,4 +1,4 @@
-"""Placing a request with partner libraries: who, what is written to them, a last look, and off it goes."""
+"""Placing a request with partner libraries: choose them, write the email, preview, send."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import ngettext, translate
 from koha_ill_sidecar.web.ui.pages import page
 
-_MOST_NAMES = 10
-_LONGEST_SUBJECT = 500  # characters; as bytes they fit into Koha's column, and nobody reads more
+_MAX_NAMES = 10
+_MAX_SUBJECT_LENGTH = 500  # characters; their bytes fit into Koha's column
 
 _MISTAKES: Mapping[str, tuple[str, str]] = {
     "no_target_email": ("partners", N_("Choose at least one partner library that has an email address.")),
@@ -31,15 +31,15 @@ _MISTAKES: Mapping[str, tuple[str, str]] = {
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
-    desk = _PartnerViews(runtime)
-    address = "/requests/<int:illrequest_id>/partners"
-    blueprint.add_url_rule(address, "place_with_partners", desk.get, methods=["GET"])
-    blueprint.add_url_rule(address, "send_to_partners", desk.post, methods=["POST"])
+    views = _PartnerViews(runtime)
+    path = "/requests/<int:illrequest_id>/partners"
+    blueprint.add_url_rule(path, "place_with_partners", views.get, methods=["GET"])
+    blueprint.add_url_rule(path, "send_to_partners", views.post, methods=["POST"])
 
 
 @dataclass(kw_only=True)
 class _FormData:
-    """What the form holds."""
+    """The fields of the form."""
 
     chosen: Sequence[int] = ()
     subject: str = ""
@@ -64,7 +64,7 @@ class _PartnerViews:
         self._database = runtime.database
 
     def get(self, illrequest_id: int) -> Response:
-        """Show the form with the text that the notice gives."""
+        """Show the form with the text of the notice."""
         known = self._known(illrequest_id)
         typed = _FormData()
         if known.draft is not None:
@@ -72,15 +72,15 @@ class _PartnerViews:
         return _page(known, typed, FormErrors())
 
     def post(self, illrequest_id: int) -> Response:
-        """Do what the pressed button says."""
-        typed, (wanted, _about) = _FormData.read(), forms.pressed_button()
-        if wanted not in ("preview", "send"):
+        """Perform the action of the pressed button."""
+        typed, (button, _argument) = _FormData.read(), forms.pressed_button()
+        if button not in ("preview", "send"):
             return _page(self._known(illrequest_id), typed, FormErrors())
-        errors = FormErrors(by_field=_mistakes(typed))
+        errors = FormErrors(by_field=_field_errors(typed))
         if errors.status != 200:
             return _page(self._known(illrequest_id), typed, errors)
         try:
-            return (self._send if wanted == "send" else self._preview)(illrequest_id, typed)
+            return (self._send if button == "send" else self._preview)(illrequest_id, typed)
         except RequestRefused as error:
             return _page(self._known(illrequest_id), typed, _refusal(error))
         except RequestChanged as error:
@@ -116,14 +116,16 @@ class _PartnerViews:
         return redirect(forms.request_url(illrequest_id), 303)
 
 
-def _mistakes(typed: _FormData) -> dict[str, str]:
+def _field_errors(typed: _FormData) -> dict[str, str]:
     errors = {}
     if not typed.chosen:
         errors["partners"] = _("Choose at least one partner library that has an email address.")
     if not typed.subject:
         errors["subject"] = _("The email needs a subject line.")
-    elif len(typed.subject) > _LONGEST_SUBJECT:
-        errors["subject"] = _("This is too long: the maximum is %(most)s characters.", most=_LONGEST_SUBJECT)
+    elif len(typed.subject) > _MAX_SUBJECT_LENGTH:
+        errors["subject"] = _(
+            "This is too long: the maximum is %(most)s characters.", most=_MAX_SUBJECT_LENGTH
+        )
     if not typed.body.strip():
         errors["body"] = _("The email needs some text.")
     return errors
@@ -145,8 +147,8 @@ def _refusal(error: RequestRefused) -> FormErrors:
 
 def _sent(sent: Sequence[PartnerMessage]) -> str:
     names = [message.partner.name for message in sent]
-    more = len(names) - _MOST_NAMES
-    listed = ", ".join(names[:_MOST_NAMES])
+    more = len(names) - _MAX_NAMES
+    listed = ", ".join(names[:_MAX_NAMES])
     if more > 0:
         listed = _("%(names)s and %(number)s more", names=listed, number=more)
     return ngettext(

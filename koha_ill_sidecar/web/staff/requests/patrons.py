@@ -1,4 +1,4 @@
-"""The quick search for patrons: what a field suggests while somebody types, and a page of its own."""
+"""The quick search for patrons: suggestions for a field as JSON, and a page."""
 
 from flask import Blueprint, jsonify, request
 from werkzeug.wrappers import Response
@@ -8,15 +8,15 @@ from koha_ill_sidecar.services.people import patron_search
 from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui.pages import page
 
-_LONGEST = 200
+_MAX_LENGTH = 200
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the route."""
 
-    def find() -> Response:
-        """Return the patrons that a text may mean, as JSON where that is asked for."""
-        typed = request.args.get("q", "").strip()[:_LONGEST]
+    def get() -> Response:
+        """Return the patrons that match a text, as JSON if the client prefers that."""
+        typed = request.args.get("q", "").strip()[:_MAX_LENGTH]
         found = runtime.database.transact(patron_search.search, typed, current().member)
         libraries = current().libraries
         if request.accept_mimetypes.best == "application/json":
@@ -41,4 +41,4 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
             most=patron_search.MAX_RESULTS,
         )
 
-    blueprint.add_url_rule("/patrons", "patrons", find)
+    blueprint.add_url_rule("/patrons", "patrons", get)

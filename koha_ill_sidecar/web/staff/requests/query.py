@@ -1,4 +1,4 @@
-"""What the address of the list says: filter, order and page."""
+"""The query of the list's URL: filter, order and page."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -18,7 +18,7 @@ NAMES = (
     *("q", "status", "alias", "placed_from", "placed_to", "updated_from", "updated_to", "library", "patron"),
     *("borrowernumber", "backend", "type", "batch", "sort", "page", "per_page"),
 )
-"""Everything that an address of the list may say."""
+"""All query parameters of the list."""
 
 LABELS: Mapping[str, str] = {
     "q": N_("Keyword"),
@@ -39,9 +39,9 @@ LABELS: Mapping[str, str] = {
     "per_page": N_("Rows"),
 }
 
-_LONGEST_TEXT = 200
-_LONGEST_SHOWN = 40
-_MOST_VALUES = 50
+_MAX_TEXT_LENGTH = 200
+_MAX_QUOTED_LENGTH = 40
+_MAX_VALUES = 50
 _LAST_PAGE = 1_000_000
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 
@@ -55,7 +55,7 @@ class ListQuery:
 
     Attributes:
         mistakes: Messages about invalid parameters, by name; these are ignored.
-        unread: Names of those that are not even a date or a number.
+        unread: Names of the parameters that could not be parsed.
     """
 
     wanted: RequestFilter
@@ -67,12 +67,12 @@ class ListQuery:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether some requests are left out."""
+        """Whether the list leaves out some requests."""
         return self.wanted != RequestFilter()
 
 
 def read(args: "MultiDict[str, str]") -> ListQuery:
-    """Read the query of a URL; invalid parameters are ignored and reported."""
+    """Parse a query; invalid parameters are ignored and reported in :attr:`ListQuery.mistakes`."""
     reader = _Reader(args)
     placed_from, placed_to = reader.days("placed")
     updated_from, updated_to = reader.days("updated")
@@ -102,7 +102,7 @@ def read(args: "MultiDict[str, str]") -> ListQuery:
 
 
 def sort_value(sort: Sort) -> str:
-    """Write an order as an address has it: ``title``, or ``-title`` from the end."""
+    """Return an order as the URL has it: ``title``, or ``-title`` for descending."""
     return f"-{sort.column.value}" if sort.descending else sort.column.value
 
 
@@ -113,38 +113,39 @@ class _Reader:
         self.unread: set[str] = set()
 
     def text(self, name: str) -> str:
-        """Return what is typed; the beginning of a text that is too long."""
-        given = self._args.get(name, "").strip()
-        if len(given) > _LONGEST_TEXT:
+        """Return a text, truncated if it is too long."""
+        entry = self._args.get(name, "").strip()
+        if len(entry) > _MAX_TEXT_LENGTH:
             self.mistakes[name] = _(
-                "This is too long: only the first %(most)s characters are searched for.", most=_LONGEST_TEXT
+                "This is too long: only the first %(most)s characters are searched for.",
+                most=_MAX_TEXT_LENGTH,
             )
-        return given[:_LONGEST_TEXT]
+        return entry[:_MAX_TEXT_LENGTH]
 
     def many(self, name: str) -> tuple[str, ...]:
-        given = dict.fromkeys(value.strip() for value in self._args.getlist(name) if value.strip())
-        used = [value for value in given if len(value) <= _LONGEST_TEXT][:_MOST_VALUES]
-        if len(used) < len(given):
+        entries = dict.fromkeys(value.strip() for value in self._args.getlist(name) if value.strip())
+        valid = [value for value in entries if len(value) <= _MAX_TEXT_LENGTH][:_MAX_VALUES]
+        if len(valid) < len(entries):
             self.mistakes[name] = _("There are too many values: some were ignored.")
-        return tuple(used)
+        return tuple(valid)
 
-    def one(self, name: str, parse: Callable[[str], _Value], otherwise: str = "") -> _Value | None:
-        given = self._args.get(name, "").strip()
-        if not given:
+    def one(self, name: str, parse: Callable[[str], _Value], message: str = "") -> _Value | None:
+        entry = self._args.get(name, "").strip()
+        if not entry:
             return None
         try:
-            return parse(given)
+            return parse(entry)
         except ValueError:
             self.unread.add(name)
-            shown = given if len(given) <= _LONGEST_SHOWN else given[:_LONGEST_SHOWN] + "…"
-            self.mistakes[name] = _(otherwise or N_("“%(given)s” was ignored."), given=shown)
+            quoted = entry if len(entry) <= _MAX_QUOTED_LENGTH else entry[:_MAX_QUOTED_LENGTH] + "…"
+            self.mistakes[name] = _(message or N_("“%(given)s” was ignored."), given=quoted)
             return None
 
     def days(self, name: str) -> tuple[date | None, date | None]:
-        """Return the first and the last day; neither if there is no day between them."""
-        no_day = N_("“%(given)s” is not a date and was ignored.")
-        first = self.one(f"{name}_from", date.fromisoformat, no_day)
-        last = self.one(f"{name}_to", date.fromisoformat, no_day)
+        """Return the first and the last day; neither if they are in the wrong order."""
+        not_a_date = N_("“%(given)s” is not a date and was ignored.")
+        first = self.one(f"{name}_from", date.fromisoformat, not_a_date)
+        last = self.one(f"{name}_to", date.fromisoformat, not_a_date)
         if first is not None and last is not None and first > last:
             self.mistakes[f"{name}_to"] = _("The start date is after the end date: both were ignored.")
             return None, None

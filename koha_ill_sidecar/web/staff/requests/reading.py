@@ -18,20 +18,20 @@ from koha_ill_sidecar.web.ui.pages import page
 def install(blueprint: Blueprint, runtime: Runtime) -> None:
     """Add the routes."""
 
-    def show_log(illrequest_id: int) -> Response:
+    def get_log(illrequest_id: int) -> Response:
         header = runtime.database.transact(load_header, illrequest_id, staff_context(runtime))
         log_page = runtime.database.transact(
             read_page, illrequest_id, forms.number("page", request.args) or 1
         )
         return page("staff/requests/log.html", log=log_page, header=header, describe=_describe)
 
-    def show_metadata(illrequest_id: int) -> Response:
+    def get_metadata(illrequest_id: int) -> Response:
         header = runtime.database.transact(load_header, illrequest_id, staff_context(runtime))
         values = runtime.database.transact(metadata, illrequest_id)
         return page("staff/requests/metadata.html", header=header, text=_as_text(values))
 
-    blueprint.add_url_rule("/requests/<int:illrequest_id>/log", "request_log", show_log)
-    blueprint.add_url_rule("/requests/<int:illrequest_id>/metadata", "request_metadata", show_metadata)
+    blueprint.add_url_rule("/requests/<int:illrequest_id>/log", "request_log", get_log)
+    blueprint.add_url_rule("/requests/<int:illrequest_id>/metadata", "request_metadata", get_metadata)
 
 
 def _as_text(values: Mapping[str, str]) -> str:

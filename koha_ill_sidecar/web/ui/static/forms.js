@@ -1,33 +1,34 @@
-// The forms of requests: parts are replaced in place, patrons are suggested, lists are filtered.
+// Forms about requests: parts are replaced in place, patrons are suggested, lists are filtered.
 "use strict";
 
 document.documentElement.classList.add("js");
 
-// If a button or select names parts, the server renders them again from the whole form; the rest stays.
-const exchanges = new WeakMap();
+// A button or select with data-parts replaces these elements with what the server renders from the form; the rest of
+// the page stays.
+const requests = new WeakMap();
 
-async function exchange(form, pressed, parts) {
-  exchanges.get(form)?.abort();
+async function replaceParts(form, buttonName, parts) {
+  requests.get(form)?.abort();
   const aborter = new AbortController();
-  exchanges.set(form, aborter);
+  requests.set(form, aborter);
   const body = new URLSearchParams(new FormData(form));
-  body.set("do", pressed);
+  body.set("do", buttonName);
   const answer = await fetch(form.action, { method: "POST", body, redirect: "error", signal: aborter.signal });
-  const made = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const rendered = new DOMParser().parseFromString(await answer.text(), "text/html");
   const focused = document.activeElement?.id;
   for (const id of parts) {
-    const [before, after] = [document.getElementById(id), made.getElementById(id)];
+    const [before, after] = [document.getElementById(id), rendered.getElementById(id)];
     if (!after) throw new Error(`no ${id} in the answer`);
     before.replaceWith(after);
   }
-  const target = document.querySelector(`[data-focus-after="${pressed}"]`) ?? (focused && document.getElementById(focused));
+  const target = document.querySelector(`[data-focus-after="${buttonName}"]`) ?? (focused && document.getElementById(focused));
   if (target && target !== document.activeElement) target.focus();
 }
 
-function exchangeOrSend(form, control, pressed) {
-  exchange(form, pressed, control.dataset.parts.split(" ")).catch((error) => {
+function replaceOrSubmit(form, control, buttonName) {
+  replaceParts(form, buttonName, control.dataset.parts.split(" ")).catch((error) => {
     if (error.name === "AbortError") return;
-    const button = form.querySelector(`button[name="do"][value="${pressed}"]`);
+    const button = form.querySelector(`button[name="do"][value="${buttonName}"]`);
     form.requestSubmit(button);
   });
 }
@@ -36,11 +37,11 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest?.("button[data-parts]");
   if (!button) return;
   event.preventDefault();
-  exchangeOrSend(button.form, button, button.value);
+  replaceOrSubmit(button.form, button, button.value);
 });
 document.addEventListener("change", (event) => {
-  const control = event.target.closest?.("[data-does]");
-  if (control) exchangeOrSend(control.form, control, control.dataset.does);
+  const control = event.target.closest?.("[data-button]");
+  if (control) replaceOrSubmit(control.form, control, control.dataset.button);
 });
 // Enter in the field of a reference fills in the form, as it does without a script.
 document.addEventListener("keydown", (event) => {
@@ -49,34 +50,34 @@ document.addEventListener("keydown", (event) => {
   event.target.form.querySelector('button[value="fill_in"]').click();
 });
 
-// A list is narrowed to what contains every word; what is chosen stays in sight.
-const plain = (text) => text.toLowerCase().normalize("NFKD").replace(/\p{M}/gu, "");
-for (const field of document.querySelectorAll("[data-narrows]")) {
-  const list = document.getElementById(field.dataset.narrows);
-  const count = document.getElementById(`${field.dataset.narrows}-count`);
+// A list shows only the items that contain every word, and the checked ones.
+const normalize = (text) => text.toLowerCase().normalize("NFKD").replace(/\p{M}/gu, "");
+for (const field of document.querySelectorAll("[data-filters]")) {
+  const list = document.getElementById(field.dataset.filters);
+  const count = document.getElementById(`${field.dataset.filters}-count`);
   field.addEventListener("input", () => {
-    const words = plain(field.value).split(/\s+/).filter(Boolean);
+    const words = normalize(field.value).split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const item of list.children) {
-      const isWanted = words.every((word) => plain(item.textContent).includes(word));
-      item.hidden = !isWanted && !item.querySelector(":checked");
+      const matches = words.every((word) => normalize(item.textContent).includes(word));
+      item.hidden = !matches && !item.querySelector(":checked");
       if (!item.hidden) shown += 1;
     }
     count.textContent = shown ? "" : count.dataset.none;
   });
   field.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") event.preventDefault(); // nothing is to be sent by it
+    if (event.key === "Enter") event.preventDefault(); // it must not send the form
   });
 }
 
-// Patrons are suggested while somebody types (WAI-ARIA combobox with a list).
+// Patrons are suggested while the user types (WAI-ARIA combobox with a list).
 const PAUSE = 200;
-const ONE_LETTER = /^[\x00-\x7F]?$/; // a single Chinese character is a surname, a single letter is nothing yet
+const ONE_LETTER = /^[\x00-\x7F]?$/; // a single Chinese character may be a surname, a single letter is too little
 
 class Suggestions {
   constructor(place) {
-    this.address = place.dataset.suggests;
-    this.words = place.dataset;
+    this.url = place.dataset.suggestionsUrl;
+    this.labels = place.dataset;
     this.input = place.querySelector("input");
     this.chosen = document.getElementById(this.input.dataset.number).value && this.input.value;
     this.list = document.createElement("ul");
@@ -85,11 +86,11 @@ class Suggestions {
     this.list.hidden = true;
     this.list.setAttribute("role", "listbox");
     this.list.setAttribute("aria-label", place.dataset.listLabel);
-    this.said = document.createElement("p");
-    this.said.className = "visually-hidden";
-    this.said.setAttribute("role", "status");
+    this.status = document.createElement("p");
+    this.status.className = "visually-hidden";
+    this.status.setAttribute("role", "status");
     place.classList.add("combobox");
-    place.append(this.list, this.said);
+    place.append(this.list, this.status);
     for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", this.list.id], ["aria-expanded", "false"]]) {
       this.input.setAttribute(name, value);
     }
@@ -97,7 +98,7 @@ class Suggestions {
     this.input.addEventListener("compositionend", () => this.wait());
     this.input.addEventListener("keydown", (event) => this.press(event));
     this.input.addEventListener("blur", () => this.close());
-    this.input.addEventListener("change", () => this.recognise());
+    this.input.addEventListener("change", () => this.chooseByCardNumber());
     this.list.addEventListener("mousedown", (event) => event.preventDefault());
     this.list.addEventListener("click", (event) => {
       const option = event.target.closest("[role=option]");
@@ -117,26 +118,26 @@ class Suggestions {
     try {
       this.show(await this.find(this.input.value, this.aborter.signal));
     } catch {
-      this.close(); // what was typed can still be sent
+      this.close(); // the form works without suggestions
     }
   }
 
   async find(typed, signal) {
     const query = new URLSearchParams({ q: typed });
-    const answer = await fetch(`${this.address}?${query}`, { headers: { Accept: "application/json" }, redirect: "error", signal });
-    if (!answer.ok) throw new Error(`${this.address} answered ${answer.status}`);
+    const answer = await fetch(`${this.url}?${query}`, { headers: { Accept: "application/json" }, redirect: "error", signal });
+    if (!answer.ok) throw new Error(`${this.url} answered ${answer.status}`);
     return answer.json();
   }
 
-  // A card number that was typed or scanned says at once who is meant.
-  async recognise() {
+  // A card number that was typed or scanned chooses its patron at once.
+  async chooseByCardNumber() {
     const typed = this.input.value.trim();
     if (!typed || this.isChosen()) return;
     try {
       const patron = (await this.find(typed)).find((one) => one.cardnumber === typed);
       if (patron && this.input.value.trim() === typed) this.choose({ patron });
     } catch {
-      // The server finds out who is meant when the form is sent.
+      // The server finds the patron when the form is sent.
     }
   }
 
@@ -147,7 +148,7 @@ class Suggestions {
   show(found) {
     if (document.activeElement !== this.input) return;
     this.list.replaceChildren(...found.map((patron, index) => this.option(patron, index)));
-    this.said.textContent = found.length ? `${this.words.found} ${found.length}` : this.words.nobody;
+    this.status.textContent = found.length ? `${this.labels.found} ${found.length}` : this.labels.noMatch;
     this.list.hidden = !found.length;
     this.input.setAttribute("aria-expanded", String(found.length > 0));
     this.input.removeAttribute("aria-activedescendant");
@@ -175,9 +176,9 @@ class Suggestions {
       return this.close();
     }
     if (event.key === "Enter" && at < 0 && this.input.value.trim() && !this.isChosen()) {
-      event.preventDefault(); // a scanner sends it, too
+      event.preventDefault(); // barcode scanners send it too
       this.close();
-      return this.recognise().then(() => this.isChosen() || this.input.form.requestSubmit([...this.input.form.elements].find((one) => one.matches("button.default"))));
+      return this.chooseByCardNumber().then(() => this.isChosen() || this.input.form.requestSubmit([...this.input.form.elements].find((one) => one.matches("button.default"))));
     }
     if (this.list.hidden || !options.length) return;
     if (event.key === "ArrowDown") this.select(options[(at + 1) % options.length]);
@@ -197,13 +198,13 @@ class Suggestions {
     const { number, library } = this.input.dataset;
     this.input.value = this.chosen = patron.label;
     document.getElementById(number).value = patron.number;
-    if (library) this.takeLibrary(library, patron.branchcode);
+    if (library) this.setLibrary(library, patron.branchcode);
     this.close();
-    this.said.textContent = `${this.words.chosen} ${patron.label}`;
+    this.status.textContent = `${this.labels.chosen} ${patron.label}`;
   }
 
-  // The library follows the patron, unless somebody has chosen one.
-  takeLibrary(id, branchcode) {
+  // The library follows the patron, unless another one has been chosen.
+  setLibrary(id, branchcode) {
     const [select, proposed] = [document.getElementById(id), document.getElementById(`default_${id}`)];
     if (select.value !== proposed.value) return;
     select.value = proposed.value = branchcode;
@@ -218,4 +219,4 @@ class Suggestions {
   }
 }
 
-for (const place of document.querySelectorAll("[data-suggests]")) new Suggestions(place);
+for (const place of document.querySelectorAll("[data-suggestions-url]")) new Suggestions(place);

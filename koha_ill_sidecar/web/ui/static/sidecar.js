@@ -1,7 +1,7 @@
-// Makes the pages quicker to use. Everything works without it.
+// Conveniences. Every page works without them.
 "use strict";
 
-// Menus close on a click elsewhere, when the focus leaves them, and on Escape.
+// Menus close on a click or focus elsewhere, and on Escape.
 document.addEventListener("focusin", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
@@ -30,8 +30,8 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
-// Single keys (see the page Keyboard), wherever nothing is being typed: links are followed, fields are gone to, and the
-// requests of a list walked through.
+// Keyboard shortcuts (see the page of that name) while no field has the focus: they follow a link, focus a field, or
+// walk through the requests of a list.
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.target.closest("input, select, textarea, [contenteditable]")) return;

@@ -1,7 +1,6 @@
 """The dashboard."""
 
 import json
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -10,6 +9,7 @@ from queued import Queue, dispatching
 from sqlalchemy import Engine, text
 from web.conftest import Desk
 from web.staff.operations.conftest import Send
+from web.staff.pages import link, select, text_of
 
 from cast import ADA, NORTH
 from koha_ill_sidecar.domain.figures import (
@@ -54,8 +54,8 @@ def adopt(admin: Engine) -> None:
 
 def tile(page: str, label: str) -> str:
     """Return the number on a tile."""
-    found = re.search(rf"<strong>([^<]*)</strong> {label}</a>", page)
-    return found.group(1) if found else ""
+    found = [text_of(tag) for tag in select(page, ".tiles a")]
+    return next((number for number, _, name in (one.partition(" ") for one in found) if name == label), "")
 
 
 def ask_for_attention(tx: Transaction, number: int, *words: LazyMessage) -> None:
@@ -160,9 +160,7 @@ def test_the_list_behind_the_failed_messages_has_exactly_those_that_are_counted(
     )
 
     shown = clara.get("/dashboard").text
-    address = re.search(r'href="([^"]*)"><strong>[^<]*</strong> Failed messages', shown)
-    assert address is not None
-    listed = clara.get(address.group(1)).text
+    listed = clara.get(link(shown, ".tiles a", "Failed messages")).text
 
     assert tile(shown, "Failed messages") == "2"
     every = (failed, given_up, too_long_ago, sent_since, not_ours, by_koha, by_koha_long_ago)

@@ -10,6 +10,7 @@ from mail_servers import MailServer, running
 from sqlalchemy import Engine, text
 from web.conftest import Desk
 from web.staff.operations.conftest import Send
+from web.staff.pages import attribute, one, text_of
 
 from conftest import KohaDatabase
 from koha_ill_sidecar.config.settings import DeliverySettings, SmtpSettings
@@ -79,11 +80,9 @@ def test_the_checks_are_kept_until_somebody_asks_again(clara: Desk, admin: Engin
 def test_who_checks_again_is_told_what_was_checked_and_when(clara: Desk) -> None:
     shown = clara.post("/operations/check", follow=True).text
 
-    told = re.search(r'class="message warning"[^>]*>\s*(Checked again at [^<]*)', shown)
-    assert told is not None
     assert re.match(
         r"Checked again at [-\d]+ \d\d:\d\d:\d\d: Preferences, [\w ,]*, Mail server\. 2 problems were found\.",
-        told.group(1),
+        text_of(one(shown, ".message.warning")),
     )
     assert "Checked again" not in clara.get("/operations").text
 
@@ -98,7 +97,8 @@ def test_jobs_that_do_not_run_are_told_where_one_looks_first(clara: Desk, databa
 
 
 def in_navigation(page: str, backend: str) -> str:
-    return page.partition('class="backends"')[2].partition(f'title="{backend}: ')[2].partition('"')[0]
+    title = attribute(one(page, f'.backends a[title^="{backend}: "]'), "title")
+    return title.removeprefix(f"{backend}: ")
 
 
 def test_the_bar_tells_of_every_backend_that_is_set_up_for_callbacks(

@@ -1,11 +1,11 @@
 """Turnaround and fill rate, month by month."""
 
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
 from web.conftest import Desk
+from web.staff.pages import one, rows, text_of
 
 from cast import ADA, NORTH
 from koha_ill_sidecar.domain.figures import (
@@ -39,11 +39,7 @@ def save_figures(tx: Transaction, backends: int = 1) -> None:
 
 def months(page: str) -> dict[str, list[str]]:
     """Return the numbers of the first table, by month."""
-    body = page.partition("<tbody>")[2].partition("</tbody>")[0]
-    return {
-        month: re.findall(r">([\d– %]+)<", rest)
-        for month, rest in re.findall(r'<th scope="row">([\d-]+)</th>(.*?)</tr>', body, re.DOTALL)
-    }
+    return {month: numbers for month, *numbers in rows(page)}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +51,7 @@ def test_each_month_is_drawn_and_told_in_a_table(clara: Desk, database: Database
 
     shown = clara.get(f"/dashboard/over-time/{by}").text
 
-    assert name in shown.partition("<h2")[2].partition("</h2>")[0]
+    assert name in text_of(one(shown, "h2"))
     assert list(months(shown)) == MONTHS
     assert months(shown)["2026-03"] == ["6", "6", "6", "2", "75 %", "3", "1", "0"]
     assert months(shown)["2026-04"] == ["–", "–", "–", "0", "–", "0", "0", "0"]

@@ -311,7 +311,7 @@ class TestCompleting:
         answer = press(clara, f"/requests/{number}/actions/mark_completed", {"status_alias": "GONE"})
 
         assert answer.status_code == 422
-        assert "This status does not exist any more." in answer.text
+        assert "This status no longer exists." in answer.text
         assert office.status(number) == "REQ"
 
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 import pytest
 from sqlalchemy import Engine, text
 from web.conftest import Desk
-from web.staff.pages import Form, rows_of, value_of
+from web.staff.pages import Form, custom_fields, field
 
 from cast import SUPER
 from koha_ill_sidecar.storage.database import Database
@@ -32,8 +32,8 @@ def stored(admin: Engine) -> dict[str, str]:
 def test_fields_of_the_type_and_custom_ones_are_written(clara: Desk, admin: Engine, make: Make) -> None:
     number = make(attributes=ITEM)
     form = edit(clara, number)
-    assert value_of(form.page, "field.article_title") == "Snow"
-    assert rows_of(form.page)[0] == ("colour", "red")
+    assert field(form.page, "field.article_title") == "Snow"
+    assert custom_fields(form.page)[0] == ("colour", "red")
 
     answer = form.send(**{"field.article_title": "Ice", "field.volume": "7", "custom_value": "blue"})
 
@@ -77,8 +77,8 @@ def test_another_type_keeps_what_was_typed(clara: Desk, admin: Engine, make: Mak
     form = edit(clara, make(attributes=ITEM))
 
     form.send("type", type="book")
-    assert value_of(form.page, "field.title") == "Nature"
-    assert rows_of(form.page)[:2] == [("colour", "red"), ("article_title", "Snow")]
+    assert field(form.page, "field.title") == "Nature"
+    assert custom_fields(form.page)[:2] == [("colour", "red"), ("article_title", "Snow")]
     assert stored(admin) == ITEM
 
 
@@ -118,8 +118,8 @@ def test_of_two_who_edit_at_once_the_second_sees_what_changed(
     assert told.status_code == 409
     assert stored(admin)["title"] == "Science"
     assert "<b>" not in told.text
-    assert value_of(told.text, "field.title") == "Nature &lt;b&gt;"
-    assert value_of(told.text, "field.volume") == "1"
+    assert field(told.text, "field.title") == "Nature <b>"
+    assert field(told.text, "field.volume") == "1"
     second.fields |= {"custom_key": "colour", "custom_value": "red"}
     assert second.send().status_code == 303
     assert stored(admin) == {**ITEM, "title": "Nature <b>", "volume": "1", "issue": "9"}
@@ -147,7 +147,7 @@ def test_a_mistake_is_told_and_nothing_is_lost(
 def test_a_type_of_a_plug_in_is_kept(clara: Desk, admin: Engine, make: Make) -> None:
     form = edit(clara, make(attributes={"type": "map <i>", "scale": "1:10"}))
     assert "<option selected>map &lt;i&gt;</option>" in form.page
-    assert rows_of(form.page)[0] == ("scale", "1:10")
+    assert custom_fields(form.page)[0] == ("scale", "1:10")
 
     form.send(type="map <i>", custom_key="scale", custom_value="1:20")
 

@@ -1,9 +1,7 @@
 """The list of requests."""
 
 import csv
-import html
 import io
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 from web.conftest import Desk
+from web.staff.pages import attribute, link, one, select, text_of
 
 from cast import ADA, CLARA, RIVERSIDE, SAM, WEN
 from factories import make_request
@@ -43,8 +42,7 @@ def _index(database: Database) -> None:
 
 
 def _numbers(page: str) -> list[int]:
-    body = page.partition("<tbody>")[2]
-    return [int(part.partition('"')[0]) for part in body.split('href="/requests/')[1:]]
+    return [int(attribute(tag, "href").rpartition("/")[2]) for tag in select(page, "tbody th[scope=row] a")]
 
 
 def test_it_shows_what_koha_shows(clara: Desk, make: Make) -> None:
@@ -158,17 +156,15 @@ def test_what_waits_for_us_is_the_same_on_the_list_and_the_dashboard(
             )
         )
 
-    pill = re.search(
-        r'href="([^"]*)"[^>]*>Needs attention <span class="soft-count">5', clara.get("/requests").text
-    )
+    page = clara.get(link(clara.get("/requests").text, ".counts a", "Needs attention 5")).text
 
-    assert pill
-    page = clara.get(html.unescape(pill[1])).text
     assert sorted(_numbers(page)) == waiting
-    assert f'href="{pill[1]}" aria-current="true"' in page
-    assert re.findall(r'name="status" value="(\w+)"', page) == [*WAITING_FOR_STAFF, "REQ"]
-    tiles = clara.get("/dashboard").text.partition('class="tiles"')[2]
-    assert re.findall(r'href="/requests\?status=(\w+)"><strong>1', tiles) == list(WAITING_FOR_STAFF)
+    assert text_of(one(page, '.counts [aria-current="true"]')) == "Needs attention 5"
+    assert [attribute(tag, "value") for tag in select(page, "[name=status]")] == [*WAITING_FOR_STAFF, "REQ"]
+    tiles = select(clara.get("/dashboard").text, '.tiles a[href^="/requests?status="]')
+    assert [attribute(tile, "href") for tile in tiles if text_of(tile).startswith("1 ")] == [
+        f"/requests?status={status}" for status in WAITING_FOR_STAFF
+    ]
 
 
 def test_what_koha_hides_is_hidden(clara: Desk, make: Make, admin: Engine, database: Database) -> None:
@@ -265,7 +261,7 @@ def test_columns_are_remembered_for_each_person(clara: Desk, desk: Callable[[], 
     clara.post("/requests/columns", {"column": ["backend"], "query": "q=seen&evil=1"})
 
     assert "Backend</a></th>" in clara.get("/requests").text
-    assert 'sort=title"' not in clara.get("/requests").text.partition("<tbody>")[0]
+    assert 'sort=title"' not in str(one(clara.get("/requests").text, "thead"))
     assert 'sort=title"' in desk().sign_in(1).get("/requests").text
     clara.post("/requests/columns", {"reset": ""})
     assert 'sort=title"' in clara.get("/requests").text

@@ -9,7 +9,17 @@ from urllib.parse import quote
 import pytest
 from office import HOSTILE, Office
 from web.conftest import Desk
-from web.staff.pages import check_nothing_runs, press, value_of, version_in
+from web.staff.pages import (
+    attribute,
+    check_nothing_runs,
+    field,
+    link,
+    one,
+    press,
+    select,
+    text_of,
+    version_in,
+)
 
 from cast import ADA, CLARA, NORTH, PAT_WITHOUT_EMAIL, RIVERSIDE, SAM, SOUTH, SUPER, WEN
 from conftest import KohaDatabase
@@ -42,8 +52,7 @@ def with_suppliers(koha_database: KohaDatabase, database: Database) -> Desk:
 
 def toolbar(page: str) -> list[str]:
     """Return the labels of the buttons."""
-    bar = page.partition('<div class="toolbar"')[2].partition("</div>\n<")[0]
-    return re.findall(r'class="button(?: danger)?"[^>]*>([^<]+)<', bar)
+    return [text_of(button) for button in select(page, ".toolbar .button")]
 
 
 @pytest.mark.all_versions
@@ -285,14 +294,14 @@ class TestComments:
 
     def test_a_form_that_is_sent_twice_adds_one(self, clara: Desk, office: Office) -> None:
         number = office.request()
-        newest = value_of(clara.get(f"/requests/{number}").text, "newest_comment")
+        newest = field(clara.get(f"/requests/{number}").text, "newest_comment")
         form = {"newest_comment": newest, "comment": "Asked them again"}
 
         for _ in range(2):
             assert clara.post(f"/requests/{number}/comments", form).status_code == 303
         assert clara.get(f"/requests/{number}").text.count("Asked them again") == 1
 
-        form["newest_comment"] = value_of(clara.get(f"/requests/{number}").text, "newest_comment")
+        form["newest_comment"] = field(clara.get(f"/requests/{number}").text, "newest_comment")
         clara.post(f"/requests/{number}/comments", form)
         assert clara.get(f"/requests/{number}").text.count("Asked them again") == 2, "it was said again"
 
@@ -358,9 +367,7 @@ class TestComments:
         assert shown == list(range(9971, 10001))
         assert len(page) < 40_000
 
-        older = re.search(r'href="([^"]*comments_before=[^"]*)#comments">Show older ones', page)
-        assert older
-        page = clara.get(older[1]).text
+        page = clara.get(link(page, 'a[href*="comments_before="]', "Show older ones")).text
         shown = [int(one) for one in re.findall(r"Comment no\. (\d+)\.", page)]
         assert shown == list(range(9941, 9971))
         assert "Show the newest" in page
@@ -384,7 +391,7 @@ def ask(database: Database, number: int, *partner_numbers: int) -> tuple[int, ..
 
 def section(page: str, name: str) -> str:
     """Return a part of the page by the name of its heading."""
-    return page.partition(f'aria-labelledby="{name}"')[2].partition("</section>")[0]
+    return str(one(page, f'section[aria-labelledby="{name}"]'))
 
 
 class TestPartners:
@@ -424,7 +431,7 @@ class TestPartners:
         asked = section(page, "partners")
         assert asked.count("North Partner") == asked.count("South Partner") == 1
         assert asked.index("North Partner") < asked.index("South Partner"), "what is open comes first"
-        north = asked.partition("South Partner")[0]
+        north = str(one(asked, "li"))
         assert "<p>new@north.example.org</p>" in north
         assert "previously asked " in north
         assert "ill@north.example.org" in north
@@ -516,10 +523,7 @@ class TestMessages:
 
         first = clara.get(f"/requests/{number}").text
         assert [message for message in sent if f">Message {message}<" in first] == sent[5:]
-        older = re.search(r'href="([^"]*messages_before=[^"]*)#messages">Show older ones', first)
-        assert older
-
-        second = clara.get(older[1]).text
+        second = clara.get(link(first, 'a[href*="messages_before="]', "Show older ones")).text
         assert [message for message in sent if f">Message {message}<" in second] == sent[:5]
         assert "Show older ones" not in second
         assert f'href="/requests/{number}#messages">Show the newest' in second
@@ -546,8 +550,8 @@ class TestCallbacks:
 
         page = clara.get(f"/requests/{number}").text
 
-        shown = [int(one) for one in re.findall(r'href="/operations/callbacks/(\d+)"', page)]
-        assert shown == receipts[:0:-1]
+        shown = [attribute(tag, "href") for tag in select(page, 'a[href^="/operations/callbacks/"]')]
+        assert shown == [f"/operations/callbacks/{receipt}" for receipt in receipts[:0:-1]]
         assert f'href="/operations/callbacks?request={number}">All callbacks of this request' in page
 
     def test_that_nest_deeply_do_not_grow_when_they_are_laid_out(self, clara: Desk, office: Office) -> None:
@@ -616,7 +620,7 @@ def test_a_staff_alert_stays_until_it_is_dismissed(clara: Desk, office: Office, 
     database.transact(sidecar_requests.add_alert, ill_request, [word])
     assert "Supplier&#39;s message: We &lt;lost&gt; it." in clara.get(f"/requests/{number}").text
 
-    form = {"written_at": value_of(clara.get(f"/requests/{number}").text, "written_at")}
+    form = {"written_at": field(clara.get(f"/requests/{number}").text, "written_at")}
     answer = clara.post(f"/requests/{number}/attended", form, follow=True)
 
     assert "The request no longer needs attention." in answer.text
@@ -631,7 +635,7 @@ def test_a_word_that_came_since_the_page_was_opened_stays(
     number = office.request()
     ill_request = database.transact(stored.get, number)
     database.transact(sidecar_requests.add_alert, ill_request, [lazy("The first.")])
-    read = value_of(clara.get(f"/requests/{number}").text, "written_at")
+    read = field(clara.get(f"/requests/{number}").text, "written_at")
     database.transact(sidecar_requests.add_alert, ill_request, [lazy("The second.")])
 
     form = {"written_at": read if forged is None else forged}

@@ -1,6 +1,5 @@
 """Placing a request with partner libraries."""
 
-import html
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 from web.conftest import Desk
-from web.staff.pages import press, version_in
+from web.staff.pages import error, field, one, press, select, text_of, version_in
 from werkzeug.test import TestResponse
 
 from cast import EAST_WITHOUT_EMAIL, NORTH, SAM, SOUTH
@@ -43,8 +42,7 @@ def status(admin: Engine) -> str | None:
 
 
 def shown(page: str) -> list[str]:
-    items = re.findall(r"<li>\s*<label class=\"choice\">(.*?)</label>", page, re.DOTALL)
-    return [" ".join(re.sub(r"<.*?>", "", item).split()) for item in items]
+    return [text_of(item) for item in select(page, "li label.choice")]
 
 
 def test_partners_are_listed_as_koha_does_and_those_without_address_say_so(clara: Desk, number: int) -> None:
@@ -55,8 +53,8 @@ def test_partners_are_listed_as_koha_does_and_those_without_address_say_so(clara
         "MPL - North Partner ill@north.example.org",
         "MPL - South Partner ill@south.example.org",
     ]
-    assert re.search(rf'value="{EAST_WITHOUT_EMAIL}" disabled', page)
-    assert not re.search(rf'value="{NORTH}" disabled', page)
+    assert one(page, f'[value="{EAST_WITHOUT_EMAIL}"]').has_attr("disabled")
+    assert not one(page, f'[value="{NORTH}"]').has_attr("disabled")
 
 
 def test_subject_and_text_come_from_the_notice(clara: Desk, admin: Engine, number: int) -> None:
@@ -95,14 +93,12 @@ def test_without_the_notice_the_form_says_so_and_works(clara: Desk, admin: Engin
 def test_the_preview_shows_each_email_as_it_will_be_sent(clara: Desk, admin: Engine, number: int) -> None:
     page = send(clara, number, "preview", subject=" Could  you <b>lend</b>? ").text
 
-    pairs = [html.unescape(value) for value in re.findall(r"<dd[^>]*>(.*?)</dd>", page)]
-    assert pairs == [
+    assert [text_of(value) for value in select(page, "dd:not(.recipients)")] == [
         "desk@ada.example.org", "ill@ada.example.org", "Could you <b>lend</b>?",
     ]  # fmt: skip
-    recipients = page.partition('<dd class="recipients">')[2].partition("</ul>")[0]
-    assert re.findall(r"<li>(.*?) <span class=\"soft\">(.*?)</span>", recipients) == [
-        ("MPL - North Partner", "ill@north.example.org"),
-        ("MPL - South Partner", "ill@south.example.org"),
+    assert [text_of(item) for item in select(page, "dd.recipients li")] == [
+        "MPL - North Partner ill@north.example.org",
+        "MPL - South Partner ill@south.example.org",
     ]
     assert page.count(">\nPlease.\nThank you.</pre>") == 1
     assert "Send 2 emails" in page
@@ -114,9 +110,9 @@ def test_what_was_previewed_is_what_is_sent(clara: Desk, admin: Engine, number: 
     preview = send(clara, number, "preview").text
     fields = {
         **version_in(preview),
-        "partners": re.findall(r'name="partners" value="(\d+)"', preview),
-        "subject": html.unescape(re.findall(r'name="subject" value="([^"]*)"', preview)[0]),
-        "body": html.unescape(re.findall(r'name="body" hidden>\n(.*?)</textarea>', preview, re.DOTALL)[0]),
+        "partners": [str(tag["value"]) for tag in select(preview, "[name=partners]")],
+        "subject": field(preview, "subject"),
+        "body": field(preview, "body"),
     }
 
     answer = clara.post(f"/requests/{number}/partners", {**fields, "do": "send"})
@@ -134,8 +130,8 @@ def test_what_was_previewed_is_what_is_sent(clara: Desk, admin: Engine, number: 
 def test_the_form_can_be_changed_after_the_preview(clara: Desk, number: int) -> None:
     page = send(clara, number, "change", partners=str(SOUTH)).text
 
-    assert re.search(rf'value="{SOUTH}" checked', page)
-    assert not re.search(rf'value="{NORTH}" checked', page)
+    assert one(page, f'[value="{SOUTH}"]').has_attr("checked")
+    assert not one(page, f'[value="{NORTH}"]').has_attr("checked")
     assert 'value="Could you lend this?"' in page
     assert "Please.\nThank you.</textarea>" in page
 
@@ -167,7 +163,7 @@ def test_a_mistake_is_told_and_nothing_is_sent(
     answer = send(clara, number, wish, **fields)
 
     assert answer.status_code == 422
-    assert said in answer.text.partition(f'id="{name}-error">')[2].partition("</p>")[0]
+    assert said in error(answer.text, name)
     assert queued(admin) == []
     assert status(admin) == "NEW"
 
@@ -238,7 +234,7 @@ def test_what_changed_meanwhile_is_told_before_anything_is_sent(
 
     assert told.status_code == 409
     assert '<th scope="row">Patron</th><td>Sam Page [20000005]</td><td>–</td>' in told.text
-    assert re.search(rf'value="{NORTH}" checked', told.text)
+    assert one(told.text, f'[value="{NORTH}"]').has_attr("checked")
     assert queued(admin) == []
     form |= version_in(told.text)
     assert clara.post(address, {**form, "do": "send"}).status_code == 303
