@@ -116,7 +116,7 @@ DELETE = Action(
     button=N_("Delete request"),
     effects=(
         N_("The request is deleted together with the details of the item. This cannot be undone."),
-        N_("Its log and its bibliographic record stay."),
+        N_("Its log and its bibliographic record are kept."),
     ),
     is_dangerous=True,
     command=("delete", "Delete a request with its attributes and comments."),
