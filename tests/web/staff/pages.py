@@ -48,8 +48,8 @@ def link(page: str, selector: str, label: str = "") -> str:
 
 
 def field(page: str, name: str) -> str:
-    """Return the value of a field."""
-    return _value(one(page, f'[name="{name}"]'))
+    """Return the value of a field, not counting those in the header."""
+    return _value(one(page, f'main [name="{name}"]'))
 
 
 def options(page: str, name: str) -> list[str]:
@@ -72,9 +72,9 @@ def custom_fields(page: str) -> list[tuple[str, str]]:
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """Return the fields of the page's main form as a browser would send them."""
-    fields = one(page, "form.page-form").select("input, textarea, select")
-    return {attribute(tag, "name"): _value(tag) for tag in fields if tag.get("name") != "csrf_token"}
+    """Return the fields of the page's main form as a browser would send them; none on a page without one."""
+    fields = select(page, ".page-form :is(input, textarea, select)[name]")
+    return {attribute(tag, "name"): _value(tag) for tag in fields if tag["name"] != "csrf_token"}
 
 
 def _value(tag: Tag) -> str:
