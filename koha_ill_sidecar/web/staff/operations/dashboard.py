@@ -40,7 +40,7 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
             found=found,
             notes=found.alerts[:MAX_ALERTS],
             has_more_notes=len(found.alerts) > MAX_ALERTS,
-            counted=counted_text,
+            counted_text=counted_text,
             ages=age_labels(),
             statuses=statuses,
             open_scale=plots.scale_of(status.total for status in statuses),
