@@ -56,12 +56,12 @@ def _many(kind: str, name: str, find: Callable[[KohaRecord], Sequence[KohaRecord
 
 
 def _request_attributes(record: KohaRecord) -> list[KohaRecord]:
-    number = record.column("illrequest_id")
+    illrequest_id = record.column("illrequest_id")
     return [
         record.objects.record(
             "request attribute",
             {
-                "illrequest_id": number,
+                "illrequest_id": illrequest_id,
                 "type": attribute.type,
                 "value": attribute.value,
                 "readonly": str(int(attribute.readonly)),
@@ -96,8 +96,8 @@ _REQUEST = RecordKind(
         "biblio": _related("biblio", "biblio_id"),
         "comments": _many("comment", "comments", _request_comments),
         "extended_attributes": _many("request attribute", "extended_attributes", _request_attributes),
-        "get_type": _value(lambda it: it.objects.attribute_value("type")),
-        "id_prefix": _value(lambda it: it.objects.tx.site.id_prefix(it.column("branchcode"))),
+        "get_type": _value(lambda record: record.objects.attribute_value("type")),
+        "id_prefix": _value(lambda record: record.objects.tx.site.id_prefix(record.column("branchcode"))),
         "ill_batch": _related("batch", "batch_id"),  # its name in newer versions
         "illbatch": _related("batch", "batch_id"),
         "illcomments": _many("comment", "illcomments", _request_comments),
@@ -105,20 +105,20 @@ _REQUEST = RecordKind(
         "library": _related("branch", "branchcode"),
         "metadata": Accessor(_request_metadata, ANYTHING),
         "patron": _related("borrower", "borrowernumber"),
-        "requested_partners": _value(lambda it: it.objects.attribute_value(item.REQUESTED_PARTNERS)),
+        "requested_partners": _value(lambda record: record.objects.attribute_value(item.REQUESTED_PARTNERS)),
         "statusalias": _one("authorised value", _status_alias),
     },
 )
 
 
 def _patron_attribute_records(record: KohaRecord) -> list[KohaRecord]:
-    number = record.column("borrowernumber")
-    found = record.objects.patron_attributes(number) if number else ()
+    borrowernumber = record.column("borrowernumber")
+    found = record.objects.patron_attributes(borrowernumber) if borrowernumber else ()
     return [
         record.objects.record(
             "patron attribute",
             {
-                "borrowernumber": number,
+                "borrowernumber": borrowernumber,
                 "code": one.code,
                 "attribute": one.attribute,
                 "description": one.description,
@@ -172,7 +172,7 @@ def _is_expired(record: KohaRecord, *, days_ahead: int = 0) -> int:
 
 
 def _is_going_to_expire(record: KohaRecord) -> int:
-    days = min(_number(record.objects.preference("NotifyBorrowerDeparture")), _LONGEST_NOTICE_DAYS)
+    days = min(_whole_number(record.objects.preference("NotifyBorrowerDeparture")), _LONGEST_NOTICE_DAYS)
     return _is_expired(record, days_ahead=days) if days else 0
 
 
@@ -202,18 +202,18 @@ _PATRON = RecordKind(
         "category": _related("category", "categorycode"),
         "extended_attributes": _many("patron attribute", "extended_attributes", _patron_attribute_records),
         "first_valid_email_address": _value(
-            lambda it: first_valid_email_address(it.row(), it.objects.tx.preferences) or ""
+            lambda record: first_valid_email_address(record.row(), record.objects.tx.preferences) or ""
         ),
         "get_age": _value(_age),
         "get_extended_attribute": Accessor(_extended_attribute, ValueType(Shape.RECORD, "patron attribute")),
-        "is_adult": _value(lambda it: int(_category_type(it) in {"A", "I", "S"})),
-        "is_child": _value(lambda it: int(_category_type(it) == "C")),
+        "is_adult": _value(lambda record: int(_category_type(record) in {"A", "I", "S"})),
+        "is_child": _value(lambda record: int(_category_type(record) == "C")),
         "is_debarred": _value(_is_debarred),
         "is_expired": _value(_is_expired),
         "is_going_to_expire": _value(_is_going_to_expire),
         "library": _related("branch", "branchcode"),
         "notice_email_address": _value(
-            lambda it: notice_email_address(it.row(), it.objects.tx.preferences) or ""
+            lambda record: notice_email_address(record.row(), record.objects.tx.preferences) or ""
         ),
     },
 )
@@ -228,12 +228,12 @@ _LIBRARY = RecordKind(
     key="branchcode",
     table="branches",
     accessors={
-        "from_email_address": _value(lambda it: _addresses(it).sender),
+        "from_email_address": _value(lambda record: _addresses(record).sender),
         "get_effective_marcorgcode": _value(
-            lambda it: it.column("marcorgcode") or it.objects.preference("MARCOrgCode")
+            lambda record: record.column("marcorgcode") or record.objects.preference("MARCOrgCode")
         ),
-        "inbound_email_address": _value(lambda it: _addresses(it).inbound),
-        "inbound_ill_address": _value(lambda it: _addresses(it).inbound_ill),
+        "inbound_email_address": _value(lambda record: _addresses(record).inbound),
+        "inbound_ill_address": _value(lambda record: _addresses(record).inbound_ill),
     },
 )
 
@@ -255,7 +255,9 @@ KINDS: Mapping[str, RecordKind] = {
             table="biblio",
             accessors={
                 "biblioitem": _related("biblioitem", "biblionumber"),
-                "items": _many("item", "items", lambda it: it.objects.items(it.column("biblionumber"))),
+                "items": _many(
+                    "item", "items", lambda record: record.objects.items(record.column("biblionumber"))
+                ),
                 "itemtype": _value(_item_type),
             },
         ),
@@ -298,7 +300,9 @@ KINDS: Mapping[str, RecordKind] = {
             name="authorised value",
             key="id",
             table="authorised_values",
-            accessors={"opac_description": _value(lambda it: it.column("lib_opac") or it.column("lib"))},
+            accessors={
+                "opac_description": _value(lambda record: record.column("lib_opac") or record.column("lib"))
+            },
         ),
         RecordKind(
             name="request attribute",
@@ -335,5 +339,5 @@ VARIABLES: Mapping[str, ValueType] = {
 """The variables of a notice; the older syntax looks for a column in the records in this order."""
 
 
-def _number(text: str | None) -> int:
+def _whole_number(text: str | None) -> int:
     return int(text) if text and text.strip().isdecimal() else 0
