@@ -86,6 +86,7 @@ RULES = (
     Rule(r"to be had", "available"),
     Rule(r"afresh|amiss", "again; wrong"),
     Rule(r"go(?:es)? on|went on|going on", "continue"),
+    Rule(r"one's", "your, their"),
     Rule(r"dear(?:er|est)", "expensive"),
     Rule(r"cut short", "interrupted"),
     Rule(r"given? back|gave back", "release, return"),
@@ -96,6 +97,7 @@ RULES = (
     Rule(r"speaks?", "support"),
     Rule(r"ought|shall", "should"),
     Rule(r"look(?:s|ed)? after", "maintain"),
+    Rule(r"lately", "recently"),
     # These are good words, and bad names.
     Rule(r"entrances?|doors?", "auth, endpoint, sign-in", in_texts=False),
     Rule(r"recogni[sz]e\w*", "load_user", in_texts=False),

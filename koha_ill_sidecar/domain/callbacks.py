@@ -17,7 +17,7 @@ from koha_ill_sidecar.messages import LazyMessage, lazy
 
 
 class Verdict(StrEnum):
-    """What became of a callback, as the receipt stores it and the answer reports it."""
+    """The result of a callback, as the receipt stores it and the answer reports it."""
 
     APPLIED = "applied"
     UNCHANGED = "unchanged"  # nothing new

@@ -10,9 +10,7 @@ from koha_ill_sidecar.domain.callbacks import Verdict
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _LAG_SECONDS = (1, 5, 30, 60, 300, 1800, 7200, 86400, 604800)
 
-_RECEIVED = Counter(
-    "koha_ill_sidecar_callbacks", "Callbacks received, by what became of them.", ["backend", "outcome"]
-)
+_RECEIVED = Counter("koha_ill_sidecar_callbacks", "Callbacks received, by outcome.", ["backend", "outcome"])
 _REFUSED = Counter(
     "koha_ill_sidecar_callbacks_refused", "Callbacks whose sender was not believed.", ["backend", "reason"]
 )

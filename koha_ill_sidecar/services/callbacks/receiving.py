@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Received:
-    """What became of a callback, for its answer."""
+    """The result of a callback, for its answer."""
 
     receipt_id: int
     event_id: str
@@ -57,7 +57,7 @@ class Received:
 
 def receive(tx: Transaction, callback: Callback, *, answer_status: AnswerStatus) -> Received:
     """
-    Write a callback down, do what it says, and return what became of it.
+    Store a callback, apply it, and return the result.
 
     A repeat changes nothing and gets the first answer, unless nothing was decided then (the request was not known
     yet, or the body could not be read): such an event is judged again. About ten statements.

@@ -221,7 +221,7 @@ class Dispatcher:
     # Leases
 
     def _is_still_ours(self, message_id: int) -> bool:
-        # The database is asked only if the lease was not renewed lately.
+        # The database is asked only if the lease was not renewed recently.
         if self._in_flight.has_safe_lease(message_id):
             return True
         return self._database.transact(self._renew, [message_id]) == 1

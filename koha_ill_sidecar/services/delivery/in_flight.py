@@ -70,7 +70,7 @@ class InFlight:
                 self._renewed_at[message_id] = at
 
     def has_safe_lease(self, message_id: int) -> bool:
-        """Return whether the lease was renewed so lately that nobody else can have claimed the message."""
+        """Return whether the lease was renewed so recently that no other worker can have claimed the message."""
         return time.monotonic() - self._renewed_at.get(message_id, 0.0) < self._safe_seconds
 
     def wait_until(self, low_water: int) -> bool:

@@ -80,7 +80,7 @@ class QueueFilter:
 
 FAILED_DAYS = 30
 
-FAILED_LATELY = QueueFilter(progress=(DeliveryProgress.FAILED,), failed_days=FAILED_DAYS)
+FAILED_RECENTLY = QueueFilter(progress=(DeliveryProgress.FAILED,), failed_days=FAILED_DAYS)
 """What failed in the last days and was not given up, so that staff should look at it."""
 
 

@@ -1,7 +1,7 @@
 """
 Sending of notices to patrons and staff: queued by the transports that Koha would choose.
 
-Koha dies when a template is missing or fails. Here the action continues, and its outcome says what is wrong.
+Koha fails when a template is missing or fails. Here the action continues, and its outcome says what is wrong.
 """
 
 import logging
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 NOTICES = Counter(
     "koha_ill_sidecar_notices",
-    "Notices by code, transport and what became of them (queued or the reason why not)",
+    "Notices by code, transport and outcome (queued, or the reason why not)",
     ["code", "transport", "outcome"],
 )
 

@@ -77,7 +77,7 @@ def load_dashboard(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
     computed = figures.latest(tx)
     return Dashboard(
         alerts=sidecar_requests.find_alerts(tx, limit=MAX_ALERTS + 1),
-        failed_messages=messages.count_entries(tx, messages.FAILED_LATELY, delivery, limit=MAX_COUNTED + 1),
+        failed_messages=messages.count_entries(tx, messages.FAILED_RECENTLY, delivery, limit=MAX_COUNTED + 1),
         unmatched_callbacks=receipts.count(tx, [Verdict.UNKNOWN_REQUEST], limit=MAX_COUNTED + 1),
         waiting=sidecar_requests.count_waiting(tx, WAITING_FOR_STAFF, limit=MAX_COUNTED + 1),
         computed=computed,

@@ -35,7 +35,7 @@ _ACTOR = Actor(interface=Interface.CRON, script="koha-ill-sidecar")
 
 
 class ChangeOutcome(StrEnum):
-    """What became of a request that looked different."""
+    """What was done about a request that looked different."""
 
     TRACKED = "tracked"
     CHANGED = "changed"

@@ -162,7 +162,7 @@ def index_commented(tx: Transaction) -> int:
 
 def index_written(tx: Transaction) -> int:
     """
-    Index the requests of the next part of the table whose rows were added or changed lately; return how many.
+    Index the requests of the next part of the table whose rows were added or changed recently; return how many.
 
     Koha's table has no key on the time of change, but reading it for every row is quick.
     """

@@ -54,7 +54,7 @@ class AlreadyRequested:
 
 
 Outcome: TypeAlias = Created | AlreadyRequested | PatronMatch
-"""What became of it; a :class:`PatronMatch` where the patron has to be chosen first."""
+"""The result; a :class:`PatronMatch` if the patron has to be chosen first."""
 
 
 def create_for_patron(

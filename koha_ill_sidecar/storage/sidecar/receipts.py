@@ -1,4 +1,4 @@
-"""Every callback as it was received, and what became of it."""
+"""Every callback as it was received, with its result."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -83,7 +83,7 @@ class _LineBreaker:
         Return the wrapped text; None if no character fits into a line and Perl *gives_up*.
 
         Raises:
-            TemplateError: No character fits into a line, and Perl does not give up but dies.
+            TemplateError: No character fits into a line, and Perl fails.
         """
         lines: list[str] = []
         length = 0

@@ -1,4 +1,4 @@
-"""The pages of callbacks: what suppliers' systems sent, what became of it, and how to replay it."""
+"""The pages of callbacks: what suppliers' systems sent, the results, and replay."""
 
 import json
 
@@ -81,7 +81,7 @@ class _CallbackViews:
 
 
 def replay_and_flash(runtime: Runtime, receipt_id: int) -> None:
-    """Replay a callback and flash what became of it; raises ReceiptNotFound."""
+    """Replay a callback and flash the result; raises ReceiptNotFound."""
     try:
         received = runtime.database.transact(
             replay, receipt_id, runtime.settings.backends, answer_status=answer_status

@@ -22,7 +22,7 @@ from koha_ill_sidecar.web.ui.labels import MESSAGE_STATES
 from koha_ill_sidecar.web.ui.pages import PAGE_SIZE, page
 from koha_ill_sidecar.web.ui.urls import safe_target
 
-_LATELY = "failed_lately"  # a choice beside the states: the list that the dashboard counts
+_FAILED_RECENTLY = "failed_lately"  # a choice beside the states: the list that the dashboard counts
 
 _REFUSALS = {
     "in_flight": N_("being sent right now"),
@@ -88,7 +88,7 @@ class _MessageViews:
             is_unknown_patron=not found
             and patron_id is not None
             and not self._transact(patron_search.exists, patron_id),
-            lately=_LATELY,
+            failed_recently=_FAILED_RECENTLY,
             failed_days=queue.FAILED_DAYS,
             chosen_state=_chosen_state(),
             states=MESSAGE_STATES,
@@ -301,7 +301,7 @@ def _filter() -> QueueFilter:
     by_state: Mapping[str, QueueFilter] = {
         "": QueueFilter(),
         "all": QueueFilter(progress=tuple(DeliveryProgress)),
-        _LATELY: queue.FAILED_LATELY,
+        _FAILED_RECENTLY: queue.FAILED_RECENTLY,
     }
     return replace(
         by_state[state] if state in by_state else QueueFilter(progress=(DeliveryProgress(state),)),
@@ -315,7 +315,7 @@ def _filter() -> QueueFilter:
 
 def _chosen_state() -> str:
     chosen = request.args.get("state", "")
-    return chosen if chosen in {"all", _LATELY, *DeliveryProgress} else ""
+    return chosen if chosen in {"all", _FAILED_RECENTLY, *DeliveryProgress} else ""
 
 
 def _flash_refusals(refused: Mapping[str, Sequence[int]]) -> None:

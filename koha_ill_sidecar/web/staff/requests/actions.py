@@ -111,7 +111,9 @@ class _ActionViews:
 
     def _redirect(self, action: Action, illrequest_id: int, after: ILLRequest) -> Response:
         """Flash what was done, and redirect to the request to show next."""
-        prefix = self._database.site.id_prefix(after.branchcode)  # a new request has the old one's library
+        prefix = self._database.site.id_prefix(
+            after.branchcode
+        )  # a new request has the library of the old one
         shown_id = f"{prefix}{illrequest_id}"
         if action is actions.DELETE:
             flash.flash("done", _("Request %(number)s was deleted. No notice was queued.", number=shown_id))

@@ -22,7 +22,7 @@ def shown_in(clara: Desk, query: str, receipt_ids: dict[str, int]) -> set[str]:
     return {name for name, number in receipt_ids.items() if f'/operations/callbacks/{number}"' in shown}
 
 
-def test_the_inbox_shows_what_came_and_what_became_of_it(
+def test_the_inbox_shows_callbacks_with_their_results(
     clara: Desk, send: Send, new_request: NewRequest
 ) -> None:
     request = new_request()
