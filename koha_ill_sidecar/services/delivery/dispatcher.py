@@ -289,7 +289,7 @@ def _compose(tx: Transaction, attempt: Attempt, message: OutgoingMessage) -> Mai
         )
     except Exception:  # one odd row must not stop those behind it
         logger.exception("mail not composed", extra={"message_id": attempt.message_id})
-        return Undeliverable("UNKNOWN_ERROR", [lazy("The sidecar could not make a mail of it; see its log.")])
+        return Undeliverable("UNKNOWN_ERROR", [lazy("The sidecar could not create the mail; see its log.")])
 
 
 def _without_known_addresses(result: AttemptResult, message: OutgoingMessage) -> AttemptResult:
