@@ -97,6 +97,7 @@ def _open(settings: DatabaseSettings) -> _Socket:
         raise pymysql.OperationalError(
             CR.CR_CONN_HOST_ERROR, f"Can't connect to MySQL server on {where!r} ({error})"
         ) from error
+    # The same connection, as a socket of our class.
     plain.settimeout(None)
     return _Socket(fileno=plain.detach())
 

@@ -73,6 +73,7 @@ def extend(tx: Transaction, session: KohaSession, *, used_at: int) -> None:
     Source: Koha, C4/Auth.pm checkauth, which sets ``lasttime``.
     """
     table = tx.koha.table("sessions")
+    # MD5, because the column's collation would take different texts for equal.
     prolonged = _LAST_USED.sub(f"lasttime: {used_at}", session.stored, count=1)
     tx.connection.execute(
         update(table)

@@ -115,6 +115,7 @@ def _columns(koha: InstalledKoha) -> str:
         if koha.has("message_queue", "updated_on")
         else "m.time_queued"
     )
+    # The first condition that holds decides.
     return (
         "m.message_id, CASE"
         " WHEN d.state = 'in_flight' AND m.status <> 'sent' AND d.lease_until >= UTC_TIMESTAMP(6) THEN 'in flight'"

@@ -58,6 +58,7 @@ def find(
     values: list[bytes] = wanted
     for facet in every_value_of:
         first = facet.term("").encode()
+        # All terms with this prefix: from it up to the prefix with its last byte plus one.
         statement += _SELECT_FACETS
         values = [*values, first, first[:-1] + bytes([first[-1] + 1])]
     rows = tx.connection.exec_driver_sql(statement, tuple(values))

@@ -126,6 +126,7 @@ def walk(tx: Transaction, column: Column, *, descending: bool, expected: int) ->
             f" AND lower_key {beyond}= %(key)s AND (lower_key {beyond} %(key)s OR lower_id {beyond} %(id)s)"
         ),
     )
+    # Going up, the upper bound of a slice is known only with the next row, so one row is held back.
     last: Place | None = None
     held: tuple[Place, bytes] | None = None
     for key, illrequest_id, bitmap in _rows(tx, first, further, {"column": column, "limit": expected}):

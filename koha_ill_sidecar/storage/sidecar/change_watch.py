@@ -25,6 +25,7 @@ _LOGGED = text(
     f" WHERE l.action_id > :above AND {action_logs.IS_STATUS_CHANGE} AND {_DIFFERS}"
 )
 
+# Finds the end of the chunk first, so that the comparison is a range of the primary key.
 _OPEN_EDGE = text(
     "SELECT MAX(illrequest_id) AS edge, COUNT(*) AS looked_at FROM (SELECT illrequest_id FROM ill_sidecar_requests"
     " WHERE is_open = 1 AND illrequest_id > :above ORDER BY illrequest_id LIMIT :limit) chunk"

@@ -85,6 +85,7 @@ def acquire(tx: Transaction, job: str, *, holder: str, lease_seconds: float, res
     }
     if tx.connection.execute(_ACQUIRE, values).rowcount:
         return True
+    # Only the very first run of a job has to create its row.
     is_new = tx.connection.execute(_CREATE, {"job": job}).rowcount
     return bool(is_new and tx.connection.execute(_ACQUIRE, values).rowcount)
 

@@ -296,6 +296,7 @@ def add_alert(tx: Transaction, ill_request: ILLRequest, messages: Sequence[LazyM
     tx.connection.execute(_LOCK, _seen(ill_request) | {"order_id": ill_request.orderid})
     before = _parse_alerts(tx.connection.scalar(_SELECT_ALERTS, key))
     after = list(dict.fromkeys([*map(to_json, before), *map(to_json, messages)]))
+    # With nothing new the time must stay: staff dismiss what they have read by it.
     if len(after) > len(before):
         tx.connection.execute(_SET_ALERTS, key | {"b_attention": _join_messages(after)})
 
