@@ -97,6 +97,7 @@ RULES = (
     Rule(r"speaks?", "support"),
     Rule(r"ought|shall", "should"),
     Rule(r"look(?:s|ed)? after", "maintain"),
+    Rule(r"(?:what )?bec(?:ame|omes) of", "result, what happened to"),
     Rule(r"lately", "recently"),
     # These are good words, and bad names.
     Rule(r"entrances?|doors?", "auth, endpoint, sign-in", in_texts=False),

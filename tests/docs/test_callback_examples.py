@@ -125,3 +125,13 @@ def test_every_problem_is_documented() -> None:
     for problem in Problem:
         assert f"| {problem.status} |" in PAGE
         assert f"`{problem.type.rpartition(':')[2]}`" in PAGE
+
+
+def test_the_problem_document_is_one_that_the_server_sends() -> None:
+    document = json.loads(blocks("json")[2])
+
+    assert (document["type"], document["title"], document["status"]) == (
+        Problem.UNKNOWN_REQUEST.type,
+        Problem.UNKNOWN_REQUEST.title,
+        Problem.UNKNOWN_REQUEST.status,
+    )

@@ -42,7 +42,7 @@ def test_fields_of_the_type_and_custom_ones_are_written(clara: Desk, admin: Engi
 
 
 @pytest.mark.all_versions
-def test_what_becomes_of_an_emptied_field_is_said_and_true(
+def test_what_happens_to_an_emptied_field_is_announced_correctly(
     clara: Desk, admin: Engine, make: Make, database: Database
 ) -> None:
     form = edit(clara, make(attributes=ITEM))
