@@ -11,12 +11,14 @@ from template_toolkit.profiles import profile
 from koha_ill_sidecar.template_toolkit import Options
 
 
+@pytest.mark.slow
 @profile(1000)
 @given(source=templates())
 def test_templates_render_as_in_perl(perl_engine: PerlEngine, source: str) -> None:
     agree(perl_engine, source, VARIABLES)
 
 
+@pytest.mark.slow
 @profile(1000)
 @given(source=token_soup())
 @example(source="[% 'a\\' %]")
@@ -90,6 +92,7 @@ _EDGES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @profile(1000)
 @given(
     left=_EDGES,
@@ -102,6 +105,7 @@ def test_numbers_at_the_edges_are_computed_as_in_perl(
     agree(perl_engine, f"[% left {operator} right %]", {"left": left, "right": right})
 
 
+@pytest.mark.slow
 @profile(1000)
 @given(source=templates(), both_options=options())
 def test_options_mean_the_same(

@@ -104,6 +104,7 @@ _PIECES = (
 _REPEATED_ASSERTION = re.compile(r"\(\?<?[=!].*\)[*+?{]", re.DOTALL)
 
 
+@pytest.mark.slow
 @profile(1500)
 @given(pieces=st.lists(st.sampled_from(_PIECES), min_size=1, max_size=8), text=st.sampled_from(_TEXTS))
 def test_patterns_find_what_perls_find(perl_engine: PerlEngine, pieces: list[str], text: str) -> None:

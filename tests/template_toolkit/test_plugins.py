@@ -490,6 +490,7 @@ _PLUGINS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plugin", _PLUGINS)
 @profile(150)
 @given(data=st.data())

@@ -65,6 +65,7 @@ def _expected(rows: Sequence[RequestRows], wanted: RequestFilter, sort: Sort) ->
     return [number for _, number in sorted(places, reverse=sort.descending)]
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(request_rows.request_rows(), min_size=1, max_size=25),
     waiting=st.sets(st.integers(0, 24)),
