@@ -2,7 +2,7 @@
 The jobs of the daemon: one entry each.
 
 The settings, the page of jobs and the tests of the documentation read this table; ``scheduler/registry.py`` binds
-each name to its function. To add a job, see ``docs/explanation/scheduler.md``.
+each name to its function. To add a job, see ``docs/development/add-a-job.md``.
 """
 
 # ruff: noqa: RUF009  (_job makes a field, which is what a default may be)
