@@ -6,8 +6,7 @@ from office import HOSTILE, Office
 from playwright.sync_api import Dialog, Page, expect
 from sqlalchemy import Engine
 
-from cast import ADA, CLARA, NORTH, SAM, SOUTH
-from koha_ill_sidecar.domain.actors import Actor, Interface
+from cast import NORTH, SAM, SOUTH
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.partners import placing
@@ -15,8 +14,7 @@ from koha_ill_sidecar.services.requests import lifecycle
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests as stored
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
-
-BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
+from messaging import BY_CLARA
 
 
 @pytest.fixture

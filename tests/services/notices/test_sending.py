@@ -26,13 +26,12 @@ from koha_ill_sidecar.services.requests import statuses
 from koha_ill_sidecar.storage.koha import letters, requests
 from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction
-from messaging import add_letter, choose_transports, with_preferences
+from messaging import BY_CLARA, add_letter, choose_transports, with_preferences
 
 READY = "ILL_PICKUP_READY"
 UPDATE = "ILL_REQUEST_UPDATE"
 CANCEL = "ILL_REQUEST_CANCEL"
 ENDLESS = "[% FOREACH m IN [1..1000] %][% FOREACH n IN [0..1000] %]"
-BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 
 Queries = Callable[[], AbstractContextManager[list[str]]]
 

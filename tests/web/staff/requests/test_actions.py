@@ -10,24 +10,11 @@ from web.conftest import Desk
 from web.staff.pages import press, version_in
 
 from cast import ADA, CLARA, NORTH, SOUTH, SUPER, WEN
-from conftest import KohaDatabase
 from koha_ill_sidecar.config.settings import IllSite
-from koha_ill_sidecar.domain.actors import Actor, Interface
-from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.operations import watch
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.web.app import create_app
-from supplier import callback_settings
-
-BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
-
-
-@pytest.fixture
-def with_suppliers(koha_database: KohaDatabase, database: Database) -> Desk:
-    """Clara, where suppliers are configured."""
-    app = create_app(Runtime(settings=callback_settings(koha_database.settings), database=database))
-    return Desk(app.test_client(), database).sign_in(CLARA)
+from messaging import BY_CLARA
 
 
 @pytest.mark.all_versions

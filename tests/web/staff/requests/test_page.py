@@ -22,32 +22,19 @@ from web.staff.pages import (
 )
 
 from cast import ADA, CLARA, NORTH, PAT_WITHOUT_EMAIL, RIVERSIDE, SAM, SOUTH, SUPER, WEN
-from conftest import KohaDatabase
 from koha_ill_sidecar.config.settings import IllSite
-from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.callbacks import Progress, Verdict
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.messages import lazy
-from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.requests import lifecycle
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests as stored
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
-from koha_ill_sidecar.web.app import create_app
-from supplier import callback_settings
-
-BY_CLARA = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
+from messaging import BY_CLARA
 
 Queries = Callable[[], AbstractContextManager[list[str]]]
-
-
-@pytest.fixture
-def with_suppliers(koha_database: KohaDatabase, database: Database) -> Desk:
-    """Clara, where suppliers are configured."""
-    app = create_app(Runtime(settings=callback_settings(koha_database.settings), database=database))
-    return Desk(app.test_client(), database).sign_in(CLARA)
 
 
 def toolbar(page: str) -> list[str]:
