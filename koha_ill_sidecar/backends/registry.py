@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from types import MappingProxyType
 
@@ -75,10 +75,12 @@ def graph_of_all(koha: KohaFeatures) -> StatusGraph:
     return graph
 
 
+def all_actions() -> tuple[Action, ...]:
+    """Return Koha's actions, and those of the installed backends."""
+    own = (action for backend in installed_backends().values() for action in backend.actions)
+    return (*ACTIONS.values(), *own)
+
+
 def find_action(method: str) -> Action | None:
     """Return an action of Koha's, or of an installed backend."""
-    return ACTIONS.get(method) or next((one for one in _own_actions() if one.method == method), None)
-
-
-def _own_actions() -> Iterable[Action]:
-    return (action for backend in installed_backends().values() for action in backend.actions)
+    return next((action for action in all_actions() if action.method == method), None)

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 import click
 
-from koha_ill_sidecar.backends.registry import installed_backends
+from koha_ill_sidecar.backends.registry import all_actions, installed_backends
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing, print_table
 from koha_ill_sidecar.cli.program import NAME
-from koha_ill_sidecar.domain.actions import ACTIONS, Action, Choice
+from koha_ill_sidecar.domain.actions import Action, Choice
 from koha_ill_sidecar.domain.actors import Actor, Interface, Permission
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter
@@ -24,7 +24,7 @@ from koha_ill_sidecar.services.requests import creation, editing, listing, patro
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests import log as request_log
 from koha_ill_sidecar.services.requests import page as request_page
-from koha_ill_sidecar.services.requests.actions import FUNCTIONS
+from koha_ill_sidecar.services.requests.actions import function_of
 from koha_ill_sidecar.services.requests.creation import NewRequest, Visitor
 from koha_ill_sidecar.services.requests.listing import ListedRequest
 from koha_ill_sidecar.services.requests.page import RequestDetails
@@ -37,6 +37,12 @@ _Command = Callable[..., None]
 
 _MAX_LISTED = 10_000
 _REINDEX_STEP = 2000
+
+_BACKENDS = installed_backends().values()
+_TYPES = dict.fromkeys(
+    [kind.value for kind in MaterialType] + [kind for backend in _BACKENDS for kind in backend.field_sets]
+)
+"""Types of material: Koha's, and those that installed backends have forms for."""
 
 
 def _parse_pairs(_context: click.Context, _option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
@@ -126,9 +132,7 @@ def show(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
 
 
 @requests.command()
-@click.option(
-    "--type", "kind", type=click.Choice([kind.value for kind in MaterialType]), help="Type of material."
-)
+@click.option("--type", "kind", type=click.Choice([*_TYPES]), help="Type of material.")
 @click.option("--library", "branchcode", required=True, help="Code of the library that gets it.")
 @click.option("--patron", help="Card number, surname, userid or first name.")
 @click.option(
@@ -280,7 +284,7 @@ def _add_action(action: Action, name: str, description: str) -> None:
                 f"Request {illrequest_id} would be deleted for good. Add --yes to confirm."
             )
         _check_supplier(context, choices.get(Choice.SUPPLIER))
-        after = _act(context, userid, FUNCTIONS[action.method], illrequest_id, **choices)
+        after = _act(context, userid, function_of(action), illrequest_id, **choices)
         if action.status is None:
             click.echo(f"Request {illrequest_id} is deleted.")
         else:  # read again, for MariaDB has stamped the row
@@ -296,7 +300,7 @@ def _add_action(action: Action, name: str, description: str) -> None:
     requests.command(name, help=description)(id_argument(as_option(command)))
 
 
-for _action in ACTIONS.values():
+for _action in all_actions():
     if _action.command is not None:
         _add_action(_action, *_action.command)
 

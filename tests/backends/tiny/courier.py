@@ -20,6 +20,7 @@ COLLECT = Action(
     button="Let the courier collect it",
     status="COLLECTED",
     effects=("The courier is on the way.",),
+    command=("collect", "Let the courier collect a request."),
 )
 
 

@@ -1,5 +1,8 @@
 """A second backend needs nothing but its own folder and an entry point."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +85,19 @@ def test_its_action_is_offered_and_done(clara: Desk, office: Office, database: D
     assert f'href="/requests/{number}/actions/mark_completed"' in page
     assert "Collected" in clara.get("/requests").text
     assert "Status changed from Requested to Collected" in clara.get(f"/requests/{number}/log").text
+
+
+def test_its_action_and_its_types_are_on_the_command_line(tmp_path: Path) -> None:
+    """The commands are made when the program starts, so it is started."""
+
+    def help_of(*command: str) -> str:
+        tests = Path(__file__).parents[2]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(tests)])}
+        program = [sys.executable, "-m", "koha_ill_sidecar", "requests", *command, "--help"]
+        return subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert "Let the courier collect a request." in help_of()
+    assert "parcel" in help_of("create")
 
 
 def test_other_requests_have_nothing_of_it(clara: Desk, office: Office) -> None:
