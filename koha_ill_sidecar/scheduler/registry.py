@@ -84,10 +84,10 @@ def _sweep(runtime: Runtime, counts: "Counter[str]", should_continue: ShouldCont
     is_first_pass = transact(watch.completed_passes) == 0
     until = time.monotonic() + _FIRST_PASS_SECONDS
     while should_continue():
-        swept = transact(watch.sweep, limit=_SWEEP_STEP)
-        counts["tracked"] += swept.tracked
-        _handle_changes(runtime, swept.candidates, counts, should_continue)
-        if swept.is_at_end or not is_first_pass or time.monotonic() >= until:
+        candidates, tracked, is_at_end = transact(watch.sweep, limit=_SWEEP_STEP)
+        counts["tracked"] += tracked
+        _handle_changes(runtime, candidates, counts, should_continue)
+        if is_at_end or not is_first_pass or time.monotonic() >= until:
             return
 
 
@@ -145,9 +145,8 @@ def _compute_figures(runtime: Runtime, should_continue: ShouldContinue) -> JobCo
         while above is not None:
             if not should_continue():
                 return {}
-            step = transact(count, above, period)
-            counter.add(step.counts)
-            above = step.above
+            counts, above = transact(count, above, period)
+            counter.add(counts)
     transact(figures.save, counter.figures(period.months))
     return {"computed": 1}
 

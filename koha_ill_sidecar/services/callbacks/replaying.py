@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
 
 from koha_ill_sidecar.backends.http.callback_formats import callback_format
 from koha_ill_sidecar.config.settings import BackendCallbackSettings, BackendSettings
@@ -17,7 +20,7 @@ from koha_ill_sidecar.services.callbacks.processing import (
 from koha_ill_sidecar.services.callbacks.receiving import Received
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
-from koha_ill_sidecar.storage.sidecar.receipts import Receipt, ReceiptExcerpt
+from koha_ill_sidecar.storage.sidecar.receipts import Receipt
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
@@ -63,7 +66,7 @@ def replay(
     return Received.of(receipt_id, judged.receipt)
 
 
-def may_replay(receipt: Receipt | ReceiptExcerpt, backends: Mapping[str, BackendSettings]) -> bool:
+def may_replay(receipt: Receipt | Row[Any], backends: Mapping[str, BackendSettings]) -> bool:
     """Return whether a callback can be replayed: it was not applied, and its backend still has callbacks."""
     return receipt.verdict in REPLAYABLE_VERDICTS and has_callbacks(backends, receipt.backend)
 

@@ -13,7 +13,7 @@ from koha_ill_sidecar.config.settings import DeliverySettings, Transport
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.message_queue import due
-from koha_ill_sidecar.storage.message_queue.due import DueFilter, DueMessages
+from koha_ill_sidecar.storage.message_queue.due import DueFilter
 from koha_ill_sidecar.storage.sidecar import checkpoints
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -74,20 +74,20 @@ class QueueScanner:
         found = self._database.transact(self._read_window, known)
         if found is None:
             return ()
-        self._highest = found.highest
+        message_ids, scanned_up_to, self._highest = found
         # A run goes through the window once. A row that becomes visible behind this point is found by the next run.
-        self._scanned_up_to = found.highest if found.scanned_up_to is None else found.scanned_up_to
+        self._scanned_up_to = scanned_up_to
         if time.monotonic() >= self._next_checkpoint_at:
             self._next_checkpoint_at = time.monotonic() + _SLOW_SECONDS
             self._checkpoint = self._database.transact(
                 checkpoints.advance,
                 QUEUE_CHECKPOINT,
-                max(found.highest - _UNCOMMITTED_ROWS, 0),
+                max(self._highest - _UNCOMMITTED_ROWS, 0),
                 lag_seconds=_CHECKPOINT_LAG_SECONDS,
             )
-        return found.message_ids
+        return message_ids
 
-    def _read_window(self, tx: Transaction, known: int) -> DueMessages | None:
+    def _read_window(self, tx: Transaction, known: int) -> tuple[list[int], int, int] | None:
         wanted = self._due_filter(tx)
         if not wanted.transports:
             return None
@@ -109,18 +109,17 @@ class QueueScanner:
         if time.monotonic() < self._next_sweep_at:
             return ()
         for _ in range(_URGENT_CHUNKS):
-            chunk = self._database.transact(self._sweep_chunk, known)
-            self._sweep_below = chunk.lowest
-            if chunk.is_old or chunk.lowest <= self._urgent_down_to:
+            found, self._sweep_below, is_old = self._database.transact(self._sweep_chunk, known)
+            if is_old or self._sweep_below <= self._urgent_down_to:
                 self._is_urgent = False
-            if chunk.message_ids:
-                return chunk.message_ids
+            if found:
+                return found
             if not self._is_urgent:
                 self._next_sweep_at = time.monotonic() + _SLOW_SECONDS
                 break
         return ()
 
-    def _sweep_chunk(self, tx: Transaction, known: int) -> due.SweptChunk:
+    def _sweep_chunk(self, tx: Transaction, known: int) -> tuple[Sequence[int], int, bool]:
         return due.sweep(
             tx,
             self._due_filter(tx),

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row
 
 from koha_ill_sidecar.config.settings import BackendSettings
 from koha_ill_sidecar.domain.callbacks import OPEN_VERDICTS, Verdict
@@ -49,7 +52,7 @@ def unknown(names: Sequence[str]) -> list[BackendHealth]:
     return [BackendHealth(name=name, state=BackendState.UNKNOWN) for name in names]
 
 
-def _health(name: str, found: receipts.BackendActivity | None) -> BackendHealth:
+def _health(name: str, found: Row[Any] | None) -> BackendHealth:
     if found is None:
         return BackendHealth(name=name, state=BackendState.QUIET)
     return BackendHealth(

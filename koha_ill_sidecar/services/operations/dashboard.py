@@ -8,6 +8,9 @@ What needs attention is queried each time, by index and with a limit; the figure
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
 
 from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.domain.callbacks import Verdict
@@ -19,7 +22,7 @@ from koha_ill_sidecar.services.operations.figures import ComputedFigures
 from koha_ill_sidecar.storage.koha import libraries, patrons
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
-from koha_ill_sidecar.storage.sidecar.requests import StaffAlert, WaitingRequests
+from koha_ill_sidecar.storage.sidecar.requests import StaffAlert
 from koha_ill_sidecar.storage.transaction import Transaction
 
 MAX_ALERTS = 20
@@ -30,18 +33,10 @@ MAX_GROUPS = 15
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NamedGroup:
-    """A group of requests, and its name for people."""
-
-    name: str
-    group: Group
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Ranking:
-    """The largest groups, and how many others there are."""
+    """The largest groups, each with its name for people, and how many others there are."""
 
-    groups: Sequence[NamedGroup]
+    groups: Sequence[tuple[str, Group]]
     others: int
 
 
@@ -59,7 +54,7 @@ class Dashboard:
     alerts: Sequence[StaffAlert]
     failed_messages: int
     unmatched_callbacks: int
-    waiting: Sequence[WaitingRequests]
+    waiting: Sequence[Row[Any]]
     computed: ComputedFigures | None
     rankings: Mapping[By, Ranking]
 
@@ -86,20 +81,17 @@ def load_dashboard(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NamedSeries:
-    """A group of requests month by month; months without requests are left out."""
-
-    name: str
-    by_month: Mapping[str, Group]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class OverTime:
-    """The largest groups month by month, and how many others there are."""
+    """
+    The largest groups, each with its name for people, and how many others there are.
+
+    Attributes:
+        series: Month by month; months without requests are left out.
+    """
 
     made_at: datetime
     months: Sequence[str]
-    series: Sequence[NamedSeries]
+    series: Sequence[tuple[str, Mapping[str, Group]]]
     others: int
 
 
@@ -114,8 +106,7 @@ def load_over_time(tx: Transaction, by: By) -> OverTime | None:
         made_at=computed.made_at,
         months=computed.figures.months,
         series=[
-            NamedSeries(name=names.get(key, key), by_month={month.key: month for month in months})
-            for key, months in found.items()
+            (names.get(key, key), {month.key: month for month in months}) for key, months in found.items()
         ],
         others=len(computed.figures.groups.get(by, ())) - len(found),
     )
@@ -138,7 +129,7 @@ def _ranking(tx: Transaction, by: By, every: Sequence[Group]) -> Ranking:
     groups = _largest(every, by)
     names = _names(tx, by, [group.key for group in groups])
     return Ranking(
-        groups=[NamedGroup(name=names.get(group.key, group.key), group=group) for group in groups],
+        groups=[(names.get(group.key, group.key), group) for group in groups],
         others=len(every) - len(groups),
     )
 

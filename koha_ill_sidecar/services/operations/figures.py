@@ -36,14 +36,6 @@ class Period:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
-    """What a step counted, and above which ID the next one begins; None at the end."""
-
-    counts: Sequence[Count]
-    above: int | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ComputedFigures:
     """The figures as they were last computed."""
 
@@ -58,30 +50,32 @@ def current_period(tx: Transaction) -> Period:
     return Period(today=today, since=date(months // 12, months % 12 + 1, 1))
 
 
-def count_requests(tx: Transaction, above: int, period: Period) -> Step:
+def count_requests(tx: Transaction, above: int, period: Period) -> tuple[Sequence[Count], int | None]:
     """
-    Count the next requests; four queries, three of which read :data:`STEP` rows by primary key.
+    Count the next requests, and return above which ID to continue; None at the end.
+
+    Four queries, three of which read :data:`STEP` rows by primary key.
 
     A million requests are fifty steps.
     """
     up_to, _ = requests.chunk(tx, above=above, limit=STEP)
     if up_to is None:
-        return Step(counts=(), above=None)
+        return (), None
     counts = [
         *figures.count_open(tx, above=above, up_to=up_to, today=period.today),
         *figures.count_outcomes(tx, above=above, up_to=up_to, since=period.since),
         *figures.count_days(tx, above=above, up_to=up_to, since=period.since),
     ]
-    return Step(counts=counts, above=up_to)
+    return counts, up_to
 
 
-def count_enquiries(tx: Transaction, above: int, period: Period) -> Step:
-    """Count the next enquiries at partners; two queries."""
+def count_enquiries(tx: Transaction, above: int, period: Period) -> tuple[Sequence[Count], int | None]:
+    """Count the next enquiries at partners, as :func:`count_requests` does; two queries."""
     up_to = figures.end_of_enquiries(tx, above=above, limit=STEP)
     if up_to is None:
-        return Step(counts=(), above=None)
+        return (), None
     counts = figures.count_enquiries(tx, above=above, up_to=up_to, since=period.since)
-    return Step(counts=list(counts), above=up_to)
+    return list(counts), up_to
 
 
 def save(tx: Transaction, computed: Figures) -> None:
@@ -94,4 +88,5 @@ def latest(tx: Transaction) -> ComputedFigures | None:
     stored = figures.find(tx, _NAME)
     if stored is None:
         return None
-    return ComputedFigures(figures=Figures.read(stored.value), made_at=stored.made_at)
+    value, made_at = stored
+    return ComputedFigures(figures=Figures.read(value), made_at=made_at)

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from sqlalchemy import Row
 
 from koha_ill_sidecar.config.jobs import JOBS, JobSchedules
 from koha_ill_sidecar.config.values import Schedule
 from koha_ill_sidecar.services.operations.schedules import next_start, was_due_since
 from koha_ill_sidecar.storage.sidecar import leases
-from koha_ill_sidecar.storage.sidecar.leases import Lease
 from koha_ill_sidecar.storage.transaction import Transaction
 
 # Longer than a busy host, or the growing pauses after a failure, can delay a job.
@@ -30,7 +32,7 @@ class JobRun:
 
     name: str
     schedule: Schedule | None
-    lease: Lease | None
+    lease: Row[Any] | None
     host: str = ""
     next_start: datetime | None = None
     is_overdue: bool = False
@@ -62,7 +64,7 @@ def list_jobs(tx: Transaction, schedules: JobSchedules, timezone: tzinfo) -> lis
 
 
 def _job(
-    name: str, schedule: Schedule | None, lease: Lease | None, timezone: tzinfo, now: datetime
+    name: str, schedule: Schedule | None, lease: Row[Any] | None, timezone: tzinfo, now: datetime
 ) -> JobRun:
     if schedule is None or _takes_no_lease(name):
         return JobRun(name=name, schedule=schedule, lease=lease)
@@ -83,8 +85,8 @@ def _takes_no_lease(name: str) -> bool:
     return name in JOBS and JOBS[name].on_every_host
 
 
-def _host(lease: Lease, now: datetime) -> str:
+def _host(lease: Row[Any], now: datetime) -> str:
     """Return the host in a holder's name, ``host:process:random``, while its lease is valid."""
     if not lease.holder or lease.lease_until is None or lease.lease_until <= now:
         return ""
-    return lease.holder.partition(":")[0]
+    return str(lease.holder).partition(":")[0]

@@ -6,8 +6,11 @@ A request is watched from the moment that it is tracked, in its state at that ti
 again under a lock of ours and does what follows, so that each change is handled once, however many hosts there are.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row
 
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.requests import ILLRequest
@@ -16,7 +19,6 @@ from koha_ill_sidecar.errors import RequestNotFound
 from koha_ill_sidecar.storage.koha import action_logs, requests
 from koha_ill_sidecar.storage.sidecar import change_watch, checkpoints, history, partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
-from koha_ill_sidecar.storage.sidecar.requests import KnownStatus
 from koha_ill_sidecar.storage.transaction import Transaction
 
 CHANGED_IN_KOHA = "changed_in_koha"
@@ -41,15 +43,6 @@ class ChangeOutcome(StrEnum):
     CHANGED = "changed"
     DELETED = "deleted"
     NOTHING = "nothing"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SweepResult:
-    """What one step of the sweep found."""
-
-    candidates: tuple[int, ...]
-    tracked: int
-    is_at_end: bool
 
 
 def koha_was_upgraded(tx: Transaction) -> bool:
@@ -93,9 +86,11 @@ def candidates_among_open(tx: Transaction, *, limit: int) -> list[int]:
     return candidates
 
 
-def sweep(tx: Transaction, *, limit: int) -> SweepResult:
+def sweep(tx: Transaction, *, limit: int) -> tuple[list[int], int, bool]:
     """
-    Go through the next *limit* of all requests: track those that are not, and return those that look different.
+    Go through the next *limit* of all requests.
+
+    Return those that look different, how many were newly tracked, and whether that was the end.
 
     The safety net for the quicker ways: it reaches every request, however a change was made. Six queries.
     """
@@ -103,14 +98,13 @@ def sweep(tx: Transaction, *, limit: int) -> SweepResult:
     up_to, _ = requests.chunk(tx, above=above, limit=limit)
     is_at_end = up_to is None
     if up_to is None:
-        up_to = sidecar_requests.highest_id(
-            tx
-        )  # also requests that were deleted from the end of Koha's table
+        # also requests that were deleted from the end of Koha's table
+        up_to = sidecar_requests.highest_id(tx)
         checkpoints.save(tx, _PASSES_CHECKPOINT, completed_passes(tx) + 1)
     candidates = change_watch.changed_in_range(tx, above=above, up_to=up_to)
     tracked = 0 if is_at_end else sidecar_requests.track(tx, above=above, up_to=up_to)
     checkpoints.save(tx, _SWEEP_CHECKPOINT, 0 if is_at_end else up_to)
-    return SweepResult(candidates=tuple(candidates), tracked=tracked, is_at_end=is_at_end)
+    return candidates, tracked, is_at_end
 
 
 def completed_passes(tx: Transaction) -> int:
@@ -145,7 +139,7 @@ def handle_change(tx: Transaction, illrequest_id: int) -> ChangeOutcome:
     return ChangeOutcome.CHANGED
 
 
-def _follow(tx: Transaction, ill_request: ILLRequest, seen: KnownStatus) -> None:
+def _follow(tx: Transaction, ill_request: ILLRequest, seen: Row[Any]) -> None:
     detail = {
         "status_before": seen.status,
         "status_after": ill_request.status,
@@ -157,14 +151,14 @@ def _follow(tx: Transaction, ill_request: ILLRequest, seen: KnownStatus) -> None
         partner_enquiries.close(tx, ill_request.illrequest_id, status=ill_request.status or "")
 
 
-def _forget(tx: Transaction, illrequest_id: int, seen: KnownStatus) -> ChangeOutcome:
+def _forget(tx: Transaction, illrequest_id: int, seen: Row[Any]) -> ChangeOutcome:
     history.add(tx, illrequest_id, DELETED_IN_KOHA, actor=_ACTOR, detail={"status_before": seen.status})
     partner_enquiries.delete_for_request(tx, illrequest_id)
     sidecar_requests.delete(tx, illrequest_id)
     return ChangeOutcome.DELETED
 
 
-def _has_stale_alias(ill_request: ILLRequest, seen: KnownStatus) -> bool:
+def _has_stale_alias(ill_request: ILLRequest, seen: Row[Any]) -> bool:
     # Only the alias from before the return: staff may set a new one on a returned request.
     return (
         ill_request.status == Status.RET

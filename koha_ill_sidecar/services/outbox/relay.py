@@ -10,6 +10,9 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
 
 from koha_ill_sidecar.backoff import pause_seconds
 from koha_ill_sidecar.config.jobs import ShouldContinue
@@ -18,7 +21,7 @@ from koha_ill_sidecar.delivery.broker import connected
 from koha_ill_sidecar.errors import BrokerUnavailable
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import outbox
-from koha_ill_sidecar.storage.sidecar.outbox import OutboxKind, OutboxRow
+from koha_ill_sidecar.storage.sidecar.outbox import OutboxKind
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +56,10 @@ def notify_workers(
 
 
 def _notify_all(
-    database: Database, settings: BrokerSettings, rows: Sequence[OutboxRow], counts: "Counter[str]"
+    database: Database, settings: BrokerSettings, rows: Sequence[Row[Any]], counts: "Counter[str]"
 ) -> bool:
     """Send as much as one connection takes; return whether the broker is up."""
-    sent: list[OutboxRow] = []
+    sent: list[Row[Any]] = []
     failure: BrokerUnavailable | None = None
     try:
         with connected(settings) as broker:
@@ -73,7 +76,7 @@ def _notify_all(
     return failure is None
 
 
-def _postpone(database: Database, row: OutboxRow, error: BrokerUnavailable, counts: "Counter[str]") -> None:
+def _postpone(database: Database, row: Row[Any], error: BrokerUnavailable, counts: "Counter[str]") -> None:
     if row.age_seconds > _GIVE_UP_SECONDS:
         logger.error(
             "koha's workers not notified of job", extra={"job": row.payload["message"].get("job_id")}
@@ -85,7 +88,7 @@ def _postpone(database: Database, row: OutboxRow, error: BrokerUnavailable, coun
     counts["postponed"] += 1
 
 
-def _remove(database: Database, rows: Sequence[OutboxRow], outcome: str, counts: "Counter[str]") -> None:
+def _remove(database: Database, rows: Sequence[Row[Any]], outcome: str, counts: "Counter[str]") -> None:
     if rows:
         database.transact(outbox.remove, [row.outbox_id for row in rows])
         counts[outcome] += len(rows)

@@ -18,7 +18,6 @@ from koha_ill_sidecar.domain.statuses import is_open
 from koha_ill_sidecar.storage.koha import comments, request_documents, requests
 from koha_ill_sidecar.storage.request_index import differences, listing, postings, queue, slices
 from koha_ill_sidecar.storage.request_index.queue import COMPLETE_CHECKPOINT
-from koha_ill_sidecar.storage.request_index.slices import Moves
 from koha_ill_sidecar.storage.sidecar import checkpoints
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -257,4 +256,4 @@ def _write_order(tx: Transaction, before: Mapping[int, Document], now: Mapping[i
         left = {(document.keys[column], number) for number, document in before.items()}
         taken = {(document.keys[column], number) for number, document in now.items()}
         if left != taken:
-            slices.change(tx, column, Moves(left=sorted(left - taken), taken=sorted(taken - left)))
+            slices.change(tx, column, sorted(left - taken), sorted(taken - left))

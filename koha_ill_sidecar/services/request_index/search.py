@@ -74,13 +74,13 @@ def find(
 
     Eight queries at most, seldom more than five.
     """
-    index = queue.read_state(tx, limit=_MOST_WAITING)
+    is_complete, waiting = queue.read_state(tx, limit=_MOST_WAITING)
     live = [
         document
-        for document in indexing.read_documents(tx, index.waiting)
+        for document in indexing.read_documents(tx, waiting)
         if matches_except_status(wanted, document)
     ]
-    of_any_status, ids_by_term = _matching_ids(tx, wanted, BitMap(index.waiting))
+    of_any_status, ids_by_term = _matching_ids(tx, wanted, BitMap(waiting))
     matches = _compare(tx, of_any_status, search_words(wanted))
     indexed = matching(status_expression(wanted), lambda term: ids_by_term.get(term, _NONE), matches.ids)
     hits = _Hits(
@@ -88,7 +88,7 @@ def find(
         [document for document in live if has_status(wanted, document)],
         in_index=len(ids_by_term.get(ALL, _NONE)),
     )
-    if not index.is_complete and len(indexed) > _FEW:
+    if not is_complete and len(indexed) > _FEW:
         sort = Sort(Column.ID, sort.descending)  # orders by other columns are built last
     start = (page - 1) * page_size
     found = _page(tx, hits, sort, start, min(start + page_size, len(hits)))
@@ -100,7 +100,7 @@ def find(
         statuses=_counts(Facet.STATUS, ids_by_term, matches.ids, live),
         aliases=_counts(Facet.ALIAS, ids_by_term, matches.ids, live),
         backends=_values(Facet.BACKEND, ids_by_term),
-        is_complete=index.is_complete,
+        is_complete=is_complete,
     )
 
 

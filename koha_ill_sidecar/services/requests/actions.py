@@ -1,7 +1,7 @@
 """What each action does, and what it would do now."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from koha_ill_sidecar.domain import actions
@@ -13,7 +13,6 @@ from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContex
 from koha_ill_sidecar.services.requests.snapshots import snapshot
 from koha_ill_sidecar.services.requests.statuses import graph_of
 from koha_ill_sidecar.storage.koha import attributes, authorised_values
-from koha_ill_sidecar.storage.koha.authorised_values import AuthorisedValue
 from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -49,7 +48,7 @@ class ActionPreview:
         version: What the request must still be like when the action is done.
         open_enquiries: Number of partners that were asked and have not answered.
         comments: Number of comments that are deleted with the request.
-        aliases: The site's own statuses to choose from.
+        aliases: Names of the site's own statuses to choose from, by code.
     """
 
     header: RequestHeader
@@ -60,7 +59,7 @@ class ActionPreview:
     version: Mapping[str, str]
     open_enquiries: int
     comments: int
-    aliases: Sequence[AuthorisedValue]
+    aliases: Mapping[str, str]
 
 
 def preview_action(
@@ -93,5 +92,5 @@ def preview_action(
         comments=int(version["comments"]) if action.status is None else 0,  # counted already
         aliases=authorised_values.find(tx, category, branchcode=ill_request.branchcode)
         if asks_for_alias
-        else (),
+        else {},
     )

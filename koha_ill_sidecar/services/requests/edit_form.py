@@ -92,18 +92,6 @@ class TypedPatron:
     chosen: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidEdit:
-    """
-    Nothing was written, because some values are not valid.
-
-    Attributes:
-        by_column: What is wrong with each value.
-    """
-
-    by_column: Mapping[str, RequestRefused]
-
-
 def form(
     tx: Transaction, illrequest_id: int, member: StaffMember, *, typed_patron: TypedPatron | None = None
 ) -> RequestForm:
@@ -145,11 +133,12 @@ def save(
     typed: Mapping[str, str],
     patron: TypedPatron,
     version: Mapping[str, str],
-) -> ILLRequest | InvalidEdit:
+) -> ILLRequest | Mapping[str, RequestRefused]:
     """
     Write what was typed, unless somebody else has changed the request since it was shown.
 
-    Only columns whose text differs are written. A request without a patron may stay without one.
+    Only columns whose text differs are written. A request without a patron may stay without one. If some values are not
+    valid, nothing is written, and what is wrong with each is returned by column.
 
     Args:
         typed: Texts by column, without the patron; columns that this Koha lacks are ignored.
@@ -175,7 +164,7 @@ def save(
         else:
             columns["borrowernumber"] = match.patron.borrowernumber
     if mistakes:
-        return InvalidEdit(mistakes)
+        return mistakes
     return editing.edit(tx, illrequest_id, member, **cast("RequestEdit", columns))
 
 
@@ -242,8 +231,7 @@ def _managers(tx: Transaction, ill_request: ILLRequest) -> dict[int, str] | None
 
 
 def _aliases(tx: Transaction, ill_request: ILLRequest) -> dict[str, str]:
-    visible = authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)
-    aliases = {alias.authorised_value: alias.lib for alias in visible}
+    aliases = authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)
     # An alias may have been removed, or limited to other libraries, after it was set.
     if ill_request.status_alias is not None:
         aliases.setdefault(ill_request.status_alias, ill_request.status_alias)

@@ -1,7 +1,6 @@
 """What each member of staff has chosen for the list of requests: columns and saved views."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 
 from koha_ill_sidecar.domain.request_index.documents import Column
 from koha_ill_sidecar.storage.sidecar import person_settings
@@ -13,30 +12,14 @@ _COLUMNS = "requests.columns"
 _VIEWS = "requests.views"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListSettings:
-    """
-    The choices of one person.
-
-    Attributes:
-        columns: None: the default ones.
-        views: Query of each saved view, by name.
-    """
-
-    columns: Sequence[Column] | None
-    views: Mapping[str, str]
-
-
-def find(tx: Transaction, borrowernumber: int) -> ListSettings:
-    """Return a person's choices; one query."""
+def find(tx: Transaction, borrowernumber: int) -> tuple[list[Column] | None, dict[str, str]]:
+    """Return the columns that a person chose (None: the default ones), and the query of each saved view; one query."""
     settings = person_settings.find(tx, borrowernumber)
     columns, views = settings.get(_COLUMNS), settings.get(_VIEWS)
-    return ListSettings(
+    return (
         # An older version may have stored a column that is gone.
-        columns=[Column(name) for name in columns if name in set(Column)]
-        if isinstance(columns, list)
-        else None,
-        views={str(name): str(query) for name, query in views.items()} if isinstance(views, dict) else {},
+        [Column(name) for name in columns if name in set(Column)] if isinstance(columns, list) else None,
+        {str(name): str(query) for name, query in views.items()} if isinstance(views, dict) else {},
     )
 
 
@@ -48,7 +31,7 @@ def set_columns(tx: Transaction, borrowernumber: int, names: Collection[str] | N
 
 def save_view(tx: Transaction, borrowernumber: int, name: str, query: str) -> bool:
     """Save a view, replacing one of the same name; False if there are too many."""
-    views = {other: saved for other, saved in find(tx, borrowernumber).views.items() if other != name}
+    views = {other: saved for other, saved in find(tx, borrowernumber)[1].items() if other != name}
     if len(views) >= MAX_VIEWS:
         return False
     person_settings.save(tx, borrowernumber, _VIEWS, {**views, name: query})
@@ -57,5 +40,5 @@ def save_view(tx: Transaction, borrowernumber: int, name: str, query: str) -> bo
 
 def remove_view(tx: Transaction, borrowernumber: int, name: str) -> None:
     """Remove a saved view."""
-    views = {other: saved for other, saved in find(tx, borrowernumber).views.items() if other != name}
+    views = {other: saved for other, saved in find(tx, borrowernumber)[1].items() if other != name}
     person_settings.save(tx, borrowernumber, _VIEWS, views)

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row
 
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.messages import N_
@@ -17,7 +20,6 @@ from koha_ill_sidecar.services.operations.watch import CHANGED_IN_KOHA, DELETED_
 from koha_ill_sidecar.services.requests.statuses import graph_of
 from koha_ill_sidecar.storage.clock import library_times
 from koha_ill_sidecar.storage.koha import action_logs, authorised_values, letters, patrons, requests
-from koha_ill_sidecar.storage.koha.action_logs import LogRow
 from koha_ill_sidecar.storage.sidecar import history, receipts
 from koha_ill_sidecar.storage.sidecar.history import HistoryEntry
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -168,7 +170,7 @@ def _single_entry(tx: Transaction, entry: HistoryEntry) -> LogEntry:
 
 
 def _without_repeats(
-    rows: Sequence[LogRow], ours: Sequence[HistoryEntry], times: Mapping[datetime, datetime]
+    rows: Sequence[Row[Any]], ours: Sequence[HistoryEntry], times: Mapping[datetime, datetime]
 ) -> list[HistoryEntry]:
     """Leave out what Koha's log has, too; each of its rows stands for one entry of ours."""
     unmatched = list(rows)
@@ -240,19 +242,18 @@ class _Names:
         self,
         tx: Transaction,
         ill_request: ILLRequest,
-        rows: Sequence[LogRow],
+        rows: Sequence[Row[Any]],
         ours: Sequence[HistoryEntry],
     ) -> None:
         self._graph = graph_of(tx, ill_request)
         self._people = patrons.find_many(tx, {*_users(rows, ours), *_partners(ours)})
-        aliases = authorised_values.find(tx, tx.koha.status_alias_category)
-        self._aliases = {alias.authorised_value: alias.lib for alias in aliases}
+        self._aliases = authorised_values.find(tx, tx.koha.status_alias_category)
         names_notices = any(row.action == "PATRON_NOTICE" for row in rows) or any(
             entry.kind == "notice" for entry in ours
         )
         self._notices = letters.names(tx) if names_notices else {}
 
-    def of_koha(self, row: LogRow) -> LogEntry:
+    def of_koha(self, row: Row[Any]) -> LogEntry:
         message, values = self._of_koha(row)
         return LogEntry(
             timestamp=row.timestamp,
@@ -275,7 +276,7 @@ class _Names:
             source=LogSource.SIDECAR,
         )
 
-    def _of_koha(self, row: LogRow) -> tuple[str, Mapping[str, Sequence[str]]]:
+    def _of_koha(self, row: Row[Any]) -> tuple[str, Mapping[str, Sequence[str]]]:
         info = _info(row.info)
         if info.get("log_origin") == "core" and row.action == "STATUS_CHANGE":
             return self._change(info.get("status_before"), info.get("status_after"))
@@ -322,7 +323,7 @@ class _Names:
         return self._people[borrowernumber].label if borrowernumber in self._people else ""
 
 
-def _users(rows: Iterable[LogRow], ours: Iterable[HistoryEntry]) -> set[int]:
+def _users(rows: Iterable[Row[Any]], ours: Iterable[HistoryEntry]) -> set[int]:
     numbers = {row.user for row in rows} | {entry.borrowernumber for entry in ours}
     return {number for number in numbers if number}
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Row
 
 from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS, UNAUTHENTICATED
 from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry
@@ -15,14 +18,13 @@ from koha_ill_sidecar.services.requests.log import MAX_NOTICES
 from koha_ill_sidecar.services.requests.statuses import available_actions, graph_of, status_of
 from koha_ill_sidecar.storage.clock import library_times
 from koha_ill_sidecar.storage.koha import attributes, batches, comments, patrons, requests
-from koha_ill_sidecar.storage.koha.comments import Comment, CommentCounts
+from koha_ill_sidecar.storage.koha.comments import Comment
 from koha_ill_sidecar.storage.koha.patrons import PatronCard
 from koha_ill_sidecar.storage.message_queue import listing
 from koha_ill_sidecar.storage.message_queue.listing import Selection
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, receipts
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
-from koha_ill_sidecar.storage.sidecar.receipts import ReceiptExcerpt
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _MAX_COMMENTS = 30
@@ -54,27 +56,11 @@ NEWEST = Section()
 """The part that is shown at first."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AskedPartner:
-    """
-    A partner that was asked, once or more.
+_NamedMessage: TypeAlias = tuple[QueueEntry, str]
+"""A message and the name of its notice."""
 
-    Attributes:
-        partner: Its name; empty where its patron was deleted.
-        earlier: The enquiries before the latest, newest first.
-    """
-
-    partner: str
-    latest: PartnerEnquiry
-    earlier: Sequence[PartnerEnquiry]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
-    """A message in Koha's queue."""
-
-    entry: QueueEntry
-    name: str  # of its notice
+_AskedPartner: TypeAlias = tuple[str, PartnerEnquiry, Sequence[PartnerEnquiry]]
+"""The name of a partner (empty if its patron was deleted), the latest enquiry and those before, newest first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +77,8 @@ class RequestPage:
         asked_count: Number of all partners, shown or not.
         status_names: Names of the statuses that closed their enquiries, by code.
         comments: Oldest first.
-        comment_counts: Number of all comments, shown or not.
+        comment_count: Number of all comments, shown or not.
+        newest_comment: ID of the newest; 0 if there is none.
         messages: Messages that the sidecar queued for this request, to its patron, staff or partners.
         other_messages: The patron's other interlibrary loan messages since it was placed; Koha does not store which
             request they belong to.
@@ -108,16 +95,17 @@ class RequestPage:
     batch: str
     requested_partners: str
     metadata: Mapping[str, str]
-    asked: Sequence[AskedPartner]
+    asked: Sequence[_AskedPartner]
     asked_count: int
     status_names: Mapping[str, str]
     comments: Sequence[Comment]
-    comment_counts: CommentCounts
+    comment_count: int
+    newest_comment: int
     has_older_comments: bool
-    messages: Sequence[Message]
+    messages: Sequence[_NamedMessage]
     has_older_messages: bool
-    other_messages: Sequence[Message]
-    receipts: Sequence[ReceiptExcerpt]
+    other_messages: Sequence[_NamedMessage]
+    receipts: Sequence[Row[Any]]
     has_older_receipts: bool
     library_times: Mapping[datetime, datetime]
 
@@ -137,6 +125,7 @@ def load_page(
     asked = _asked_partners(enquiries, names)
     shown_partners = asked if section.all_partners else asked[:_MAX_PARTNERS]
     written = comments.find_newest(tx, illrequest_id, limit=_MAX_COMMENTS + 1, before=section.comments_before)
+    comment_count, newest_comment = comments.count(tx, illrequest_id)
     messages, others = _messages(tx, header, enquiries, context, before=section.messages_before)
     received = receipts.find_excerpts(tx, illrequest_id, limit=_MAX_RECEIPTS + 1, body_bytes=_BODY_BYTES)
     return RequestPage(
@@ -153,7 +142,8 @@ def load_page(
         asked_count=len(asked),
         status_names=_status_names(tx, ill_request, enquiries),
         comments=written[:_MAX_COMMENTS][::-1],
-        comment_counts=comments.count(tx, illrequest_id),
+        comment_count=comment_count,
+        newest_comment=newest_comment,
         has_older_comments=len(written) > _MAX_COMMENTS,
         messages=messages[:_MAX_MESSAGES],
         has_older_messages=len(messages) > _MAX_MESSAGES,
@@ -172,16 +162,16 @@ def _status_names(
     return {code: graph.name(code) for code in codes}
 
 
-def _asked_partners(enquiries: Sequence[PartnerEnquiry], names: Mapping[int, str]) -> list[AskedPartner]:
+def _asked_partners(enquiries: Sequence[PartnerEnquiry], names: Mapping[int, str]) -> list[_AskedPartner]:
     """Return each partner once, however often it was asked: first those that have not answered."""
     by_partner: dict[int, list[PartnerEnquiry]] = {}
     for enquiry in reversed(enquiries):
         by_partner.setdefault(enquiry.borrowernumber, []).append(enquiry)
     asked = [
-        AskedPartner(partner=names.get(number, ""), latest=latest, earlier=earlier[:_MAX_EARLIER_ENQUIRIES])
+        (names.get(number, ""), latest, earlier[:_MAX_EARLIER_ENQUIRIES])
         for number, (latest, *earlier) in by_partner.items()
     ]
-    return sorted(asked, key=lambda one: (one.latest.closed_at is not None, one.latest.enquiry_id))
+    return sorted(asked, key=lambda one: (one[1].closed_at is not None, one[1].enquiry_id))
 
 
 def _messages(
@@ -191,7 +181,7 @@ def _messages(
     context: StaffContext,
     *,
     before: int | None,
-) -> tuple[list[Message], list[Message]]:
+) -> tuple[list[_NamedMessage], list[_NamedMessage]]:
     """
     Return the messages of a request and the patron's other messages, newest first; three queries at most.
 
@@ -215,11 +205,8 @@ def _messages(
     others = _messages_of_patron(tx, header.ill_request, context) if before is None else []
     names = header.notice_names
 
-    def named(entries: Sequence[QueueEntry]) -> list[Message]:
-        return [
-            Message(entry=entry, name=names.get(entry.letter_code or "", entry.letter_code or ""))
-            for entry in entries
-        ]
+    def named(entries: Sequence[QueueEntry]) -> list[_NamedMessage]:
+        return [(entry, names.get(entry.letter_code or "", entry.letter_code or "")) for entry in entries]
 
     return named(known), named([entry for entry in others if entry.message_id not in own])
 
@@ -247,19 +234,19 @@ def _messages_of_patron(tx: Transaction, ill_request: ILLRequest, context: Staff
 
 def _times(
     tx: Transaction,
-    asked: Sequence[AskedPartner],
-    messages: Sequence[Message],
-    received: Sequence[ReceiptExcerpt],
+    asked: Sequence[_AskedPartner],
+    messages: Sequence[_NamedMessage],
+    received: Sequence[Row[Any]],
 ) -> Mapping[datetime, datetime]:
     instants = [
         *(
             instant
-            for one in asked
-            for enquiry in (one.latest, *one.earlier)
+            for _, latest, earlier in asked
+            for enquiry in (latest, *earlier)
             for instant in (enquiry.asked_at, enquiry.closed_at)
         ),
-        *(message.entry.next_attempt_at for message in messages),
-        *(message.entry.last_attempt_at for message in messages),
+        *(entry.next_attempt_at for entry, _ in messages),
+        *(entry.last_attempt_at for entry, _ in messages),
         *(instant for one in received for instant in (one.received_at, one.occurred_at, one.replayed_at)),
     ]
     return library_times(tx, instants)
@@ -308,7 +295,7 @@ def details(tx: Transaction, illrequest_id: int) -> RequestDetails:
         supplier_backend=sidecar_requests.supplier_backend(tx, illrequest_id),
         metadata=metadata.metadata(tx, illrequest_id),
         attributes=attributes.find(tx, illrequest_id),
-        comments=comments.count(tx, illrequest_id).count,
+        comments=comments.count(tx, illrequest_id)[0],
         enquiries=partner_enquiries.find_for_request(tx, illrequest_id),
         actions=[action.method for action in available_actions(tx, ill_request)],
     )

@@ -6,12 +6,14 @@ Source: Koha, Koha/ILL/Backend/Standard.pm _standard_request2biblio, C4/Biblio.p
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Row
 
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.brief_record import UNIMARC, BriefRecord, Default, new_brief_record
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.storage.koha import action_logs, biblios, patrons
-from koha_ill_sidecar.storage.koha.biblios import MappedSubfield
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.sidecar import outbox
 from koha_ill_sidecar.storage.sidecar.outbox import OutboxKind
@@ -60,7 +62,7 @@ def add_record(tx: Transaction, fields: Mapping[str, str], actor: Actor) -> int:
 def _queue_for_index(tx: Transaction, biblionumber: int, actor: Actor) -> None:
     job = biblios.queue_for_index(tx, biblionumber, actor=actor)
     if job is not None and workers_need_broker(tx.preferences):
-        outbox.add(tx, OutboxKind.INDEX_JOB, {"queue": job.queue, "message": job.message})
+        outbox.add(tx, OutboxKind.INDEX_JOB, job)
 
 
 def workers_need_broker(preferences: Preferences) -> bool:
@@ -129,7 +131,7 @@ def _defaults(tx: Transaction, today: str) -> Iterable[Default]:
     ]
 
 
-def _is_default(subfield: MappedSubfield) -> bool:
+def _is_default(subfield: Row[Any]) -> bool:
     # Koha fills in its own IDs, even if the framework has a default for them.
     return bool(subfield.default) and subfield.kohafield not in (
         "biblio.biblionumber",

@@ -53,7 +53,7 @@ def snapshot(tx: Transaction, ill_request: ILLRequest, *, status: str | None = N
     return {
         "status": status_of(tx, ill_request) if status is None else status,
         "patron": patron.label if patron else "",
-        "comments": str(comments.count(tx, illrequest_id).count),
+        "comments": str(comments.count(tx, illrequest_id)[0]),
         "notices": str(notices),
         **{name: _shortened(getattr(ill_request, name)) for name in _COLUMNS},
         "updated": str(ill_request.updated or ""),

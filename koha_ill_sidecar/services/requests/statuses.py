@@ -41,9 +41,8 @@ def status_of(tx: Transaction, ill_request: ILLRequest) -> str:
     """
     if ill_request.status_alias is not None:
         visible = authorised_values.find(tx, tx.koha.status_alias_category, branchcode=ill_request.branchcode)
-        for alias in visible:
-            if alias.authorised_value == ill_request.status_alias:
-                return alias.lib
+        if ill_request.status_alias in visible:
+            return visible[ill_request.status_alias]
     return graph_of(tx, ill_request).name(ill_request.status)
 
 

@@ -7,11 +7,10 @@ module, and only by the functions here. ``trace`` and ``diff`` stay NULL.
 """
 
 import functools
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 
 from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.actors import Actor, Interface
@@ -25,18 +24,6 @@ STATUS_CHANGES = "action_logs l FORCE INDEX (PRIMARY)"
 """The log under the name ``l``, read by its primary key; join it with :data:`IS_STATUS_CHANGE`."""
 
 IS_STATUS_CHANGE = "l.module = 'ILL' AND l.action = 'STATUS_CHANGE'"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LogRow:
-    """A row; *info* is JSON if Koha's core wrote it, and may be anything otherwise."""
-
-    action_id: int
-    timestamp: datetime
-    user: int  # borrowernumber, 0 for none
-    action: str | None
-    info: str | None
-    interface: str | None
 
 
 def add_status_change(
@@ -86,15 +73,15 @@ def add_sign_in(tx: Transaction, borrowernumber: int, *, succeeded: bool, name: 
     _add(tx, "AUTH", "SUCCESS" if succeeded else "FAILURE", borrowernumber, info, actor)
 
 
-def find_for_request(tx: Transaction, illrequest_id: int) -> list[LogRow]:
-    """Return the ILL rows of a request, newest first."""
+def find_for_request(tx: Transaction, illrequest_id: int) -> Sequence[Row[Any]]:
+    """Return the ILL rows of a request, newest first; *info* is JSON if Koha's core wrote it, else may be anything."""
     table = tx.koha.table("action_logs")
     statement = (
         select(*(table.c[name] for name in ("action_id", "timestamp", "user", "action", "info", "interface")))
         .where(table.c.object == illrequest_id, table.c.module == "ILL")
         .order_by(table.c.timestamp.desc(), table.c.action_id.desc())
     )
-    return [LogRow(**row) for row in tx.connection.execute(statement).mappings()]
+    return tx.connection.execute(statement).all()
 
 
 def count_patron_notices(tx: Transaction, illrequest_id: int) -> int:

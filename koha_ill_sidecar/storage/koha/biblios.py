@@ -5,25 +5,15 @@ Source: Koha, C4/Biblio.pm AddBiblio and ModZebra, Koha/SearchEngine/Elasticsear
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Integer, String, Text, func, insert, literal, select
+from sqlalchemy import Integer, Row, Select, String, Text, func, insert, literal, select
 from sqlalchemy import exists as sql_exists
 
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.storage.koha.installed import truncate
 from koha_ill_sidecar.storage.transaction import Transaction
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MappedSubfield:
-    """A row of ``marc_subfield_structure``."""
-
-    tag: str
-    code: str
-    kohafield: str  # table.column, or empty
-    default: str  # empty: none
 
 
 def exists(tx: Transaction, biblionumber: int) -> bool:
@@ -38,26 +28,21 @@ def has_framework(tx: Transaction, frameworkcode: str) -> bool:
     return bool(tx.connection.scalar(select(sql_exists().where(table.c.frameworkcode == frameworkcode))))
 
 
-def subfields(tx: Transaction, frameworkcode: str) -> list[MappedSubfield]:
-    """Return the subfields of a framework that are mapped to a column or have a default."""
+def subfields(tx: Transaction, frameworkcode: str) -> Sequence[Row[Any]]:
+    """Return tag, code, kohafield and default of the subfields that are mapped to a column or have a default."""
     table = tx.koha.table("marc_subfield_structure")
-    statement = (
-        select(table.c.tagfield, table.c.tagsubfield, table.c.kohafield, table.c.defaultvalue)
-        .where(
-            table.c.frameworkcode == frameworkcode,
-            (func.coalesce(table.c.kohafield, "") != "") | (func.coalesce(table.c.defaultvalue, "") != ""),
+    kohafield, default = func.coalesce(table.c.kohafield, ""), func.coalesce(table.c.defaultvalue, "")
+    statement: Select[Any] = (
+        select(
+            table.c.tagfield.label("tag"),
+            table.c.tagsubfield.label("code"),
+            kohafield.label("kohafield"),
+            default.label("default"),
         )
+        .where(table.c.frameworkcode == frameworkcode, (kohafield != "") | (default != ""))
         .order_by(table.c.tagfield, table.c.tagsubfield)
     )
-    return [
-        MappedSubfield(
-            tag=row.tagfield,
-            code=row.tagsubfield,
-            kohafield=row.kohafield or "",
-            default=row.defaultvalue or "",
-        )
-        for row in tx.connection.execute(statement)
-    ]
+    return tx.connection.execute(statement).all()
 
 
 def add_biblio(tx: Transaction, *, frameworkcode: str, columns: Mapping[str, str]) -> int:
@@ -96,26 +81,13 @@ def now(tx: Transaction) -> tuple[str, str]:
     return today, moment
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IndexJob:
-    """
-    A background job that waits for one of Koha's workers.
-
-    Attributes:
-        queue: The queue of the workers.
-        message: What the broker sends them: the job's arguments and its ID.
-    """
-
-    queue: str
-    message: Mapping[str, object]
-
-
-def queue_for_index(tx: Transaction, biblionumber: int, *, actor: Actor) -> IndexJob | None:
+def queue_for_index(tx: Transaction, biblionumber: int, *, actor: Actor) -> dict[str, object] | None:
     """
     Queue a record for the installation's indexer.
 
     Zebra's queue always gets a row, unless the record waits there already. For Elasticsearch there is also a
-    background job, which is returned: unless the workers poll (JobsNotificationMethod), the broker must notify them.
+    background job. What the broker must send the workers is returned (their queue and the message), for unless they
+    poll (JobsNotificationMethod) they do not look for it.
     """
     queue = tx.koha.table("zebraqueue")
     row = {
@@ -135,7 +107,7 @@ def queue_for_index(tx: Transaction, biblionumber: int, *, actor: Actor) -> Inde
     return None
 
 
-def _add_index_job(tx: Transaction, biblionumber: int, actor: Actor) -> IndexJob:
+def _add_index_job(tx: Transaction, biblionumber: int, actor: Actor) -> dict[str, object]:
     queue = tx.koha.features.index_job_queue
     arguments = {"record_server": "biblioserver", "record_ids": [biblionumber]}
     context = {
@@ -156,7 +128,7 @@ def _add_index_job(tx: Transaction, biblionumber: int, actor: Actor) -> IndexJob
     table = tx.koha.table("background_jobs")
     installed = {name: value for name, value in values.items() if name in table.c}
     job_id = int(tx.connection.execute(insert(table).values(installed)).lastrowid)
-    return IndexJob(queue=queue, message={**arguments, "job_id": job_id})
+    return {"queue": queue, "message": {**arguments, "job_id": job_id}}
 
 
 def _fitted(tx: Transaction, table: str, columns: Mapping[str, str]) -> dict[str, object]:

@@ -24,14 +24,6 @@ class Comment:
     categorycode: str  # the author's; empty for comments of the program
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CommentCounts:
-    """The number of comments on a request."""
-
-    count: int
-    newest: int  # ID; 0 if there is none
-
-
 def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int | None, comment: str) -> int:
     """Add a comment and return its ID; MariaDB sets the time. Without an author it is a comment of the program."""
     values = {"illrequest_id": illrequest_id, "borrowernumber": borrowernumber, "comment": comment}
@@ -54,14 +46,14 @@ def find_newest(
     return _found(tx, statement if before is None else statement.where(column < before))
 
 
-def count(tx: Transaction, illrequest_id: int) -> CommentCounts:
-    """Count the comments on a request; one query."""
+def count(tx: Transaction, illrequest_id: int) -> tuple[int, int]:
+    """Return the number of comments on a request and the ID of the newest, 0 if there is none; one query."""
     columns = _table(tx).c
     statement = select(func.count(), func.max(columns.illcomment_id)).where(
         columns.illrequest_id == illrequest_id
     )
     count, newest = tx.connection.execute(statement).one()
-    return CommentCounts(count=count, newest=newest or 0)
+    return count, newest or 0
 
 
 def find_duplicate(

@@ -9,7 +9,6 @@ import functools
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -31,20 +30,6 @@ _PATRON = ("surname", "firstname", "preferred_name", "middle_name", "othernames"
 _ATTRIBUTES = (
     "SELECT illrequest_id, NULL, NULL, type, value FROM illrequestattributes WHERE illrequest_id IN %(ids)s"
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FingerprintSQL:
-    """
-    How a statement reads fingerprints.
-
-    Attributes:
-        source: The requests as ``r``, joined with everything that the expression reads; goes behind FROM or JOIN.
-        expression: The fingerprint itself.
-    """
-
-    source: str
-    expression: str
 
 
 def read(tx: Transaction, illrequest_ids: Sequence[int]) -> list[RequestRows]:
@@ -83,18 +68,16 @@ def _rows(
 
 
 @functools.cache
-def fingerprint(koha: InstalledKoha) -> FingerprintSQL:
+def fingerprint(koha: InstalledKoha) -> tuple[str, str]:
     """
-    Return the fingerprint of a request ``r`` as SQL.
+    Return the fingerprint of a request ``r`` as SQL, and what goes behind FROM or JOIN for it.
 
     It is the checksum of a list of checksums, one for each column: the texts themselves, concatenated, might exceed
     max_allowed_packet.
     """
     parts = [f"IFNULL(CRC32({column}), -1)" for column in (*_columns(koha), *_patron(koha), *_names(koha))]
     parts += [ATTRIBUTES_FINGERPRINT, f"({_COMMENTS})"]
-    return FingerprintSQL(
-        source=f"{SOURCE}{_joins(koha)}", expression=f"CRC32(CONCAT_WS(',', {', '.join(parts)}))"
-    )
+    return f"CRC32(CONCAT_WS(',', {', '.join(parts)}))", f"{SOURCE}{_joins(koha)}"
 
 
 ATTRIBUTES_FINGERPRINT = (
@@ -109,13 +92,13 @@ _COMMENTS = "SELECT COUNT(*) FROM illcomments c WHERE c.illrequest_id = r.illreq
 @functools.cache
 def _select(koha: InstalledKoha) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Return the statement, and the columns of the request and of the patron at the end of its lists."""
-    sql = fingerprint(koha)
+    expression, source = fingerprint(koha)
     batch_name = "ib.name" if koha.features.batches else "NULL"
     wanted = ", ".join(f"CAST({column} AS CHAR)" for column in (*_columns(koha), *_patron(koha)))
     statement = (
-        f"SELECT r.illrequest_id, {sql.expression}, {ATTRIBUTES_FINGERPRINT}, NULL,"
+        f"SELECT r.illrequest_id, {expression}, {ATTRIBUTES_FINGERPRINT}, NULL,"
         f" JSON_ARRAY(b.branchname, {batch_name}, ({_COMMENTS}), {wanted})"
-        f" FROM {sql.source} WHERE r.illrequest_id IN %(ids)s UNION ALL {_ATTRIBUTES}"
+        f" FROM {source} WHERE r.illrequest_id IN %(ids)s UNION ALL {_ATTRIBUTES}"
     )
     columns, patron = (
         tuple(name.partition(".")[2] for name in names) for names in (_columns(koha), _patron(koha))

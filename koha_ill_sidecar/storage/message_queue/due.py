@@ -7,6 +7,7 @@ else by a slow sweep in chunks of the primary key.
 """
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import TextClause, bindparam, text
@@ -34,25 +35,13 @@ class DueFilter:
     touched_since: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DueMessages:
-    """
-    What a scan of the queue found.
-
-    Attributes:
-        message_ids: Messages that seem to be due; the claim decides.
-        scanned_up_to: There may be more new rows above this ID; None if all were read.
-        highest: The highest ID in the queue.
-    """
-
-    message_ids: tuple[int, ...]
-    scanned_up_to: int | None
-    highest: int
-
-
-def find_due(tx: Transaction, wanted: DueFilter, *, above: int, limit: int, retry_limit: int) -> DueMessages:
+def find_due(
+    tx: Transaction, wanted: DueFilter, *, above: int, limit: int, retry_limit: int
+) -> tuple[list[int], int, int]:
     """
     Find what is due: new rows above an ID, retries whose time has come, leases that have expired; one query.
+
+    Return the messages that seem to be due (the claim decides), up to which ID all rows were read, and the highest ID.
 
     Args:
         limit: New rows at most.
@@ -69,42 +58,27 @@ def find_due(tx: Transaction, wanted: DueFilter, *, above: int, limit: int, retr
                 highest = message_id or 0
             case _:
                 begun.append(message_id)
-    return DueMessages(
-        message_ids=tuple(dict.fromkeys([*begun, *new])),
-        scanned_up_to=new[-1] if len(new) == limit else None,
-        highest=highest,
-    )
+    return list(dict.fromkeys([*begun, *new])), new[-1] if len(new) == limit else highest, highest
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SweptChunk:
-    """
-    The messages due in a chunk of the queue.
-
-    Attributes:
-        lowest: The lowest ID of the chunk; the next one lies below it. 0 at the beginning of the queue.
-        is_old: Whether everything below is too old to be delivered, unless somebody has changed it.
-    """
-
-    message_ids: tuple[int, ...]
-    lowest: int
-    is_old: bool
-
-
-def sweep(tx: Transaction, wanted: DueFilter, *, below: int, rows: int, limit: int) -> SweptChunk:
+def sweep(
+    tx: Transaction, wanted: DueFilter, *, below: int, rows: int, limit: int
+) -> tuple[Sequence[int], int, bool]:
     """
     Find what is due among the *rows* rows of the queue below an ID; two queries, both by primary key.
 
-    If it finds *limit* messages, the chunk ends at the last of them.
+    Return the messages, the ID below which the next chunk lies (0 at the beginning of the queue), and whether
+    everything there is too old to be delivered, unless somebody has changed it. If it finds *limit* messages, the chunk
+    ends at the last of them.
     """
     values = _values(wanted, below=below, rows=rows)
     edge = tx.connection.execute(_CHUNK_EDGE, values).one()
     if edge.lowest is None:
-        return SweptChunk(message_ids=(), lowest=0, is_old=True)
+        return (), 0, True
     values |= {"lowest": edge.lowest, "limit": limit}
-    found: tuple[int, ...] = tuple(tx.connection.scalars(_chunk(tx.koha, bool(wanted.letter_codes)), values))
+    found = tx.connection.scalars(_chunk(tx.koha, bool(wanted.letter_codes)), values).all()
     lowest = found[-1] if len(found) == limit else edge.lowest
-    return SweptChunk(message_ids=found, lowest=lowest, is_old=bool(edge.is_old))
+    return found, lowest, bool(edge.is_old)
 
 
 def find_resent(tx: Transaction, *, below: int, rows: int) -> tuple[tuple[int, ...], int]:

@@ -76,23 +76,23 @@ def commented(tx: Transaction, *, above: int) -> list[int]:
 
 @functools.cache
 def _differing(koha: InstalledKoha) -> str:
-    sql = fingerprint(koha)
+    expression, source = fingerprint(koha)
     return (
-        f"SELECT r.illrequest_id FROM {sql.source}"
+        f"SELECT r.illrequest_id FROM {source}"
         " LEFT JOIN ill_sidecar_listing l ON l.illrequest_id = r.illrequest_id"
         " WHERE r.illrequest_id > %(above)s AND r.illrequest_id <= %(up_to)s"
-        f" AND (l.illrequest_id IS NULL OR l.fingerprint <> {sql.expression})"
+        f" AND (l.illrequest_id IS NULL OR l.fingerprint <> {expression})"
     )
 
 
 @functools.cache
 def _commented(koha: InstalledKoha) -> str:
-    sql = fingerprint(koha)
+    expression, source = fingerprint(koha)
     return (
-        f"SELECT DISTINCT r.illrequest_id FROM {sql.source}"
+        f"SELECT DISTINCT r.illrequest_id FROM {source}"
         f" JOIN {comments.SOURCE} ON n.illrequest_id = r.illrequest_id"
         " JOIN ill_sidecar_listing l ON l.illrequest_id = r.illrequest_id"
-        f" WHERE n.illcomment_id > %(above)s AND l.fingerprint <> {sql.expression}"
+        f" WHERE n.illcomment_id > %(above)s AND l.fingerprint <> {expression}"
     )
 
 

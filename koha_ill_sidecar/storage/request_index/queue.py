@@ -6,7 +6,6 @@ and deletes the rows that it read; a change in between has a later row.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from koha_ill_sidecar.storage.direct import execute, queue
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -22,19 +21,6 @@ _SELECT_STATE = (
     " LIMIT %(limit)s) waiting"
 )
 _REMOVE = "DELETE FROM ill_sidecar_index_queue WHERE change_id IN %(ids)s"
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """
-    The state of the index.
-
-    Attributes:
-        waiting: Requests that changed since they were indexed, up to the limit.
-    """
-
-    is_complete: bool
-    waiting: Sequence[int]
 
 
 def enqueue(tx: Transaction) -> None:
@@ -60,10 +46,8 @@ def remove(tx: Transaction, change_ids: Collection[int]) -> None:
         execute(tx, _REMOVE, {"ids": list(change_ids)})
 
 
-def read_state(tx: Transaction, *, limit: int) -> State:
-    """Return the state, with *limit* waiting requests at most; one query."""
+def read_state(tx: Transaction, *, limit: int) -> tuple[bool, list[int]]:
+    """Return whether the index is complete, and at most *limit* requests that changed since; one query."""
     rows = execute(tx, _SELECT_STATE, {"name": COMPLETE_CHECKPOINT, "limit": limit}).fetchall()
-    return State(
-        is_complete=any(position == 1 for _, position in rows),
-        waiting=[illrequest_id for illrequest_id, _ in rows if illrequest_id is not None],
-    )
+    waiting = [illrequest_id for illrequest_id, _ in rows if illrequest_id is not None]
+    return any(position == 1 for _, position in rows), waiting

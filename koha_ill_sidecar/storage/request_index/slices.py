@@ -60,14 +60,6 @@ class Slice:
     ids: BitMap
 
 
-@dataclass(slots=True)
-class Moves:
-    """The places in a column's order that requests have left, and those that they have taken."""
-
-    left: list[Place]
-    taken: list[Place]
-
-
 def built_columns(tx: Transaction) -> set[Column]:
     """Return the columns whose order is built."""
     return {Column(name) for (name,) in execute(tx, _BUILT, {}).fetchall()}
@@ -89,10 +81,10 @@ def build(tx: Transaction, column: Column) -> None:
     _put(tx, column, built or {_BEGINNING: BitMap()})
 
 
-def change(tx: Transaction, column: Column, moves: Moves) -> None:
+def change(tx: Transaction, column: Column, old: Sequence[Place], new: Sequence[Place]) -> None:
     """Move requests from their old to their new places; the listing already has their new keys."""
     bounds: list[Place] = list(execute(tx, _BOUNDS, {"column": column}).fetchall())
-    left, taken = _by_slice(bounds, moves.left), _by_slice(bounds, moves.taken)
+    left, taken = _by_slice(bounds, old), _by_slice(bounds, new)
     changed: dict[Place, BitMap] = {}
     for lower in left.keys() | taken.keys():
         ids = (_find(tx, column, lower) - left.get(lower, _NONE)) | taken.get(lower, _NONE)

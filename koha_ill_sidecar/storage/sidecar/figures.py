@@ -7,7 +7,6 @@ done in pieces, none of which takes longer than some hundredths of a second.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -30,15 +29,6 @@ from koha_ill_sidecar.storage.koha import requests as koha_requests
 from koha_ill_sidecar.storage.sidecar.schema import figures, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoredFigures:
-    """Figures, and when they were computed."""
-
-    value: Mapping[str, Any]
-    made_at: datetime
-
-
 _INSERT = insert(figures).values(made_at=utc_now())
 _SAVE = _INSERT.on_duplicate_key_update(value=_INSERT.inserted.value, made_at=_INSERT.inserted.made_at)
 
@@ -48,14 +38,13 @@ def save(tx: Transaction, name: str, value: Mapping[str, Any]) -> None:
     tx.connection.execute(_SAVE, {"name": name, "value": dict(value)})
 
 
-def find(tx: Transaction, name: str) -> StoredFigures | None:
-    """Return the stored figures; None if they were never computed."""
+def find(tx: Transaction, name: str) -> tuple[Mapping[str, Any], datetime] | None:
+    """Return the stored figures and when they were computed; None if they were never computed."""
     statement = select(figures.c.value, figures.c.made_at).where(figures.c.name == name)
     row = tx.connection.execute(statement).one_or_none()
     if row is None:
         return None
-    value = json.loads(row.value) if isinstance(row.value, str) else row.value
-    return StoredFigures(value=value, made_at=row.made_at)
+    return json.loads(row.value) if isinstance(row.value, str) else row.value, row.made_at
 
 
 _AGE = " ".join(f"WHEN DATEDIFF(:today, placed) <= {days} THEN {age}" for age, days in enumerate(AGES))

@@ -5,31 +5,17 @@ One row per job, changed by conditional updates and measured by the database's c
 ``GET_LOCK`` would not do: it does not hold across the nodes of a Galera cluster.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import Row, bindparam, func, select, text
 from sqlalchemy.dialects.mysql import insert
 
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime, leases
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _ERROR_LENGTH = 2000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lease:
-    """A job's row."""
-
-    name: str
-    holder: str | None  # None while nobody runs it
-    lease_until: datetime | None
-    last_started_at: datetime | None
-    last_finished_at: datetime | None
-    last_outcome: str | None  # ok or failed
-    last_error: str | None
-    runs: int
-    failures: int
 
 
 _CREATE = insert(leases).prefix_with("IGNORE").values(name=bindparam("job"), runs=0, failures=0)
@@ -115,10 +101,9 @@ def seconds_since_last_start(tx: Transaction) -> dict[str, float]:
     return {row.name: row.microseconds / 1_000_000 for row in tx.connection.execute(_AGES)}
 
 
-def find_all(tx: Transaction) -> list[Lease]:
-    """Return every job's row, by name."""
-    rows = tx.connection.execute(select(leases).order_by(leases.c.name)).mappings()
-    return [Lease(**row) for row in rows]
+def find_all(tx: Transaction) -> Sequence[Row[Any]]:
+    """Return every job's row, by name; *holder* is None while nobody runs it, *last_outcome* is ok or failed."""
+    return tx.connection.execute(select(leases).order_by(leases.c.name)).all()
 
 
 def now(tx: Transaction) -> datetime:

@@ -1,11 +1,10 @@
 """Messages to other programs: stored in the transaction of the change, removed once they are delivered."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import Row, Select, delete, insert, select, text
 
 from koha_ill_sidecar.storage.sidecar.schema import outbox, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -19,39 +18,26 @@ class OutboxKind(StrEnum):
     INDEX_JOB = "index_job"  # to Koha's background workers: index a record
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OutboxRow:
-    """
-    A message to deliver.
-
-    Attributes:
-        attempts: How often the delivery failed.
-        age_seconds: Time since the change that it is about.
-    """
-
-    outbox_id: int
-    kind: str
-    payload: Mapping[str, Any]
-    attempts: int
-    age_seconds: float
-
-
 def add(tx: Transaction, kind: OutboxKind, payload: Mapping[str, object]) -> None:
     """Store a message that is delivered after the transaction is committed."""
     values = {"kind": kind.value, "payload": dict(payload), "attempts": 0}
     tx.connection.execute(insert(outbox).values(created_at=utc_now(), next_attempt_at=utc_now(), **values))
 
 
-def find_due(tx: Transaction, kinds: Sequence[OutboxKind], *, limit: int) -> list[OutboxRow]:
-    """Return the messages that are due, those that have waited longest first; one query."""
+def find_due(tx: Transaction, kinds: Sequence[OutboxKind], *, limit: int) -> Sequence[Row[Any]]:
+    """
+    Return the messages that are due, those that have waited longest first; one query.
+
+    *attempts* counts the failed ones, *age_seconds* is the time since the change that a message is about.
+    """
     age = text("TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1e6 AS age_seconds")
-    statement = (
+    statement: Select[Any] = (
         select(outbox.c.outbox_id, outbox.c.kind, outbox.c.payload, outbox.c.attempts, age)
         .where(outbox.c.next_attempt_at <= utc_now(), outbox.c.kind.in_(kinds))
         .order_by(outbox.c.next_attempt_at, outbox.c.outbox_id)
         .limit(limit)
     )
-    return [OutboxRow(**row) for row in tx.connection.execute(statement).mappings()]
+    return tx.connection.execute(statement).all()
 
 
 def remove(tx: Transaction, outbox_ids: Sequence[int]) -> None:

@@ -50,55 +50,6 @@ class Receipt(NewReceipt):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ReceiptExcerpt:
-    """A receipt as a request's page shows it; *body* may be only the beginning."""
-
-    receipt_id: int
-    backend: str
-    event_id: str
-    received_at: datetime
-    occurred_at: datetime | None
-    verdict: Verdict
-    answer: Mapping[str, Any]
-    repeats: int
-    conflicts: int
-    replayed_at: datetime | None
-    body: bytes
-    body_length: int  # bytes
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListedReceipt:
-    """A receipt in a list: without the body, which may be long."""
-
-    receipt_id: int
-    backend: str
-    event_id: str
-    received_at: datetime
-    illrequest_id: int | None
-    order_id: str | None
-    verdict: Verdict
-    answer_status: int
-    repeats: int
-    conflicts: int
-    replayed_at: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BackendActivity:
-    """
-    The recent callbacks of a backend.
-
-    Attributes:
-        errors: Callbacks of the last 24 hours that could not be applied.
-    """
-
-    backend: str
-    last_received_at: datetime
-    errors: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ReceiptFilter:
     """Conditions of a list, all of which must hold; those that are empty or None are ignored."""
 
@@ -132,9 +83,14 @@ _REQUESTS_OF_ORDER = (
     )
     .limit(5)
 )
-_EXCERPTS = (
+_OF_EVERY_LIST = (
+    *("receipt_id", "backend", "event_id", "received_at", "verdict"),
+    *("repeats", "conflicts", "replayed_at"),
+)
+_EXCERPTS: Select[Any] = (
     select(
-        *(receipts.c[name] for name in ReceiptExcerpt.__dataclass_fields__ if not name.startswith("body")),
+        *(receipts.c[name] for name in _OF_EVERY_LIST),
+        *(receipts.c.occurred_at, receipts.c.answer),
         func.left(receipts.c.body, bindparam("b_bytes"), type_=receipts.c.body.type).label("body"),
         func.length(receipts.c.body).label("body_length"),
     )
@@ -228,21 +184,22 @@ def find(
     return [_receipt(row) for row in tx.connection.execute(statement)]
 
 
-def find_excerpts(
-    tx: Transaction, illrequest_id: int, *, limit: int, body_bytes: int
-) -> list[ReceiptExcerpt]:
-    """Return the receipts of a request, newest first, with the first *body_bytes* of each body; one query."""
-    rows = tx.connection.execute(
+def find_excerpts(tx: Transaction, illrequest_id: int, *, limit: int, body_bytes: int) -> Sequence[Row[Any]]:
+    """
+    Return the receipts of a request, newest first, with the first *body_bytes* of each body; one query.
+
+    *body_length* is that of the whole body.
+    """
+    return tx.connection.execute(
         _EXCERPTS, {"b_illrequest_id": illrequest_id, "b_limit": limit, "b_bytes": body_bytes}
-    )
-    return [ReceiptExcerpt(**{**row._mapping, "verdict": Verdict(row.verdict)}) for row in rows]  # noqa: SLF001  (its public name)
+    ).all()
 
 
 def list_page(
     tx: Transaction, wanted: ReceiptFilter, *, limit: int, before: int | None = None
-) -> list[ListedReceipt]:
+) -> Sequence[Row[Any]]:
     """
-    Return receipts for a list, newest first.
+    Return receipts for a list, newest first, without the body, which may be long.
 
     Two queries, each by an index: every single condition has one that ends in the time of receipt. For a backend *and*
     a verdict together, the receipts of one are searched for the other.
@@ -250,7 +207,8 @@ def list_page(
     Args:
         before: Only those received before this one.
     """
-    statement = select(*(receipts.c[name] for name in ListedReceipt.__dataclass_fields__))
+    names = (*_OF_EVERY_LIST, "illrequest_id", "order_id")
+    statement: Select[Any] = select(*(receipts.c[name] for name in names))
     statement = statement.order_by(receipts.c.received_at.desc(), receipts.c.receipt_id.desc()).limit(limit)
     if before is not None:
         at = tx.connection.scalar(select(receipts.c.received_at).where(receipts.c.receipt_id == before))
@@ -260,19 +218,17 @@ def list_page(
             receipts.c.received_at <= at,
             (receipts.c.received_at < at) | (receipts.c.receipt_id < before),
         )
-    rows = tx.connection.execute(_matching(statement, wanted))
-    return [ListedReceipt(**{**row._mapping, "verdict": Verdict(row.verdict)}) for row in rows]  # noqa: SLF001
+    return tx.connection.execute(_matching(statement, wanted)).all()
 
 
-def find_activity(tx: Transaction, errors: Collection[Verdict]) -> list[BackendActivity]:
+def find_activity(tx: Transaction, errors: Collection[Verdict]) -> Sequence[Row[Any]]:
     """
     Return when each backend's last callback came, and how many of the last day could not be applied; one query.
 
     The index on backend and time finds the last of each without reading the others, the one on verdict and time finds
     the last day's failures.
     """
-    rows = tx.connection.execute(_ACTIVITY, {"errors": [verdict.value for verdict in errors]})
-    return [BackendActivity(**row._mapping) for row in rows]  # noqa: SLF001  (its public name)
+    return tx.connection.execute(_ACTIVITY, {"errors": [verdict.value for verdict in errors]}).all()
 
 
 def backends(tx: Transaction) -> list[str]:

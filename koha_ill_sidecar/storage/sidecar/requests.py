@@ -8,10 +8,10 @@ reports have come, and the alerts that staff have not dismissed. This is the onl
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import Row, bindparam, select, text, update
 from sqlalchemy.dialects.mysql import insert
 
 from koha_ill_sidecar.domain import strict_json
@@ -58,31 +58,6 @@ class StaffAlert:
     status: str | None  # when the watch last looked
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KnownStatus:
-    """The status in which we last saw a request; None if it has a row of ours but was never looked at."""
-
-    status: str | None
-    status_alias: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WaitingRequests:
-    """
-    The open requests of one status, as the watch saw them some seconds ago.
-
-    Attributes:
-        number: Counted up to the limit.
-        oldest: ID of the first of them.
-        oldest_placed: When that one was placed.
-    """
-
-    status: str
-    number: int
-    oldest: int | None
-    oldest_placed: date | None
-
-
 # The status as last seen
 
 _SEEN = text(
@@ -113,10 +88,13 @@ _TRACK = text(
 _HIGHEST_KNOWN = text("SELECT COALESCE(MAX(illrequest_id), 0) FROM ill_sidecar_requests")
 
 
-def lock_seen(tx: Transaction, illrequest_id: int) -> KnownStatus | None:
-    """Return how we last saw a request and lock our row; None if the request is not watched."""
-    row = tx.connection.execute(_SEEN, {"illrequest_id": illrequest_id}).mappings().one_or_none()
-    return None if row is None else KnownStatus(**row)
+def lock_seen(tx: Transaction, illrequest_id: int) -> Row[Any] | None:
+    """
+    Return the status and status_alias in which we last saw a request, and lock our row; None if it is not watched.
+
+    Both are None if it has a row of ours but was never looked at.
+    """
+    return tx.connection.execute(_SEEN, {"illrequest_id": illrequest_id}).one_or_none()
 
 
 def record_seen(tx: Transaction, ill_request: ILLRequest) -> None:
@@ -338,24 +316,20 @@ SELECT :status_{{n}} AS status,
 """
 
 
-def count_waiting(tx: Transaction, statuses: Sequence[str], *, limit: int) -> list[WaitingRequests]:
-    """Count the open requests of each status, at most *limit*, and find the oldest of each; one query."""
+def count_waiting(tx: Transaction, statuses: Sequence[str], *, limit: int) -> list[Row[Any]]:
+    """
+    Count the open requests of each status, as the watch saw them some seconds ago; one query.
+
+    The rows have the status, their number (at most *limit*), the ID of the oldest, and when that was placed.
+    """
     counts = " UNION ALL ".join(_ONE_STATUS.format(n=n) for n in range(len(statuses)))
     statement = text(
-        "SELECT w.status, w.number, w.oldest, r.placed"
+        "SELECT w.status, w.number, w.oldest, r.placed AS oldest_placed"
         f" FROM ({counts}) w LEFT JOIN {koha_requests.SOURCE} ON r.illrequest_id = w.oldest"
     )
     values = {f"status_{n}": str(status) for n, status in enumerate(statuses)}
     found = {row.status: row for row in tx.connection.execute(statement, {**values, "limit": limit})}
-    return [
-        WaitingRequests(
-            status=status,
-            number=found[status].number,
-            oldest=found[status].oldest,
-            oldest_placed=found[status].placed,
-        )
-        for status in statuses
-    ]
+    return [found[status] for status in statuses]
 
 
 def _seen(ill_request: ILLRequest) -> dict[str, Any]:

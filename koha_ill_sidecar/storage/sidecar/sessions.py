@@ -1,23 +1,15 @@
 """Sessions of people who signed in here with their password. Only a hash of the cookie's token is stored."""
 
 import hashlib
-from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import Row, Select, delete, func, insert, select, text, update
 
 from koha_ill_sidecar.storage.sidecar.schema import sessions, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
 
 # The time of the last use is written at most once in this time, not for every page.
 _PRECISION_SECONDS = 60
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OwnSession:
-    """Who is signed in, and at which library they work."""
-
-    borrowernumber: int
-    branchcode: str
 
 
 def begin(tx: Transaction, token: str, *, borrowernumber: int, branchcode: str) -> None:
@@ -33,21 +25,19 @@ def begin(tx: Transaction, token: str, *, borrowernumber: int, branchcode: str) 
     )
 
 
-def find(tx: Transaction, token: str, *, lasts_seconds: int) -> OwnSession | None:
-    """Return a session that was used within *lasts_seconds*, and record that it is used now."""
+def find(tx: Transaction, token: str, *, lasts_seconds: int) -> Row[Any] | None:
+    """Return whose session it is and where they work, if it was used within *lasts_seconds*; it is used now."""
     idle = func.timestampdiff(text("SECOND"), sessions.c.last_used_at, utc_now())
-    row = tx.connection.execute(
-        select(sessions.c.borrowernumber, sessions.c.branchcode, idle.label("idle")).where(
-            sessions.c.token_sha256 == _hash(token)
-        )
-    ).first()
+    columns = (sessions.c.borrowernumber, sessions.c.branchcode, idle.label("idle"))
+    statement: Select[Any] = select(*columns).where(sessions.c.token_sha256 == _hash(token))
+    row = tx.connection.execute(statement).first()
     if row is None or row.idle > lasts_seconds:
         return None
     if row.idle > _PRECISION_SECONDS:
         tx.connection.execute(
             update(sessions).where(sessions.c.token_sha256 == _hash(token)).values(last_used_at=utc_now())
         )
-    return OwnSession(borrowernumber=row.borrowernumber, branchcode=row.branchcode)
+    return row
 
 
 def set_library(tx: Transaction, token: str, branchcode: str) -> None:

@@ -27,7 +27,7 @@ class StaffSessions:
 
     def load_user(self) -> None:
         """Store for this request who is signed in and how Koha formats dates and money; one transaction."""
-        outcome, shown = self._runtime.database.transact(
+        outcome, (date_style, currency_format, koha_url) = self._runtime.database.transact(
             lambda tx: (
                 sign_in.identify(
                     tx,
@@ -39,8 +39,8 @@ class StaffSessions:
                 preferences.load(tx),
             )
         )
-        pages.use_formats(shown.date_style, shown.currency_format)
-        g.koha_url = shown.staff_url
+        pages.use_formats(date_style, currency_format)
+        g.koha_url = koha_url
         if isinstance(outcome, SignedIn):
             g.signed_in, g.secret = outcome, outcome.token
         else:

@@ -22,9 +22,8 @@ def compute(tx: Transaction) -> Figures:
     for count in (figures.count_requests, figures.count_enquiries):
         above: int | None = 0
         while above is not None:
-            step = count(tx, above, about)
-            counter.add(step.counts)
-            above = step.above
+            counts, above = count(tx, above, about)
+            counter.add(counts)
     return counter.figures(about.months)
 
 

@@ -2,8 +2,11 @@
 
 import json
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from sqlalchemy import Row
 from stomp import Connection12, ConnectionListener
 
 from koha_ill_sidecar.config.settings import BrokerSettings
@@ -13,7 +16,7 @@ from koha_ill_sidecar.services.outbox.relay import notify_workers
 from koha_ill_sidecar.services.requests.records import add_record
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import outbox
-from koha_ill_sidecar.storage.sidecar.outbox import OutboxKind, OutboxRow
+from koha_ill_sidecar.storage.sidecar.outbox import OutboxKind
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import with_preferences
 
@@ -24,7 +27,7 @@ def _add_record(tx: Transaction) -> int:
     return add_record(with_preferences(tx, SearchEngine="Elasticsearch"), {"title": "Night Train"}, STAFF)
 
 
-def _waiting(database: Database) -> list[OutboxRow]:
+def _waiting(database: Database) -> Sequence[Row[Any]]:
     return database.transact(outbox.find_due, [OutboxKind.INDEX_JOB], limit=100)
 
 

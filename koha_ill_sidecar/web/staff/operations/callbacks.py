@@ -42,23 +42,25 @@ class _CallbackViews:
         backend, verdict = request.args.get("backend", ""), request.args.get("verdict", "")
         typed_request = request.args.get("request", "").strip()
         illrequest_id = forms.as_id(typed_request)
-        found = self._transact(
+        found, backends, is_unknown_request = self._transact(
             list_receipts,
             backend=backend or None,
             verdicts=[Verdict(verdict)] if verdict in set(VERDICTS) else [],
             illrequest_id=illrequest_id,
             before=forms.as_id(request.args.get("before")),
-            limit=PAGE_SIZE,
+            limit=PAGE_SIZE + 1,
         )
         return page(
             "staff/operations/callbacks.html",
-            found=found,
+            found=found[:PAGE_SIZE],
+            has_more=len(found) > PAGE_SIZE,
+            is_unknown_request=is_unknown_request,
             is_first="before" not in request.args,
             backend=backend,
             verdict=verdict,
             illrequest_id=illrequest_id,
             typed_request=typed_request,
-            backends=sorted({*found.backends, *self._backends}),
+            backends=sorted({*backends, *self._backends}),
             verdicts=VERDICTS,
         )
 

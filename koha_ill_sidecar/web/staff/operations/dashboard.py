@@ -58,7 +58,7 @@ def _by_month(found: Dashboard) -> DrawnGroup | None:
     """Draw the months of all requests; None while the stored figures are an earlier version's."""
     if found.computed is None or not found.computed.figures.months:
         return None
-    groups = [named.group for named in found.rankings[By.MONTH].groups]
+    groups = [group for _name, group in found.rankings[By.MONTH].groups]
     by_month = {group.key: group for group in groups}
     scale = plots.turnaround_scale(groups)
     return draw(_("All requests"), found.computed.figures.months, by_month, scale)
@@ -79,6 +79,6 @@ def age_labels() -> list[str]:
 
 def _scales(rankings: Mapping[By, Ranking]) -> dict[By, int]:
     return {
-        by: plots.turnaround_scale([named.group for named in ranking.groups])
+        by: plots.turnaround_scale([group for _name, group in ranking.groups])
         for by, ranking in rankings.items()
     }

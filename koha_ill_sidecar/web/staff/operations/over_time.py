@@ -85,8 +85,8 @@ def draw(name: str, months: Sequence[str], by_month: Mapping[str, Group], scale:
 
 
 def _groups(found: OverTime) -> list[DrawnGroup]:
-    scale = plots.turnaround_scale([group for one in found.series for group in one.by_month.values()])
-    return [draw(one.name, found.months, one.by_month, scale) for one in found.series]
+    scale = plots.turnaround_scale([group for _name, by_month in found.series for group in by_month.values()])
+    return [draw(name, found.months, by_month, scale) for name, by_month in found.series]
 
 
 def _turnaround_text(months: Sequence[str], by_month: Mapping[str, Group]) -> str:

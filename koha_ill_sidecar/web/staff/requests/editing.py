@@ -12,7 +12,7 @@ from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import edit_form
-from koha_ill_sidecar.services.requests.edit_form import InvalidEdit, RequestForm, TypedPatron
+from koha_ill_sidecar.services.requests.edit_form import RequestForm, TypedPatron
 from koha_ill_sidecar.web.staff.session import current
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.forms import FormErrors
@@ -78,8 +78,8 @@ class _EditViews:
             )
         except RequestChanged as error:
             return self._changed(illrequest_id, typed, patron, error.change)
-        if isinstance(outcome, InvalidEdit):
-            errors = {name: _message(error) for name, error in outcome.by_column.items()}
+        if isinstance(outcome, Mapping):
+            errors = {name: _message(error) for name, error in outcome.items()}
             return self._form(
                 illrequest_id, typed, patron, forms.posted_version(), FormErrors(by_field=errors)
             )

@@ -15,7 +15,6 @@ from koha_ill_sidecar.domain.request_index.documents import Column
 from koha_ill_sidecar.domain.statuses import WAITING_FOR_STAFF, Status
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import list_settings, listing
-from koha_ill_sidecar.services.requests.list_settings import ListSettings
 from koha_ill_sidecar.services.requests.listing import ListedRequest, RequestPage
 from koha_ill_sidecar.web.staff.requests import columns as list_columns
 from koha_ill_sidecar.web.staff.requests import query as list_query
@@ -50,19 +49,19 @@ class _ListViews:
     def get(self) -> Response:
         """Show a page of the list."""
         query = list_query.read(request.args)
-        found, settings = self._load(query)
+        found, (columns, views) = self._load(query)
         last_page = max(1, -(-found.found.total // query.page_size))
         return page(
             "staff/requests/list.html",
             query=query,
             found=found,
             last_page=last_page,
-            columns=list_columns.chosen(settings.columns, has_batches=found.batches is not None),
+            columns=list_columns.chosen(columns, has_batches=found.batches is not None),
             all_columns=[
                 list_columns.COLUMNS[column]
                 for column in list_columns.available(has_batches=found.batches is not None)
             ],
-            views=[(name, _list_url(saved)) for name, saved in settings.views.items()],
+            views=[(name, _list_url(saved)) for name, saved in views.items()],
             labels=list_query.LABELS,
             waiting=[status.value for status in WAITING_FOR_STAFF],
             waiting_count=sum(found.found.statuses.get(status, 0) for status in WAITING_FOR_STAFF),
@@ -82,8 +81,8 @@ class _ListViews:
         query = list_query.read(request.args)
         if query.mistakes:
             return redirect(_url(), 303)
-        found, settings = self._load(query)
-        chosen = list_columns.chosen(settings.columns, has_batches=found.batches is not None)
+        found, (columns, _views) = self._load(query)
+        chosen = list_columns.chosen(columns, has_batches=found.batches is not None)
         response = Response(
             stream_with_context(self._lines(query, chosen)), content_type="text/csv; charset=utf-8"
         )
@@ -118,7 +117,9 @@ class _ListViews:
             )
         return redirect(_list_url(query), 303)
 
-    def _load(self, query: ListQuery) -> tuple[RequestPage, ListSettings]:
+    def _load(
+        self, query: ListQuery
+    ) -> tuple[RequestPage, tuple[Sequence[Column] | None, Mapping[str, str]]]:
         return self._transact(
             lambda tx: (
                 listing.load(tx, query.wanted, query.sort, page=query.page, page_size=query.page_size),
