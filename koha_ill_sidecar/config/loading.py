@@ -104,13 +104,10 @@ def parse_settings(
     document: object, *, directory: Path = Path(), environment: Mapping[str, str] = os.environ
 ) -> Settings:
     """
-    Build the settings from a parsed YAML document.
+    Build the settings from a parsed YAML document. Raises ConfigurationError.
 
     Args:
         directory: The base of relative paths.
-
-    Raises:
-        ConfigurationError: As :func:`load_settings`.
     """
     read = reader.read(_Document, document or {}, directory=directory, environment=environment)
     return _complete(read, environment)

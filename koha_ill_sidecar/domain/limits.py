@@ -5,7 +5,6 @@ Source: Koha, Koha/ILL/Request.pm check_limits and getLimits.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from koha_ill_sidecar.config.settings import RequestLimit
@@ -16,20 +15,6 @@ class LimitOf(StrEnum):
 
     LIBRARY = "library"
     PATRON = "patron"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReachedLimit:
-    """
-    Why a request was queued.
-
-    Attributes:
-        code: The patron's library, or the category whose rule holds for the patron.
-    """
-
-    of: LimitOf
-    code: str
-    limit: RequestLimit
 
 
 def is_exceeded(limit: RequestLimit | None, count: Callable[[RequestLimit], int]) -> bool:

@@ -24,9 +24,7 @@ def in_library_time(due: date) -> datetime | ColumnElement[datetime]:
 
 
 def library_times(tx: Transaction, instants: Iterable[datetime | None]) -> Mapping[datetime, datetime]:
-    """
-    Return the library's wall-clock time of each instant; one query, none for no instants.
-    """
+    """Return the library's wall-clock time of each instant; one query, none for no instants."""
     wanted = sorted({instant for instant in instants if instant is not None})
     if not wanted:
         return {}

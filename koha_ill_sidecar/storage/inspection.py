@@ -8,8 +8,9 @@ that there is no transaction.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from koha_ill_sidecar.resources import grants_sql
 
@@ -28,26 +29,6 @@ whole database.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Server:
-    """
-    The database server.
-
-    Attributes:
-        now_utc: Its clock, in seconds since 1970.
-        time_zone: The setting of our session; ``SYSTEM`` is the server's own.
-        system_time_zone: The server's own.
-        max_connections: How many connections it accepts in all.
-    """
-
-    version: str
-    now_utc: float
-    time_zone: str
-    system_time_zone: str
-    max_connections: int
-    is_read_only: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class HeldPrivileges:
     """
     The privileges of our user.
@@ -63,25 +44,22 @@ class HeldPrivileges:
     elsewhere: frozenset[str]
 
 
-def server(connection: Connection) -> Server:
-    """Read the server's version and settings; one query."""
-    row = connection.execute(
+def server(connection: Connection) -> Row[Any]:
+    """
+    Read the server's version and settings; one query.
+
+    *now_utc* is its clock, in seconds since 1970. *time_zone* is the setting of our session, where ``SYSTEM`` is the
+    server's own, *system_time_zone*. *max_connections* is how many it accepts in all.
+    """
+    return connection.execute(
         text(
             "SELECT VERSION() AS version,"
-            " TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1000000 AS now_utc,"
+            " TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1e6 AS now_utc,"
             " @@session.time_zone AS time_zone, @@system_time_zone AS system_time_zone,"
             " @@max_connections AS max_connections,"
-            " @@read_only AS is_read_only"
+            " CAST(@@read_only AS CHAR) NOT IN ('0', 'OFF') AS is_read_only"
         )
     ).one()
-    return Server(
-        version=row.version,
-        now_utc=float(row.now_utc),
-        time_zone=row.time_zone,
-        system_time_zone=row.system_time_zone,
-        max_connections=int(row.max_connections),
-        is_read_only=str(row.is_read_only) not in ("0", "OFF"),
-    )
 
 
 def knows_time_zones(connection: Connection) -> bool:

@@ -23,12 +23,10 @@ def list_receipts(
     limit: int,
 ) -> tuple[Sequence[Row[Any]], Sequence[str], bool]:
     """
-    Return callbacks, newest first; two queries, a third for a request without callbacks.
+    Return callbacks, newest first; *before*: only those with a lower ID.
 
-    Also return the backends of all callbacks, and whether nothing was found and Koha has no request with the ID.
-
-    Args:
-        before: Only receipts with a lower ID.
+    Also return the backends of all callbacks, and whether nothing was found and Koha has no request with the ID. Two
+    queries, a third for a request without callbacks.
     """
     wanted = ReceiptFilter(backend=backend, verdicts=verdicts, illrequest_id=illrequest_id)
     found = receipts.list_page(tx, wanted, limit=limit, before=before)

@@ -34,12 +34,7 @@ class Target:
 def find_target(
     tx: Transaction, report: StatusReport, backend: str, *, accept_any_request: bool
 ) -> Target | None:
-    """
-    Find and lock the request that a report names; None if there is none that the backend may change.
-
-    Args:
-        accept_any_request: As the backend's settings have it.
-    """
+    """Find and lock the request that a report names; None if there is none that the backend may change."""
     if report.illrequest_id is not None:
         return _lock(tx, report.illrequest_id, backend, accept_any_request=accept_any_request)
     order_id = report.order_id or ""

@@ -89,12 +89,7 @@ def callback_settings(backends: Mapping[str, BackendSettings], backend: str) -> 
 
 
 def dismiss_alerts(tx: Transaction, illrequest_id: int) -> None:
-    """
-    Remove the alerts of a request.
-
-    Raises:
-        RequestNotFound: Nothing is known of such a request.
-    """
+    """Remove the alerts of a request. Raises RequestNotFound."""
     if not sidecar_requests.dismiss_alerts(tx, illrequest_id):
         raise RequestNotFound(illrequest_id)
 

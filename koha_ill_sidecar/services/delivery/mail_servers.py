@@ -47,5 +47,5 @@ def load(tx: Transaction, settings: Settings) -> MailServers:
     configured = without_koha(settings)
     if settings.delivery.smtp:
         return configured
-    set_up = smtp_servers.load(tx)
-    return MailServers(default=set_up.default or configured.default, by_library=set_up.by_library)
+    default, by_library = smtp_servers.load(tx)
+    return MailServers(default=default or configured.default, by_library=by_library)

@@ -158,12 +158,7 @@ def chosen_messages(
 
 
 def details(tx: Transaction, message_id: int, delivery: DeliverySettings) -> MessageDetails:
-    """
-    Return a message and the mail that was or will be made of it; four queries.
-
-    Raises:
-        MessageNotFound: There is none.
-    """
+    """Return a message and the mail that was or will be made of it; four queries. Raises MessageNotFound."""
     entry = listing.get(tx, message_id, max_age_seconds=delivery.ignore_older_than.total_seconds())
     message = outgoing.load(tx, [message_id]).get(message_id)
     if message is None:

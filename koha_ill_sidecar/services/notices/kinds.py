@@ -9,6 +9,9 @@ Koha/ILL/Comment.pm, Koha/Patron/Attribute.pm, Koha/AuthorisedValue.pm.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Row
 
 from koha_ill_sidecar.domain import attributes as item
 from koha_ill_sidecar.domain.requests import ILLRequest
@@ -29,7 +32,6 @@ from koha_ill_sidecar.services.people.addresses import (
     first_valid_email_address,
     notice_email_address,
 )
-from koha_ill_sidecar.storage.koha.notice_tables import PatronAttribute
 
 _FOREVER = "9999"  # the year of dates that mean "never"
 _LONGEST_NOTICE_DAYS = 36_525  # a century: a larger number typed into the preference must not overflow a date
@@ -157,7 +159,7 @@ def _attribute_value(record: KohaRecord) -> KohaRecord | None:
     return record.objects.authorised_value(stored.category, stored.attribute)
 
 
-def _stored_attribute(record: KohaRecord) -> PatronAttribute:
+def _stored_attribute(record: KohaRecord) -> Row[Any]:
     row = record.row()
     stored = record.objects.patron_attributes(row["borrowernumber"] or "")
     return next(one for one in stored if (one.code, one.attribute) == (row["code"], row["attribute"]))

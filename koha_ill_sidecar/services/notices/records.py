@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from enum import Enum, auto
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Row
 
 from koha_ill_sidecar.domain.letter_syntax import SECRET_COLUMNS
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
 from koha_ill_sidecar.storage.koha import notice_tables, schema
-from koha_ill_sidecar.storage.koha.notice_tables import PatronAttribute, TextRow
+from koha_ill_sidecar.storage.koha.notice_tables import TextRow
 from koha_ill_sidecar.storage.transaction import Transaction
 from koha_ill_sidecar.template_toolkit import MISSING, TemplateError
 
@@ -238,7 +240,7 @@ class KohaObjects:
         """Return the row of an authorised value."""
         return self._once(notice_tables.authorised_value, category, code)
 
-    def patron_attributes(self, borrowernumber: str | int) -> tuple[PatronAttribute, ...]:
+    def patron_attributes(self, borrowernumber: str | int) -> Sequence[Row[Any]]:
         """Return the extended attributes of a patron."""
         return self._once(notice_tables.patron_attributes, int(borrowernumber))
 

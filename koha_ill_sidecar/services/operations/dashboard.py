@@ -65,9 +65,6 @@ def load_dashboard(tx: Transaction, delivery: DeliverySettings) -> Dashboard:
 
     None reads more than a thousand entries of an index, except one: failed messages are searched among the newest rows
     of Koha's queue, which has no index on status.
-
-    Args:
-        delivery: Which messages are ours.
     """
     computed = figures.latest(tx)
     return Dashboard(

@@ -187,9 +187,6 @@ def place_with_partners(
     The messages come from the library that the actor works at, else from the request's. The request becomes GENREQ and
     its attribute ``requested_partners`` lists the addresses; our own table records who was asked.
 
-    Args:
-        borrowernumbers: The partners.
-
     Raises:
         ActionNotAllowed: The request's status does not allow it.
         RequestChanged: The request is not as *version* has it.

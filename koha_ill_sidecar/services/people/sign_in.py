@@ -87,13 +87,7 @@ def identify(
 
 
 def by_koha_session(tx: Transaction, session_id: str, address: str) -> SignedIn | SignInRefusal:
-    """
-    Sign in with a session of Koha's staff interface; two or three queries.
-
-    Args:
-        session_id: The value of Koha's cookie.
-        address: The client's IP address.
-    """
+    """Sign in with a session of Koha's staff interface; two or three queries."""
     session = koha_sessions.find(tx, session_id)
     if session is None or session.interface != _STAFF_INTERFACE or session.waits_for_second_factor:
         return SignInRefusal.NOT_SIGNED_IN

@@ -20,7 +20,7 @@ from koha_ill_sidecar.domain.attributes import (
     UNAUTHENTICATED,
     from_openurl,
 )
-from koha_ill_sidecar.domain.limits import LimitOf, ReachedLimit, is_exceeded
+from koha_ill_sidecar.domain.limits import LimitOf, is_exceeded
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import RequestRefused
@@ -39,7 +39,11 @@ from koha_ill_sidecar.storage.transaction import Transaction
 logger = logging.getLogger(__name__)
 
 QUEUED = "queued"
-"""Kind of the history entry that says which limit was reached: ``limit_of``, ``code``, ``count``."""
+"""
+Kind of the history entry that says which limit was reached.
+
+Its detail has ``limit_of``, ``code`` (the patron's library, or the category whose rule holds) and ``count``.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,8 +126,7 @@ def create(tx: Transaction, new: NewRequest, actor: Actor) -> ILLRequest:
     # A visitor has no library or category of their own, and so no limit.
     if patron is not None and (reached := _reached_limit(tx, patron)):
         ill_request = set_status(tx, ill_request, Status.QUEUED, actor)
-        reason = {"limit_of": reached.of, "code": reached.code, "count": reached.limit.count}
-        history.add(tx, ill_request.illrequest_id, QUEUED, actor=actor, detail=reason)
+        history.add(tx, ill_request.illrequest_id, QUEUED, actor=actor, detail=reached)
     logger.info("request created", extra={"illrequest_id": ill_request.illrequest_id})
     return requests.get(tx, ill_request.illrequest_id)
 
@@ -251,8 +254,8 @@ def _with_visitor(attributes_: Mapping[str, str], visitor: Visitor | None) -> di
     return {"type": others.pop("type"), **own, **others}
 
 
-def _reached_limit(tx: Transaction, patron: Patron) -> ReachedLimit | None:
-    """Return the limit that the patron's library or the patron has reached, counting the new request."""
+def _reached_limit(tx: Transaction, patron: Patron) -> dict[str, object] | None:
+    """Return the detail of the :data:`QUEUED` entry if, with the new request, a limit is reached."""
 
     def of_library(limit: RequestLimit) -> int:
         return requests.count_for_limit(
@@ -269,5 +272,5 @@ def _reached_limit(tx: Transaction, patron: Patron) -> ReachedLimit | None:
         (tx.site.category_limit(patron.categorycode), of_patron, LimitOf.PATRON, patron.categorycode),
     ):
         if is_exceeded(limit, count):
-            return ReachedLimit(of=of, code=code, limit=limit)
+            return {"limit_of": of, "code": code, "count": limit.count}
     return None

@@ -96,13 +96,10 @@ def form(
     tx: Transaction, illrequest_id: int, member: StaffMember, *, typed_patron: TypedPatron | None = None
 ) -> RequestForm:
     """
-    Return the form of a request; 13 queries at most, 8 before anything was typed.
+    Return the form of a request; 13 queries at most, 8 before anything was typed. Raises RequestNotFound.
 
     Args:
         typed_patron: The content of the patron field; None before anything was typed.
-
-    Raises:
-        RequestNotFound: There is no such request.
     """
     ill_request = requests.get(tx, illrequest_id)
     known = values_by_type(attributes.find(tx, illrequest_id))

@@ -63,12 +63,7 @@ def edit(tx: Transaction, illrequest_id: int, actor: Actor, **changes: Unpack[Re
 
 
 def validated(tx: Transaction, name: str, value: object) -> object:
-    """
-    Return the value to write to a column.
-
-    Raises:
-        RequestRefused: As :func:`edit`.
-    """
+    """Return the value to write to a column. Raises RequestRefused."""
     match name, value:
         case "borrowernumber", int():
             validation.check_patron(tx, value)
@@ -95,9 +90,6 @@ def edit_item(tx: Transaction, illrequest_id: int, values: Mapping[str, str], ac
 
     Up to 25.05 *values* replace all attributes, and missing ones are lost. From 25.11 (bug 40850) only those in
     *values* change, and empty ones are ignored. In both, "0" counts as empty.
-
-    Args:
-        values: Attributes by type, core fields and custom ones.
 
     Raises:
         ActionNotAllowed: The request is not NEW.

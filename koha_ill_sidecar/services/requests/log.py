@@ -81,12 +81,9 @@ class LogPage:
 
 def request_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
     """
-    Return Koha's log of a request, newest first; at most five queries.
+    Return Koha's log of a request, newest first; at most five queries. Raises RequestNotFound.
 
     Source: Koha, koha-tmpl/.../modules/ill/log/status_change.tt and patron_notice.tt.
-
-    Raises:
-        RequestNotFound: There is no such request.
     """
     ill_request = requests.get(tx, illrequest_id)
     rows = action_logs.find_for_request(tx, illrequest_id)
@@ -96,12 +93,9 @@ def request_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
 
 def full_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
     """
-    Return Koha's log of a request and ours, newest first; at most seven queries.
+    Return Koha's log of a request and ours, newest first; at most seven queries. Raises RequestNotFound.
 
     Of a change that is in both, only Koha's line is returned.
-
-    Raises:
-        RequestNotFound: There is no such request.
     """
     ill_request = requests.get(tx, illrequest_id)
     rows = action_logs.find_for_request(tx, illrequest_id)
@@ -117,13 +111,10 @@ def full_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
 
 def read_page(tx: Transaction, illrequest_id: int, page: int = 1) -> LogPage:
     """
-    Return a page of the log of a request, Koha's and ours; at most seven queries.
+    Return a page of the log of a request, Koha's and ours; at most seven queries. Raises RequestNotFound.
 
     Args:
         page: From 1; a page after the last means the last.
-
-    Raises:
-        RequestNotFound: There is no such request.
     """
     entries = full_log(tx, illrequest_id)
     pages = max(1, -(-len(entries) // _PAGE_SIZE))

@@ -42,12 +42,7 @@ def preview_notice(
     *,
     additional_text: str = "",
 ) -> NoticePage:
-    """
-    Render a notice for a request as it would be sent now.
-
-    Raises:
-        RequestNotFound: There is no such request.
-    """
+    """Render a notice for a request as it would be sent now. Raises RequestNotFound."""
     header = load_header(tx, illrequest_id, context)
     ill_request = header.ill_request
     patron = patrons.find_card(tx, ill_request.borrowernumber) if ill_request.borrowernumber else None

@@ -129,17 +129,18 @@ def check_length(tx: Transaction, table: str, column: str, value: str) -> None:
     overflow = overflow_of(tx.koha.table(table).c[column], value)
     if overflow is None:
         return
-    if overflow.in_bytes:
+    taken, most, in_bytes = overflow
+    if in_bytes:
         raise RequestRefused(
             "too_long",
             "This is too long: it takes %(taken)s bytes, and Koha can store %(most)s. A Latin letter"
             " takes one, a Chinese character three.",
-            taken=overflow.taken,
-            most=overflow.most,
+            taken=taken,
+            most=most,
         )
     raise RequestRefused(
         "too_long",
         "This is too long: it has %(taken)s characters, and Koha can store %(most)s.",
-        taken=overflow.taken,
-        most=overflow.most,
+        taken=taken,
+        most=most,
     )

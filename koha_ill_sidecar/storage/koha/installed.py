@@ -7,7 +7,6 @@ that exist.
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -106,28 +105,16 @@ def load(connection: Connection, *, accept_unsupported_version: bool = False) ->
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Overflow:
+def overflow_of(column: Column[str], value: str) -> tuple[int, int, bool] | None:
     """
-    A text that is too long for its column.
+    Return the length of a text and that of its column, if the text is too long; None if it fits.
 
-    Attributes:
-        taken: The length of the text.
-        most: The length of the column.
-        in_bytes: Whether both are in bytes of UTF-8, as for a TEXT, or in characters, as for a VARCHAR.
+    The third value says whether both are in bytes of UTF-8, as for a TEXT, or in characters, as for a VARCHAR.
     """
-
-    taken: int
-    most: int
-    in_bytes: bool
-
-
-def overflow_of(column: Column[str], value: str) -> Overflow | None:
-    """Return by how much a text is too long for its column; None if it fits."""
     most = getattr(column.type, "length", None)
     in_bytes = isinstance(column.type, Text)
     taken = len(value.encode()) if in_bytes else len(value)
-    return None if most is None or taken <= most else Overflow(taken=taken, most=most, in_bytes=in_bytes)
+    return None if most is None or taken <= most else (taken, most, in_bytes)
 
 
 def truncate(column: Column[str], value: str) -> str:
@@ -140,8 +127,8 @@ def truncate(column: Column[str], value: str) -> str:
     overflow = overflow_of(column, value)
     if overflow is None:
         return value
-    most = overflow.most
-    return value.encode()[:most].decode(errors="ignore") if overflow.in_bytes else value[:most]
+    _, most, in_bytes = overflow
+    return value.encode()[:most].decode(errors="ignore") if in_bytes else value[:most]
 
 
 def _columns(connection: Connection) -> dict[str, list[Column[Any]]]:

@@ -1,12 +1,12 @@
 """Whole rows for notices, whose templates may name any column; as text, as Koha's templates see them."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select, text
+from sqlalchemy import Row, Select, bindparam, func, select, text
 from sqlalchemy.engine import RowMapping
 
 from koha_ill_sidecar.storage.koha.authorised_values import visible_at
@@ -31,17 +31,6 @@ _LISTS = {
     "branches": "ORDER BY branchname, branchcode",
     "categories": "ORDER BY description, categorycode",
 }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PatronAttribute:
-    """A value of ``borrower_attributes``."""
-
-    code: str
-    attribute: str
-    description: str  # of the authorised value if the type has a category; otherwise the value
-    type_description: str  # name of the type
-    category: str | None  # of authorised values, if the type has one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,19 +108,13 @@ def comments(tx: Transaction, illrequest_id: int) -> tuple[TextRow, ...]:
     return tuple(_as_text(row) for row in found)
 
 
-def patron_attributes(tx: Transaction, borrowernumber: int) -> tuple[PatronAttribute, ...]:
-    """Return a patron's extended attributes with their descriptions for staff."""
-    found = tx.connection.execute(_PATRON_ATTRIBUTES, {"borrowernumber": borrowernumber})
-    return tuple(
-        PatronAttribute(
-            code=row.code,
-            attribute=row.attribute or "",
-            description=row.description or "",
-            type_description=row.type_description or "",
-            category=row.category or None,
-        )
-        for row in found
-    )
+def patron_attributes(tx: Transaction, borrowernumber: int) -> Sequence[Row[Any]]:
+    """
+    Return a patron's extended attributes.
+
+    *description* is that of the authorised value, for staff, if the type has a category, else the value itself.
+    """
+    return tx.connection.execute(_PATRON_ATTRIBUTES, {"borrowernumber": borrowernumber}).all()
 
 
 def patron_attribute_codes(tx: Transaction) -> frozenset[str]:
@@ -208,9 +191,9 @@ def _select_active_currency(koha: InstalledKoha) -> Select[Any]:
 _ITEMS = text("SELECT * FROM items WHERE biblionumber = :biblionumber ORDER BY itemnumber")
 # As in Koha, Koha/Patron/Attribute.pm description: a code that is no authorised value has none.
 _PATRON_ATTRIBUTES = text(
-    "SELECT value.code, value.attribute, type.description AS type_description,"
-    " type.authorised_value_category AS category,"
-    " IF(type.authorised_value_category <> '', description.lib, value.attribute) AS description"
+    "SELECT value.code, COALESCE(value.attribute, '') AS attribute,"
+    " COALESCE(type.description, '') AS type_description, NULLIF(type.authorised_value_category, '') AS category,"
+    " COALESCE(IF(type.authorised_value_category <> '', description.lib, value.attribute), '') AS description"
     " FROM borrower_attributes AS value JOIN borrower_attribute_types AS type ON type.code = value.code"
     " LEFT JOIN authorised_values AS description ON description.category = type.authorised_value_category"
     " AND description.authorised_value = value.attribute"

@@ -53,12 +53,9 @@ def get(tx: Transaction, illrequest_id: int) -> ILLRequest:
 
 def get_for_update(tx: Transaction, illrequest_id: int) -> ILLRequest:
     """
-    Return a request and lock its row until the transaction ends.
+    Return a request and lock its row until the transaction ends. Raises RequestNotFound.
 
     Everybody else who calls this waits. Koha does not lock, but it cannot write the row in the meantime.
-
-    Raises:
-        RequestNotFound: There is no such request.
     """
     statement, names = _lock_request(tx.koha)
     row = execute(tx, statement, {"illrequest_id": illrequest_id}).fetchone()
@@ -103,12 +100,9 @@ def set_status(
 
 def update(tx: Transaction, illrequest_id: int, **columns: object) -> None:
     """
-    Write these columns of a request and no others; ``status`` goes through :func:`set_status`.
+    Write these columns of a request and no others; ``status`` goes through :func:`set_status`. Raises RequestNotFound.
 
     A value may be an SQL expression. None for a column that the installed version lacks is left out.
-
-    Raises:
-        RequestNotFound: There is no such request.
     """
     table = tx.koha.table("illrequests")
     present = {name: value for name, value in columns.items() if value is not None or name in table.c}
@@ -141,12 +135,7 @@ def clear_stale_alias(tx: Transaction, illrequest_id: int, status_alias: str) ->
 
 
 def delete(tx: Transaction, illrequest_id: int) -> None:
-    """
-    Delete a request; its attributes and comments go with it by foreign key.
-
-    Raises:
-        RequestNotFound: There is no such request.
-    """
+    """Delete a request; its attributes and comments go with it by foreign key. Raises RequestNotFound."""
     table = tx.koha.table("illrequests")
     if tx.connection.execute(table.delete().where(table.c.illrequest_id == illrequest_id)).rowcount != 1:
         raise RequestNotFound(illrequest_id)

@@ -1,7 +1,6 @@
 """The mail servers that Koha's staff have set up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy import RowMapping, select
@@ -14,43 +13,25 @@ _DEFAULT_PORT = 25
 _DEFAULT_TIMEOUT = timedelta(seconds=120)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KohaMailServers:
+def load(tx: Transaction) -> tuple[SmtpSettings | None, Mapping[str, SmtpSettings]]:
     """
-    Mail servers by library.
+    Return the default server, if there is one, and those of single libraries by branchcode.
 
-    Attributes:
-        default: The server of every other library; None if Koha's tables name none.
-        by_library: By branchcode.
-    """
-
-    default: SmtpSettings | None = None
-    by_library: Mapping[str, SmtpSettings] = field(default_factory=dict)
-
-    def for_library(self, branchcode: str | None) -> SmtpSettings | None:
-        """Return the server for mail to this library's patrons."""
-        return self.by_library.get(branchcode or "", self.default)
-
-
-def load(tx: Transaction) -> KohaMailServers:
-    """
-    Read ``smtp_servers`` and ``library_smtp_servers``; two queries, none if Koha has no such tables.
+    Two queries, none if Koha has no such tables.
 
     Source: Koha, Koha/Library.pm smtp_server and Koha/SMTP/Servers.pm get_default.
     """
     if not tx.koha.features.smtp_servers:
-        return KohaMailServers()
+        return None, {}
     servers = tx.koha.table("smtp_servers")
     rows = tx.connection.execute(select(servers).order_by(servers.c.id)).mappings().all()
     if not rows:
-        return KohaMailServers()
+        return None, {}
     by_id = {row["id"]: _settings(row) for row in rows}
     defaults = [by_id[row["id"]] for row in rows if row.get("is_default")]
     links = tx.connection.execute(select(tx.koha.table("library_smtp_servers")))
-    return KohaMailServers(
-        default=defaults[0] if defaults else None,
-        by_library={link.library_id: by_id[link.smtp_server_id] for link in links},
-    )
+    by_library = {link.library_id: by_id[link.smtp_server_id] for link in links}
+    return defaults[0] if defaults else None, by_library
 
 
 def _settings(row: RowMapping) -> SmtpSettings:
