@@ -53,10 +53,12 @@ class InvalidReport(CallbackError):
 
     Attributes:
         errors: All mistakes, as pairs of a JSON pointer (RFC 6901) and what is wrong there.
+        event_id: The event's ID, if that can be read although the rest cannot.
     """
 
-    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, errors: Sequence[tuple[str, str]], *, event_id: str | None = None) -> None:
         self.errors = tuple(errors)
+        self.event_id = event_id
         super().__init__("; ".join(f"{pointer or '(the body)'}: {detail}" for pointer, detail in self.errors))
 
 

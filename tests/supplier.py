@@ -3,6 +3,7 @@
 import base64
 import hmac
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from koha_ill_sidecar.config.settings import (
@@ -23,21 +24,28 @@ SECRET = "whsec_" + base64.b64encode(KEY).decode()
 TOKEN = "a token for tests only"
 
 
-def callback_settings(database: DatabaseSettings, **more: Any) -> Settings:
+def mapped_by(fields: Mapping[str, str], **statuses: str) -> BackendCallbackSettings:
+    """Return the settings of the backend ``mapped``, with these fields."""
+    return BackendCallbackSettings(
+        authentication=(BasicAuthentication(user="mapped", password=Secret("open")),),
+        accept_any_request=True,
+        mapping=CallbackMapping(fields=fields, statuses=statuses),
+    )
+
+
+def callback_settings(
+    database: DatabaseSettings, *, mapped: BackendCallbackSettings | None = None, **more: Any
+) -> Settings:
     """Return settings whose backends authenticate in different ways; ``acme`` signs."""
     signed = StandardWebhooksAuthentication(secrets=(Secret(SECRET),))
     bearer = BearerAuthentication(tokens=(Secret(TOKEN),))
-    mapping = CallbackMapping(
-        fields={"event_id": "id", "ill_request_id": "reference", "status": "state"},
-        statuses={"Order complete": "delivered"},
-    )
     backends = {
         "acme": BackendCallbackSettings(authentication=(signed,), accept_any_request=True),
         "plain": BackendCallbackSettings(authentication=(bearer,), accept_any_request=True),
-        "mapped": BackendCallbackSettings(
-            authentication=(BasicAuthentication(user="mapped", password=Secret("open")),),
-            accept_any_request=True,
-            mapping=mapping,
+        "mapped": mapped
+        or mapped_by(
+            {"event_id": "id", "ill_request_id": "reference", "status": "state"},
+            **{"Order complete": "delivered"},
         ),
     }
     return Settings(

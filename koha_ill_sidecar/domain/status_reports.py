@@ -110,8 +110,16 @@ def read_report(document: JSONValue, *, event_id_required: bool = True) -> Statu
     reader = _Reader()
     report = _read(reader, document, event_id_required=event_id_required)
     if reader.errors:
-        raise InvalidReport(reader.errors)
+        raise InvalidReport(reader.errors, event_id=report.event_id)
     return report
+
+
+def read_event_id(value: JSONValue) -> str | None:
+    """Return the event ID of a body whose other members cannot be read; None if it is no event ID either."""
+    try:
+        return None if value is None else _event_id(value)
+    except _MistakeError:
+        return None
 
 
 def status_named(word: str) -> ReportedStatus:

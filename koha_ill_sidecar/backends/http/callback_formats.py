@@ -15,7 +15,13 @@ from jmespath.exceptions import JMESPathError
 
 from koha_ill_sidecar.config.settings import CallbackMapping
 from koha_ill_sidecar.domain import strict_json
-from koha_ill_sidecar.domain.status_reports import ReportedStatus, StatusReport, fold, read_report
+from koha_ill_sidecar.domain.status_reports import (
+    ReportedStatus,
+    StatusReport,
+    fold,
+    read_event_id,
+    read_report,
+)
 from koha_ill_sidecar.domain.strict_json import JSONValue
 from koha_ill_sidecar.errors import ConfigurationError, InvalidReport
 
@@ -87,7 +93,15 @@ class MappedFormat:
         return read_report(self._canonical(document), event_id_required=False)
 
     def _canonical(self, document: JSONValue) -> JSONValue:
-        found = {name: self._value(name, document) for name in self._fields}
+        found: dict[str, JSONValue] = {}
+        mistakes = []
+        for name in self._fields:
+            try:
+                found[name] = self._value(name, document)
+            except JMESPathError as error:
+                mistakes.append(("", f"{name} cannot be read from it: {error}"))
+        if mistakes:
+            raise InvalidReport(mistakes, event_id=read_event_id(found.get("event_id")))
         word = found.get("status")
         if isinstance(word, str):
             found["status"] = self._statuses.get(fold(word), "unknown") if self._statuses else word
@@ -99,10 +113,7 @@ class MappedFormat:
         return {**found, "request": reference, "cost": cost}
 
     def _value(self, name: str, document: JSONValue) -> JSONValue:
-        try:
-            value: JSONValue | float = self._fields[name].search(document)
-        except JMESPathError as error:
-            raise InvalidReport([("", f"{name} cannot be read from it: {error}")]) from error
+        value: JSONValue | float = self._fields[name].search(document)
         match value:
             case str() if name in _INTEGERS and value.strip().isdecimal():
                 return int(value) if len(value) < 20 else value  # 2**63 has 19 digits

@@ -50,6 +50,7 @@ class Callback:
 
     Attributes:
         event_id: The key: the header's, else the body's, else a hash of the body.
+        has_signed_id: Whether the event ID is the header's. If not, equal bodies are one event.
         headers: Those that help staff later; secrets are masked.
         accept_any_request: Whether the backend may change requests that are not known to be its own.
     """
@@ -61,6 +62,7 @@ class Callback:
     authentication: str
     remote_address: str
     reading: Reading
+    has_signed_id: bool = False
     accept_any_request: bool = False
 
 
@@ -83,7 +85,7 @@ def read_callback(
         reading = read(body, event_id_in_header=event_id_in_header is not None)
     except (InvalidReport, NotStrictJSON) as error:
         reading = error
-    in_body = reading.event_id if isinstance(reading, StatusReport) else None
+    in_body = None if isinstance(reading, NotStrictJSON) else reading.event_id
     return event_id_in_header or in_body or f"sha256:{hashlib.sha256(body).hexdigest()}", reading
 
 
@@ -95,6 +97,7 @@ def judge(tx: Transaction, callback: Callback, answer_status: AnswerStatus) -> J
         verdict: Verdict, answer: Mapping[str, object], illrequest_id: int | None = None
     ) -> NewReceipt:
         report = reading if isinstance(reading, StatusReport) else None
+        body_sha256 = hashlib.sha256(callback.body).hexdigest()
         return NewReceipt(
             backend=callback.backend,
             event_id=callback.event_id,
@@ -105,7 +108,8 @@ def judge(tx: Transaction, callback: Callback, answer_status: AnswerStatus) -> J
             remote_address=callback.remote_address,
             headers=callback.headers,
             body=callback.body,
-            body_sha256=hashlib.sha256(callback.body).hexdigest(),
+            body_sha256=body_sha256,
+            body_key=None if callback.has_signed_id else body_sha256,
             verdict=verdict,
             answer_status=answer_status(verdict, reading),
             answer={"outcome": verdict.value, **answer},

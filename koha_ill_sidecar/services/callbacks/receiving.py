@@ -1,14 +1,15 @@
 """
 Receive a callback: the receipt and all that follows from it, in one transaction.
 
-A callback is keyed by its backend and event ID. The request's row is locked first, so that two events on one
-request are handled one after the other; the receipt's unique key then distinguishes a repeat from a new event,
-even if both arrive at once.
+A callback is keyed by its backend and event ID and, unless the sender signed that ID, by its backend and body: another
+mapping may read another ID in the same bytes. The request's row is locked first, so that two events on one request are
+handled one after the other; the receipt's unique keys then distinguish a repeat from a new event, even if both arrive
+at once.
 """
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from koha_ill_sidecar.domain.callbacks import OPEN_VERDICTS, Verdict
@@ -67,22 +68,40 @@ def receive(tx: Transaction, callback: Callback, *, answer_status: AnswerStatus)
     if receipt_id is not None:
         apply(tx, judged)
         return Received.of(receipt_id, judged.receipt)
-    first = receipts.lock_by_key(tx, callback.backend, callback.event_id)
-    if first is None:  # cleaned up between our two statements: then the event is new after all
-        return receive(tx, callback, answer_status=answer_status)
-    return _receive_again(tx, callback, judged, first)
+    received = _receive_again(tx, callback, judged)
+    # None: a key was freed or taken between our statements, so look again.
+    return received or receive(tx, callback, answer_status=answer_status)
 
 
-def _receive_again(tx: Transaction, callback: Callback, judged: Judged, first: Receipt) -> Received:
-    is_same = first.body_sha256 == judged.receipt.body_sha256
-    if not is_same and first.verdict is not Verdict.INVALID:
-        return _refuse_reused_key(tx, callback, first)
+def _receive_again(tx: Transaction, callback: Callback, judged: Judged) -> Received | None:
+    body_key, body_sha256 = judged.receipt.body_key, judged.receipt.body_sha256
+    same_body = receipts.lock_by_body(tx, callback.backend, body_key) if body_key else None
+    if same_body is not None and same_body.verdict not in OPEN_VERDICTS:
+        return _repeat(tx, same_body)
+    same_id = receipts.lock_by_key(tx, callback.backend, callback.event_id)
+    if same_id is not None and same_id.body_sha256 != body_sha256:
+        if same_id.verdict is not Verdict.INVALID:
+            return _refuse_reused_key(tx, callback, same_id)
+    elif same_id is not None and same_id.verdict not in OPEN_VERDICTS:
+        return _repeat(tx, same_id)
+    first = same_body or same_id
+    if first is None:
+        return None
+    receipt = judged.receipt
+    if same_body is not None and (
+        receipt.has_only_hash or (same_id is not None and same_id.receipt_id != same_body.receipt_id)
+    ):
+        receipt = replace(receipt, event_id=same_body.event_id)
+    if not receipts.update_result(tx, first.receipt_id, receipt):
+        return None
     receipts.record_repeat(tx, first.receipt_id)
-    if first.verdict not in OPEN_VERDICTS:
-        return Received.of(first.receipt_id, first, is_repeat=True)
-    receipts.update_result(tx, first.receipt_id, judged.receipt)
     apply(tx, judged)
-    return Received.of(first.receipt_id, judged.receipt)
+    return Received.of(first.receipt_id, receipt)
+
+
+def _repeat(tx: Transaction, first: Receipt) -> Received:
+    receipts.record_repeat(tx, first.receipt_id)
+    return Received.of(first.receipt_id, first, is_repeat=True)
 
 
 def _refuse_reused_key(tx: Transaction, callback: Callback, first: Receipt) -> Received:

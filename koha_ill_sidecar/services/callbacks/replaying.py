@@ -1,6 +1,7 @@
 """What staff do with a callback later: replay it, and dismiss the alerts that it raised."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +38,7 @@ def replay(
     Raises:
         BackendNotConfigured: Its backend no longer has callbacks.
         ReceiptNotFound: There is no such receipt.
-        ReceiptNotReplayable: It was applied, or brought nothing new.
+        ReceiptNotReplayable: It was applied, brought nothing new, or is an event that another receipt has.
     """
     receipt = receipts.get(tx, receipt_id, lock=True)
     settings = callback_settings(backends, receipt.backend)
@@ -45,25 +46,32 @@ def replay(
         raise ReceiptNotReplayable(
             f"Receipt {receipt_id} was {receipt.verdict} already; there is nothing to replay."
         )
-    in_header = None if receipt.event_id.startswith("sha256:") else receipt.event_id
-    _, reading = read_callback(
-        callback_format(receipt.backend, settings.mapping).read, receipt.body, in_header
+    signed_id = receipt.event_id if receipt.body_key is None and not receipt.has_only_hash else None
+    event_id, reading = read_callback(
+        callback_format(receipt.backend, settings.mapping).read, receipt.body, signed_id
     )
     callback = Callback(
         backend=receipt.backend,
-        event_id=receipt.event_id,
+        event_id=event_id,
         body=receipt.body,
         headers=receipt.headers,
         authentication=receipt.authentication,
         remote_address=receipt.remote_address,
         reading=reading,
+        has_signed_id=receipt.body_key is None,
         accept_any_request=settings.accept_any_request,
     )
     judged = judge(tx, callback, answer_status)
-    receipts.update_result(tx, receipt_id, judged.receipt)
+    replayed = judged.receipt
+    if replayed.has_only_hash:  # the ID that an earlier mapping could read stays
+        replayed = replace(replayed, event_id=receipt.event_id)
+    if not receipts.update_result(tx, receipt_id, replayed):
+        raise ReceiptNotReplayable(
+            f"Receipt {receipt_id} is of the event {event_id}, which another receipt of {receipt.backend} has."
+        )
     receipts.record_replay(tx, receipt_id)
     apply(tx, judged)
-    return Received.of(receipt_id, judged.receipt)
+    return Received.of(receipt_id, replayed)
 
 
 def may_replay(receipt: Receipt | Row[Any], backends: Mapping[str, BackendSettings]) -> bool:

@@ -35,6 +35,12 @@ class NewReceipt:
     verdict: Verdict
     answer_status: int
     answer: Mapping[str, Any]
+    body_key: str | None = None  # unique within its backend; None: the sender signed the event ID
+
+    @property
+    def has_only_hash(self) -> bool:
+        """Whether no event ID could be read, so that a hash of the body stands for it."""
+        return self.event_id == f"sha256:{self.body_sha256}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,14 +67,19 @@ class ReceiptFilter:
 
 _ADD = (
     "INSERT INTO ill_sidecar_receipts (backend, event_id, received_at, occurred_at, illrequest_id, order_id,"
-    " authentication, remote_address, headers, body, body_sha256, verdict, answer_status, answer)"
+    " authentication, remote_address, headers, body, body_sha256, body_key, verdict, answer_status, answer)"
     " VALUES (%(backend)s, %(event_id)s, UTC_TIMESTAMP(6), %(occurred_at)s, %(illrequest_id)s, %(order_id)s,"
-    " %(authentication)s, %(remote_address)s, %(headers)s, %(body)s, %(body_sha256)s, %(verdict)s,"
-    " %(answer_status)s, %(answer)s)"
+    " %(authentication)s, %(remote_address)s, %(headers)s, %(body)s, %(body_sha256)s, %(body_key)s,"
+    " %(verdict)s, %(answer_status)s, %(answer)s)"
 )
 _BY_KEY = (
     select(receipts)
     .where(receipts.c.backend == bindparam("b_backend"), receipts.c.event_id == bindparam("b_event_id"))
+    .with_for_update()
+)
+_BY_BODY = (
+    select(receipts)
+    .where(receipts.c.backend == bindparam("b_backend"), receipts.c.body_key == bindparam("b_body_key"))
     .with_for_update()
 )
 _BY_ID = select(receipts).where(receipts.c.receipt_id == bindparam("b_receipt_id"))
@@ -110,8 +121,8 @@ _UPDATE_RESULT = (
         {
             name: bindparam(f"b_{name}")
             for name in (
-                *("occurred_at", "illrequest_id", "order_id", "body", "body_sha256", "verdict"),
-                *("answer_status", "answer"),
+                *("event_id", "occurred_at", "illrequest_id", "order_id", "body", "body_sha256", "body_key"),
+                *("verdict", "answer_status", "answer"),
             )
         }
     )
@@ -138,9 +149,9 @@ _ACTIVITY = (
 
 def add(tx: Transaction, receipt: NewReceipt) -> int | None:
     """
-    Store a callback and return its ID; None if its event ID was used before.
+    Store a callback and return its ID; None if its event ID or its body key was used before.
 
-    One statement. If another transaction is using the same event ID, it waits for that one to end.
+    One statement. If another transaction is using the same key, it waits for that one to end.
     """
     try:
         cursor = execute(tx, _ADD, _plain(_row(receipt)))
@@ -154,6 +165,12 @@ def add(tx: Transaction, receipt: NewReceipt) -> int | None:
 def lock_by_key(tx: Transaction, backend: str, event_id: str) -> Receipt | None:
     """Return the receipt of an event and lock its row."""
     row = tx.connection.execute(_BY_KEY, {"b_backend": backend, "b_event_id": event_id}).one_or_none()
+    return None if row is None else _receipt(row)
+
+
+def lock_by_body(tx: Transaction, backend: str, body_key: str) -> Receipt | None:
+    """Return the receipt that has a body key and lock its row."""
+    row = tx.connection.execute(_BY_BODY, {"b_backend": backend, "b_body_key": body_key}).one_or_none()
     return None if row is None else _receipt(row)
 
 
@@ -258,10 +275,20 @@ def record_conflict(tx: Transaction, receipt_id: int, body: bytes) -> None:
     tx.connection.execute(_RECORD_CONFLICT, {"receipt_id": receipt_id, "body": body})
 
 
-def update_result(tx: Transaction, receipt_id: int, receipt: NewReceipt) -> None:
-    """Store the new result of an event that was processed again."""
+def update_result(tx: Transaction, receipt_id: int, receipt: NewReceipt) -> bool:
+    """
+    Store the new result of an event that was processed again, under the keys that it has now.
+
+    Returns False, and writes nothing, if another receipt has one of the keys.
+    """
     values = {f"b_{name}": value for name, value in _row(receipt).items()}
-    tx.connection.execute(_UPDATE_RESULT, values | {"b_receipt_id": receipt_id})
+    try:
+        tx.connection.execute(_UPDATE_RESULT, values | {"b_receipt_id": receipt_id})
+    except IntegrityError as error:
+        if _is_duplicate(error):
+            return False
+        raise
+    return True
 
 
 def record_replay(tx: Transaction, receipt_id: int) -> None:
@@ -302,6 +329,7 @@ def _row(receipt: NewReceipt) -> dict[str, Any]:
         "headers": dict(receipt.headers),
         "body": receipt.body,
         "body_sha256": receipt.body_sha256,
+        "body_key": receipt.body_key,
         "verdict": receipt.verdict.value,
         "answer_status": receipt.answer_status,
         "answer": dict(receipt.answer),

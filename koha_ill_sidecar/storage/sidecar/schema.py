@@ -27,7 +27,7 @@ from sqlalchemy.types import TypeDecorator
 
 from koha_ill_sidecar.domain.request_index.documents import KEYED_COLUMNS
 
-VERSION = 5
+VERSION = 6
 """The newest migration that this program knows."""
 
 
@@ -131,6 +131,7 @@ receipts = Table(
     Column("headers", JSON, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("body_sha256", String(64), nullable=False),
+    Column("body_key", String(64)),
     Column("verdict", String(20), nullable=False),
     Column("answer_status", SmallInteger, nullable=False),
     Column("answer", JSON, nullable=False),

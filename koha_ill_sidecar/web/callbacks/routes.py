@@ -152,6 +152,7 @@ def _callback(endpoint: _Endpoint, sender: Authenticated, auth_request: AuthRequ
         authentication=sender.method,
         remote_address=(request.remote_addr or "")[:45],
         reading=reading,
+        has_signed_id=sender.event_id is not None,
         accept_any_request=endpoint.accept_any_request,
     )
 

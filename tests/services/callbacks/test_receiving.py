@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from cast import PAT_WITHOUT_EMAIL, SAM
 from factories import make_request
-from koha_ill_sidecar.backends.http.callback_formats import CanonicalFormat
+from koha_ill_sidecar.backends.http.callback_formats import CanonicalFormat, MappedFormat
 from koha_ill_sidecar.config.settings import (
     BackendCallbackSettings,
     BackendSettings,
@@ -504,6 +504,103 @@ def test_a_body_that_cannot_be_read_is_stored_and_may_be_corrected_by_the_sender
     assert wrong.verdict is Verdict.INVALID
     assert wrong.answer["errors"][0]["pointer"] == "/cost"
     assert (right.receipt_id, right.verdict) != (wrong.receipt_id, Verdict.INVALID)
+
+
+MEMO = {"id": "N-1", "reference": 0, "state": "memo", "text": "Hello", "due": "15/01/2027"}
+MEMO_FIELDS = {"event_id": "id", "ill_request_id": "reference", "status": "state", "message": "text"}
+TOO_STRICT = CallbackMapping(fields=MEMO_FIELDS | {"due_date": "due"}, statuses={"memo": "note"})
+CORRECTED = CallbackMapping(fields=MEMO_FIELDS, statuses={"memo": "note"})
+
+
+def send_memo(tx: Transaction, illrequest_id: int, mapping: CallbackMapping, **members: Any) -> Received:
+    """Send the same bytes, read by a mapping."""
+    body = json.dumps(MEMO | {"reference": illrequest_id} | members).encode()
+    event_id, reading = read_callback(MappedFormat(mapping).read, body, None)
+    callback = Callback(
+        backend=ACME,
+        event_id=event_id,
+        body=body,
+        headers={},
+        authentication="bearer",
+        remote_address="192.0.2.1",
+        reading=reading,
+    )
+    return receive(tx, callback, answer_status=answer_status)
+
+
+def comments_of(tx: Transaction, illrequest_id: int) -> list[str]:
+    return [comment.comment for comment in comments.find(tx, illrequest_id)]
+
+
+def without(mapping: CallbackMapping, name: str) -> CallbackMapping:
+    """Return a mapping that lacks a field."""
+    fields = {field: expression for field, expression in mapping.fields.items() if field != name}
+    return CallbackMapping(fields=fields, statuses=mapping.statuses)
+
+
+def test_the_event_id_of_a_body_that_is_no_report_is_stored_if_it_can_be_read(tx: Transaction) -> None:
+    refused = send_memo(tx, acme_request(tx), TOO_STRICT)
+
+    assert (refused.verdict, refused.event_id) == (Verdict.INVALID, "N-1")
+
+
+@pytest.mark.parametrize("first", [TOO_STRICT, without(TOO_STRICT, "event_id")])
+def test_an_event_that_is_refused_then_replayed_then_repeated_is_applied_once(
+    tx: Transaction, first: CallbackMapping
+) -> None:
+    number = acme_request(tx)
+    refused = send_memo(tx, number, first)
+    replayed = replay(tx, refused.receipt_id, CORRECTED)
+
+    repeated = send_memo(tx, number, CORRECTED)
+
+    assert (refused.verdict, replayed.verdict) == (Verdict.INVALID, Verdict.APPLIED)
+    assert (repeated.is_repeat, repeated.receipt_id, repeated.event_id) == (True, refused.receipt_id, "N-1")
+    assert comments_of(tx, number) == ["memo: Hello"]
+
+
+@pytest.mark.parametrize("first", [TOO_STRICT, without(TOO_STRICT, "event_id")])
+def test_an_event_that_is_refused_then_repeated_cannot_be_replayed(
+    tx: Transaction, first: CallbackMapping
+) -> None:
+    number = acme_request(tx)
+    refused = send_memo(tx, number, first)
+
+    repeated = send_memo(tx, number, CORRECTED)
+
+    assert (repeated.verdict, repeated.receipt_id) == (Verdict.APPLIED, refused.receipt_id)
+    with pytest.raises(ReceiptNotReplayable):
+        replay(tx, refused.receipt_id, CORRECTED)
+    assert comments_of(tx, number) == ["memo: Hello"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(CORRECTED, without(CORRECTED, "event_id")), (without(CORRECTED, "event_id"), CORRECTED)],
+)
+def test_the_same_bytes_are_one_event_whatever_id_a_mapping_reads(
+    tx: Transaction, first: CallbackMapping, second: CallbackMapping
+) -> None:
+    number = acme_request(tx)
+    applied = send_memo(tx, number, first)
+
+    repeated = send_memo(tx, number, second)
+
+    assert (repeated.is_repeat, repeated.receipt_id) == (True, applied.receipt_id)
+    assert comments_of(tx, number) == ["memo: Hello"]
+
+
+def test_a_replay_does_not_apply_an_event_whose_id_another_receipt_has(tx: Transaction) -> None:
+    number = acme_request(tx)
+    refused = send_memo(tx, number, without(TOO_STRICT, "event_id"))
+    send_memo(tx, number, CORRECTED, text="Other")
+
+    with pytest.raises(ReceiptNotReplayable):
+        replay(tx, refused.receipt_id, CORRECTED)
+    again = send_memo(tx, number, CORRECTED)
+
+    assert again.is_conflict
+    assert comments_of(tx, number) == ["memo: Other"]
 
 
 def test_receipts_are_listed_by_verdict(tx: Transaction) -> None:

@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import json
 import logging
 import threading
@@ -17,11 +18,14 @@ from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
 from conftest import KohaDatabase
-from koha_ill_sidecar.config.settings import IllSite
+from koha_ill_sidecar.config.settings import BackendSettings, IllSite
+from koha_ill_sidecar.errors import ReceiptNotReplayable
 from koha_ill_sidecar.runtime import Runtime
+from koha_ill_sidecar.services.callbacks.replaying import replay
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web.app import create_app
-from supplier import TOKEN, callback_settings, report, signed_headers
+from koha_ill_sidecar.web.callbacks.answers import answer_status
+from supplier import TOKEN, callback_settings, mapped_by, report, signed_headers
 
 Post = Callable[..., TestResponse]
 PREFIX = "urn:koha-ill-sidecar:problem:"
@@ -303,6 +307,40 @@ def test_the_same_event_from_two_sides_at_once_is_applied_once(
     assert [answer.status_code for answer in answers] == [200, 200]
     assert sorted(answer.get_json()["duplicate"] for answer in answers) == [False, True]
     assert count(admin, "SELECT COUNT(*) FROM action_logs WHERE module = 'ILL'") == 1
+
+
+@pytest.mark.parametrize("turn", range(5))
+def test_the_same_bytes_read_by_two_mappings_and_replayed_at_once_are_applied_once(
+    koha_database: KohaDatabase, database: Database, admin: Engine, new_request: Callable[..., int], turn: int
+) -> None:
+    """As while a corrected configuration is loaded: one process reads an event ID, another none, staff replay."""
+    strict, plain = (
+        mapped_by({"ill_request_id": "reference", "status": "state", "message": "text"} | more)
+        for more in ({"due_date": "due"}, {"event_id": "id"})
+    )
+    apps = [
+        create_app(
+            Runtime(settings=callback_settings(koha_database.settings, mapped=settings), database=database)
+        )
+        for settings in (strict, plain)
+    ]
+    document = {"id": f"N-{turn}", "reference": new_request(), "state": "note", "text": "Once", "due": "soon"}
+    sending = {"json": document, "auth": ("mapped", "open")}
+    refused = apps[0].test_client().post("/callbacks/mapped", **sending).get_json()
+    backends = {"mapped": BackendSettings(callbacks=plain)}
+
+    def send_or_replay(position: int) -> None:
+        if position % 3:
+            apps[position % 2].test_client().post("/callbacks/mapped", **sending)
+        else:
+            with contextlib.suppress(ReceiptNotReplayable):
+                database.transact(replay, refused["receipt_id"], backends, answer_status=answer_status)
+
+    with ThreadPoolExecutor(9) as threads:
+        list(threads.map(send_or_replay, range(9)))
+
+    assert receipts(admin) == 1
+    assert count(admin, "SELECT COUNT(*) FROM illcomments") == 1
 
 
 def test_an_unknown_request_from_two_sides_at_once_is_kept_once(client: FlaskClient, admin: Engine) -> None:
