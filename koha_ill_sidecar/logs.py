@@ -27,8 +27,11 @@ _BREAKING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """Priorities of syslog(3) for the journal; lower levels have 7, debug."""
 
-_CHATTY = ("apscheduler", "mail.log", "sqlalchemy", "werkzeug")
+_CHATTY = ("apscheduler", "mail.log", "werkzeug")
 """Libraries whose INFO messages are only about themselves."""
+
+_REVEALING = ("sqlalchemy", "pymysql", "stomp.py")
+"""Libraries whose DEBUG messages contain rows and frames: patrons, password hashes, letters, passwords of servers."""
 
 
 class LogfmtFormatter(logging.Formatter):
@@ -56,8 +59,7 @@ class JournalFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for a record."""
-        priority = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
-        return f"<{priority}>{self._formatter.format(record)}"
+        return f"{_priority(record.levelno)}{self._formatter.format(record)}"
 
 
 def configure(*, level: str, style: str, stream: TextIO | None = None) -> None:
@@ -78,9 +80,16 @@ def configure(*, level: str, style: str, stream: TextIO | None = None) -> None:
     root.setLevel(level.upper())
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.NOTSET)
+    for name in _REVEALING:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     # Our formatters do not use these, and looking them up costs time for each line (logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def journal_prefix(stream: TextIO, level: int) -> str:
+    """Return what a line that is no log record begins with: its priority if the stream is the journal, else nothing."""
+    return _priority(level) if _is_journal(stream, os.environ) else ""
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
@@ -97,6 +106,10 @@ def fields(record: logging.LogRecord) -> dict[str, object]:
         found["error"] = f"{type(error).__name__}: {error}"
         found["trace"] = "".join(traceback.format_exception(error))
     return found
+
+
+def _priority(level: int) -> str:
+    return f"<{next((number for least, number in _PRIORITIES if level >= least), 7)}>"
 
 
 def _logfmt_value(value: object) -> str:

@@ -85,7 +85,7 @@ def test_chatty_libraries_log_only_at_debug() -> None:
     stream = io.StringIO()
     for level in ("info", "debug"):
         logs.configure(level=level, style="logfmt", stream=stream)
-        logging.getLogger("sqlalchemy.pool").info("connection made at %s", level)
+        logging.getLogger("apscheduler.executors").info("connection made at %s", level)
 
     assert "connection made at debug" in stream.getvalue()
     assert "connection made at info" not in stream.getvalue()

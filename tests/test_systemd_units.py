@@ -35,7 +35,7 @@ def test_a_unit_is_at_most_2_0_exposed(unit: Path) -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_a_unit_is_valid(unit: Path, tmp_path: Path) -> None:
     """Use the path of this installation, because systemd checks that the program exists."""
-    text = re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", unit.read_text(), flags=re.MULTILINE)
+    text = unit.read_text().replace("=/opt/koha-ill-sidecar/bin/koha-ill-sidecar", f"={sys.executable}")
     copy = tmp_path / unit.name.replace("@", "@library")
     copy.write_text(text)
 
@@ -52,11 +52,19 @@ def test_a_unit_is_valid(unit: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_a_unit_starts_a_command_that_exists(unit: Path) -> None:
-    words = re.findall(r"^ExecStart=(.*)$", unit.read_text(), flags=re.MULTILINE)[0].split()
+    lines = re.findall(r"^Exec\w+=(.*/koha-ill-sidecar .*)$", unit.read_text(), flags=re.MULTILINE)
 
-    assert Path(words[0]).name == "koha-ill-sidecar"
     assert isinstance(program, Group)
-    assert words[1] in program.list_commands(None)  # type: ignore[arg-type]
+    commands = [line.split()[1] for line in lines]
+    assert commands == ["run", "check"]
+    assert set(commands) <= set(program.list_commands(None))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_wrong_configuration_is_not_started_again(unit: Path) -> None:
+    """Only the main process counts for RestartPreventExitStatus (systemd.service(5)), so no ExecStartPre may fail."""
+    assert "\nRestartPreventExitStatus=2 78\n" in unit.read_text()
+    assert "\nExecStartPre=" not in unit.read_text()
 
 
 def test_each_instance_has_its_own_configuration_and_koha() -> None:

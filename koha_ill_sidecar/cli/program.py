@@ -1,6 +1,7 @@
 """The program ``koha-ill-sidecar``: its commands, global options and exit codes."""
 
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ NAME = "koha-ill-sidecar"
 DEFAULT_CONFIG = Path("/etc/koha-ill-sidecar/config.yaml")
 
 _FAILED = 1
+_WRONG_CONFIGURATION = 78  # EX_CONFIG of sysexits.h; the units do not restart after it
 _INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
@@ -37,6 +39,7 @@ _COMMANDS = {
     "notices": _Command("notices", "notices", "Install, check, preview and render notices."),
     "queue": _Command("queue", "queue", "Show messages and their delivery."),
     "callbacks": _Command("callbacks", "callbacks", "Show callbacks and replay them."),
+    "check": _Command("check", "check", "Check the configuration file, and nothing else."),
     "doctor": _Command("doctor", "doctor", "Check the configuration, the database, Koha and the mail."),
     "migrate": _Command("migrate", "migrate", "Create or update the sidecar's own tables."),
     "grants": _Command("grants", "grants", "Print the privileges that the database user needs."),
@@ -84,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     Run the program and exit.
 
-    Exit codes: 0 fine, 1 something failed, 2 used wrongly.
+    Exit codes: 0 fine, 1 something failed, 2 used wrongly, 78 the configuration is wrong.
     """
     sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
 
@@ -113,9 +116,10 @@ def _run(arguments: list[str]) -> int:
 def _explain(error: Exception, arguments: list[str]) -> int:
     if "--debug" in arguments:
         raise error
+    prefix = logs.journal_prefix(sys.stderr, logging.ERROR)
     for line in _lines(error):
-        click.echo(f"{NAME}: {line}", err=True)
-    return _FAILED
+        click.echo(f"{prefix}{NAME}: {line}", err=True)
+    return _WRONG_CONFIGURATION if isinstance(error, ConfigurationError) else _FAILED
 
 
 def _lines(error: Exception) -> Sequence[str]:

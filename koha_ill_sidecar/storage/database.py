@@ -170,9 +170,36 @@ def _translated(error: DBAPIError) -> Exception:
         return _Repeat(f"lock error {number}", busy, error)
     if error.connection_invalidated:
         return _Repeat("connection lost", _unavailable(error), error)
+    if number in _PASSING:
+        return DatabaseUnavailable(
+            f"The database cannot do this at the moment: {_text(error)}. {_PASSING[number]}"
+        )
     if isinstance(error.orig, pymysql.err.OperationalError) and number in _REFUSALS:
         return DatabaseError(f"The database refused a statement: {_text(error)}. {_REFUSALS[number]}")
     return error
+
+
+_NO_SPACE = "Is its disk full?"
+_NOT_READY = "It accepts statements again when it is ready."
+_CONNECTION_KILLED = 1927  # MariaDB's; not among the driver's constants
+
+# The state of the server, not a mistake in the statement: the same statement succeeds later.
+_PASSING = {
+    ER.DISK_FULL: _NO_SPACE,
+    ER.RECORD_FILE_FULL: _NO_SPACE,
+    ER.ERROR_ON_WRITE: _NO_SPACE,
+    ER.GET_ERRNO: "The storage engine failed; the server's log says why.",
+    ER.OUTOFMEMORY: "It is out of memory.",
+    ER.OUT_OF_SORTMEMORY: "It is out of memory.",
+    ER.OUT_OF_RESOURCES: "It is out of memory.",
+    ER.TOO_MANY_USER_CONNECTIONS: "The user has too many connections, or did too much in this hour.",
+    ER.USER_LIMIT_REACHED: "The user has too many connections, or did too much in this hour.",
+    ER.UNKNOWN_COM_ERROR: "A node of a cluster says this until it has joined.",
+    ER.SERVER_SHUTDOWN: _NOT_READY,
+    ER.QUERY_INTERRUPTED: "Someone, or a limit of the server, interrupted the statement.",
+    ER.STATEMENT_TIMEOUT: "Someone, or a limit of the server, interrupted the statement.",
+    _CONNECTION_KILLED: _NOT_READY,
+}
 
 
 _REFUSALS = {

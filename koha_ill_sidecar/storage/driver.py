@@ -30,7 +30,10 @@ _SQL_MODE = (
 
 def connect(settings: DatabaseSettings) -> Connection:
     """
-    Open a connection; :func:`prepare` sets up its session.
+    Open a connection with our sql_mode; :func:`prepare` sets up the rest of its session.
+
+    SQLAlchemy quotes names as the sql_mode of the first connection demands, and looks at it before :func:`prepare`: the
+    server's own may have ANSI_QUOTES.
 
     Raises:
         pymysql.OperationalError: The server cannot be reached or refuses us.
@@ -40,9 +43,10 @@ def connect(settings: DatabaseSettings) -> Connection:
         port=settings.port,
         unix_socket=str(settings.socket) if settings.socket else None,
         user=settings.user,
-        password=settings.password.reveal(),
+        password=settings.password.reveal().encode(),  # the driver would encode text as Latin-1
         database=settings.database,
         charset="utf8mb4",
+        sql_mode=_SQL_MODE,
         client_flag=CLIENT.FOUND_ROWS,  # a conditional UPDATE needs the rows matched, not the rows changed
         read_timeout=_READ_SECONDS,
         write_timeout=_READ_SECONDS,
@@ -54,13 +58,13 @@ def connect(settings: DatabaseSettings) -> Connection:
 
 
 def prepare(connection: Connection, settings: DatabaseSettings) -> None:
-    """Set up the session: character set, strictness, lock timeouts, length of GROUP_CONCAT, Koha's time zone."""
+    """Set up the session: character set, lock timeouts, length of GROUP_CONCAT, Koha's time zone."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci, SESSION sql_mode = %s,"
+            "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci,"
             " SESSION innodb_lock_wait_timeout = %s, SESSION lock_wait_timeout = %s,"
             " SESSION group_concat_max_len = %s",
-            (_SQL_MODE, _LOCK_WAIT_SECONDS, _LOCK_WAIT_SECONDS, _GROUP_CONCAT_BYTES),
+            (_LOCK_WAIT_SECONDS, _LOCK_WAIT_SECONDS, _GROUP_CONCAT_BYTES),
         )
         if settings.timezone:
             cursor.execute("SET SESSION time_zone = %s", (settings.timezone,))

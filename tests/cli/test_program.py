@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cast import ADA, SAM
 from conftest import PASSWORD, KohaDatabase
 from koha_ill_sidecar import __version__
 from koha_ill_sidecar.cli.program import _COMMANDS
@@ -77,17 +78,70 @@ def test_wrong_usage_has_exit_code_2(program: Program, words: tuple[str, ...]) -
     assert "Traceback" not in result.stderr
 
 
+def test_a_debug_run_shows_no_person_and_no_secret(program: Program, koha_database: KohaDatabase) -> None:
+    with koha_database.server.connect(koha_database.settings.database) as root, root.cursor() as cursor:
+        cursor.execute("UPDATE borrowers SET password = '$2a$08$hashed' WHERE borrowernumber = %s", (SAM,))
+
+    assert program("notices", "install").returncode == 0
+    made = program(
+        "--debug", "requests", "create", "--type", "book", "--library", ADA, "--patron", "sam",
+        "--field", "title=Crime and punishment", "--json",
+    )  # fmt: skip
+    number = str(json.loads(made.stdout)["illrequest_id"])
+    noticed = program("--debug", "notices", "preview", "ILL_PICKUP_READY", "--request", number)
+    koha_database.reset()
+
+    assert noticed.returncode == 0, noticed.stderr
+    assert "level=" in made.stderr + noticed.stderr
+    secrets = (
+        "Page",
+        "sam.page@",
+        "+4915112345678",
+        "$2a$",
+        "20000005",
+        "Crime and",
+        "SELECT",
+        "INSERT",
+        "Row (",
+    )
+    assert [word for word in (*secrets, PASSWORD) if word in made.stderr + noticed.stderr] == []
+
+
 def test_every_mistake_of_a_configuration_is_printed(program: Program, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("koha: {database: {name: n, user: u, prot: 1}}\nlogging: {level: loud}\n")
 
     result = program("migrate", config=wrong)
 
-    assert (result.returncode, result.stdout) == (1, "")
+    assert (result.returncode, result.stdout) == (78, "")
     assert result.stderr.splitlines() == [
         "koha-ill-sidecar: koha.database.prot: is not a known key; the nearest one is `koha.database.port`",
         "koha-ill-sidecar: logging.level: must be one of debug, info, warning, error, not this text",
     ]
+
+
+@pytest.mark.parametrize("command", ["check", "run", "web", "worker"])
+def test_a_wrong_configuration_has_an_exit_code_of_its_own(
+    program: Program, tmp_path: Path, command: str
+) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("logging: {level: loud}\n")
+
+    result = program(command, config=wrong)
+
+    assert result.returncode == 78
+    assert "logging.level" in result.stderr
+
+
+def test_check_reads_the_configuration_only(program: Program, config: Path) -> None:
+    document = json.loads(config.read_text())
+    document["koha"]["database"] |= {"socket": "/nonexistent.sock"}
+    config.write_text(json.dumps(document))
+
+    result = program("check")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "The configuration is valid.\n"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.config.values import Secret
 from koha_ill_sidecar.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
 from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
@@ -179,6 +180,26 @@ def test_a_missing_privilege_is_reported_with_its_fix(database: Database) -> Non
 
     with pytest.raises(DatabaseError, match="koha-ill-sidecar grants"):
         database.transact(alter)
+
+
+@pytest.mark.parametrize(
+    "number", [1021, 1026, 1030, 1037, 1038, 1041, 1047, 1053, 1114, 1203, 1226, 1317, 1927, 1969]
+)
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_state_of_the_server_that_passes_is_unavailable(
+    database: Database, number: int, *, direct: bool
+) -> None:
+    """A full disk, a cluster's node that is not ready, an interrupted statement."""
+    statement = f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'not now'"
+
+    def refused(tx: Transaction) -> None:
+        if direct:
+            execute(tx, statement, {})
+        else:
+            tx.connection.exec_driver_sql(statement)
+
+    with pytest.raises(DatabaseUnavailable, match=rf"not now \({number}\)"):
+        database.transact(refused)
 
 
 def test_preferences_are_read_at_most_once_in_ten_seconds(database: Database, admin: Engine) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pymysql
 import pytest
 from mail_servers import make_certificate
+from sqlalchemy import Column, MetaData, String, Table, select
 
 from koha_ill_sidecar.config.settings import DatabaseSettings, DatabaseTLS, IllSite
 from koha_ill_sidecar.config.values import Secret
@@ -73,6 +74,36 @@ def test_an_unreachable_server_raises_the_drivers_own_error(settings: DatabaseSe
 
     with pytest.raises(DatabaseUnavailable):
         Database(settings, site=IllSite()).ping()
+
+
+@pytest.fixture
+def ansi_server(tmp_path: Path) -> Iterator[PrivateMariaDB]:
+    with PrivateMariaDB(tmp_path / "data", options=["--sql-mode=TRADITIONAL,ANSI_QUOTES"]) as server:
+        yield server
+
+
+@pytest.mark.parametrize("password", ["plain", "p\u00e4ssword", "\u5bc6\u78bc\u5bc6\u78bc"])
+def test_any_sql_mode_and_any_password_of_the_server_works(
+    ansi_server: PrivateMariaDB, password: str
+) -> None:
+    """The compiler quotes names as the dialect learned from the first connection."""
+    with ansi_server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE USER reader@localhost IDENTIFIED BY %s", (password,))
+        cursor.execute("CREATE DATABASE koha")
+        cursor.execute("GRANT ALL ON koha.* TO reader@localhost")
+    database = Database(
+        DatabaseSettings(
+            socket=ansi_server.socket, user="reader", password=Secret(password), database="koha"
+        ),
+        site=IllSite(),
+    )
+    table = Table("biblio_metadata", MetaData(), Column("schema", String(10)))
+
+    with database.engine.connect() as session:
+        table.create(session)
+        session.execute(table.insert().values(schema="MARC21"))
+        assert session.scalars(select(table.c.schema)).all() == ["MARC21"]
+    database.close()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from koha_ill_sidecar.errors import (
     RequestRefused,
     StatusConflict,
 )
+from koha_ill_sidecar.web.problems import RETRY_AFTER_SECONDS
 from koha_ill_sidecar.web.ui import csrf
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import translate
@@ -81,11 +82,13 @@ def _refused(error: RequestRefused) -> Response:
 
 def _database_error(error: Exception) -> Response:
     logger.warning("database error on a page", extra={"reason": type(error).__name__})
-    return error_page(
+    response = error_page(
         503,
         _("The database cannot be reached at the moment"),
         _("Most likely nothing was changed. Wait a moment, then reload the page."),
     )
+    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
 
 
 def _internal_error(error: Exception) -> Response:
