@@ -148,6 +148,12 @@ COMMENTED = frozenset({_S.NOTE, _S.COMPLETED_WITHOUT_RETURN, _S.FORWARDED, _S.CA
 """Their message becomes a comment on the request, even if the status is not new: the message is what matters."""
 
 
+_STEPS = frozenset(
+    {_S.RECEIVED, _S.QUEUED, _S.IN_PROCESS, _S.WILL_SUPPLY, _S.SHIPPED, _S.DELIVERED, _S.ARRIVED}
+)
+"""Steps of an item, which are no news once a later step is reported. Any other report contradicts that step."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
     """One attempt to obtain an item. Ranks count within an attempt, because the next supplier starts again."""
@@ -238,15 +244,18 @@ def decide(situation: Situation, report: StatusReport, graph: StatusGraph) -> De
     """
     Decide what a report does to a request.
 
-    A report of a lower rank than the last one of the same attempt, or an older one of the same rank, is late. A
-    report of another supplier, or of a higher attempt number, begins a new attempt. So does one on a request that
-    staff placed again after the supplier had returned it unfilled.
+    A report of a lower rank than the last one of the same attempt, or an older one of the same rank, is late; but one
+    that is newer and contradicts the last one, such as unfilled after shipped, is for staff to decide. A report of
+    another supplier, or of a higher attempt number, begins a new attempt. So does one on a request that staff placed
+    again after the supplier had returned it unfilled.
     """
     rule = RULES[report.status]
     if report.status is ReportedStatus.UNKNOWN:
         return _unknown_status(report)
     progress = _progress_before(situation, report)
     if progress is None or _is_late(progress, report, rule):
+        if progress is not None and report.status not in _STEPS and _is_newer(report, progress):
+            return _not_possible(situation, report, _already_reported(progress))
         return Decision(verdict=Verdict.LATE, detail=_late_detail(situation.progress))
     obstacle = _obstacle(situation, report, progress)
     path = () if obstacle else _path(situation, rule, graph)
@@ -311,10 +320,7 @@ def _obstacle(situation: Situation, report: StatusReport, progress: Progress) ->
     """Return why a report is not applied although the graph would allow it."""
     effect = RULES[report.status].effect
     if effect is Effect.CANCELLED and (progress.rank or 0) >= SHIPPED_RANK:
-        return lazy(
-            "the supplier has already reported %(status)s",
-            status=_named(progress.status or ReportedStatus.SHIPPED),
-        )
+        return _already_reported(progress)
     is_reverted = situation.status == Status.REQREV and effect in (Effect.REQUESTED, Effect.COMPLETED)
     is_new_attempt = progress is not situation.progress
     if is_reverted and not is_new_attempt and not _was_returned_unfilled(progress):
@@ -322,6 +328,13 @@ def _obstacle(situation: Situation, report: StatusReport, progress: Progress) ->
     if effect is Effect.REVERTED and situation.status == Status.GENREQ and situation.other_partners_open:
         return lazy("other partners were asked too and have not answered")
     return None
+
+
+def _already_reported(progress: Progress) -> LazyMessage:
+    return lazy(
+        "the supplier has already reported %(status)s",
+        status=_named(progress.status or ReportedStatus.SHIPPED),
+    )
 
 
 def _path(situation: Situation, rule: Rule, graph: StatusGraph) -> tuple[str, ...] | None:

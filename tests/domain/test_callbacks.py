@@ -147,6 +147,35 @@ def test_an_event_of_lower_rank_is_late_whatever_its_time() -> None:
     assert decisions[1].progress is None
 
 
+@pytest.mark.parametrize(
+    ("before", "contrary"),
+    [
+        ("shipped", "unfilled"),
+        ("shipped", "expired"),
+        ("shipped", "needs_information"),
+        ("shipped", "retry_possible"),
+        ("recalled", "renewed"),
+        ("lost", "returned"),
+        ("completed", "cancelled"),
+    ],
+)
+def test_a_newer_report_that_contradicts_the_last_one_alerts_staff(before: str, contrary: str) -> None:
+    start = situation("CHK" if RULES[ReportedStatus(before)].rank in (75, 85) else "REQ")
+    end, decisions = walk(start, report(before), report(contrary, minutes=5, message="A mistake"))
+
+    assert decisions[1].verdict is Verdict.ATTENTION
+    assert f"already reported {before}" in words(decisions[1])
+    assert "Supplier's message: A mistake" in words(decisions[1])
+    assert end.progress.status == before
+
+
+def test_an_older_report_of_lower_rank_is_late_even_if_it_would_contradict() -> None:
+    _, decisions = walk(situation(), report("shipped", minutes=5), report("unfilled"))
+
+    assert decisions[1].verdict is Verdict.LATE
+    assert decisions[1].alert == ()
+
+
 def test_an_older_event_of_equal_rank_is_late() -> None:
     _, decisions = walk(situation("CHK"), report("renewal_denied", minutes=5), report("renewed"))
 

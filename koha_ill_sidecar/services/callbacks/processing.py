@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeAlias
 
@@ -41,6 +42,7 @@ AnswerStatus: TypeAlias = Callable[[Verdict, Reading], int]
 """The status that a callback is answered with, in the protocol that it came by; receipts keep it."""
 
 _ACTOR = Actor(interface=Interface.API)
+_CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +126,8 @@ def judge(tx: Transaction, callback: Callback, answer_status: AnswerStatus) -> J
             f"This backend has no request {named}. The event is kept, and can be applied once there is one."
         )
         return Judged(receipt=receipt(Verdict.UNKNOWN_REQUEST, {"detail": detail}))
-    ill_request, decision = target.ill_request, _decide(tx, target, reading)
+    report = _with_plausible_time(reading)  # the receipt keeps the time as it was sent
+    ill_request, decision = target.ill_request, _decide(tx, target, report)
     answer = {
         "ill_request_id": ill_request.illrequest_id,
         "status": decision.path[-1] if decision.path else ill_request.status,
@@ -132,10 +135,16 @@ def judge(tx: Transaction, callback: Callback, answer_status: AnswerStatus) -> J
     }
     return Judged(
         receipt=receipt(decision.verdict, answer, ill_request.illrequest_id),
-        report=reading,
+        report=report,
         target=target,
         decision=decision,
     )
+
+
+def _with_plausible_time(report: StatusReport) -> StatusReport:
+    """Drop a time in the future: it does not say when the event happened, and would make all later events late."""
+    is_plausible = report.occurred_at is None or report.occurred_at <= datetime.now(UTC) + _CLOCK_TOLERANCE
+    return report if is_plausible else replace(report, occurred_at=None)
 
 
 def apply(tx: Transaction, judged: Judged) -> None:

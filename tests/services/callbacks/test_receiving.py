@@ -231,6 +231,18 @@ def test_a_sender_whose_clock_is_ahead_makes_nobody_late(tx: Transaction) -> Non
     assert received.verdict is Verdict.APPLIED
 
 
+def test_a_time_in_the_future_makes_no_later_event_late(tx: Transaction) -> None:
+    number = acme_request(tx, status="CHK")
+    first = send(tx, event("e1", "overdue", occurred_at="2090-01-01T00:00:00Z"), number)
+
+    received = send(tx, event("e2", "renewed", due_date="2026-05-01"), number)
+
+    assert received.verdict is Verdict.APPLIED
+    occurred_at = receipts.get(tx, first.receipt_id).occurred_at
+    assert occurred_at is not None
+    assert occurred_at.year == 2090
+
+
 def test_an_impossible_report_alerts_staff(tx: Transaction) -> None:
     number = acme_request(tx, status="CANCREQ")
 
