@@ -7,7 +7,13 @@ import click
 
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
-from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry
+from koha_ill_sidecar.domain.queue_entries import (
+    RECENT_ROWS,
+    UNFINISHED,
+    DeliveryProgress,
+    QueueEntry,
+    QueueFilter,
+)
 from koha_ill_sidecar.messages import in_english
 from koha_ill_sidecar.services.delivery import messages as service
 from koha_ill_sidecar.services.delivery.dispatcher import message_id_domain
@@ -52,7 +58,7 @@ def queue() -> None:
 @click.option(
     "--newest",
     type=click.IntRange(min=1),
-    default=service.RECENT_ROWS,
+    default=RECENT_ROWS,
     show_default=True,
     help="Look at so many rows at the end of Koha's queue, and at all that is being delivered.",
 )
@@ -74,8 +80,8 @@ def list_command(
     as_json: bool,
 ) -> None:
     """List messages, newest first."""
-    wanted = service.QueueFilter(
-        progress=[DeliveryProgress(state) for state in states] or service.UNFINISHED,
+    wanted = QueueFilter(
+        progress=[DeliveryProgress(state) for state in states] or UNFINISHED,
         borrowernumber=borrowernumber,
         letter_codes=letter_codes,
         newest=None if everything else newest,

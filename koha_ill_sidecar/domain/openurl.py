@@ -80,12 +80,9 @@ _DATE_WITH_YEAR = re.compile(r"(?P<year>\d{4})(?P<rest>\D.*)?", re.ASCII | re.DO
 
 def read_openurl(text: str) -> Reference | None:
     """
-    Read an OpenURL: the whole URL, its query alone, or an HTML element with a COinS.
+    Read an OpenURL: the whole URL, its query alone, or an HTML element with a COinS; None for any other text.
 
     Values without a field become custom ones; only keys that describe the link itself are dropped.
-
-    Returns:
-        None where the text is not an OpenURL.
     """
     known = _item_values(text.strip())
     if not known:

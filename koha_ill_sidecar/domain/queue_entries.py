@@ -1,5 +1,6 @@
 """Messages in Koha's queue, with what we know of their delivery."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,43 @@ class DeliveryProgress(StrEnum):
     GIVEN_UP = "given up"  # failed, because somebody gave it up
     SENT = "sent"
     DELETED = "deleted"
+
+
+UNFINISHED = (
+    DeliveryProgress.PENDING,
+    DeliveryProgress.TOO_OLD,
+    DeliveryProgress.WAITING,
+    DeliveryProgress.IN_FLIGHT,
+    DeliveryProgress.ABANDONED,
+    DeliveryProgress.FAILED,
+)
+"""Everything that is neither sent nor deleted nor given up."""
+
+RECENT_ROWS = 20_000
+"""Rows at the end of Koha's queue that a list reads by default."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueFilter:
+    """
+    Which messages a list shows.
+
+    Attributes:
+        to_address: Only those to exactly this address.
+        letter_codes: Only these; empty for those that we deliver, in storage for every letter of Koha's module ``ill``.
+        newest: Read so many rows at the end of the queue, besides our open deliveries and the patron's messages; None:
+            every row.
+        failed_days: Only what failed in so many days; what we failed to deliver is found anywhere in the queue.
+        before: Only those with a lower ID.
+    """
+
+    progress: Sequence[DeliveryProgress] = UNFINISHED
+    borrowernumber: int | None = None
+    to_address: str | None = None
+    letter_codes: Sequence[str] = ()
+    newest: int | None = RECENT_ROWS
+    failed_days: int | None = None
+    before: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,40 +2,24 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.delivery.addresses import AddressRole, read_addresses
 from koha_ill_sidecar.delivery.mail import Content, Mail
-from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry
+from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry, QueueFilter
 from koha_ill_sidecar.errors import MessageNotChangeable, MessageNotFound
 from koha_ill_sidecar.services.delivery.compose import Undeliverable, compose, content_kind
 from koha_ill_sidecar.storage.koha import patrons
 from koha_ill_sidecar.storage.message_queue import claim, listing, outgoing
-from koha_ill_sidecar.storage.message_queue.listing import Selection
 from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
 from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.transaction import Transaction
 
 GIVEN_UP_CODE = "SENDMAIL"
 """Koha's code for mail that could not be sent; it has none for mail that was given up."""
-
-UNFINISHED = (
-    DeliveryProgress.PENDING,
-    DeliveryProgress.TOO_OLD,
-    DeliveryProgress.WAITING,
-    DeliveryProgress.IN_FLIGHT,
-    DeliveryProgress.ABANDONED,
-    DeliveryProgress.FAILED,
-)
-"""Everything that is neither sent nor deleted nor given up."""
-
-RECENT_ROWS = 20_000
-"""Rows at the end of Koha's queue that a list reads by default."""
-
-_EVERYTHING = 2**31
 
 
 class Change(StrEnum):
@@ -54,28 +38,6 @@ _REFUSALS = {
     "not_email": "Message {} goes by another way than email: its address is the patron's own. "
     "Correct it there and try again.",
 }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QueueFilter:
-    """
-    Which messages a list shows.
-
-    Attributes:
-        to_address: Only those to exactly this address.
-        letter_codes: Empty for those that we deliver.
-        newest: Read so many rows at the end of the queue, and all that is being delivered; None: every row.
-        failed_days: Only what failed in so many days; what we failed to deliver is found anywhere in the queue.
-        before: Only those with a lower ID.
-    """
-
-    progress: Sequence[DeliveryProgress] = UNFINISHED
-    borrowernumber: int | None = None
-    to_address: str | None = None
-    letter_codes: Sequence[str] = ()
-    newest: int | None = RECENT_ROWS
-    failed_days: int | None = None
-    before: int | None = None
 
 
 FAILED_DAYS = 30
@@ -118,25 +80,18 @@ def find_entries(
     tx: Transaction, wanted: QueueFilter, delivery: DeliverySettings, *, limit: int
 ) -> list[QueueEntry]:
     """Return messages, newest first; one query, whose cost *newest* bounds."""
-    return listing.find(tx, _selection(wanted, delivery), limit=limit)
+    seconds = delivery.ignore_older_than.total_seconds()
+    return listing.find(tx, _ours(wanted, delivery), limit=limit, max_age_seconds=seconds)
 
 
 def count_entries(tx: Transaction, wanted: QueueFilter, delivery: DeliverySettings, *, limit: int) -> int:
     """Count what :func:`find_entries` finds, at most *limit*; one query."""
-    return listing.count(tx, _selection(wanted, delivery), limit=limit)
+    seconds = delivery.ignore_older_than.total_seconds()
+    return listing.count(tx, _ours(wanted, delivery), limit=limit, max_age_seconds=seconds)
 
 
-def _selection(wanted: QueueFilter, delivery: DeliverySettings) -> Selection:
-    return Selection(
-        progress=wanted.progress,
-        borrowernumber=wanted.borrowernumber,
-        to_address=wanted.to_address,
-        letter_codes=wanted.letter_codes or delivery.letter_codes,
-        newest=_EVERYTHING if wanted.newest is None else wanted.newest,
-        failed_days=wanted.failed_days,
-        max_age_seconds=delivery.ignore_older_than.total_seconds(),
-        before=wanted.before,
-    )
+def _ours(wanted: QueueFilter, delivery: DeliverySettings) -> QueueFilter:
+    return replace(wanted, letter_codes=wanted.letter_codes or delivery.letter_codes)
 
 
 def list_messages(

@@ -51,15 +51,6 @@ class PartnerMessage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PartnersPreview:
-    """The messages that would be sent."""
-
-    ill_request: ILLRequest
-    shown_id: str  # with the library's prefix
-    messages: tuple[PartnerMessage, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class PlacedWithPartners:
     """A request that was placed with partners, and the messages to them."""
 
@@ -159,15 +150,14 @@ def preview(
     borrowernumbers: Sequence[int],
     subject: str,
     body: str,
-) -> PartnersPreview:
+) -> tuple[str, list[PartnerMessage]]:
     """
-    Return the messages that :func:`place_with_partners` would send now; raises what that raises, and sends nothing.
+    Return the ID to show, and the messages that :func:`place_with_partners` would send; raises what that raises.
     """
     ill_request = lock(tx, illrequest_id, version)
     require(tx, ill_request, actions.PLACE_WITH_PARTNERS)
-    messages = _messages(tx, ill_request, actor, borrowernumbers, subject=subject, body=body)
-    return PartnersPreview(
-        ill_request=ill_request, shown_id=shown_id(tx, ill_request), messages=tuple(messages)
+    return shown_id(tx, ill_request), _messages(
+        tx, ill_request, actor, borrowernumbers, subject=subject, body=body
     )
 
 

@@ -140,12 +140,9 @@ def switch_provider(
     supplier_backend: str | None = None,
 ) -> ILLRequest:
     """
-    Create a request again for another supplier: the new one takes over the item, the old one is reverted.
+    Create a request again for another supplier and return it: it takes over the item, the old one is reverted.
 
     The new one is NEW, without the record, notes, comments and batch of the old one; limits do not apply.
-
-    Returns:
-        The new request.
 
     Raises:
         ActionNotAllowed: The old request's status does not allow it.

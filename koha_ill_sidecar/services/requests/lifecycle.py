@@ -132,13 +132,7 @@ def delete(
     """
     Delete a request with its attributes and comments; its record and the log rows stay, and no notice is sent.
 
-    The caller has asked for confirmation.
-
-    Returns:
-        The request as it was.
-
-    Raises:
-        ActionNotAllowed, RequestChanged, RequestNotFound: As :func:`confirm`.
+    The caller has asked for confirmation. Returns the request as it was; raises what :func:`confirm` raises.
     """
     ill_request = lock(tx, illrequest_id, version)
     require(tx, ill_request, actions.DELETE)

@@ -62,23 +62,6 @@ class LogEntry:
         return self.message % {name: ", ".join(words) for name, words in self.values.items()}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LogPage:
-    """
-    A page of the log of a request.
-
-    Attributes:
-        page: From 1.
-        pages: How many there are, at least one.
-        koha_logs: Whether Koha logs what is done to requests.
-    """
-
-    entries: Sequence[LogEntry]
-    page: int
-    pages: int
-    koha_logs: bool
-
-
 def request_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
     """
     Return Koha's log of a request, newest first; at most five queries. Raises RequestNotFound.
@@ -109,7 +92,7 @@ def full_log(tx: Transaction, illrequest_id: int) -> list[LogEntry]:
     return sorted(entries, key=lambda entry: entry.timestamp, reverse=True)
 
 
-def read_page(tx: Transaction, illrequest_id: int, page: int = 1) -> LogPage:
+def read_page(tx: Transaction, illrequest_id: int, page: int = 1) -> dict[str, object]:
     """
     Return a page of the log of a request, Koha's and ours; at most seven queries. Raises RequestNotFound.
 
@@ -119,12 +102,12 @@ def read_page(tx: Transaction, illrequest_id: int, page: int = 1) -> LogPage:
     entries = full_log(tx, illrequest_id)
     pages = max(1, -(-len(entries) // _PAGE_SIZE))
     page = min(max(page, 1), pages)
-    return LogPage(
-        entries=entries[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE],
-        page=page,
-        pages=pages,
-        koha_logs=tx.preferences.flag("IllLog"),
-    )
+    return {
+        "entries": entries[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE],
+        "page": page,
+        "pages": pages,
+        "koha_logs": tx.preferences.flag("IllLog"),  # whether Koha logs what is done to requests
+    }
 
 
 def find_deletion(tx: Transaction, illrequest_id: int) -> tuple[LogEntry, bool] | None:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Row
 
 from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS, UNAUTHENTICATED
-from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry
+from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry, QueueFilter
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest, values_by_type
 from koha_ill_sidecar.services.notices import metadata
 from koha_ill_sidecar.services.notices.sending import NOTICE_QUEUED
@@ -21,7 +21,6 @@ from koha_ill_sidecar.storage.koha import attributes, batches, comments, patrons
 from koha_ill_sidecar.storage.koha.comments import Comment
 from koha_ill_sidecar.storage.koha.patrons import PatronCard
 from koha_ill_sidecar.storage.message_queue import listing
-from koha_ill_sidecar.storage.message_queue.listing import Selection
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries, receipts
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.partner_enquiries import PartnerEnquiry
@@ -214,15 +213,10 @@ def _messages(
 def _messages_of_patron(tx: Transaction, ill_request: ILLRequest, context: StaffContext) -> list[QueueEntry]:
     if ill_request.borrowernumber is None:
         return []
-    found = listing.find(
-        tx,
-        Selection(
-            progress=list(DeliveryProgress),
-            borrowernumber=ill_request.borrowernumber,
-            max_age_seconds=context.max_age_seconds,
-        ),
-        limit=_MAX_OTHER_MESSAGES,
+    wanted = QueueFilter(
+        progress=tuple(DeliveryProgress), borrowernumber=ill_request.borrowernumber, newest=0
     )
+    found = listing.find(tx, wanted, limit=_MAX_OTHER_MESSAGES, max_age_seconds=context.max_age_seconds)
     # Koha's messages do not name their request: those from before it was placed cannot be about it.
     placed = ill_request.placed
     return [

@@ -51,13 +51,10 @@ class ReadReference:
 
 def read(text: str, resolvers: Iterable[Resolver]) -> ReadReference | WrongCheckDigit | None:
     """
-    Read a reference, outside of any transaction, since resolvers may be slow.
+    Read a reference, None if the text is none, outside of any transaction, since resolvers may be slow.
 
     An identifier that no resolver knows goes into its own field, and the type is guessed: an article for a DOI or
     PubMed ID, a book for an ISBN, a journal for an ISSN.
-
-    Returns:
-        None where the text is no reference.
     """
     identifier = identify(text)
     if isinstance(identifier, WrongCheckDigit):

@@ -1,14 +1,13 @@
 """The queue as staff see it: Koha's messages together with our deliveries."""
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from sqlalchemy import RowMapping, TextClause, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
-from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry
+from koha_ill_sidecar.domain.queue_entries import RECENT_ROWS, DeliveryProgress, QueueEntry, QueueFilter
 from koha_ill_sidecar.errors import MessageNotFound
 from koha_ill_sidecar.messages import from_stored
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
@@ -17,43 +16,22 @@ from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Selection:
+def find(tx: Transaction, wanted: QueueFilter, *, limit: int, max_age_seconds: float) -> list[QueueEntry]:
     """
-    Which messages to find.
+    Find messages, newest first; one query.
 
-    Attributes:
-        borrowernumber: Only this patron's.
-        to_address: Only those to exactly this address, as stored in the message.
-        letter_codes: Only these; empty for every letter of Koha's module ``ill``.
-        newest: How many rows at the end of the queue to read, besides our open deliveries and the patron's messages.
-        failed_days: Only messages that failed in the last days; deliveries of ours that failed are found anywhere in
-            the queue.
+    Args:
         max_age_seconds: A message that has been pending for longer and was never tried is ignored.
-        before: Only those with a lower ID.
     """
-
-    progress: Sequence[DeliveryProgress]
-    borrowernumber: int | None = None
-    to_address: str | None = None
-    letter_codes: Sequence[str] = ()
-    newest: int = 0
-    failed_days: int | None = None
-    max_age_seconds: float
-    before: int | None = None
-
-
-def find(tx: Transaction, selection: Selection, *, limit: int) -> list[QueueEntry]:
-    """Find messages, newest first; one query."""
-    statement = _find(tx.koha, selection.failed_days is not None)
-    rows = tx.connection.execute(statement, _values(selection, limit)).mappings()
+    statement = _find(tx.koha, wanted.failed_days is not None)
+    rows = tx.connection.execute(statement, _values(wanted, limit, max_age_seconds)).mappings()
     return [_entry(row) for row in rows]
 
 
-def count(tx: Transaction, selection: Selection, *, limit: int) -> int:
+def count(tx: Transaction, wanted: QueueFilter, *, limit: int, max_age_seconds: float) -> int:
     """Count what :func:`find` would find, at most *limit*; one query."""
-    statement = _count(tx.koha, selection.failed_days is not None)
-    return int(tx.connection.scalar(statement, _values(selection, limit)) or 0)
+    statement = _count(tx.koha, wanted.failed_days is not None)
+    return int(tx.connection.scalar(statement, _values(wanted, limit, max_age_seconds)) or 0)
 
 
 def find_by_ids(tx: Transaction, message_ids: Collection[int], *, max_age_seconds: float) -> list[QueueEntry]:
@@ -87,12 +65,12 @@ def count_sent_by_others(tx: Transaction, codes: Collection[str], *, within: tim
     Args:
         codes: The letter codes that we deliver; empty for those of module ``ill``.
     """
-    values = {"recent": _RECENT_ROWS, "seconds": int(within.total_seconds()), "codes": list(codes)}
+    values = {"recent": RECENT_ROWS, "seconds": int(within.total_seconds()), "codes": list(codes)}
     statement = _SENT_BY_OTHERS_WITH_CODES if codes else _SENT_BY_OTHERS
     return int(tx.connection.scalar(statement, values) or 0)
 
 
-_RECENT_ROWS = 20_000
+_EVERY_ROW = 2**31
 
 _SENT_BY_OTHERS_SQL = (
     "SELECT COUNT(*) FROM message_queue m LEFT JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"
@@ -170,18 +148,18 @@ def _from_where(koha: InstalledKoha, *, recently_failed: bool) -> str:
     )
 
 
-def _values(selection: Selection, limit: int) -> dict[str, object]:
+def _values(wanted: QueueFilter, limit: int, max_age_seconds: float) -> dict[str, object]:
     return {
-        "progress": [each.value for each in selection.progress],
-        "borrowernumber": selection.borrowernumber,
-        "to_address": selection.to_address,
-        "letter_codes": list(selection.letter_codes) or [""],
-        "every_ill_letter": not selection.letter_codes,
-        "max_age_seconds": round(selection.max_age_seconds),
-        "before": selection.before,
+        "progress": [each.value for each in wanted.progress],
+        "borrowernumber": wanted.borrowernumber,
+        "to_address": wanted.to_address,
+        "letter_codes": list(wanted.letter_codes) or [""],
+        "every_ill_letter": not wanted.letter_codes,
+        "max_age_seconds": round(max_age_seconds),
+        "before": wanted.before,
         "limit": limit,
-        "newest": selection.newest,
-        "failed_days": selection.failed_days,
+        "newest": _EVERY_ROW if wanted.newest is None else wanted.newest,
+        "failed_days": wanted.failed_days,
     }
 
 

@@ -106,8 +106,7 @@ def remove_for_deleted_requests(
     """
     Look at the next *limit* entries and remove the old ones of requests that Koha no longer has.
 
-    Returns:
-        How many were removed, and where to continue: None at the end.
+    Returns how many were removed, and where to continue: None at the end.
     """
     up_to: int | None = tx.connection.scalar(_END_OF_CHUNK, {"above": above, "limit": limit})
     if up_to is None:

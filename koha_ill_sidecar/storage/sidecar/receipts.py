@@ -189,12 +189,9 @@ def find(
     *,
     limit: int,
     before: int | None = None,
-    newest_first: bool = True,
 ) -> list[Receipt]:
     """Return receipts, newest first; *before*: only those with a lower ID. One query."""
-    statement = select(receipts).limit(limit)
-    order = receipts.c.receipt_id
-    statement = statement.order_by(order.desc() if newest_first else order)
+    statement = select(receipts).order_by(receipts.c.receipt_id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(receipts.c.receipt_id < before)
     statement = _matching(statement, wanted)

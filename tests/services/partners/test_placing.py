@@ -193,14 +193,14 @@ def test_a_preview_shows_the_messages_that_are_then_sent(tx: Transaction) -> Non
     number = make_request(tx.connection, tx.koha)
     given: dict[str, Any] = {"borrowernumbers": [NORTH, SOUTH], "subject": "Could you?", "body": "Please.\n"}
 
-    shown = placing.preview(tx, number, STAFF, **given)
+    _, shown = placing.preview(tx, number, STAFF, **given)
     assert messages(tx) == []
     sent = placing.place_with_partners(tx, number, STAFF, **given)
 
-    assert sent.messages == shown.messages
+    assert sent.messages == tuple(shown)
     assert [
         (row["from_address"], row["to_address"], row["subject"], row["content"]) for row in messages(tx)
-    ] == [(one.sender, one.partner.email, one.subject, one.body) for one in shown.messages]
+    ] == [(one.sender, one.partner.email, one.subject, one.body) for one in shown]
 
 
 def test_a_preview_is_refused_where_placing_would_be(tx: Transaction) -> None:

@@ -7,13 +7,13 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain.queue_entries import DeliveryProgress
+from koha_ill_sidecar.domain.queue_entries import RECENT_ROWS, DeliveryProgress, QueueFilter
 from koha_ill_sidecar.errors import InvalidAddress, MessageNotChangeable, MessageNotFound
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.delivery import messages as queue
 from koha_ill_sidecar.services.delivery.dispatcher import message_id_domain
-from koha_ill_sidecar.services.delivery.messages import ListedMessage, QueueFilter
+from koha_ill_sidecar.services.delivery.messages import ListedMessage
 from koha_ill_sidecar.services.people import patron_search
 from koha_ill_sidecar.web.ui import errors, flash, forms
 from koha_ill_sidecar.web.ui.i18n import gettext as _
@@ -93,7 +93,7 @@ class _MessageViews:
             chosen_state=_chosen_state(),
             states=MESSAGE_STATES,
             all_chosen="all_chosen" in request.args,
-            recent_rows=queue.RECENT_ROWS,
+            recent_rows=RECENT_ROWS,
         )
 
     def get(self, message_id: int) -> Response:
@@ -308,7 +308,7 @@ def _filter() -> QueueFilter:
         borrowernumber=forms.as_id(request.args.get("patron")),
         to_address=request.args.get("address", "").strip() or None,
         letter_codes=[letter] if letter else (),
-        newest=None if "everything" in request.args else queue.RECENT_ROWS,
+        newest=None if "everything" in request.args else RECENT_ROWS,
         before=forms.as_id(request.args.get("before")),
     )
 

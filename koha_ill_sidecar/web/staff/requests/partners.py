@@ -90,7 +90,7 @@ class _PartnerViews:
         return self._database.transact(placing.form, illrequest_id, current().member)
 
     def _preview(self, illrequest_id: int, typed: _FormData) -> Response:
-        shown = self._database.transact(
+        shown_id, messages = self._database.transact(
             placing.preview,
             illrequest_id,
             current().member,
@@ -100,7 +100,14 @@ class _PartnerViews:
             body=typed.body,
         )
         version = forms.version_field(forms.posted_version())
-        return page("staff/requests/partners_preview.html", typed=typed, shown=shown, version=version)
+        return page(
+            "staff/requests/partners_preview.html",
+            typed=typed,
+            illrequest_id=illrequest_id,
+            shown_id=shown_id,
+            messages=messages,
+            version=version,
+        )
 
     def _send(self, illrequest_id: int, typed: _FormData) -> Response:
         placed = self._database.transact(
