@@ -5,13 +5,15 @@ A body in a supplier's own format is first mapped to the canonical one and then 
 rules.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions
 
 from koha_ill_sidecar.config.settings import CallbackMapping
 from koha_ill_sidecar.domain import strict_json
@@ -45,6 +47,8 @@ FIELDS: Final = (
 )
 """What a mapping may name."""
 
+_NAME_IN_URL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", re.ASCII)
+_FUNCTIONS: Final = frozenset(Functions.FUNCTION_TABLE)
 _INTEGERS: Final = frozenset({"ill_request_id", "attempt"})
 _INSTANTS: Final = frozenset({"occurred_at", "access_expires_at"})
 _EPOCH_IN_SECONDS: Final = 10**11  # larger numbers count milliseconds, until the year 5138
@@ -146,16 +150,22 @@ def callback_format(backend: str, mapping: CallbackMapping | None) -> CallbackFo
     Return the reader for a backend's callbacks.
 
     Raises:
-        ConfigurationError: The mapping names an unknown field or canonical status, lacks a required field, or has an
-            invalid expression.
+        ConfigurationError: The backend's name cannot be part of a URL, or the mapping names an unknown field, canonical
+            status or function, lacks a required field, or has an invalid expression.
     """
-    if mapping is None:
-        return CanonicalFormat()
-    mistakes = [*_field_mistakes(mapping), *_status_mistakes(mapping)]
-    if mistakes:
+    problems = []
+    if not _NAME_IN_URL.fullmatch(backend):
+        problems.append(
+            f"backends.{backend}: cannot be part of the URL /callbacks/NAME; use at most 80 ASCII letters, digits,"
+            " '-', '_' and '.', of which the first is a letter or digit"
+        )
+    if mapping is not None:
         path = f"backends.{backend}.callbacks.mapping"
-        raise ConfigurationError([f"{path}.{key}: {problem}" for key, problem in mistakes])
-    return MappedFormat(mapping)
+        mistakes = [*_field_mistakes(mapping), *_status_mistakes(mapping)]
+        problems += [f"{path}.{key}: {problem}" for key, problem in mistakes]
+    if problems:
+        raise ConfigurationError(problems)
+    return CanonicalFormat() if mapping is None else MappedFormat(mapping)
 
 
 def _field_mistakes(mapping: CallbackMapping) -> Iterator[tuple[str, str]]:
@@ -164,13 +174,25 @@ def _field_mistakes(mapping: CallbackMapping) -> Iterator[tuple[str, str]]:
             yield f"fields.{name}", f"is no field; there are {', '.join(FIELDS)}"
             continue
         try:
-            jmespath.compile(expression)
+            parsed = jmespath.compile(expression).parsed
         except JMESPathError as error:
             yield f"fields.{name}", f"is no JMESPath expression: {str(error).splitlines()[0]}"
+            continue
+        for function in sorted(_functions_in(parsed) - _FUNCTIONS):
+            yield (
+                f"fields.{name}",
+                f"calls {function}(), which JMESPath does not have; there are {', '.join(sorted(_FUNCTIONS))}",
+            )
     if "status" not in mapping.fields:
         yield "fields.status", "is missing; say where the supplier puts its status"
     if not {"ill_request_id", "order_id"} & mapping.fields.keys():
         yield "fields", "names neither ill_request_id nor order_id; one of them identifies the request"
+
+
+def _functions_in(node: Mapping[str, Any]) -> set[str]:
+    # JMESPath looks a function up only when it evaluates the expression, which would be at the first callback.
+    found = {str(node["value"])} if node["type"] == "function_expression" else set()
+    return found.union(*(_functions_in(child) for child in node["children"] if isinstance(child, dict)))
 
 
 def _status_mistakes(mapping: CallbackMapping) -> Iterator[tuple[str, str]]:

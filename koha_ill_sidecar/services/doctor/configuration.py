@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from koha_ill_sidecar.backends.http.callback_formats import callback_format
 from koha_ill_sidecar.config.settings import (
     Authentication,
     BasicAuthentication,
@@ -14,8 +15,9 @@ from koha_ill_sidecar.config.settings import (
     StandardWebhooksAuthentication,
 )
 from koha_ill_sidecar.config.values import Secret
+from koha_ill_sidecar.errors import ConfigurationError
 from koha_ill_sidecar.services.delivery.dispatcher import koha_lock_file
-from koha_ill_sidecar.services.doctor.findings import Finding, ok, warn
+from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok, warn
 
 _SHORTEST_SECRET = 16  # characters; secrets that people make up are shorter
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -24,6 +26,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 def check(settings: Settings) -> Iterator[Finding]:
     """Check the file's mode, the callbacks' secrets, the web address and Koha's lock file."""
     yield _file(settings.source)
+    yield from _callback_formats(settings)
     yield from _secrets(settings)
     yield from _web_address(settings)
     yield from _lock_file(settings)
@@ -40,6 +43,22 @@ def _file(path: Path | None) -> Finding:
             f"chmod o-r {path}",
         )
     return ok("configuration", f"{path} is valid")
+
+
+def _callback_formats(settings: Settings) -> Iterator[Finding]:
+    """Find backends with which the web process would not start."""
+    for name, backend in settings.backends.items():
+        if not backend.enabled or backend.callbacks is None:
+            continue
+        try:
+            callback_format(name, backend.callbacks.mapping)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                yield fail(
+                    "callbacks",
+                    problem,
+                    "Correct this in the configuration; the daemon does not start with it.",
+                )
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:

@@ -120,6 +120,25 @@ def test_every_mistake_of_a_mapping_is_reported_with_its_path() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "expression", ["upper(state)", "items[?upper(code) == 'A'].x | [0]", "{a: upper(b)}.a"]
+)
+def test_a_function_that_jmespath_does_not_have_is_reported_before_any_event(expression: str) -> None:
+    mapping = CallbackMapping(fields={"status": expression, "order_id": "to_string(order)"})
+
+    with pytest.raises(ConfigurationError) as caught:
+        callback_format("acme", mapping)
+
+    (problem,) = caught.value.problems
+    assert problem.startswith("backends.acme.callbacks.mapping.fields.status: calls upper()")
+
+
+@pytest.mark.parametrize("name", ["m n", "m/n", "ä", "", "..", "m?", "m%20n", "x" * 81])
+def test_a_backend_whose_name_cannot_be_part_of_a_url_is_reported(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be part of the URL"):
+        callback_format(name, None)
+
+
 def test_an_expression_that_does_not_fit_the_body_is_reported() -> None:
     mapping = CallbackMapping(fields={"status": "length(state)", "order_id": "order"})
 

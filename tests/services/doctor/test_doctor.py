@@ -335,6 +335,22 @@ def test_missing_tables_of_the_sidecar_are_reported(look: Examine, admin: Engine
     assert (found.verdict, str(found.advice)) == (Verdict.FAIL, "Run: koha-ill-sidecar migrate")
 
 
+def test_callbacks_with_which_the_daemon_would_not_start_are_reported(look: Examine) -> None:
+    callbacks = {
+        "authentication": [{"method": "bearer", "tokens": ["a token for tests only"]}],
+        "mapping": {"fields": {"status": "upper(type)", "order_id": "order"}},
+    }
+    backends = parse_settings(
+        {"koha": {"database": {"name": "n", "user": "u"}}, "backends": {"m n/ä": {"callbacks": callbacks}}}
+    ).backends
+
+    found = [entry for entry in look(backends=backends) if entry.name == "callbacks"]
+
+    assert [entry.verdict for entry in found] == [Verdict.FAIL, Verdict.FAIL]
+    assert "cannot be part of the URL" in str(found[0].seen)
+    assert "calls upper()" in str(found[1].seen)
+
+
 def test_weak_and_shared_secrets_are_reported(look: Examine) -> None:
     callbacks = {"authentication": [{"method": "bearer", "tokens": ["hunter2"]}]}
     backends = parse_settings(
