@@ -36,8 +36,8 @@ from koha_ill_sidecar.services.delivery.outcomes import (
 )
 from koha_ill_sidecar.services.delivery.scanner import QueueScanner
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.storage.message_queue import claim, outgoing
-from koha_ill_sidecar.storage.message_queue.claim import Attempt, AttemptResult, DeliveryState, MailIds
+from koha_ill_sidecar.storage.message_queue import deliveries, outgoing
+from koha_ill_sidecar.storage.message_queue.deliveries import Attempt, AttemptResult, DeliveryState, MailIds
 from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -148,7 +148,7 @@ class Dispatcher:
         return claimed
 
     def _claim_and_compose(self, tx: Transaction, message_ids: Sequence[int]) -> list[_ClaimedMessage]:
-        attempts = claim.claim(
+        attempts = deliveries.claim(
             tx,
             message_ids,
             holder=self.holder,
@@ -227,7 +227,7 @@ class Dispatcher:
         return self._database.transact(self._renew, [message_id]) == 1
 
     def _renew(self, tx: Transaction, message_ids: Sequence[int]) -> int:
-        return claim.renew(
+        return deliveries.renew(
             tx, message_ids, holder=self.holder, lease_seconds=self._delivery.lease.total_seconds()
         )
 
@@ -259,7 +259,7 @@ class Dispatcher:
         return result.state.value if result.counts_as_attempt else "released"
 
     def _write(self, result: AttemptResult) -> bool:
-        is_recorded = self._database.transact(claim.record_result, result, holder=self.holder)
+        is_recorded = self._database.transact(deliveries.record_result, result, holder=self.holder)
         _log(result, is_recorded=is_recorded)
         if is_recorded and result.is_plain_success:
             self._in_flight.mark_sent_later(result.message_id)
@@ -275,7 +275,7 @@ class Dispatcher:
     def _mark_sent(self) -> None:
         """Update our own rows of sent messages, many at a time."""
         if message_ids := self._in_flight.to_mark_sent():
-            self._database.transact(claim.mark_sent, message_ids, holder=self.holder)
+            self._database.transact(deliveries.mark_sent, message_ids, holder=self.holder)
             self._in_flight.marked_sent(message_ids)
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from koha_ill_sidecar.storage.message_queue.claim import AttemptResult
+from koha_ill_sidecar.storage.message_queue.deliveries import AttemptResult
 
 
 class InFlight:

@@ -13,7 +13,7 @@ from koha_ill_sidecar.domain.queue_entries import DeliveryProgress, QueueEntry, 
 from koha_ill_sidecar.errors import MessageNotChangeable, MessageNotFound
 from koha_ill_sidecar.services.delivery.compose import Undeliverable, compose, content_kind
 from koha_ill_sidecar.storage.koha import patrons
-from koha_ill_sidecar.storage.message_queue import claim, listing, outgoing
+from koha_ill_sidecar.storage.message_queue import deliveries, listing, outgoing
 from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
 from koha_ill_sidecar.storage.sidecar import partner_enquiries
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -150,7 +150,7 @@ def retry(tx: Transaction, message_id: int, *, message_id_domain: str, again: bo
             "sent", f"Message {message_id} was sent already. Use --again to send it once more."
         )
     fresh = f"<{uuid.uuid4().hex}.{message_id}@{message_id_domain}>"
-    claim.requeue(tx, message_id, new_mail_message_id=fresh)
+    deliveries.requeue(tx, message_id, new_mail_message_id=fresh)
     return entry
 
 
@@ -163,7 +163,7 @@ def give_up(tx: Transaction, message_id: int) -> QueueEntry:
         MessageNotChangeable: It is being sent, was sent, was deleted or was given up before.
     """
     entry = _changeable(tx, message_id, Change.GIVE_UP)
-    claim.give_up(tx, message_id, failure_code=GIVEN_UP_CODE)
+    deliveries.give_up(tx, message_id, failure_code=GIVEN_UP_CODE)
     return entry
 
 
@@ -191,7 +191,7 @@ def set_address(
         raise MessageNotChangeable(
             "changed", f"Message {message_id} goes to {entry.to_address} now. Look at it and try again."
         )
-    claim.set_address(tx, message_id, ", ".join(map(str, read)))
+    deliveries.set_address(tx, message_id, ", ".join(map(str, read)))
     return entry
 
 

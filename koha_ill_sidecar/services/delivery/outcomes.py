@@ -8,7 +8,7 @@ from koha_ill_sidecar.delivery.mail import Mail
 from koha_ill_sidecar.delivery.smtp import Receipt
 from koha_ill_sidecar.errors import PermanentDeliveryFailure
 from koha_ill_sidecar.messages import MixedText, lazy
-from koha_ill_sidecar.storage.message_queue.claim import Attempt, AttemptResult, DeliveryState
+from koha_ill_sidecar.storage.message_queue.deliveries import Attempt, AttemptResult, DeliveryState
 
 _JITTER = 0.2  # so that messages that failed together are not all tried again at once
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from koha_ill_sidecar.domain.actors import session_seconds
-from koha_ill_sidecar.storage.message_queue import claim
+from koha_ill_sidecar.storage.message_queue import deliveries
 from koha_ill_sidecar.storage.sidecar import history, receipts, sessions
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -20,7 +20,7 @@ def remove_old_receipts(tx: Transaction, keep_for: timedelta) -> int:
 
 def remove_old_deliveries(tx: Transaction) -> int:
     """Remove a step of our rows of messages settled 90 days ago; fewer than :data:`STEP` means the end."""
-    return claim.remove_settled(tx, settled_before=_KEEP_DELIVERIES, limit=STEP)
+    return deliveries.remove_settled(tx, settled_before=_KEEP_DELIVERIES, limit=STEP)
 
 
 def remove_unused_sessions(tx: Transaction) -> int:

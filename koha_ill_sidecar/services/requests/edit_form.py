@@ -6,8 +6,8 @@ from typing import cast
 
 from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.domain.attributes import UNAUTHENTICATED
+from koha_ill_sidecar.domain.concurrent_changes import RequestChanged, compare, one_line_ends
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
-from koha_ill_sidecar.domain.snapshots import RequestChanged, compare, one_line_ends
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.people import patron_search as quick_search
 from koha_ill_sidecar.services.people.patron_search import MAX_RESULTS, PatronMatch, visible_library

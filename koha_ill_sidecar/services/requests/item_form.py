@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actors import StaffMember
 from koha_ill_sidecar.domain.attributes import label
+from koha_ill_sidecar.domain.concurrent_changes import RequestChanged, compare, one_line_ends
 from koha_ill_sidecar.domain.item_form import NOT_SHOWN, ItemEntry, entry_of
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
-from koha_ill_sidecar.domain.snapshots import RequestChanged, compare, one_line_ends
 from koha_ill_sidecar.services.backends import backend_of
 from koha_ill_sidecar.services.requests import editing
 from koha_ill_sidecar.services.requests.header import shown_id

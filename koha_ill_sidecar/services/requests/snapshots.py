@@ -8,8 +8,8 @@ a browser sends twice.
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from koha_ill_sidecar.domain.concurrent_changes import RequestChanged, compare
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.snapshots import RequestChanged, compare
 from koha_ill_sidecar.services.notices.sending import NOTICE_QUEUED
 from koha_ill_sidecar.services.requests.statuses import status_of
 from koha_ill_sidecar.storage.koha import action_logs, comments, patrons, requests

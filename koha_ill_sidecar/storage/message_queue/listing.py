@@ -11,7 +11,7 @@ from koha_ill_sidecar.domain.queue_entries import RECENT_ROWS, DeliveryProgress,
 from koha_ill_sidecar.errors import MessageNotFound
 from koha_ill_sidecar.messages import from_stored
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
-from koha_ill_sidecar.storage.message_queue.claim import GIVEN_UP_REASONS
+from koha_ill_sidecar.storage.message_queue.deliveries import GIVEN_UP_REASONS
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
 

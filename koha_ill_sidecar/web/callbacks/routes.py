@@ -16,7 +16,7 @@ from koha_ill_sidecar.errors import ConfigurationError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.callbacks.processing import Callback, read_callback
 from koha_ill_sidecar.services.callbacks.receiving import Received, receive
-from koha_ill_sidecar.web import metrics
+from koha_ill_sidecar.web.callbacks import metrics
 from koha_ill_sidecar.web.callbacks.answers import answer_status, problem_of
 from koha_ill_sidecar.web.callbacks.authentication import Authenticated, Authenticator, AuthRequest
 from koha_ill_sidecar.web.problems import Problem, respond

@@ -28,11 +28,11 @@ from koha_ill_sidecar.web.staff.requests import (
     editing,
     item,
     listing,
-    managing,
+    log,
     notices,
+    page,
     partners,
     patrons,
-    reading,
 )
 from koha_ill_sidecar.web.staff.session import COOKIE, StaffSessions, clear_user
 from koha_ill_sidecar.web.ui import csrf, errors, flash, labels, pages
@@ -52,7 +52,7 @@ _OPERATIONS = (
     ("staff.notices", N_("Notices")),
 )
 _VIEWS = (
-    *(listing, creation, managing, actions, notices, reading, editing, item, partners, patrons),
+    *(listing, creation, page, actions, notices, log, editing, item, partners, patrons),
     *(dashboard, over_time, messages, callbacks, jobs, operations_notices),
 )
 _FOR_PROGRAMS = ("/api/", "/callbacks/", "/iso18626")

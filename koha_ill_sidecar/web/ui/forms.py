@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from koha_ill_sidecar.domain.snapshots import ConcurrentChange
+from koha_ill_sidecar.domain.concurrent_changes import ConcurrentChange
 
 _VERSION = "version"
 _MAX_ID = 2**63 - 1

@@ -17,7 +17,7 @@ from koha_ill_sidecar.services.delivery.outcomes import (
     permanently_refused,
     retry_later,
 )
-from koha_ill_sidecar.storage.message_queue.claim import Attempt, DeliveryState
+from koha_ill_sidecar.storage.message_queue.deliveries import Attempt, DeliveryState
 
 SETTINGS = DeliverySettings()
 NOW = datetime(2026, 3, 4, tzinfo=UTC)

@@ -12,8 +12,8 @@ from werkzeug.wrappers import Response
 from koha_ill_sidecar.backends.registry import find_action
 from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actions import Action, Choice
+from koha_ill_sidecar.domain.concurrent_changes import ConcurrentChange, RequestChanged
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.snapshots import ConcurrentChange, RequestChanged
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused, StatusConflict
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests.actions import function_of, preview_action

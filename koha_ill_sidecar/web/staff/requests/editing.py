@@ -7,7 +7,7 @@ from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import MaterialType
-from koha_ill_sidecar.domain.snapshots import ConcurrentChange, RequestChanged
+from koha_ill_sidecar.domain.concurrent_changes import ConcurrentChange, RequestChanged
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime

@@ -6,8 +6,8 @@ from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import label
+from koha_ill_sidecar.domain.concurrent_changes import RequestChanged
 from koha_ill_sidecar.domain.item_form import ItemEntry, entry_of
-from koha_ill_sidecar.domain.snapshots import RequestChanged
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestRefused
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import item_form

@@ -7,6 +7,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.delivery.html_text import text_of
+from koha_ill_sidecar.domain.concurrent_changes import ConcurrentChange, RequestChanged
 from koha_ill_sidecar.domain.letter_syntax import tokens_in
 from koha_ill_sidecar.domain.notices import (
     NoticeCode,
@@ -14,7 +15,6 @@ from koha_ill_sidecar.domain.notices import (
     NotQueuedReason,
     RenderedNotice,
 )
-from koha_ill_sidecar.domain.snapshots import ConcurrentChange, RequestChanged
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.requests import lifecycle as service

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
+from koha_ill_sidecar.domain.concurrent_changes import RequestChanged
 from koha_ill_sidecar.domain.duplicates import folded
-from koha_ill_sidecar.domain.snapshots import RequestChanged
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
