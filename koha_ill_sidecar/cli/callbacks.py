@@ -11,7 +11,8 @@ from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
 from koha_ill_sidecar.errors import BackendNotConfigured, CallbackError
-from koha_ill_sidecar.services.callbacks.replaying import callback_settings, dismiss_alerts, replay
+from koha_ill_sidecar.services.callbacks.replaying import callback_settings, replay
+from koha_ill_sidecar.services.requests.alerts import dismiss_alerts
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar.receipts import Receipt, ReceiptFilter
 from koha_ill_sidecar.web.callbacks.answers import answer_status

@@ -20,8 +20,15 @@ from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.notices import metadata as metadata_service
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.request_index import indexing
-from koha_ill_sidecar.services.requests import creation, editing, listing, patron_actions
-from koha_ill_sidecar.services.requests import lifecycle as service
+from koha_ill_sidecar.services.requests import comments as request_comments
+from koha_ill_sidecar.services.requests import (
+    creation,
+    editing,
+    lifecycle,
+    listing,
+    notices,
+    patron_actions,
+)
 from koha_ill_sidecar.services.requests import log as request_log
 from koha_ill_sidecar.services.requests import page as request_page
 from koha_ill_sidecar.services.requests.actions import function_of
@@ -325,7 +332,7 @@ def alias(
     context: CommandContext, illrequest_id: int, code: str | None, userid: str | None, *, as_json: bool
 ) -> None:
     """Set the status alias CODE; without CODE, remove the alias."""
-    changed = _act(context, userid, service.change_status_alias, illrequest_id, code or None)
+    changed = _act(context, userid, lifecycle.change_status_alias, illrequest_id, code or None)
     _print_request(changed, as_json=as_json)
 
 
@@ -369,7 +376,7 @@ def note(
 @pass_context
 def comment(context: CommandContext, illrequest_id: int, text: str, userid: str) -> None:
     """Add a comment; it cannot be changed later."""
-    comment_id = _act(context, userid, service.add_comment, illrequest_id, text)
+    comment_id = _act(context, userid, request_comments.add_comment, illrequest_id, text)
     click.echo(f"Comment {comment_id} is added to request {illrequest_id}.")
 
 
@@ -379,7 +386,7 @@ def comment(context: CommandContext, illrequest_id: int, text: str, userid: str)
 @pass_context
 def comments(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
     """List the comments on a request, oldest first."""
-    found = context.database.transact(service.list_comments, illrequest_id)
+    found = context.database.transact(request_comments.list_comments, illrequest_id)
     if as_json:
         print_json(found)
         return
@@ -434,7 +441,7 @@ def notice(
     as_json: bool,
 ) -> int:
     """Send the notice CODE to the patron, by the transports that they chose."""
-    outcome = _act(context, userid, service.send_notice, illrequest_id, code, additional_text=additional_text)
+    outcome = _act(context, userid, notices.send_notice, illrequest_id, code, additional_text=additional_text)
     if as_json:
         print_json(outcome)
     else:

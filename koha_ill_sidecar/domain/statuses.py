@@ -44,8 +44,8 @@ class StatusNode:
     next_actions: tuple[str, ...] = ()
 
 
-INCOMPLETE_EXCEPT = frozenset({Status.COMP, "GENCOMP"})
-"""A request in any other status is not yet complete. Source: Koha, Koha/ILL/Requests.pm search_incomplete."""
+COMPLETED_STATUSES = frozenset({Status.COMP, "GENCOMP"})
+"""Statuses of a completed request. Source: Koha, Koha/ILL/Requests.pm search_incomplete."""
 
 _CORE = (
     StatusNode(id="NEW", name="New request", next_actions=("REQ", "GENREQ", "KILL")),
@@ -137,7 +137,7 @@ def core_graph(*, can_revert_from_partners: bool) -> StatusGraph:
 
 def is_open(status: str | None) -> bool:
     """Return whether a request in this status is not completed yet."""
-    return status not in INCOMPLETE_EXCEPT
+    return status not in COMPLETED_STATUSES
 
 
 def _with(actions: tuple[str, ...], new: str) -> tuple[str, ...]:

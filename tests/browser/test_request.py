@@ -10,7 +10,7 @@ from cast import NORTH, SAM, SOUTH
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.partners import placing
-from koha_ill_sidecar.services.requests import lifecycle
+from koha_ill_sidecar.services.requests import lifecycle, notices
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests as stored
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
@@ -52,8 +52,8 @@ def busy(office: Office, database: Database) -> int:
         subject="Do you have",
         body="this?",
     )
-    database.transact(lifecycle.send_notice, number, "ILL_REQUEST_UPDATE", BY_CLARA, additional_text="Soon.")
-    database.transact(lifecycle.send_notice, office.request(), "ILL_PICKUP_READY", BY_CLARA)
+    database.transact(notices.send_notice, number, "ILL_REQUEST_UPDATE", BY_CLARA, additional_text="Soon.")
+    database.transact(notices.send_notice, office.request(), "ILL_PICKUP_READY", BY_CLARA)
     office.receives(number, {"status": "shipped", "request": {"ill_request_id": number}}, detail="Applied.")
     office.receives(number, b"{not JSON", Verdict.INVALID, event_id="evt_2")
     ill_request = database.transact(stored.get, number)

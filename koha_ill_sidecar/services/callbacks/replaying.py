@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -10,7 +9,7 @@ from sqlalchemy import Row
 from koha_ill_sidecar.backends.http.callback_formats import callback_format
 from koha_ill_sidecar.config.settings import BackendCallbackSettings, BackendSettings
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS
-from koha_ill_sidecar.errors import BackendNotConfigured, ReceiptNotReplayable, RequestNotFound
+from koha_ill_sidecar.errors import BackendNotConfigured, ReceiptNotReplayable
 from koha_ill_sidecar.services.callbacks.processing import (
     AnswerStatus,
     Callback,
@@ -20,7 +19,6 @@ from koha_ill_sidecar.services.callbacks.processing import (
 )
 from koha_ill_sidecar.services.callbacks.receiving import Received
 from koha_ill_sidecar.storage.sidecar import receipts
-from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.receipts import Receipt
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -94,22 +92,3 @@ def callback_settings(backends: Mapping[str, BackendSettings], backend: str) -> 
             f"it has {', '.join(known) or 'none at all'}."
         )
     return callbacks
-
-
-def dismiss_alerts(tx: Transaction, illrequest_id: int) -> None:
-    """Remove the alerts of a request. Raises RequestNotFound."""
-    if not sidecar_requests.dismiss_alerts(tx, illrequest_id):
-        raise RequestNotFound(illrequest_id)
-
-
-def dismiss_read_alerts(tx: Transaction, illrequest_id: int, written_at: datetime) -> bool:
-    """
-    Remove the alerts that somebody has read; return whether none is left.
-
-    Args:
-        written_at: When the last of them was written. If there is a newer one, all stay: nobody has read it yet.
-    """
-    return (
-        sidecar_requests.dismiss_alerts(tx, illrequest_id, written_at=written_at)
-        or not sidecar_requests.get(tx, illrequest_id).alerts
-    )

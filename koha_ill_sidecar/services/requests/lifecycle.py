@@ -11,17 +11,12 @@ from koha_ill_sidecar.backends.base import Change
 from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actions import Action
 from koha_ill_sidecar.domain.actors import Actor
-from koha_ill_sidecar.domain.notices import NoticeOutcome
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Status
-from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.backends import backend_of
-from koha_ill_sidecar.services.notices.sending import send_patron_notice
-from koha_ill_sidecar.services.requests import validation
 from koha_ill_sidecar.services.requests.snapshots import Version, lock
 from koha_ill_sidecar.services.requests.statuses import require, set_status, set_status_alias
-from koha_ill_sidecar.storage.koha import comments, patrons, requests, statistics
-from koha_ill_sidecar.storage.koha.comments import Comment
+from koha_ill_sidecar.storage.koha import patrons, requests, statistics
 from koha_ill_sidecar.storage.koha.statistics import StatisticType
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
@@ -153,68 +148,6 @@ def change_status_alias(tx: Transaction, illrequest_id: int, alias: str | None, 
         RequestRefused: The site has no such alias (unknown_status_alias).
     """
     return set_status_alias(tx, requests.get_for_update(tx, illrequest_id), alias, actor)
-
-
-def add_comment(
-    tx: Transaction, illrequest_id: int, text: str, actor: Actor, *, seen: int | None = None
-) -> int:
-    """
-    Add a comment of a staff member, which cannot be changed later, and return its ID.
-
-    Args:
-        seen: ID of the newest comment when this one was written. If the same text was added since, the form was sent
-            twice, and nothing is added.
-
-    Raises:
-        RequestNotFound: There is no such request.
-        RequestRefused: There is no text (empty_comment) or no author (no_author), or it is longer than Koha's column
-            (too_long).
-
-    Source: Koha, ill/ill-requests.pl cud-save_comment.
-    """
-    if not text.strip():
-        raise RequestRefused("empty_comment", "The comment has no text.")
-    if not actor.borrowernumber:
-        raise RequestRefused("no_author", "A comment needs a member of staff as its author.")
-    validation.check_length(tx, "illcomments", "comment", text)
-    # The lock makes a second copy of a form, sent at the same moment, see the comment of the first.
-    requests.get_for_update(tx, illrequest_id)
-    if seen is not None:
-        duplicate = comments.find_duplicate(
-            tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text, after=seen
-        )
-        if duplicate is not None:
-            return duplicate
-    comment_id = comments.add(tx, illrequest_id, borrowernumber=actor.borrowernumber, comment=text)
-    history.add(tx, illrequest_id, "commented", actor=actor, detail={"illcomment_id": comment_id})
-    return comment_id
-
-
-def send_notice(
-    tx: Transaction,
-    illrequest_id: int,
-    notice_code: str,
-    actor: Actor,
-    *,
-    version: Version | None = None,
-    additional_text: str = "",
-) -> NoticeOutcome:
-    """
-    Queue a notice for the patron, by the transports that they chose for it.
-
-    Raises:
-        RequestChanged: The request is not as *version* has it.
-        RequestNotFound: There is no such request.
-    """
-    # A notice changes nothing on the request: it is locked only where it must still be as it was shown.
-    ill_request = lock(tx, illrequest_id, version) if version is not None else requests.get(tx, illrequest_id)
-    return send_patron_notice(tx, ill_request, notice_code, actor, additional_text=additional_text)
-
-
-def list_comments(tx: Transaction, illrequest_id: int) -> list[Comment]:
-    """Return the comments on a request, oldest first; raises RequestNotFound."""
-    requests.get(tx, illrequest_id)
-    return comments.find(tx, illrequest_id)
 
 
 def _apply(tx: Transaction, ill_request: ILLRequest, change: Change, actor: Actor) -> ILLRequest:

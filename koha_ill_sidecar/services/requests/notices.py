@@ -1,15 +1,16 @@
-"""A notice to the patron of a request, as staff would send it now."""
+"""A notice to the patron of a request: previewed and sent by staff."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from koha_ill_sidecar.domain.notices import EMAIL, SMS, NoticePreview
-from koha_ill_sidecar.services.notices.sending import preview_patron_notice
+from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.domain.notices import EMAIL, SMS, NoticeOutcome, NoticePreview
+from koha_ill_sidecar.services.notices.sending import preview_patron_notice, send_patron_notice
 from koha_ill_sidecar.services.people.addresses import notice_email_address
 from koha_ill_sidecar.services.requests.header import RequestHeader, StaffContext, load_header
 from koha_ill_sidecar.services.requests.log import LogEntry, find_last_notice
-from koha_ill_sidecar.services.requests.snapshots import snapshot
-from koha_ill_sidecar.storage.koha import patrons
+from koha_ill_sidecar.services.requests.snapshots import Version, lock, snapshot
+from koha_ill_sidecar.storage.koha import patrons, requests
 from koha_ill_sidecar.storage.koha.patrons import PatronCard
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -61,3 +62,24 @@ def preview_notice(
         patron=patron,
         recipients=recipients,
     )
+
+
+def send_notice(
+    tx: Transaction,
+    illrequest_id: int,
+    notice_code: str,
+    actor: Actor,
+    *,
+    version: Version | None = None,
+    additional_text: str = "",
+) -> NoticeOutcome:
+    """
+    Queue a notice for the patron, by the transports that they chose for it.
+
+    Raises:
+        RequestChanged: The request is not as *version* has it.
+        RequestNotFound: There is no such request.
+    """
+    # A notice changes nothing on the request: it is locked only where it must still be as it was shown.
+    ill_request = lock(tx, illrequest_id, version) if version is not None else requests.get(tx, illrequest_id)
+    return send_patron_notice(tx, ill_request, notice_code, actor, additional_text=additional_text)

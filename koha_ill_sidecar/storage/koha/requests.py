@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Insert, Select, bindparam, func, insert, o
 from sqlalchemy import update as update_table
 
 from koha_ill_sidecar.domain.requests import ILLRequest
-from koha_ill_sidecar.domain.statuses import INCOMPLETE_EXCEPT
+from koha_ill_sidecar.domain.statuses import COMPLETED_STATUSES
 from koha_ill_sidecar.errors import RequestNotFound, StatusConflict
 from koha_ill_sidecar.storage.direct import execute
 from koha_ill_sidecar.storage.koha import installed
@@ -176,7 +176,7 @@ def find_recent_of_patron(tx: Transaction, borrowernumber: int) -> list[ILLReque
     """
     table = tx.koha.table("illrequests")
     is_recent = table.c.placed >= func.date_sub(func.curdate(), text("INTERVAL 1 YEAR"))
-    is_open = func.coalesce(table.c.status, "").not_in(INCOMPLETE_EXCEPT)
+    is_open = func.coalesce(table.c.status, "").not_in(COMPLETED_STATUSES)
     statement = (
         select(*(table.c[name] for name in _RECENT_COLUMNS))
         .where(table.c.borrowernumber == borrowernumber, or_(is_recent, is_open))

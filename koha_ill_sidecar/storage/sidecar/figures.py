@@ -24,7 +24,7 @@ from koha_ill_sidecar.domain.figures import (
     Outcome,
     OutcomeCount,
 )
-from koha_ill_sidecar.domain.statuses import INCOMPLETE_EXCEPT
+from koha_ill_sidecar.domain.statuses import COMPLETED_STATUSES
 from koha_ill_sidecar.storage.koha import requests as koha_requests
 from koha_ill_sidecar.storage.sidecar.schema import figures, utc_now
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -53,8 +53,8 @@ _AGE = " ".join(f"WHEN DATEDIFF(:today, placed) <= {days} THEN {age}" for age, d
 _OPEN = text(
     f"SELECT COALESCE(status, '') AS status, CASE {_AGE} ELSE {len(AGES)} END AS age, COUNT(*) AS number"
     f" FROM {koha_requests.SOURCE} WHERE illrequest_id > :above AND illrequest_id <= :up_to"
-    " AND COALESCE(status, '') NOT IN :closed GROUP BY 1, 2"
-).bindparams(bindparam("closed", expanding=True))
+    " AND COALESCE(status, '') NOT IN :completed GROUP BY 1, 2"
+).bindparams(bindparam("completed", expanding=True))
 
 _OUTCOME = "CASE WHEN {0} IN :filled THEN 'filled' WHEN {0} IN :unfilled THEN 'unfilled' ELSE 'waiting' END"
 
@@ -96,7 +96,7 @@ _END_OF_ENQUIRIES = text(
 
 def count_open(tx: Transaction, *, above: int, up_to: int, today: date) -> Iterator[Count]:
     """Count the open requests of a range of IDs, by status and age; one query."""
-    values = {"above": above, "up_to": up_to, "today": today, "closed": sorted(INCOMPLETE_EXCEPT)}
+    values = {"above": above, "up_to": up_to, "today": today, "completed": sorted(COMPLETED_STATUSES)}
     for row in tx.connection.execute(_OPEN, values):
         yield OpenCount(row.status, row.age, row.number)
 

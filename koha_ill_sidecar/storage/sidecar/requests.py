@@ -18,7 +18,7 @@ from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.callbacks import Attempt, Progress
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.status_reports import ReportedStatus
-from koha_ill_sidecar.domain.statuses import INCOMPLETE_EXCEPT, is_open
+from koha_ill_sidecar.domain.statuses import COMPLETED_STATUSES, is_open
 from koha_ill_sidecar.messages import LazyMessage, from_stored, lazy, literal, to_json
 from koha_ill_sidecar.storage.direct import execute, queue
 from koha_ill_sidecar.storage.koha import requests as koha_requests
@@ -78,12 +78,12 @@ _TRACK = text(
     "INSERT INTO ill_sidecar_requests"
     " (illrequest_id, seen_status, seen_alias, order_id, is_open, seen_at)"
     " SELECT r.illrequest_id, r.status, r.status_alias, r.orderid,"
-    " COALESCE(r.status, '') NOT IN :closed, UTC_TIMESTAMP(6)"
+    " COALESCE(r.status, '') NOT IN :completed, UTC_TIMESTAMP(6)"
     f" FROM {koha_requests.SOURCE} LEFT JOIN ill_sidecar_requests o ON o.illrequest_id = r.illrequest_id"
     " WHERE r.illrequest_id > :above AND r.illrequest_id <= :up_to AND o.illrequest_id IS NULL"
     f" AND {koha_requests.IS_FINISHED}"
     " ON DUPLICATE KEY UPDATE illrequest_id = ill_sidecar_requests.illrequest_id"
-).bindparams(bindparam("closed", expanding=True))
+).bindparams(bindparam("completed", expanding=True))
 
 _HIGHEST_KNOWN = text("SELECT COALESCE(MAX(illrequest_id), 0) FROM ill_sidecar_requests")
 
@@ -119,7 +119,7 @@ def track(tx: Transaction, *, above: int, up_to: int) -> int:
 
     Requests that Koha began to create less than a minute ago and has not finished are left for the next time.
     """
-    values = {"above": above, "up_to": up_to, "closed": sorted(INCOMPLETE_EXCEPT)}
+    values = {"above": above, "up_to": up_to, "completed": sorted(COMPLETED_STATUSES)}
     return tx.connection.execute(_TRACK, values).rowcount
 
 

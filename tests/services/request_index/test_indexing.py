@@ -15,7 +15,7 @@ from koha_ill_sidecar.domain.request_index.documents import ALL, KEYED_COLUMNS
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
 from koha_ill_sidecar.services.operations import watch
 from koha_ill_sidecar.services.request_index import indexing, search
-from koha_ill_sidecar.services.requests import creation, editing, patron_actions
+from koha_ill_sidecar.services.requests import comments, creation, editing, patron_actions
 from koha_ill_sidecar.services.requests import lifecycle as requests_service
 from koha_ill_sidecar.services.requests.creation import NewRequest
 from koha_ill_sidecar.storage.database import Database
@@ -176,7 +176,7 @@ def test_every_change_of_ours_is_queued_for_indexing(database: Database) -> None
     changes: list[Callable[[Transaction], object]] = [
         lambda tx: editing.edit(tx, illrequest_id, STAFF, notesstaff="x"),
         lambda tx: editing.edit_item(tx, illrequest_id, {"title": "y", "type": "article"}, STAFF),
-        lambda tx: requests_service.add_comment(tx, illrequest_id, "z", STAFF),
+        lambda tx: comments.add_comment(tx, illrequest_id, "z", STAFF),
         lambda tx: patron_actions.edit_note(tx, illrequest_id, "w", STAFF),
         lambda tx: requests_service.delete(tx, illrequest_id, STAFF),
     ]

@@ -15,7 +15,7 @@ from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.notices.metadata import metadata, notice_metadata, supplier_metadata_text
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.request_index import indexing
-from koha_ill_sidecar.services.requests import creation, editing, patron_actions
+from koha_ill_sidecar.services.requests import comments, creation, editing, notices, patron_actions
 from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.storage.koha import attributes, requests
 from koha_ill_sidecar.storage.koha.features import KohaVersion
@@ -103,7 +103,7 @@ def test_an_action_that_the_status_forbids_changes_nothing(
 @pytest.mark.all_versions
 def test_deleting_removes_everything_but_the_log(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, status="QUEUED")
-    service.add_comment(tx, number, "To be deleted.", STAFF)
+    comments.add_comment(tx, number, "To be deleted.", STAFF)
     service.change_status_alias(tx, number, "WAITING", STAFF)
     partner_enquiries.add(tx, number, borrowernumber=NORTH, address="a@b.example", message_id=None)
     sidecar_requests.add_alert(tx, requests.get(tx, number), [lazy("Look!")])
@@ -265,10 +265,10 @@ def test_item_metadata_is_edited_in_a_new_request_only(tx: Transaction) -> None:
 
 def test_comments_are_added_and_listed_with_their_authors(tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha)
-    service.add_comment(tx, number, "First. 第一", STAFF)
-    service.add_comment(tx, number, "Second", replace(STAFF, borrowernumber=NORTH))
+    comments.add_comment(tx, number, "First. 第一", STAFF)
+    comments.add_comment(tx, number, "Second", replace(STAFF, borrowernumber=NORTH))
 
-    found = service.list_comments(tx, number)
+    found = comments.list_comments(tx, number)
 
     assert [(comment.comment, comment.author) for comment in found] == [
         ("First. 第一", "Clara Birchwood [20000002]"),
@@ -284,7 +284,7 @@ def test_a_comment_needs_words_and_an_author(tx: Transaction, words: str, author
     number = make_request(tx.connection, tx.koha)
 
     with pytest.raises(RequestRefused) as error:
-        service.add_comment(tx, number, words, replace(STAFF, borrowernumber=author))
+        comments.add_comment(tx, number, words, replace(STAFF, borrowernumber=author))
 
     assert error.value.code == code
 
@@ -298,10 +298,10 @@ def test_koha_can_show_the_log_after_everything_that_can_be_done(tx: Transaction
     service.confirm(tx, number, STAFF)
     service.revert(tx, number, STAFF)
     placing.place_with_partners(tx, number, STAFF, borrowernumbers=[NORTH], subject="S", body="B")
-    service.add_comment(tx, number, "c", STAFF)
+    comments.add_comment(tx, number, "c", STAFF)
     patron_actions.edit_note(tx, number, "n", STAFF)
     service.mark_completed(tx, number, STAFF)
-    service.send_notice(tx, number, "ILL_PICKUP_READY", STAFF)
+    notices.send_notice(tx, number, "ILL_PICKUP_READY", STAFF)
     other = make_request(tx.connection, tx.koha)
     creation.switch_provider(tx, other, STAFF)
     service.delete(tx, other, STAFF)

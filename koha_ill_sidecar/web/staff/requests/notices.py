@@ -17,9 +17,8 @@ from koha_ill_sidecar.domain.notices import (
 )
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.requests import lifecycle as service
 from koha_ill_sidecar.services.requests.header import SENDABLE
-from koha_ill_sidecar.services.requests.notices import preview_notice
+from koha_ill_sidecar.services.requests.notices import preview_notice, send_notice
 from koha_ill_sidecar.web.staff.session import current, staff_context
 from koha_ill_sidecar.web.ui import flash, forms
 from koha_ill_sidecar.web.ui.forms import FormErrors
@@ -70,7 +69,7 @@ class _NoticeViews:
             raise NotFound
         try:
             outcome = self._database.transact(
-                service.send_notice,
+                send_notice,
                 illrequest_id,
                 code,
                 current().member,

@@ -16,8 +16,9 @@ from koha_ill_sidecar.errors import (
 )
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
-from koha_ill_sidecar.services.callbacks.replaying import dismiss_read_alerts, has_callbacks, may_replay
-from koha_ill_sidecar.services.requests import lifecycle as service
+from koha_ill_sidecar.services.callbacks.replaying import has_callbacks, may_replay
+from koha_ill_sidecar.services.requests.alerts import dismiss_read_alerts
+from koha_ill_sidecar.services.requests.comments import add_comment
 from koha_ill_sidecar.services.requests.log import find_deletion
 from koha_ill_sidecar.services.requests.page import NEWEST, RequestPage, Section, load_page
 from koha_ill_sidecar.web.staff.operations.callbacks import replay_and_flash
@@ -85,7 +86,7 @@ class _RequestViews:
         actor = current().member
         try:
             self._database.transact(
-                service.add_comment, illrequest_id, text, actor, seen=forms.number("newest_comment")
+                add_comment, illrequest_id, text, actor, seen=forms.number("newest_comment")
             )
         except RequestRefused as error:
             problem = (

@@ -28,7 +28,7 @@ from koha_ill_sidecar.domain.status_reports import ReportedStatus
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.partners import placing
-from koha_ill_sidecar.services.requests import lifecycle
+from koha_ill_sidecar.services.requests import lifecycle, notices
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.koha import requests as stored
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
@@ -449,9 +449,7 @@ class TestMessages:
         office.wants("Ill_ready", "email")
         first, second = office.request(), office.request()
         own, other = (
-            database.transact(lifecycle.send_notice, number, "ILL_PICKUP_READY", BY_CLARA)
-            .queued[0]
-            .message_id
+            database.transact(notices.send_notice, number, "ILL_PICKUP_READY", BY_CLARA).queued[0].message_id
             for number in (first, second)
         )
 
@@ -468,7 +466,7 @@ class TestMessages:
         office.writes_letters()
         office.wants("Ill_ready", "email")
         number = office.request()
-        outcome = database.transact(lifecycle.send_notice, number, "ILL_PICKUP_READY", BY_CLARA)
+        outcome = database.transact(notices.send_notice, number, "ILL_PICKUP_READY", BY_CLARA)
         message_id = outcome.queued[0].message_id
         office.does(
             "INSERT INTO ill_sidecar_deliveries (message_id, mail_message_id, state, attempts, first_attempt_at,"
@@ -490,7 +488,7 @@ class TestMessages:
         office.writes_letters()
         office.wants("Ill_ready", "email")
         earlier = office.request()
-        database.transact(lifecycle.send_notice, earlier, "ILL_PICKUP_READY", BY_CLARA)
+        database.transact(notices.send_notice, earlier, "ILL_PICKUP_READY", BY_CLARA)
         office.does("UPDATE message_queue SET time_queued = NOW() - INTERVAL 2 DAY")
 
         assert "Other ILL messages" not in clara.get(f"/requests/{office.request()}").text
@@ -502,9 +500,7 @@ class TestMessages:
         office.wants("Ill_ready", "email")
         number = office.request()
         sent = [
-            database.transact(lifecycle.send_notice, number, "ILL_PICKUP_READY", BY_CLARA)
-            .queued[0]
-            .message_id
+            database.transact(notices.send_notice, number, "ILL_PICKUP_READY", BY_CLARA).queued[0].message_id
             for _ in range(25)
         ]
 
@@ -794,7 +790,7 @@ def test_whatever_a_supplier_or_a_mail_server_says_stays_text(
     office.writes_letters()
     office.wants("Ill_ready", "email")
     number = office.request(status=hostile[:50], orderid=hostile[:40])
-    outcome = database.transact(lifecycle.send_notice, number, "ILL_PICKUP_READY", BY_CLARA)
+    outcome = database.transact(notices.send_notice, number, "ILL_PICKUP_READY", BY_CLARA)
     message_id = outcome.queued[0].message_id
     office.does(
         "INSERT INTO ill_sidecar_deliveries (message_id, mail_message_id, state, attempts, first_attempt_at,"
@@ -870,7 +866,7 @@ def test_a_page_takes_at_most_twenty_queries(
         office.comments(number, "again")
     ask(database, number, NORTH, SOUTH)
     for count in range(5):
-        database.transact(lifecycle.send_notice, number, "ILL_PICKUP_READY", BY_CLARA)
+        database.transact(notices.send_notice, number, "ILL_PICKUP_READY", BY_CLARA)
         office.receives(number, {"count": count}, event_id=f"evt_{count}")
     office.does("UPDATE illrequests SET status_alias = 'WAITING'")
 
