@@ -9,15 +9,11 @@ from factories import make_request
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.errors import RequestNotFound
 from koha_ill_sidecar.resources import notice_templates
+from koha_ill_sidecar.services.requests.comments import add_comment
 from koha_ill_sidecar.services.requests.editing import edit
-from koha_ill_sidecar.services.requests.lifecycle import (
-    add_comment,
-    change_status_alias,
-    confirm,
-    revert,
-    send_notice,
-)
+from koha_ill_sidecar.services.requests.lifecycle import change_status_alias, confirm, revert
 from koha_ill_sidecar.services.requests.log import LogSource, full_log, request_log
+from koha_ill_sidecar.services.requests.notices import send_notice
 from koha_ill_sidecar.storage.koha import action_logs, letters
 from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction
