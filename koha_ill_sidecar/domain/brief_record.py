@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from koha_ill_sidecar.domain.characters import without_control_characters
+from koha_ill_sidecar.domain.identifiers import split_identifiers
+
 if TYPE_CHECKING:
     from pymarc import Field, Record
 
@@ -176,7 +179,9 @@ def new_brief_record(
     flavour = marcflavour.upper()
     record = Record(force_utf8=True)
     for place in _SUBFIELDS.get(flavour, ()):
-        value = _NOT_XML.sub("", fields.get(place.key) or "")
+        text = without_control_characters(fields.get(place.key) or "")
+        # An ISBN with other words would not be found in the catalogue.
+        value = _NOT_XML.sub("", split_identifiers(place.key, text)[0])
         if value:
             _add_value(record, place, value)
     record.add_field(_field(_SUPPRESSION[0], [(_SUPPRESSION[1], "1")]))  # type: ignore[no-untyped-call]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from koha_ill_sidecar.domain.identifiers import normalise_isbn
+from koha_ill_sidecar.domain.identifiers import normalise_isbn, normalised
 from koha_ill_sidecar.domain.request_index.terms import fold
 
 _PARTS = ("chapter", "paper_title", "volume", "issue")
@@ -33,9 +33,9 @@ def folded(text: str) -> str:
 
 
 def _doi(values: Mapping[str, str]) -> str:
-    return re.sub(
-        r"^(https?://(dx\.|www\.)?doi\.org/|(info:)?doi[:/])", "", _text(values, "doi").lower()
-    ).strip()
+    # What is not quite a DOI still equals itself, with or without the usual prefixes.
+    found = normalised("doi", _text(values, "doi")).lower()
+    return re.sub(r"^(https?://(dx\.|www\.)?doi\.org/|(info:)?doi[:/])", "", found).strip()
 
 
 def _pmid(values: Mapping[str, str]) -> str:

@@ -9,12 +9,21 @@ Sources: ANSI/NISO Z39.88-2004 with the matrices of its registry (journal, book,
 specification of 2003, and Koha, Koha/ILL/Backend/Standard.pm _openurl_to_ill, for Koha's own keys.
 """
 
+import html
 import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote
 
 from koha_ill_sidecar.domain.attributes import LABELS, MaterialType, Reference
+from koha_ill_sidecar.domain.characters import without_control_characters
+from koha_ill_sidecar.domain.identifiers import (
+    TYPES,
+    Identifier,
+    IdentifierKind,
+    identify,
+    split_identifiers,
+)
 
 _MOST_KEYS = 500
 
@@ -62,7 +71,7 @@ _FIELDS: Mapping[str, str] = {
     "eissn": "eissn",
     "isbn": "isbn",
     "doi": "doi",
-    "pmid": "pmid",
+    "pmid": "pubmedid",
     "pub": "publisher",
     "publisher": "publisher",
     "place": "published_place",
@@ -74,7 +83,6 @@ _FIELDS: Mapping[str, str] = {
 _ID = re.compile(
     r"(?:info:(?P<info>[a-z]+)/|(?:urn:)?(?P<scheme>[a-z]+):(?!//))(?P<rest>.+)", re.IGNORECASE | re.DOTALL
 )
-_DOI_LINK = re.compile(r"https?://(?:dx\.|www\.)?doi\.org/(10\..+)", re.IGNORECASE)
 _DATE_WITH_YEAR = re.compile(r"(?P<year>\d{4})(?P<rest>\D.*)?", re.ASCII | re.DOTALL)
 
 
@@ -84,9 +92,10 @@ def read_openurl(text: str) -> Reference | None:
 
     Values without a field become custom ones; only keys that describe the link itself are dropped.
     """
-    known = _item_values(text.strip())
-    if not known:
+    found = _item_values(text.strip())
+    if not found:
         return None
+    known = {key: values[0] for key, values in found.items()}
     kind = _type(known)
     for key in _KEYS_OF_TYPE:
         if known.get(key, "").lower() in _TYPES:
@@ -94,6 +103,11 @@ def read_openurl(text: str) -> Reference | None:
     values = {key: value for key, value in _values(known, kind).items() if value}
     for key, value in known.items():
         values[f"other_{key}" if key in values or key == "type" else key] = value
+    for key, (_, *others) in found.items():
+        name = f"other_{_FIELDS.get(key, key)}"
+        repeated = [*filter(None, [values.get(name)]), *others]
+        if others:
+            values[name] = "; ".join(dict.fromkeys(repeated))
     return Reference(
         type=kind,
         fields={key: value for key, value in values.items() if key in LABELS},
@@ -101,22 +115,22 @@ def read_openurl(text: str) -> Reference | None:
     )
 
 
-def _item_values(text: str) -> dict[str, str]:
+def _item_values(text: str) -> dict[str, list[str]]:
     """Return the values by lower-case key, without the prefix of version 1.0; several authors become one value."""
     found: dict[str, list[str]] = {}
     is_openurl = False
     for given, value in _parameters(text):
-        key, clean = given.lower(), " ".join(value.split())
+        key, clean = given.strip().lower(), " ".join(value.split())
         is_openurl = is_openurl or key.startswith(("rft", "ctx_ver", "url_ver")) or key in _OPENURL_KEYS
         if not clean or (_LINK_KEY.fullmatch(key) and key != "rft_val_fmt") or key in _IGNORED_KEYS:
             continue
         key, clean = _split_id(clean) if key in _IDS else (key.removeprefix("rft."), clean)
+        first, others = split_identifiers(key, clean)
         values = found.setdefault(key, [])
-        if clean not in values:
-            values.append(clean)
+        values += [one for one in (first, *others) if one not in values]
     if not is_openurl:
         return {}
-    return {key: "; ".join(values) if key in ("au", "author") else values[0] for key, values in found.items()}
+    return {key: ["; ".join(values)] if key in ("au", "author") else values for key, values in found.items()}
 
 
 _OPENURL_KEYS = frozenset(
@@ -133,19 +147,50 @@ def _parameters(text: str) -> list[tuple[str, str]]:
     elif re.match(r"https?://", text, re.IGNORECASE):
         text = _query(text)
     query = text.strip().lstrip("?").replace("&amp;", "&")
-    try:
-        return parse_qsl(query, errors="strict", max_num_fields=_MOST_KEYS)
-    except UnicodeDecodeError:
-        return parse_qsl(query, encoding="latin-1", max_num_fields=_MOST_KEYS)
-    except ValueError:
+    separator = "&" if "&" in query else _SEMICOLON
+    parts = re.split(separator, query, maxsplit=_MOST_KEYS)
+    if len(parts) > _MOST_KEYS:
         return []  # too many keys for any reference
+    pairs = (part.partition("=") for part in parts)
+    return [(_decoded(key), _decoded(value)) for key, equals, value in pairs if equals and value]
+
+
+_SEMICOLON = re.compile(r";(?=[A-Za-z_.]{1,30}=)")
+_WRAPPED = re.compile(r"[?&]q?url=(https?(?::|%3A).*)", re.IGNORECASE | re.DOTALL)
+_MOST_WRAPPINGS = 3
 
 
 def _query(url: str) -> str:
+    """
+    Return the pairs of a URL.
+
+    They begin after the first question mark, even behind a ``#`` (pages that are one script have it so), or, where
+    there is none, after the first ``&``. A ``#`` in a title does not end them: many writers do not encode it.
+    """
+    for _ in range(_MOST_WRAPPINGS):
+        wrapped = _WRAPPED.search(url)
+        if wrapped is None:
+            break
+        inner = wrapped[1]
+        # A proxy's link has the other link either encoded, or as it is up to the end.
+        url = inner if "://" in inner[:8] else unquote(inner.partition("&")[0])
+    return url.partition("?")[2] if "?" in url else url.partition("&")[2]
+
+
+def _decoded(text: str) -> str:
+    """Decode a key or value: as UTF-8 if it is, else as Windows-1252, which older databases write."""
+    text = text.replace("+", " ")
     try:
-        return urlsplit(url).query
-    except ValueError:
-        return ""
+        decoded = unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        try:
+            decoded = unquote(text, encoding="cp1252", errors="strict")
+        except UnicodeDecodeError:
+            decoded = unquote(text, encoding="latin-1")
+    return without_control_characters(_ENTITY.sub(lambda entity: html.unescape(entity[0]), decoded))
+
+
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8});", re.IGNORECASE)
 
 
 class _COinS(HTMLParser):
@@ -174,13 +219,17 @@ class _COinS(HTMLParser):
 
 def _split_id(value: str) -> tuple[str, str]:
     """Split an ID into kind and value: ``info:doi/10.1``, ``pmid:1``, ``urn:ISBN:1``, a link, or a bare DOI."""
-    if link := _DOI_LINK.fullmatch(value):
-        return "doi", link[1]
+    found = identify(value) if "://" in value or value.startswith("10.") else None
+    if isinstance(found, Identifier) and found.kind in (IdentifierKind.DOI, IdentifierKind.PMID):
+        return _KEY_OF_KIND[found.kind], found.value
     if match := _ID.fullmatch(value):
         return (match["info"] or match["scheme"]).lower(), match["rest"].strip()
     if value.startswith("10."):
         return "doi", value
     return ("url", value) if "://" in value else ("identifier", value)
+
+
+_KEY_OF_KIND: Mapping[IdentifierKind, str] = {IdentifierKind.DOI: "doi", IdentifierKind.PMID: "pmid"}
 
 
 def _type(known: Mapping[str, str]) -> str:
@@ -202,9 +251,16 @@ def _type(known: Mapping[str, str]) -> str:
         return MaterialType.CHAPTER if has_part else MaterialType.BOOK
     if has_part:
         return MaterialType.ARTICLE
-    if "issn" in known or "eissn" in known:
-        return MaterialType.JOURNAL
-    return MaterialType.RESOURCE if known.get("genre") else ""
+    identified = [TYPES[kind] for key, kind in _IDENTIFIER_KEYS.items() if key in known]
+    return next(iter(identified), MaterialType.RESOURCE if known.get("genre") else "")
+
+
+_IDENTIFIER_KEYS: Mapping[str, IdentifierKind] = {
+    "doi": IdentifierKind.DOI,
+    "pmid": IdentifierKind.PMID,
+    "issn": IdentifierKind.ISSN,
+    "eissn": IdentifierKind.ISSN,
+}
 
 
 def _values(known: dict[str, str], kind: str) -> dict[str, str]:

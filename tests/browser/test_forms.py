@@ -327,7 +327,7 @@ def test_a_reference_that_cannot_be_read_is_told_where_it_stands(seat: Seat, *, 
     page.locator("#reference").fill("no reference at all")
     page.locator("button[value=fill_in]").click()
 
-    told = page.get_by_role("alert").filter(has_text="This is not an OpenURL")
+    told = page.get_by_role("alert").filter(has_text="There is no OpenURL")
     expect(told).to_be_visible()
     expect(page.locator("#reference")).to_be_focused()
     expect(page.locator("#reference")).to_have_value("no reference at all")

@@ -75,7 +75,7 @@ def test_version_0_1_is_read() -> None:
             "issue": "1",
             "pages": "230-265",
             "doi": "10.1/x",
-            "pmid": "17",
+            "pubmedid": "17",
         },
     )
 
@@ -194,3 +194,35 @@ def test_authors_aside_no_value_is_lost(values: dict[str, str], genre: str) -> N
     for key, value in values.items():
         if key not in ("au", "author", "aulast", "aufirst", "pages", "spage", "epage", "date", "year"):
             assert value in said, key
+
+
+@pytest.mark.parametrize(
+    ("query", "fields", "custom"),
+    [
+        ("genre=book&title=%93Z%94+%80&au=Z%C3%BC", {"title": "“Z” €", "author": "Zü"}, {}),
+        ("genre=book&title=A%0CB%00", {"title": "A B"}, {}),
+        ("genre=book&title=A+%26amp%3B+B", {"title": "A & B"}, {}),
+        (
+            "genre=article&volume=1&volume=2&issn=0302-0797&issn=0028-0836",
+            {"volume": "1", "issn": "0302-0797"},
+            {"other_volume": "2", "other_issn": "0028-0836"},
+        ),
+    ],
+)
+def test_each_value_is_decoded_by_itself_and_none_is_lost(
+    query: str, fields: dict[str, str], custom: dict[str, str]
+) -> None:
+    found = read_openurl(query)
+
+    assert found is not None
+    assert (found.fields, found.custom) == (fields, custom)
+
+
+def test_an_openurl_with_only_an_identifier_has_its_type() -> None:
+    kinds = {
+        query: found.type
+        for query in ("doi=10.5555/x", "isbn=9780521860765", "issn=0028-0836")
+        if (found := read_openurl(query))
+    }
+
+    assert kinds == {"doi=10.5555/x": "article", "isbn=9780521860765": "book", "issn=0028-0836": "journal"}

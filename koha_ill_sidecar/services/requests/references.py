@@ -8,13 +8,14 @@ none of its own, because each needs the network.
 
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Protocol
 
 from koha_ill_sidecar.domain.attributes import Reference
-from koha_ill_sidecar.domain.identifiers import Identifier, WrongCheckDigit, identify
+from koha_ill_sidecar.domain.citations import read_citation
+from koha_ill_sidecar.domain.identifiers import Identifier, WrongCheckDigit, find_identifiers, reference_of
 from koha_ill_sidecar.domain.openurl import read_openurl
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class ReadReference:
     A reference that was read.
 
     Attributes:
-        source: ``openurl``, or the kind of the identifier.
+        source: ``openurl``, ``citation`` (RIS or CSL JSON), or the kind of the identifier.
         was_resolved: A resolver knew more than the identifier itself.
     """
 
@@ -54,15 +55,17 @@ def read(text: str, resolvers: Iterable[Resolver]) -> ReadReference | WrongCheck
     Read a reference, None if the text is none, outside of any transaction, since resolvers may be slow.
 
     An identifier that no resolver knows goes into its own field, and the type is guessed: an article for a DOI or
-    PubMed ID, a book for an ISBN, a journal for an ISSN.
+    PubMed ID, a book for an ISBN, a journal for an ISSN. Of a citation in words, only the identifiers are read.
     """
-    identifier = identify(text)
-    if isinstance(identifier, WrongCheckDigit):
-        return identifier
-    if identifier is not None:
-        return _resolved(identifier, resolvers)
-    reference = read_openurl(text)
-    return None if reference is None else ReadReference(reference=reference, source="openurl")
+    if (reference := read_openurl(text)) is not None:
+        return ReadReference(reference=reference, source="openurl")
+    if (reference := read_citation(text)) is not None:
+        return ReadReference(reference=reference, source="citation")
+    found = find_identifiers(text)
+    identifiers = [one for one in found if isinstance(one, Identifier)]
+    if identifiers:
+        return _resolved(identifiers, resolvers)
+    return next((one for one in found if isinstance(one, WrongCheckDigit)), None)
 
 
 @functools.cache
@@ -77,8 +80,8 @@ def installed_resolvers() -> tuple[Resolver, ...]:
     return tuple(found)
 
 
-def _resolved(identifier: Identifier, resolvers: Iterable[Resolver]) -> ReadReference:
-    own = identifier.as_reference
+def _resolved(identifiers: Sequence[Identifier], resolvers: Iterable[Resolver]) -> ReadReference:
+    identifier, own = identifiers[0], reference_of(identifiers)
     for resolver in resolvers:
         try:
             found = resolver.resolve(identifier)
@@ -86,6 +89,11 @@ def _resolved(identifier: Identifier, resolvers: Iterable[Resolver]) -> ReadRefe
             logger.exception("resolver failed", extra={"resolver": type(resolver).__name__})
             continue
         if found is not None:
-            merged = replace(found, type=found.type or own.type, fields={**own.fields, **found.fields})
+            merged = replace(
+                found,
+                type=found.type or own.type,
+                fields={**own.fields, **found.fields},
+                custom={**own.custom, **found.custom},
+            )
             return ReadReference(reference=merged, source=identifier.kind, was_resolved=True)
     return ReadReference(reference=own, source=identifier.kind)

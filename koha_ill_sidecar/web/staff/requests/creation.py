@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.backends.registry import backend_for, supplier_names
-from koha_ill_sidecar.domain.attributes import LABELS, label
+from koha_ill_sidecar.domain.attributes import LABELS, Reference, label
 from koha_ill_sidecar.domain.identifiers import WrongCheckDigit
 from koha_ill_sidecar.domain.item_form import ItemEntry
 from koha_ill_sidecar.errors import RequestRefused
@@ -27,8 +27,9 @@ from koha_ill_sidecar.web.ui.pages import page
 
 _SOURCES: Mapping[str, str] = {
     "openurl": "OpenURL",
+    "citation": N_("citation"),
     "doi": "DOI",
-    "pmid": "PubMed ID",
+    "pubmedid": "PubMed ID",
     "isbn": "ISBN",
     "issn": "ISSN",
 }
@@ -129,7 +130,9 @@ class _CreateViews:
         """Fill in the form from a pasted reference."""
         found = references.read(typed.reference, references.installed_resolvers())
         if found is None:
-            problem = _("This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN. Fill in the form yourself.")
+            problem = _(
+                "There is no OpenURL, DOI, PubMed ID, ISBN or ISSN in this text. Fill in the form yourself."
+            )
             return self._form(typed, _CreateErrors(reference_problem=problem))
         if isinstance(found, WrongCheckDigit):
             problem = _(
@@ -137,12 +140,15 @@ class _CreateViews:
                 number=_SOURCES[found.kind],
             )
             return self._form(typed, _CreateErrors(reference_problem=problem))
+        replaced = _replaced(typed.entry, found.reference)
         typed.entry = typed.entry.filled_in(found.reference)
         typed.reference = ""
         filled = [*found.reference.fields, *found.reference.custom]
         names = ", ".join(_(label(key)) if key in LABELS else key for key in filled)
         source = _(_SOURCES[found.source])
         info = _("Filled in from the %(source)s: %(fields)s.", source=source, fields=names)
+        if replaced:
+            info += " " + _("Replaced what was on the form: %(fields)s.", fields=replaced)
         return self._form(typed, _CreateErrors(reference_info=info))
 
     def _create(self, typed: _FormData, *, even_if_requested_before: bool) -> Response:
@@ -193,6 +199,14 @@ class _CreateViews:
             suppliers=self._suppliers,
             koha_backend=koha_backend,
         )
+
+
+def _replaced(entry: ItemEntry, reference: Reference) -> str:
+    """Return the values on a form that a reference changes, with their labels."""
+    before = {**dict(entry.custom), **entry.values}
+    changes = {**reference.custom, **reference.fields}
+    lost = {key: before[key] for key, value in changes.items() if before.get(key) not in (None, "", value)}
+    return ", ".join(f"{_(label(key)) if key in LABELS else key} “{value}”" for key, value in lost.items())
 
 
 def _field_errors(typed: _FormData) -> dict[str, str]:

@@ -270,12 +270,19 @@ def test_a_mere_number_goes_into_its_field(
     assert field(page, where) == value
 
 
+def test_a_reference_does_not_silently_replace_what_is_on_the_form(clara: Desk) -> None:
+    page = send(clara, "fill_in", reference="doi:10.1000/999").text
+
+    assert "Replaced what was on the form: DOI “10.1000/182”." in page
+    assert field(page, "field.article_title") == "Snow"
+
+
 def test_a_pubmed_id_is_kept_although_no_form_has_a_field_for_it(clara: Desk, admin: Engine) -> None:
     page = send(clara, "fill_in", reference="PMID 31452104").text
-    assert ("pmid", "31452104") in custom_fields(page)
+    assert ("pubmedid", "31452104") in custom_fields(page)
 
-    send(clara, custom_key="pmid", custom_value="31452104")
-    assert attributes_in(admin)["pmid"] == "31452104"
+    send(clara, custom_key="pubmedid", custom_value="31452104")
+    assert attributes_in(admin)["pubmedid"] == "31452104"
 
 
 def test_a_reference_that_waits_is_read_before_anything_is_created(clara: Desk, admin: Engine) -> None:
@@ -289,7 +296,7 @@ def test_a_reference_that_waits_is_read_before_anything_is_created(clara: Desk, 
     ("reference", "said"),
     [
         ("0378-5954", "The check digit of this ISSN is wrong."),
-        ('"><b>x', "This is not an OpenURL, DOI, PubMed ID, ISBN or ISSN."),
+        ('"><b>x', "There is no OpenURL, DOI, PubMed ID, ISBN or ISSN in this text."),
     ],
 )
 def test_what_is_no_reference_is_told(clara: Desk, reference: str, said: str) -> None:
