@@ -14,6 +14,7 @@ from cast import ADA, CLARA
 from koha_ill_sidecar.config.settings import IllSite
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.brief_record import new_brief_record
+from koha_ill_sidecar.domain.characters import without_control_characters
 from koha_ill_sidecar.errors import RequestRefused
 from koha_ill_sidecar.services.requests.records import add_record
 from koha_ill_sidecar.storage.koha import biblios
@@ -259,8 +260,15 @@ def test_the_record_is_readable_xml_with_any_title(title: str) -> None:
 
     found = {tag: subfields for tag, _, subfields in marc(record.as_marcxml())}
 
-    kept = "".join(character for character in title if character >= " " or character in "\t\n\r")
+    kept = without_control_characters(title)
     stored = found.get("245", [("a", "")])[0][1]
-    assert stored.replace("\r\n", "\n").replace("\r", "\n") == "".join(
-        character for character in kept if character not in "\ufffe\uffff"
-    ).replace("\r\n", "\n").replace("\r", "\n")
+    assert stored.replace("\r\n", "\n").replace("\r", "\n") == kept.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def test_the_record_has_the_isbn_without_other_words() -> None:
+    record = new_brief_record({"isbn": "9780140449136 (paperback)"}, marcflavour="MARC21", mapping={})
+    record.set_ids(biblionumber=1, biblioitemnumber=1)
+
+    assert {tag: subfields for tag, _, subfields in marc(record.as_marcxml())}["020"] == [
+        ("a", "9780140449136")
+    ]
