@@ -11,6 +11,8 @@ from koha_ill_sidecar.backends.standard.forms import FIELD_SETS
 from koha_ill_sidecar.domain import attributes
 from koha_ill_sidecar.domain.actions import Action
 from koha_ill_sidecar.domain.attributes import LABELS, MaterialType
+from koha_ill_sidecar.domain.characters import without_control_characters
+from koha_ill_sidecar.domain.identifiers import normalised
 from koha_ill_sidecar.domain.item_form import FieldSet, check_key
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
 from koha_ill_sidecar.domain.statuses import Status, StatusNode
@@ -66,14 +68,15 @@ class StandardBackend:
         Return how a new item is stored; a book gets a brief record.
 
         Core fields win over custom ones of the same key; keys that differ in letter case only are the same key to
-        MariaDB. Up to 25.05 a field that was sent empty leaves an empty row; from 25.11 it leaves none.
+        MariaDB. Up to 25.05 a field that was sent empty leaves an empty row; from 25.11 it leaves none. An identifier is
+        stored in its normal form, so that Koha's check of earlier requests finds it.
 
         Source: Koha, Standard.pm add_request.
         """
         values = {"type": item.type}
         for key, value in (*item.fields.items(), *item.custom.items()):
             if key.casefold() not in {known.casefold() for known in values}:
-                values[key] = value
+                values[key] = normalised(key, without_control_characters(value).strip()) if value else value
         if koha.updates_single_attributes:
             values = {key: value for key, value in values.items() if value}
         return NewItem(attributes=values, needs_record=item.type == MaterialType.BOOK)

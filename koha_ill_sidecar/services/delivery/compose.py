@@ -4,12 +4,15 @@ Make the mail of a row of the queue: sender, recipients, reply address, text.
 Everything follows from values that were read before; nothing is read or written here.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from koha_ill_sidecar.delivery.addresses import Address, AddressRole, read_address, read_addresses
 from koha_ill_sidecar.delivery.mail import Content, Mail, style_element, style_link
+from koha_ill_sidecar.domain.characters import without_control_characters
 from koha_ill_sidecar.errors import InvalidAddress
 from koha_ill_sidecar.messages import MixedText, lazy
 from koha_ill_sidecar.services.people.addresses import ADDRESS_COLUMNS, notice_email_address
@@ -126,7 +129,33 @@ def _mobile_address(message: OutgoingMessage) -> str | Undeliverable:
             "MISSING_SMS",
             [lazy("The patron has no SMS provider. Choose one in the patron's messaging preferences.")],
         )
-    return f"{message.smsalertnumber}@{message.sms_domain}"
+    number = _mobile_number(message.smsalertnumber)
+    if number is None:
+        return Undeliverable(
+            "MISSING_SMS",
+            [
+                lazy(
+                    "The patron's mobile number “%(number)s” is not a telephone number."
+                    " Correct it in Koha and resend the message.",
+                    number=message.smsalertnumber,
+                )
+            ],
+        )
+    return f"{number}@{message.sms_domain}"
+
+
+_BETWEEN_DIGITS = re.compile(r"[\s()./\\-]")
+
+
+def _mobile_number(typed: str) -> str | None:
+    """Return a number without what people type between its digits; None if it is no telephone number."""
+    plain = unicodedata.normalize("NFKC", without_control_characters(typed))
+    plain = re.sub(r"[‐-―−]", "-", plain).strip()
+    plain = re.sub(
+        r"^(\+[0-9 ]+)\(0\)", r"\1", plain
+    )  # +44 (0)20 …: the zero is for calls within the country
+    plain = _BETWEEN_DIGITS.sub("", plain)
+    return plain if re.fullmatch(r"\+?[0-9]{3,20}", plain) else None
 
 
 def _sender(message: OutgoingMessage, preferences: Preferences) -> Address | Undeliverable:

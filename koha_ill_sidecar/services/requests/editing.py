@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 
 from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actors import Actor
+from koha_ill_sidecar.domain.identifiers import normalised
 from koha_ill_sidecar.domain.item_form import check_key
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.errors import RequestRefused
@@ -102,7 +103,7 @@ def edit_item(tx: Transaction, illrequest_id: int, values: Mapping[str, str], ac
     require(tx, ill_request, actions.EDIT_ITEM)
     for key in values:
         check_key(key)
-    filled = {key: value for key, value in values.items() if value not in ("", "0")}
+    filled = {key: normalised(key, value) for key, value in values.items() if value not in ("", "0")}
     if tx.koha.features.updates_single_attributes:
         attributes.put(tx, ill_request, filled, readonly=False)
     else:

@@ -10,6 +10,7 @@ from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.mysql import Insert, insert
 from sqlalchemy.engine import RowMapping
 
+from koha_ill_sidecar.domain.characters import without_control_characters
 from koha_ill_sidecar.domain.requests import Attribute, ILLRequest
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -43,8 +44,8 @@ def add(
     rows = [
         {
             "illrequest_id": ill_request.illrequest_id,
-            "type": kind,
-            "value": value,
+            "type": without_control_characters(kind),
+            "value": without_control_characters(value),
             "readonly": readonly,
             "backend": ill_request.backend,
         }
@@ -67,7 +68,11 @@ def put(
     """
     new: dict[str, str] = {}
     for kind, value in values.items():
-        parameters = {"b_id": ill_request.illrequest_id, "b_type": kind, "b_value": value}
+        parameters = {
+            "b_id": ill_request.illrequest_id,
+            "b_type": kind,
+            "b_value": without_control_characters(value),
+        }
         if not tx.connection.execute(_update(tx.koha), parameters).rowcount:
             new[kind] = value
     tx.changed.add(ill_request.illrequest_id)

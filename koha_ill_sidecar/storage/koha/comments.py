@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, Table, func, insert, select
 
+from koha_ill_sidecar.domain.characters import without_control_characters
 from koha_ill_sidecar.storage.transaction import Transaction
 
 SOURCE = "illcomments n"
@@ -26,7 +27,11 @@ class Comment:
 
 def add(tx: Transaction, illrequest_id: int, *, borrowernumber: int | None, comment: str) -> int:
     """Add a comment and return its ID; MariaDB sets the time. Without an author it is a comment of the program."""
-    values = {"illrequest_id": illrequest_id, "borrowernumber": borrowernumber, "comment": comment}
+    values = {
+        "illrequest_id": illrequest_id,
+        "borrowernumber": borrowernumber,
+        "comment": without_control_characters(comment),
+    }
     result = tx.connection.execute(insert(tx.koha.table("illcomments")).values(values))
     tx.changed.add(illrequest_id)
     return int(result.lastrowid)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Insert, Select, bindparam, func, insert, or_, select, text
 from sqlalchemy import update as update_table
 
+from koha_ill_sidecar.domain.characters import without_control_characters
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import COMPLETED_STATUSES
 from koha_ill_sidecar.errors import RequestNotFound, StatusConflict
@@ -70,7 +71,7 @@ def add(tx: Transaction, **columns: object) -> int:
 
     Columns that the installed version lacks are left out.
     """
-    present = {name: value for name, value in columns.items() if tx.koha.has("illrequests", name)}
+    present = {name: _clean(value) for name, value in columns.items() if tx.koha.has("illrequests", name)}
     statement = _insert_request(tx.koha, tuple(sorted(present)))
     illrequest_id = int(tx.connection.execute(statement, present).lastrowid)
     tx.changed.add(illrequest_id)
@@ -105,13 +106,17 @@ def update(tx: Transaction, illrequest_id: int, **columns: object) -> None:
     A value may be an SQL expression. None for a column that the installed version lacks is left out.
     """
     table = tx.koha.table("illrequests")
-    present = {name: value for name, value in columns.items() if value is not None or name in table.c}
+    present = {name: _clean(value) for name, value in columns.items() if value is not None or name in table.c}
     if not present:
         return
     statement = update_table(table).where(table.c.illrequest_id == illrequest_id).values(present)
     if tx.connection.execute(statement).rowcount != 1:
         raise RequestNotFound(illrequest_id)
     tx.changed.add(illrequest_id)
+
+
+def _clean(value: object) -> object:
+    return without_control_characters(value) if isinstance(value, str) else value
 
 
 def touch(tx: Transaction, illrequest_id: int) -> None:

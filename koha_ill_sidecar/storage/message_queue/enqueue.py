@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Insert, func, insert
 
+from koha_ill_sidecar.domain.characters import without_control_characters
 from koha_ill_sidecar.errors import NoticeEmpty
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -42,8 +43,8 @@ def enqueue(tx: Transaction, message: QueuedMessage) -> int:
     values = {
         "letter_id": message.letter_id,
         "borrowernumber": message.borrowernumber,
-        "subject": message.subject,
-        "content": message.content,
+        "subject": without_control_characters(message.subject),
+        "content": without_control_characters(message.content),
         "metadata": "",
         "letter_code": message.letter_code,
         "message_transport_type": message.transport,

@@ -421,6 +421,38 @@ def test_text_message_goes_through_the_mobile_providers_mail(
     assert queue.status(without) == ("failed", "MISSING_SMS")
 
 
+@pytest.mark.parametrize(
+    ("typed", "recipient"),
+    [
+        ("+49 (0)151-123 456/78", "+4915112345678@sms.example.net"),
+        ("０９１２‐345 678", "0912345678@sms.example.net"),
+        ("(021) 123.4567", "0211234567@sms.example.net"),
+        ("ask the parents", None),
+        ("me@example.org", None),
+    ],
+)
+def test_what_people_type_between_the_digits_of_a_mobile_number_goes(
+    queue: Queue,
+    server: MailServer,
+    dispatcher: Dispatcher,
+    database: Database,
+    typed: str,
+    recipient: str | None,
+) -> None:
+    preference(queue, database, SMSSendDriver="Email", EmailSMSSendDriverFromAddress="sms@ada.example.org")
+    queue.execute("INSERT INTO sms_providers (id, name, domain) VALUES (4, 'Mobile', 'sms.example.net')")
+    queue.execute(
+        f"UPDATE borrowers SET sms_provider_id = 4, smsalertnumber = '{typed}' WHERE borrowernumber = {SAM}"
+    )
+    message_id = queue.add(message_transport_type="sms")
+
+    dispatcher.run_once()
+
+    assert [caught.recipients for caught in server.caught] == ([[recipient]] if recipient else [])
+    if recipient is None:
+        assert queue.status(message_id) == ("failed", "MISSING_SMS")
+
+
 def test_mail_goes_through_the_server_of_the_patrons_library(
     queue: Queue, server: MailServer, smtp: SmtpSettings, database: Database
 ) -> None:

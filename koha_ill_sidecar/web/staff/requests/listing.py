@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from koha_ill_sidecar.domain.attributes import MaterialType
+from koha_ill_sidecar.domain.characters import without_control_characters
 from koha_ill_sidecar.domain.request_index.documents import Column
 from koha_ill_sidecar.domain.statuses import WAITING_FOR_STAFF, Status
 from koha_ill_sidecar.runtime import Runtime
@@ -218,5 +219,6 @@ def _plain(column: ListColumn, one: ListedRequest) -> str:
 
 def _csv_line(cells: Sequence[str]) -> str:
     line = io.StringIO()
+    cells = [without_control_characters(cell) for cell in cells]
     csv.writer(line).writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
     return line.getvalue()

@@ -270,6 +270,24 @@ def test_a_mere_number_goes_into_its_field(
     assert field(page, where) == value
 
 
+@pytest.mark.parametrize(
+    ("field_", "typed", "expected"),
+    [
+        ("title", "Bene\x0cfits", "Bene fits"),
+        ("title", "A\x00B\x1fC\x85D", "ABC D"),
+        ("isbn", "978-0-14-044913-6 (paperback)", "9780140449136"),
+        ("doi", "https://doi.org/10.1000/182", "10.1000/182"),
+        ("isbn", "0521860768 (hbk) 9780521860765 (ebk)", "0521860768 (hbk) 9780521860765 (ebk)"),
+    ],
+)
+def test_what_is_typed_is_stored_without_what_nobody_means(
+    clara: Desk, admin: Engine, field_: str, typed: str, expected: str
+) -> None:
+    send(clara, **{"type": "book", f"field.{field_}": typed})
+
+    assert attributes_in(admin)[field_] == expected
+
+
 def test_a_reference_does_not_silently_replace_what_is_on_the_form(clara: Desk) -> None:
     page = send(clara, "fill_in", reference="doi:10.1000/999").text
 
