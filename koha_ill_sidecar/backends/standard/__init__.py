@@ -68,8 +68,8 @@ class StandardBackend:
         Return how a new item is stored; a book gets a brief record.
 
         Core fields win over custom ones of the same key; keys that differ in letter case only are the same key to
-        MariaDB. Up to 25.05 a field that was sent empty leaves an empty row; from 25.11 it leaves none. An identifier is
-        stored in its normal form, so that Koha's check of earlier requests finds it.
+        MariaDB. Up to 25.05 a field that was sent empty leaves an empty row; from 25.11 it leaves none. An identifier
+        is stored in its normal form, so that Koha's check of earlier requests finds it.
 
         Source: Koha, Standard.pm add_request.
         """
