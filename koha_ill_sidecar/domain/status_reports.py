@@ -125,7 +125,7 @@ def read_event_id(value: JSONValue) -> str | None:
 def status_named(word: str) -> ReportedStatus:
     """Return the canonical status of that name, in any case; UNKNOWN if there is none."""
     try:
-        return ReportedStatus(fold(word).replace(" ", "_").replace("-", "_"))
+        return ReportedStatus(re.sub(r"[ _-]+", "_", fold(word)))
     except ValueError:
         return ReportedStatus.UNKNOWN
 
@@ -213,7 +213,10 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 _INSTANT = re.compile(rf"{_DATE.pattern}[Tt ]{_TIME}", re.ASCII)
 _EARLIEST, _LATEST = 1970, 9998  # a day at the edge may lie in the next year in another time zone
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# What nobody sees and what turns the direction of the text around it. Joiners (U+200C, U+200D) stay: Persian and emoji
+# need them.
+_INVISIBLE = re.compile(r"[\xad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 _LARGEST_KEY = 2**63 - 1
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f-\x9f\\<>\"]")
 
@@ -227,7 +230,8 @@ def _members(value: JSONValue) -> Mapping[str, JSONValue]:
 def _text(value: JSONValue) -> str | None:
     if not isinstance(value, str):
         raise _MistakeError("must be a text")
-    return _CONTROL.sub(" ", value.replace("\r\n", "\n").replace("\r", "\n")).strip() or None
+    visible = _INVISIBLE.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
+    return _CONTROL.sub(" ", visible).strip() or None
 
 
 def _message(value: JSONValue) -> str | None:
@@ -252,12 +256,12 @@ def _positive_integer(value: JSONValue) -> int:
     return value
 
 
-def _instant(value: JSONValue) -> datetime | None:
+def _instant(value: JSONValue, *, expected: str = "an RFC 3339 date-time") -> datetime | None:
     text = _text(value)
     if text is None:
         return None
     if not _INSTANT.fullmatch(text):
-        raise _MistakeError("must be an RFC 3339 date-time such as 2026-01-31T09:30:00Z")
+        raise _MistakeError(f"must be {expected} such as 2026-01-31T09:30:00Z")
     try:
         instant = datetime.fromisoformat(text.upper())
     except ValueError as error:
@@ -268,7 +272,7 @@ def _instant(value: JSONValue) -> datetime | None:
 
 def _day_or_instant(value: JSONValue) -> date | datetime | None:
     if not isinstance(value, str) or not _DATE.fullmatch(value):
-        return _instant(value)
+        return _instant(value, expected="a day such as 2026-01-31 or an RFC 3339 date-time")
     try:
         day = date.fromisoformat(value)
     except ValueError as error:

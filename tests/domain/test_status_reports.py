@@ -197,3 +197,27 @@ def test_any_document_is_read_or_refused_and_never_crashes(document: Any) -> Non
 @given(st.text(), st.sampled_from(["access_url", "occurred_at", "due_date", "event_id", "status"]))
 def test_any_text_is_read_or_refused_and_never_crashes(text: str, member: str) -> None:
     assert mistakes(MINIMAL | {member: text}) <= {f"/{member}"}
+
+
+def test_any_number_of_separators_is_one() -> None:
+    assert status_named("IN - Process") is ReportedStatus.IN_PROCESS
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200b", "\u200f", "\ufeff", "\u00ad"])
+def test_characters_that_nobody_sees_are_removed_from_texts(character: str) -> None:
+    document: dict[str, Any] = {"request": {"order_id": "A"}, "status": "note"}
+
+    read = read_report(document | {"message": f"gn{character}p.exe"}, event_id_required=False)
+
+    assert read.message == "gnp.exe"
+
+
+def test_the_mistake_of_a_due_date_says_that_a_day_will_do() -> None:
+    document: dict[str, Any] = {
+        "request": {"order_id": "A"},
+        "status": "renewed",
+        "due_date": "15/01/2027",
+    }
+
+    with pytest.raises(InvalidReport, match="a day such as 2026-01-31"):
+        read_report(document, event_id_required=False)

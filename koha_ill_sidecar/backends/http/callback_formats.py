@@ -44,6 +44,7 @@ FIELDS: Final = (
     "supplier",
     "attempt",
     "reason",
+    "metadata",
 )
 """What a mapping may name."""
 
@@ -79,9 +80,9 @@ class MappedFormat:
     """
     A supplier's own format.
 
-    The supplier's statuses are compared without regard to case and spaces; one that is not in the table becomes
-    ``unknown``, and its text is kept. A number is accepted for a text, and a text of digits for a number. A number for
-    an instant counts the seconds, or milliseconds, since 1970.
+    The supplier's statuses are compared without regard to case and spaces; one that is not in the table may be a
+    canonical one. Any other becomes ``unknown``, and its text is kept. A number is accepted for a text, and a text of
+    digits for a number. A number for an instant counts the seconds, or milliseconds, since 1970.
     """
 
     def __init__(self, mapping: CallbackMapping) -> None:
@@ -108,7 +109,7 @@ class MappedFormat:
             raise InvalidReport(mistakes, event_id=read_event_id(found.get("event_id")))
         word = found.get("status")
         if isinstance(word, str):
-            found["status"] = self._statuses.get(fold(word), "unknown") if self._statuses else word
+            found["status"] = self._statuses.get(fold(word), word)
             found["status_text"] = found.get("status_text") or word
         reference = {name: found.pop(name, None) for name in ("ill_request_id", "order_id")}
         amount = found.pop("cost.amount", None)

@@ -139,6 +139,18 @@ def test_a_backend_whose_name_cannot_be_part_of_a_url_is_reported(name: str) -> 
         callback_format(name, None)
 
 
+def test_canonical_words_count_beside_a_table_of_statuses() -> None:
+    fields = {"status": "state", "order_id": "order", "metadata": "extra"}
+    mapping = CallbackMapping(fields=fields, statuses={"Refused": "unfilled", "Received": "note"})
+
+    found = [
+        read({"state": word, "order": "A", "extra": {"x": 1}}, mapping).status
+        for word in ("refused", "In-Process", "received", "Gone fishing")
+    ]
+
+    assert found == ["unfilled", "in_process", "note", "unknown"]
+
+
 def test_an_expression_that_does_not_fit_the_body_is_reported() -> None:
     mapping = CallbackMapping(fields={"status": "length(state)", "order_id": "order"})
 
