@@ -5,16 +5,8 @@ Source: Koha, Koha/ILL/Request.pm check_limits and getLimits.
 """
 
 from collections.abc import Callable
-from enum import StrEnum
 
 from koha_ill_sidecar.config.settings import RequestLimit
-
-
-class LimitOf(StrEnum):
-    """Whose requests a limit counts."""
-
-    LIBRARY = "library"
-    PATRON = "patron"
 
 
 def is_exceeded(limit: RequestLimit | None, count: Callable[[RequestLimit], int]) -> bool:

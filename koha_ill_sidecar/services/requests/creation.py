@@ -7,10 +7,10 @@ Source: Koha, Koha/ILL/Backend/Standard.pm create and add_request, Koha/ILL/Requ
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from koha_ill_sidecar.backends.base import WantedItem
 from koha_ill_sidecar.backends.registry import backend_for
-from koha_ill_sidecar.config.settings import LimitMethod, RequestLimit
 from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.attributes import (
@@ -20,7 +20,7 @@ from koha_ill_sidecar.domain.attributes import (
     UNAUTHENTICATED,
     from_openurl,
 )
-from koha_ill_sidecar.domain.limits import LimitOf, is_exceeded
+from koha_ill_sidecar.domain.limits import is_exceeded
 from koha_ill_sidecar.domain.requests import ILLRequest, values_by_type
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import RequestRefused
@@ -253,20 +253,11 @@ def _with_visitor(attributes_: Mapping[str, str], visitor: Visitor | None) -> di
 
 def _reached_limit(tx: Transaction, patron: Patron) -> dict[str, object] | None:
     """Return the detail of the :data:`QUEUED` entry if, with the new request, a limit is reached."""
-
-    def of_library(limit: RequestLimit) -> int:
-        return requests.count_for_limit(
-            tx, this_year=limit.method is LimitMethod.ANNUAL, branchcode=patron.branchcode
-        )
-
-    def of_patron(limit: RequestLimit) -> int:
-        return requests.count_for_limit(
-            tx, this_year=limit.method is LimitMethod.ANNUAL, borrowernumber=patron.borrowernumber
-        )
-
+    of_library = partial(requests.count_for_limit, tx, branchcode=patron.branchcode)
+    of_patron = partial(requests.count_for_limit, tx, borrowernumber=patron.borrowernumber)
     for limit, count, of, code in (
-        (tx.site.branch_limit(patron.branchcode), of_library, LimitOf.LIBRARY, patron.branchcode),
-        (tx.site.category_limit(patron.categorycode), of_patron, LimitOf.PATRON, patron.categorycode),
+        (tx.site.branch_limit(patron.branchcode), of_library, "library", patron.branchcode),
+        (tx.site.category_limit(patron.categorycode), of_patron, "patron", patron.categorycode),
     ):
         if is_exceeded(limit, count):
             return {"limit_of": of, "code": code, "count": limit.count}

@@ -25,7 +25,7 @@ def library(tx: Transaction, branchcode: str) -> str:
             "invalid_branch",
             "There is no library “%(library)s”. The libraries are %(known)s.",
             library=branchcode,
-            known=", ".join(libraries.codes(tx)),
+            known=", ".join(sorted(libraries.names(tx))),
         )
     return found
 

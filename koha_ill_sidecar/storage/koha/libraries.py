@@ -27,9 +27,3 @@ def _names(tx: Transaction) -> Mapping[str, str]:
         table.c.branchname, table.c.branchcode
     )
     return {row.branchcode: row.branchname or row.branchcode for row in tx.connection.execute(statement)}
-
-
-def codes(tx: Transaction) -> list[str]:
-    """Return the codes of all libraries."""
-    table = tx.koha.table("branches")
-    return list(tx.connection.scalars(select(table.c.branchcode).order_by(table.c.branchcode)))

@@ -8,7 +8,7 @@ four are looked up by index, and everything else is searched in a limited number
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 
 from koha_ill_sidecar.storage.koha.patrons import Patron
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -37,7 +37,7 @@ def by_prefix(tx: Transaction, words: Sequence[str], *, branchcode: str | None, 
         for word in words
         if word != longest
     ]
-    statement = _of_library(_select(tx), tx, branchcode).where(and_(candidates, *others))
+    statement = _select(tx, branchcode).where(and_(candidates, *others))
     ordered = statement.order_by(
         columns.cardnumber != longest, func.lower(columns.surname), columns.firstname, columns.borrowernumber
     )
@@ -54,7 +54,7 @@ def by_substring(
     """
     columns = tx.koha.table("borrowers").c
     every = [or_(*(columns[name].contains(word, autoescape=True) for name in _ANYWHERE)) for word in words]
-    return _bounded(tx, _of_library(_select(tx), tx, branchcode).where(*every), limit)
+    return _bounded(tx, _select(tx, branchcode).where(*every), limit)
 
 
 def by_email_or_name(
@@ -69,20 +69,16 @@ def by_email_or_name(
     named = and_(columns.surname == surname, columns.firstname == firstname)
     addressed = or_(*(columns[name] == email for name in ("email", "emailpro", "B_email")))
     found = [
-        *_bounded(tx, _of_library(_select(tx), tx, branchcode).where(named), limit),
-        *(_bounded(tx, _of_library(_select(tx), tx, branchcode).where(addressed), limit) if email else ()),
+        *_bounded(tx, _select(tx, branchcode).where(named), limit),
+        *(_bounded(tx, _select(tx, branchcode).where(addressed), limit) if email else ()),
     ]
     return list({patron.borrowernumber: patron for patron in found}.values())[:limit]
 
 
-def _select(tx: Transaction) -> Select[Any]:
+def _select(tx: Transaction, branchcode: str | None) -> Select[Any]:
     columns = tx.koha.table("borrowers").c
-    return select(*(columns[name] for name in Patron.__dataclass_fields__))
-
-
-def _of_library(statement: Select[Any], tx: Transaction, branchcode: str | None) -> Select[Any]:
-    condition: ColumnElement[bool] = tx.koha.table("borrowers").c.branchcode == branchcode
-    return statement if branchcode is None else statement.where(condition)
+    statement: Select[Any] = select(*(columns[name] for name in Patron.__dataclass_fields__))
+    return statement if branchcode is None else statement.where(columns.branchcode == branchcode)
 
 
 def _bounded(tx: Transaction, statement: Select[Any], limit: int) -> list[Patron]:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Insert, Select, bindparam, func, insert, or_, select, text
 from sqlalchemy import update as update_table
 
+from koha_ill_sidecar.config.settings import LimitMethod, RequestLimit
 from koha_ill_sidecar.domain.characters import without_control_characters
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import COMPLETED_STATUSES
@@ -148,14 +149,12 @@ def delete(tx: Transaction, illrequest_id: int) -> None:
 
 
 def count_for_limit(
-    tx: Transaction, *, this_year: bool, branchcode: str | None = None, borrowernumber: int | None = None
+    tx: Transaction, limit: RequestLimit, *, branchcode: str | None = None, borrowernumber: int | None = None
 ) -> int:
     """
     Count a library's or a patron's requests for their limit.
 
-    Args:
-        this_year: Count the requests placed this year, whatever their status; otherwise those that are neither queued
-            nor completed.
+    An annual limit counts those placed this year, whatever their status; another those neither queued nor completed.
 
     Source: Koha, Koha/ILL/Request.pm _limit_counter.
     """
@@ -167,7 +166,7 @@ def count_for_limit(
         conditions.append(table.c.borrowernumber == borrowernumber)
     conditions.append(
         func.year(table.c.placed) == func.year(func.curdate())
-        if this_year
+        if limit.method is LimitMethod.ANNUAL
         else table.c.status.not_in(("QUEUED", "COMP"))
     )
     return int(tx.connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0)
