@@ -20,7 +20,7 @@ from koha_ill_sidecar.translations import LANGUAGES
 from koha_ill_sidecar.web.staff.session import COOKIE, StaffSessions, current
 from koha_ill_sidecar.web.ui import flash, i18n, saved_forms
 from koha_ill_sidecar.web.ui.csrf import StaleForm, accept_stale_csrf, public
-from koha_ill_sidecar.web.ui.errors import error_page
+from koha_ill_sidecar.web.ui.error_pages import error_page
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.pages import page
 from koha_ill_sidecar.web.ui.saved_forms import SavedForm

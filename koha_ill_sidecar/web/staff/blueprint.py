@@ -35,7 +35,7 @@ from koha_ill_sidecar.web.staff.requests import (
     patrons,
 )
 from koha_ill_sidecar.web.staff.session import COOKIE, StaffSessions, clear_user
-from koha_ill_sidecar.web.ui import csrf, errors, flash, labels, pages
+from koha_ill_sidecar.web.ui import csrf, error_pages, flash, labels, pages
 from koha_ill_sidecar.web.ui.urls import current_url, nearest_page
 
 _NAVIGATION = (
@@ -69,7 +69,7 @@ def install(app: Flask, runtime: Runtime) -> None:
     blueprint.after_request(flash.store)
     blueprint.after_request(csrf.remember_visitor)
     labels.install(app)
-    errors.install(blueprint)
+    error_pages.install(blueprint)
     auth.install(blueprint, runtime, sessions)
     keyboard.install(blueprint)
     blueprint.add_url_rule("/", "home", _home)
@@ -136,4 +136,4 @@ def _not_found(sessions: StaffSessions, error: NotFound) -> Response:
     _begin()
     with suppress(SidecarError):
         sessions.load_user()
-    return csrf.remember_visitor(flash.store(errors.not_found_page()))
+    return csrf.remember_visitor(flash.store(error_pages.not_found_page()))

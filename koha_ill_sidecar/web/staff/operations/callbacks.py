@@ -16,7 +16,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.callbacks.listing import get_receipt, list_receipts
 from koha_ill_sidecar.services.callbacks.replaying import may_replay, replay
 from koha_ill_sidecar.web.callbacks.answers import answer_status
-from koha_ill_sidecar.web.ui import errors, flash, forms
+from koha_ill_sidecar.web.ui import error_pages, flash, forms
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.labels import VERDICTS
 from koha_ill_sidecar.web.ui.pages import PAGE_SIZE, page
@@ -29,7 +29,7 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
     add("/operations/callbacks", "callbacks", views.get_list)
     add("/operations/callbacks/<int:receipt_id>", "callback", views.get)
     add("/operations/callbacks/<int:receipt_id>/replay", "callback_replay", views.replay, methods=["POST"])
-    blueprint.register_error_handler(ReceiptNotFound, errors.not_found_page)
+    blueprint.register_error_handler(ReceiptNotFound, error_pages.not_found_page)
 
 
 class _CallbackViews:

@@ -15,7 +15,7 @@ from koha_ill_sidecar.services.delivery import messages as queue
 from koha_ill_sidecar.services.delivery.dispatcher import message_id_domain
 from koha_ill_sidecar.services.delivery.messages import ListedMessage
 from koha_ill_sidecar.services.people import patron_search
-from koha_ill_sidecar.web.ui import errors, flash, forms
+from koha_ill_sidecar.web.ui import error_pages, flash, forms
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.i18n import ngettext
 from koha_ill_sidecar.web.ui.labels import MESSAGE_STATES
@@ -66,7 +66,7 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
     add(f"{path}/give-up", "messages_give_up", views.give_up, methods=["POST"])
     add(f"{path}/address", "messages_address", views.set_addresses, methods=["POST"])
     add(f"{path}/<int:message_id>/address", "message_address", views.set_address, methods=["POST"])
-    blueprint.register_error_handler(MessageNotFound, errors.not_found_page)
+    blueprint.register_error_handler(MessageNotFound, error_pages.not_found_page)
 
 
 class _MessageViews:

@@ -101,11 +101,6 @@ def read(args: "MultiDict[str, str]") -> ListQuery:
     )
 
 
-def sort_value(sort: Sort) -> str:
-    """Return an order as the URL has it: ``title``, or ``-title`` for descending."""
-    return f"-{sort.column.value}" if sort.descending else sort.column.value
-
-
 class _Reader:
     def __init__(self, args: "MultiDict[str, str]") -> None:
         self._args = args
