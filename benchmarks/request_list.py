@@ -39,7 +39,6 @@ from koha_ill_sidecar.services.request_index.search import FoundRequests
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import sessions
 from koha_ill_sidecar.web.app import create_app
-from koha_ill_sidecar.web.staff.requests.query import sort_value
 from koha_ill_sidecar.web.staff.session import COOKIE as SESSION_COOKIE
 
 _LARGE, _QUICK, _SMALL = 1_000_000, 100_000, 10_000
@@ -166,7 +165,7 @@ def _query(view: _View) -> list[tuple[str, str]]:
         "placed_to": wanted.placed_to,
         "updated_from": wanted.updated_from,
         "updated_to": wanted.updated_to,
-        "sort": sort_value(view.sort),
+        "sort": f"-{view.sort.column.value}" if view.sort.descending else view.sort.column.value,
         "page": view.page,
     }
     return [

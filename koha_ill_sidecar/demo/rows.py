@@ -14,6 +14,12 @@ VERSIONS: tuple[str, ...] = ("19.06", "22.11", "23.11", "24.05", "24.11", "25.05
 
 Row = Mapping[str, object]
 
+
+def rows_of(columns: Sequence[str], values: Iterable[Sequence[object]], **same: object) -> list[Row]:
+    """Return a row for each sequence of *values* in *columns*; *same* are the columns that have one value in all."""
+    return [dict(zip(columns, row, strict=True)) | same for row in values]
+
+
 # Rows in one INSERT; PyMySQL splits them further at one megabyte.
 _ROWS_AT_ONCE = 2_000
 

@@ -99,11 +99,11 @@ def _load_people(
     connection: "Connection[Cursor]", writer: RowWriter, people: tuple[Person, ...], today: dt.date
 ) -> None:
     writer.insert("branches", sample_people.libraries())
-    writer.insert("categories", sample_people.categories())
-    writer.insert("itemtypes", sample_people.item_types())
-    writer.insert("circulation_rules", sample_people.circulation_rules())
+    writer.insert("categories", sample_people.CATEGORIES)
+    writer.insert("itemtypes", sample_people.ITEM_TYPES)
+    writer.insert("circulation_rules", sample_people.CIRCULATION_RULES)
     writer.insert("repeatable_holidays", sample_people.weekly_closings())
-    writer.insert("sms_providers", sample_people.sms_providers())
+    writer.insert("sms_providers", sample_people.SMS_PROVIDERS)
     writer.insert("borrowers", sample_people.borrower_rows(people, today))
     writer.insert("borrower_debarments", sample_people.debarment_rows(people, today))
     known = frozenset(

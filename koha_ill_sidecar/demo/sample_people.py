@@ -1,11 +1,11 @@
 """The libraries, staff, patrons, partner libraries and circulation rules of the sample library."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from koha_ill_sidecar.demo.rows import Row
+from koha_ill_sidecar.demo.rows import Row, rows_of
 
 # The password of every account that can log in, and its hash as Koha stores it: bcrypt, cost 8.
 STAFF_PASSWORD = "koha-demo"  # noqa: S105 - the demo prints it
@@ -41,39 +41,33 @@ def libraries() -> Iterator[Row]:
         }
 
 
-def categories() -> Iterator[Row]:
-    """Yield the patron categories; juveniles may not place requests in the OPAC."""
-    for code, description, category_type, may_place in (
+CATEGORIES = rows_of(
+    ("categorycode", "description", "category_type", "can_place_ill_in_opac"),
+    (
         ("PT", "Patron", "A", 1),
         ("ST", "Student", "A", 1),
         ("J", "Juvenile", "C", 0),
         ("S", "Staff", "S", 1),
         (PARTNER_CATEGORY, "Interlibrary loan", "I", 0),
         ("INHOUSE", "In-house use", "X", 0),
-    ):
-        yield {
-            "categorycode": code,
-            "description": description,
-            "category_type": category_type,
-            "enrolmentperiod": 99,
-            "can_place_ill_in_opac": may_place,
-        }
+    ),
+    enrolmentperiod=99,
+)
 
-
-def item_types() -> Iterator[Row]:
-    """Yield the item types; interlibrary loans have the type ILL."""
-    for code, description, not_for_loan in (
+ITEM_TYPES = rows_of(
+    ("itemtype", "description", "notforloan"),
+    (
         ("BK", "Books", 0),
         ("ILL", "Interlibrary loan", 0),
         ("CF", "Computer files", 0),
         ("REF", "Reference", 1),
-    ):
-        yield {"itemtype": code, "description": description, "notforloan": not_for_loan}
+    ),
+)
 
-
-def circulation_rules() -> Iterator[Row]:
-    """Yield circulation rules, with shorter loan periods for ILL items and for students."""
-    for category, item_type, name, value in (
+# Loan periods are shorter for ILL items and for students.
+CIRCULATION_RULES = rows_of(
+    ("categorycode", "itemtype", "rule_name", "rule_value"),
+    (
         (None, None, "maxissueqty", "10"),
         (None, None, "issuelength", "28"),
         (None, None, "lengthunit", "days"),
@@ -86,27 +80,15 @@ def circulation_rules() -> Iterator[Row]:
         ("ST", "ILL", "maxissueqty", "3"),
         ("ST", "ILL", "issuelength", "14"),
         ("ST", "ILL", "lengthunit", "days"),
-    ):
-        yield {
-            "branchcode": None,
-            "categorycode": category,
-            "itemtype": item_type,
-            "rule_name": name,
-            "rule_value": value,
-        }
+    ),
+    branchcode=None,
+)
 
 
-def weekly_closings() -> Iterator[Row]:
-    """Yield the weekly closing day of every library: Sunday (weekday 0)."""
-    for library in libraries():
-        yield {
-            "branchcode": library["branchcode"],
-            "weekday": 0,
-            "day": None,
-            "month": None,
-            "title": "Sunday",
-            "description": "",
-        }
+def weekly_closings() -> list[Row]:
+    """Return the weekly closing day of every library: Sunday (weekday 0)."""
+    codes = [(library["branchcode"],) for library in libraries()]
+    return rows_of(("branchcode",), codes, weekday=0, day=None, month=None, title="Sunday", description="")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -279,12 +261,8 @@ def debarment_rows(people: tuple[Person, ...], today: dt.date) -> Iterator[Row]:
 
 
 SMS_PROVIDER = 1
-
-
-def sms_providers() -> Iterator[Row]:
-    """Yield a gateway that receives text messages by mail to NUMBER@sms.example.org."""
-    yield {"id": SMS_PROVIDER, "name": "Example Mobile", "domain": "sms.example.org"}
-
+# The gateway receives text messages by mail to NUMBER@sms.example.org.
+SMS_PROVIDERS: Sequence[Row] = ({"id": SMS_PROVIDER, "name": "Example Mobile", "domain": "sms.example.org"},)
 
 ILL_MESSAGES = {"ILL_PICKUP_READY": 7, "ILL_REQUEST_UNAVAIL": 8, "ILL_REQUEST_UPDATE": 11}
 

@@ -58,14 +58,14 @@ def _statements(version: str) -> Iterator[str]:
 
 def _seed(writer: RowWriter, version: str, marc_flavour: str) -> None:
     writer.insert("systempreferences", seed.preferences(version, marc_flavour))
-    writer.insert("userflags", seed.user_flags())
-    writer.insert("permissions", seed.permissions())
-    writer.insert("message_transport_types", seed.message_transport_types())
+    writer.insert("userflags", seed.USER_FLAGS)
+    writer.insert("permissions", seed.PERMISSIONS)
+    writer.insert("message_transport_types", seed.MESSAGE_TRANSPORT_TYPES)
     writer.insert("message_attributes", seed.message_attributes(version))
     writer.insert("message_transports", seed.message_transports(version))
     writer.insert("authorised_value_categories", seed.authorised_value_categories(version))
-    writer.insert("illbatch_statuses", seed.batch_statuses())
-    writer.insert("biblio_framework", seed.frameworks())
+    writer.insert("illbatch_statuses", seed.BATCH_STATUSES)
+    writer.insert("biblio_framework", seed.FRAMEWORKS)
     has_suppression = writer.has("biblio", "opac_suppressed")
     writer.insert("marc_tag_structure", seed.marc_tags(marc_flavour))
     writer.insert(

@@ -4,10 +4,10 @@ The rows that Koha's installer inserts into every database, as far as they matte
 Source: Koha, installer/data/mysql/mandatory/ and installer/data/mysql/en/mandatory/, 22.11 to main.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from koha_ill_sidecar.demo.rows import Row
+from koha_ill_sidecar.demo.rows import Row, rows_of
 
 
 class _Preference(NamedTuple):
@@ -143,44 +143,37 @@ def version_number(version: str) -> str:
     return f"{version}{'00020' if version == '19.06' else '00000'}"
 
 
-# userflags: bit, flag, description. Bit n of borrowers.flags grants all permissions of the module.
-_USER_FLAGS = (
-    (0, "superlibrarian", "Access to all librarian functions"),
-    (1, "circulate", "Check out and check in items"),
-    (2, "catalogue", "Required for staff login."),
-    (3, "parameters", "Manage Koha system settings (Administration panel)"),
-    (4, "borrowers", "Add, modify and view patron information"),
-    (9, "editcatalogue", "Edit catalog (Modify bibliographic/holdings data)"),
-    (13, "tools", "Use all tools (expand for granular tools permissions)"),
-    (19, "plugins", "Koha plugins"),
-    (22, "ill", "The Interlibrary Loans Module"),
+# Bit n of borrowers.flags grants all permissions of the module; none is granted by default.
+USER_FLAGS = rows_of(
+    ("bit", "flag", "flagdesc"),
+    (
+        (0, "superlibrarian", "Access to all librarian functions"),
+        (1, "circulate", "Check out and check in items"),
+        (2, "catalogue", "Required for staff login."),
+        (3, "parameters", "Manage Koha system settings (Administration panel)"),
+        (4, "borrowers", "Add, modify and view patron information"),
+        (9, "editcatalogue", "Edit catalog (Modify bibliographic/holdings data)"),
+        (13, "tools", "Use all tools (expand for granular tools permissions)"),
+        (19, "plugins", "Koha plugins"),
+        (22, "ill", "The Interlibrary Loans Module"),
+    ),
+    defaulton=0,
 )
 
-
-def user_flags() -> Iterator[Row]:
-    """Yield the module permissions; none is granted by default."""
-    for bit, flag, description in _USER_FLAGS:
-        yield {"bit": bit, "flag": flag, "flagdesc": description, "defaulton": 0}
-
-
-_PERMISSIONS = (
-    (1, "circulate_remaining_permissions", "Remaining circulation permissions"),
-    (9, "edit_catalogue", "Edit catalog (Modify bibliographic/holdings data)"),
-    (13, "edit_notices", "Define notices"),
-    (13, "view_system_logs", "Browse the system logs"),
+# The granular permissions that the sidecar checks or the sample library grants.
+PERMISSIONS = rows_of(
+    ("module_bit", "code", "description"),
+    (
+        (1, "circulate_remaining_permissions", "Remaining circulation permissions"),
+        (9, "edit_catalogue", "Edit catalog (Modify bibliographic/holdings data)"),
+        (13, "edit_notices", "Define notices"),
+        (13, "view_system_logs", "Browse the system logs"),
+    ),
 )
 
-
-def permissions() -> Iterator[Row]:
-    """Yield the granular permissions that the sidecar checks or the sample library grants."""
-    for module_bit, code, description in _PERMISSIONS:
-        yield {"module_bit": module_bit, "code": code, "description": description}
-
-
-def message_transport_types() -> Iterator[Row]:
-    """Yield the transports of message_queue."""
-    for name in ("email", "feed", "itiva", "phone", "print", "sms"):
-        yield {"message_transport_type": name}
+MESSAGE_TRANSPORT_TYPES = rows_of(
+    ("message_transport_type",), [("email",), ("feed",), ("itiva",), ("phone",), ("print",), ("sms",)]
+)
 
 
 class _Message(NamedTuple):
@@ -261,24 +254,21 @@ def authorised_value_categories(version: str) -> Iterator[Row]:
         }
 
 
-def batch_statuses() -> Iterator[Row]:
-    """Yield the four batch statuses that staff cannot delete."""
-    for name, code in (
+# Those that staff cannot delete.
+BATCH_STATUSES = rows_of(
+    ("name", "code"),
+    (
         ("New", "NEW"),
         ("In progress", "IN_PROGRESS"),
         ("Completed", "COMPLETED"),
         ("Unknown", "UNKNOWN"),
-    ):
-        yield {"name": name, "code": code, "is_system": 1}
-
+    ),
+    is_system=1,
+)
 
 FRAMEWORK = "FA"
-
-
-def frameworks() -> Iterator[Row]:
-    """Yield the framework of ILL records; the default framework ('') has no row in Koha."""
-    yield {"frameworkcode": FRAMEWORK, "frameworktext": "Fast Add Framework"}
-
+# The default framework ('') has no row in Koha.
+FRAMEWORKS: Sequence[Row] = ({"frameworkcode": FRAMEWORK, "frameworktext": "Fast Add Framework"},)
 
 # marcflavour -> tag, subfield, label, kohafield
 MARC_SUBFIELDS: dict[str, tuple[tuple[str, str, str, str], ...]] = {

@@ -63,7 +63,6 @@ class _AuthViews:
 
     @public
     def sign_in(self) -> Response:
-        """Sign in by user name and password."""
         if not self._accepts_passwords:
             return self._form(None, status=403)
         next_page = request.form.get("next")
@@ -125,7 +124,6 @@ class _AuthViews:
         return response
 
     def set_library(self) -> Response:
-        """Change the library that the staff member works at."""
         branchcode = request.form.get("branchcode", "")
         refusal = self._database.transact(sign_in.set_library, current(), branchcode)
         if refusal is None:

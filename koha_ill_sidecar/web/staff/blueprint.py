@@ -2,7 +2,6 @@
 
 import functools
 from contextlib import suppress
-from dataclasses import dataclass
 
 from flask import Blueprint, Flask, redirect, request, url_for
 from werkzeug.exceptions import NotFound
@@ -72,7 +71,7 @@ def install(app: Flask, runtime: Runtime) -> None:
     error_pages.install(blueprint)
     auth.install(blueprint, runtime, sessions)
     keyboard.install(blueprint)
-    blueprint.add_url_rule("/", "home", _home)
+    blueprint.add_url_rule("/", "home", lambda: redirect(url_for("staff.requests"), 303))
     for views in _VIEWS:
         views.install(blueprint, runtime)
     health.install(app, blueprint, runtime)
@@ -87,30 +86,19 @@ def install(app: Flask, runtime: Runtime) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+def _navigation() -> list[tuple[str, str, str | None, str]]:
     """
-    A link of the navigation bar.
+    Return label, URL, key and ``aria-current`` of the links of the bar.
 
-    Attributes:
-        current: What ``aria-current`` says: ``page`` there, ``true`` on a page below, else nothing.
+    At most one is current, the one with the longest URL above this page's: ``page`` there, ``true`` on a page below.
     """
-
-    label: str
-    url: str
-    key: str | None
-    current: str
-
-
-def _navigation() -> list[_Place]:
-    """Return the links of the bar; at most one is current, the one with the longest URL above this page's."""
     here = request.script_root + request.path
     urls = {endpoint: url_for(endpoint) for endpoint, _label, _key in _NAVIGATION}
     above = [url for url in urls.values() if f"{here}/".startswith(f"{url}/")]
     nearest = max(above, key=len, default="")
     current = "page" if nearest == here and request.method == "GET" else "true"
     return [
-        _Place(label, urls[endpoint], key, current if urls[endpoint] == nearest else "")
+        (label, urls[endpoint], key, current if urls[endpoint] == nearest else "")
         for endpoint, label, key in _NAVIGATION
     ]
 
@@ -123,10 +111,6 @@ def _return_url() -> str:
 def _begin() -> None:
     pages.begin("staff")
     clear_user()
-
-
-def _home() -> Response:
-    return redirect(url_for("staff.requests"), 303)
 
 
 def _not_found(sessions: StaffSessions, error: NotFound) -> Response:

@@ -24,16 +24,6 @@ class Tick:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """The bar of a month."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chart:
     """
@@ -42,12 +32,13 @@ class Chart:
     Attributes:
         values, months: Labels of the vertical and the horizontal axis.
         lines: Points of an SVG ``polyline``; a line ends where a month has no value.
+        bars: The bar of each month, as x, y, width and height.
         dots: The points of the lines, as pairs of x and y.
     """
 
     values: Sequence[Tick]
     months: Sequence[Tick]
-    bars: Sequence[Bar]
+    bars: Sequence[tuple[float, float, float, float]]
     lines: Sequence[str]
     dots: Sequence[tuple[float, float]]
 
@@ -100,15 +91,11 @@ class _Axis:
     def x(self, index: int) -> float:
         return round(_LEFT + self.step * (index + 0.5), 1)
 
-    def bar(self, index: int, lower: float, upper: float) -> Bar:
+    def bar(self, index: int, lower: float, upper: float) -> tuple[float, float, float, float]:
         height = max(_y(lower) - _y(upper), _MIN_HEIGHT)
         width = self.step * _BAR
-        return Bar(
-            round(self.x(index) - width / 2, 1),
-            round(_y(lower) - height, 1),
-            round(width, 1),
-            round(height, 1),
-        )
+        x, y = self.x(index) - width / 2, _y(lower) - height
+        return round(x, 1), round(y, 1), round(width, 1), round(height, 1)
 
     def labels(self) -> list[Tick]:
         last = len(self.months) - 1

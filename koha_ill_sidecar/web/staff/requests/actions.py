@@ -42,11 +42,9 @@ class _ActionViews:
         self._database = runtime.database
 
     def get(self, illrequest_id: int, method: str) -> Response:
-        """Show what an action will do."""
         return self._form(illrequest_id, _action(method))
 
     def post(self, illrequest_id: int, method: str) -> Response:
-        """Do it."""
         action = _action(method)
         choices = self._choices(illrequest_id, action)
         if choices is None:

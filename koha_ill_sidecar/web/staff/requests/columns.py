@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from koha_ill_sidecar.domain.attributes import MaterialType
 from koha_ill_sidecar.domain.request_index.documents import Column
@@ -39,6 +40,10 @@ class ListColumn:
     def name(self) -> str:
         """Its name in URLs and settings."""
         return self.column.value
+
+
+def _stored(column: str) -> Callable[[ListedRequest], Any]:
+    return lambda one: getattr(one.row.ill_request, column)
 
 
 def _attribute(*kinds: str) -> Callable[[ListedRequest], str]:
@@ -82,53 +87,37 @@ COLUMNS: Mapping[Column, ListColumn] = {
         ListColumn(column=Column.YEAR, label=N_("Year"), value=_attribute("year")),
         ListColumn(column=Column.PAGES, label=N_("Pages"), value=_attribute("pages")),
         ListColumn(column=Column.TYPE, label=N_("Request type"), value=_type),
-        ListColumn(
-            column=Column.ORDER_ID, label=N_("Order ID"), value=lambda one: one.row.ill_request.orderid
-        ),
+        ListColumn(column=Column.ORDER_ID, label=N_("Order ID"), value=_stored("orderid")),
         ListColumn(column=Column.PATRON, label=N_("Patron"), value=lambda one: one.row.patron),
-        ListColumn(
-            column=Column.BIBLIO,
-            label=N_("Bibliographic record ID"),
-            value=lambda one: one.row.ill_request.biblio_id,
-        ),
+        ListColumn(column=Column.BIBLIO, label=N_("Bibliographic record ID"), value=_stored("biblio_id")),
         ListColumn(
             column=Column.LIBRARY,
             label=N_("Library"),
             value=_library,
-            code=(N_("Library code"), lambda one: one.row.ill_request.branchcode),
+            code=(N_("Library code"), _stored("branchcode")),
         ),
-        ListColumn(column=Column.PLACED, label=N_("Placed on"), value=lambda one: one.row.ill_request.placed),
-        ListColumn(
-            column=Column.UPDATED, label=N_("Updated on"), value=lambda one: one.row.ill_request.updated
-        ),
-        ListColumn(
-            column=Column.REPLIED, label=N_("Replied on"), value=lambda one: one.row.ill_request.replied
-        ),
-        ListColumn(
-            column=Column.COMPLETED, label=N_("Completed on"), value=lambda one: one.row.ill_request.completed
-        ),
-        ListColumn(
-            column=Column.ACCESS_URL, label=N_("Access URL"), value=lambda one: one.row.ill_request.accessurl
-        ),
-        ListColumn(column=Column.COST, label=N_("Cost"), value=lambda one: one.row.ill_request.cost),
-        ListColumn(
-            column=Column.PRICE_PAID, label=N_("Price paid"), value=lambda one: one.row.ill_request.price_paid
-        ),
+        ListColumn(column=Column.PLACED, label=N_("Placed on"), value=_stored("placed")),
+        ListColumn(column=Column.UPDATED, label=N_("Updated on"), value=_stored("updated")),
+        ListColumn(column=Column.REPLIED, label=N_("Replied on"), value=_stored("replied")),
+        ListColumn(column=Column.COMPLETED, label=N_("Completed on"), value=_stored("completed")),
+        ListColumn(column=Column.ACCESS_URL, label=N_("Access URL"), value=_stored("accessurl")),
+        ListColumn(column=Column.COST, label=N_("Cost"), value=_stored("cost")),
+        ListColumn(column=Column.PRICE_PAID, label=N_("Price paid"), value=_stored("price_paid")),
         ListColumn(column=Column.COMMENTS, label=N_("Comments"), value=lambda one: one.row.comments or None),
         ListColumn(
             column=Column.NOTES_OPAC,
             label=N_("OPAC notes"),
-            value=lambda one: one.row.ill_request.notesopac,
+            value=_stored("notesopac"),
             is_long=True,
         ),
         ListColumn(
             column=Column.NOTES_STAFF,
             label=N_("Staff notes"),
-            value=lambda one: one.row.ill_request.notesstaff,
+            value=_stored("notesstaff"),
             is_long=True,
             max_length=_MAX_STAFF_NOTE_LENGTH,
         ),
-        ListColumn(column=Column.BACKEND, label=N_("Backend"), value=lambda one: one.row.ill_request.backend),
+        ListColumn(column=Column.BACKEND, label=N_("Backend"), value=_stored("backend")),
     )
 }
 """Every column of Koha's list; in the same order, except for the status, which people look for first."""

@@ -115,7 +115,6 @@ class _CreateViews:
         return self._form(typed, _CreateErrors())
 
     def post(self) -> Response:
-        """Perform the action of the pressed button."""
         typed, (button, argument) = _FormData.read(), forms.pressed_button()
         if typed.reference and button in ("fill_in", "create", "create_anyway"):
             return self._fill_in(typed)

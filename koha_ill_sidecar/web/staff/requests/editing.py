@@ -55,12 +55,10 @@ class _EditViews:
         self._database = runtime.database
 
     def get(self, illrequest_id: int) -> Response:
-        """Show the form with the current values."""
         known = self._database.transact(edit_form.form, illrequest_id, current().member)
         return self._page(known, known.values, _shown_patron(known, TypedPatron("", None)), FormErrors())
 
     def post(self, illrequest_id: int) -> Response:
-        """Perform the action of the pressed button."""
         typed = {name: forms.text(name) for name in _LABELS if name != "borrowernumber"}
         patron, (button, argument) = _typed_patron(), forms.pressed_button()
         if button == "choose":

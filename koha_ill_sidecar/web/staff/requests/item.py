@@ -36,7 +36,6 @@ class _ItemViews:
         self._database = runtime.database
 
     def get(self, illrequest_id: int) -> Response:
-        """Show the form with the current values."""
         try:
             known = self._database.transact(item_form.form, illrequest_id)
         except ActionNotAllowed:
@@ -44,7 +43,6 @@ class _ItemViews:
         return _page(known, known.entry, known.values, FormErrors())
 
     def post(self, illrequest_id: int) -> Response:
-        """Perform the action of the pressed button."""
         try:
             return self._save(illrequest_id)
         except ActionNotAllowed:

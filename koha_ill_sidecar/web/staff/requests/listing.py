@@ -48,7 +48,6 @@ class _ListViews:
         self._transact = runtime.database.transact
 
     def get(self) -> Response:
-        """Show a page of the list."""
         query = list_query.read(request.args)
         found, (columns, views) = self._load(query)
         last_page = max(1, -(-found.found.total // query.page_size))

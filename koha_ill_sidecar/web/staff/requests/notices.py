@@ -55,7 +55,6 @@ class _NoticeViews:
         self._database = runtime.database
 
     def get(self, illrequest_id: int, code: str) -> Response:
-        """Preview the notice."""
         return self._form(illrequest_id, code)
 
     def post(self, illrequest_id: int, code: str) -> Response:

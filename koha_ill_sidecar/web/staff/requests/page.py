@@ -58,7 +58,6 @@ class _RequestViews:
         self._backends = runtime.settings.backends
 
     def get(self, illrequest_id: int) -> Response:
-        """Show a request."""
         section = Section(
             comments_before=forms.number("comments_before", request.args),
             messages_before=forms.number("messages_before", request.args),
@@ -81,7 +80,6 @@ class _RequestViews:
         return self._page(found, section=section)
 
     def add_comment(self, illrequest_id: int) -> Response:
-        """Add a comment."""
         text = request.form.get("comment", "").replace("\r\n", "\n").strip()
         actor = current().member
         try:
@@ -106,7 +104,6 @@ class _RequestViews:
         return _back(illrequest_id)
 
     def replay(self, illrequest_id: int, receipt_id: int) -> Response:
-        """Replay a callback of the request."""
         found = self._read(illrequest_id)
         receipt = next((one for one in found.receipts if one.receipt_id == receipt_id), None)
         if receipt is None or not has_callbacks(self._backends, receipt.backend):

@@ -64,7 +64,6 @@ class _PartnerViews:
         self._database = runtime.database
 
     def get(self, illrequest_id: int) -> Response:
-        """Show the form with the text of the notice."""
         known = self._known(illrequest_id)
         typed = _FormData()
         if known.draft is not None:
@@ -72,7 +71,6 @@ class _PartnerViews:
         return _page(known, typed, FormErrors())
 
     def post(self, illrequest_id: int) -> Response:
-        """Perform the action of the pressed button."""
         typed, (button, _argument) = _FormData.read(), forms.pressed_button()
         if button not in ("preview", "send"):
             return _page(self._known(illrequest_id), typed, FormErrors())

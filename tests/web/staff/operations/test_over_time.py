@@ -154,10 +154,10 @@ def test_bars_stay_on_the_drawing_and_are_seen_however_small() -> None:
     every = charts.fill_rate(MONTHS, {MONTHS[11]: group(MONTHS[11], None, 5, 0)}).bars
     equal = charts.turnaround(MONTHS, {MONTHS[11]: group(MONTHS[11], 10)}, 10).bars
 
-    for bar in (*none, *every, *equal):
-        assert bar.height > 1
-        assert 8 <= bar.y < bar.y + bar.height <= 116
-        assert 40 <= bar.x < bar.x + bar.width <= 312
+    for x, y, width, height in (*none, *every, *equal):
+        assert height > 1
+        assert 8 <= y < y + height <= 116
+        assert 40 <= x < x + width <= 312
 
 
 def test_the_last_month_has_its_name_below_it() -> None:
