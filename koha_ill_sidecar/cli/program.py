@@ -5,7 +5,6 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,28 +21,20 @@ _WRONG_CONFIGURATION = 78  # EX_CONFIG of sysexits.h; the units do not restart a
 _INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
-@dataclass(frozen=True, slots=True)
-class _Command:
-    """The function of a command, and its line in the list of commands."""
-
-    module: str
-    attribute: str
-    summary: str
-
-
 _COMMANDS = {
-    "run": _Command("run", "run", "Serve callbacks and run the jobs, all in one process."),
-    "web": _Command("run", "web", "Serve callbacks only."),
-    "worker": _Command("run", "worker", "Run the jobs only."),
-    "requests": _Command("requests", "requests", "Create, change and show requests."),
-    "notices": _Command("notices", "notices", "Install, check, preview and render notices."),
-    "queue": _Command("queue", "queue", "Show messages and their delivery."),
-    "callbacks": _Command("callbacks", "callbacks", "Show callbacks and replay them."),
-    "check": _Command("check", "check", "Check the configuration file, and nothing else."),
-    "doctor": _Command("doctor", "doctor", "Check the configuration, the database, Koha and the mail."),
-    "migrate": _Command("migrate", "migrate", "Create or update the sidecar's own tables."),
-    "grants": _Command("grants", "grants", "Print the privileges that the database user needs."),
+    "run": ("run", "Serve callbacks and run the jobs, all in one process."),
+    "web": ("run", "Serve callbacks only."),
+    "worker": ("run", "Run the jobs only."),
+    "requests": ("requests", "Create, change and show requests."),
+    "notices": ("notices", "Install, check, preview and render notices."),
+    "queue": ("queue", "Show messages and their delivery."),
+    "callbacks": ("callbacks", "Show callbacks and replay them."),
+    "check": ("check", "Check the configuration file, and nothing else."),
+    "doctor": ("doctor", "Check the configuration, the database, Koha and the mail."),
+    "migrate": ("migrate", "Create or update the sidecar's own tables."),
+    "grants": ("grants", "Print the privileges that the database user needs."),
 }
+"""The module with the function of each command, and its line in the list of commands."""
 
 
 class _Program(click.Group):
@@ -53,15 +44,15 @@ class _Program(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        found = _COMMANDS.get(cmd_name)
-        if found is None:
+        if cmd_name not in _COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"koha_ill_sidecar.cli.{found.module}"), found.attribute)
+        module, _ = _COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(f"koha_ill_sidecar.cli.{module}"), cmd_name)
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.summary) for name, command in _COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -3,6 +3,7 @@
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 import click
@@ -63,6 +64,7 @@ def _parse_pairs(_context: click.Context, _option: click.Parameter, values: Sequ
     return pairs
 
 
+_pairs_option = partial(click.option, metavar="KEY=VALUE", multiple=True, callback=_parse_pairs)
 as_option = click.option(
     "--as", "userid", metavar="USERID", help="Login of the member of staff who acts (default: no person)."
 )
@@ -142,17 +144,8 @@ def show(context: CommandContext, illrequest_id: int, *, as_json: bool) -> None:
 @click.option("--type", "kind", type=click.Choice([*_TYPES]), help="Type of material.")
 @click.option("--library", "branchcode", required=True, help="Code of the library that gets it.")
 @click.option("--patron", help="Card number, surname, userid or first name.")
-@click.option(
-    "--field",
-    "fields",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=_parse_pairs,
-    help="A field, such as title=Nature; repeatable.",
-)
-@click.option(
-    "--custom", metavar="KEY=VALUE", multiple=True, callback=_parse_pairs, help="A custom field; repeatable."
-)
+@_pairs_option("--field", "fields", help="A field, such as title=Nature; repeatable.")
+@_pairs_option("--custom", help="A custom field; repeatable.")
 @click.option("--openurl", help="An OpenURL or its query string; the other options override it.")
 @click.option("--batch", "batch_id", type=int, help="ID of the batch it belongs to.")
 @click.option("--backend", help="Koha's name of the backend (default: the one that comes with Koha).")
@@ -231,20 +224,12 @@ def edit(
     changes = {name: value for name, value in options.items() if value is not None}
     if not changes:
         raise click.UsageError("Nothing to change: use at least one option (see --help).")
-    _print_request(_edit(context, userid, illrequest_id, changes), as_json=as_json)
+    _print_request(_act(context, userid, editing.edit, illrequest_id, **changes), as_json=as_json)
 
 
 @requests.command("edit-item")
 @id_argument
-@click.option(
-    "--field",
-    "fields",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=_parse_pairs,
-    required=True,
-    help="A field; repeatable.",
-)
+@_pairs_option("--field", "fields", required=True, help="A field; repeatable.")
 @as_option
 @json_option
 @pass_context
@@ -364,7 +349,7 @@ def note(
             _act(context, userid, patron_actions.edit_note, illrequest_id, from_patron), as_json=as_json
         )
     else:
-        _print_request(_edit(context, userid, illrequest_id, changes), as_json=as_json)
+        _print_request(_act(context, userid, editing.edit, illrequest_id, **changes), as_json=as_json)
 
 
 @requests.command()
@@ -582,12 +567,6 @@ def _actor(tx: Transaction, userid: str | None) -> Actor:
         branchcode=patron.branchcode,
         permissions=frozenset({Permission.ILL}),
     )
-
-
-def _edit(
-    context: CommandContext, userid: str | None, illrequest_id: int, changes: Mapping[str, object]
-) -> ILLRequest:
-    return _act(context, userid, editing.edit, illrequest_id, **changes)
 
 
 def _check_supplier(context: CommandContext, supplier_backend: str | None) -> None:

@@ -4,7 +4,6 @@ import base64
 import contextlib
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -98,11 +97,6 @@ class DemoEnvironment:
         self._sidecar: subprocess.Popen[bytes] | None = None
         self._open = contextlib.ExitStack()
 
-    @staticmethod
-    def remove(directory: Path) -> None:
-        """Remove the data of an earlier run."""
-        shutil.rmtree(directory, ignore_errors=True)
-
     @property
     def url(self) -> str:
         """The base URL of the sidecar."""
@@ -180,7 +174,9 @@ class DemoEnvironment:
 
     @property
     def _secret(self) -> Path:
-        return self._secret_file("supplier.secret", lambda: f"whsec_{_random_base64()}")
+        return self._secret_file(
+            "supplier.secret", lambda: f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+        )
 
     def _secret_file(self, name: str, make: Callable[[], str]) -> Path:
         path = self.directory / name
@@ -211,10 +207,6 @@ class DemoEnvironment:
 
     def _command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "koha_ill_sidecar", "--config", str(self.config), *arguments]
-
-
-def _random_base64() -> str:
-    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _free_port(preferred: int) -> int:

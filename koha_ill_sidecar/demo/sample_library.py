@@ -9,7 +9,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from koha_ill_sidecar.demo import sample_people
-from koha_ill_sidecar.demo.rows import Row, RowWriter
+from koha_ill_sidecar.demo.rows import Row, RowWriter, rows_of
 from koha_ill_sidecar.demo.sample_people import STAFF_PASSWORD, Person
 from koha_ill_sidecar.demo.sample_requests import ALIASES, TABLES, SampleRequests, Setting
 from koha_ill_sidecar.resources import notice_templates
@@ -80,7 +80,11 @@ def _load(connection: "Connection[Cursor]", writer: RowWriter, requests: int, ra
     people = sample_people.people(random)
     _load_preferences(connection)
     _load_people(connection, writer, people, now.date())
-    writer.insert("authorised_values", _status_aliases(_alias_category(connection)))
+    aliases = [(code, *labels) for code, labels in ALIASES.items()]
+    category = _alias_category(connection)
+    writer.insert(
+        "authorised_values", rows_of(("authorised_value", "lib", "lib_opac"), aliases, category=category)
+    )
     writer.insert("letter", _letters())
     setting = _setting(connection, writer, people, now)
     sample = SampleRequests(setting, random, requests)
@@ -112,11 +116,6 @@ def _load_people(
     choices, transports = sample_people.messaging_preferences(people, known)
     writer.insert("borrower_message_preferences", choices)
     writer.insert("borrower_message_transport_preferences", transports)
-
-
-def _status_aliases(category: str) -> Iterator[Row]:
-    for value, (staff_label, public_label) in ALIASES.items():
-        yield {"category": category, "authorised_value": value, "lib": staff_label, "lib_opac": public_label}
 
 
 def _letters() -> Iterator[Row]:

@@ -299,9 +299,8 @@ class _Story:
 
     def _count(self, kind: str, at: dt.datetime) -> None:
         if self._setting.has_ill_statistics:
-            self._add_statistic(
-                kind, at, interface=self._actor_of(self._path[0]).interface, illrequest_id=self._number
-            )
+            interface = self._actor_of(self._path[0]).interface
+            self._add_statistic(kind, at, interface, illrequest_id=self._number)
 
     def _add_record(self) -> None:
         """Add the record of a book, suppressed in the OPAC, as AddBiblio and the Standard backend do."""
@@ -357,11 +356,11 @@ class _Story:
             onloan=None if returned else due.date(),
         )
         self._add_loan("old_issues" if returned else "issues", at, due)
-        self._add_statistic("issue", at, interface="intranet", itemnumber=number)
+        self._count_loan("issue", at)
         self._log("CIRCULATION", "ISSUE", self._borrowernumber, str(number), at, self._staff)
 
     def _check_in(self, at: dt.datetime) -> None:
-        self._add_statistic("return", at, interface="intranet", itemnumber=self._item)
+        self._count_loan("return", at)
         self._log("CIRCULATION", "RETURN", self._borrowernumber, str(self._item), at, self._staff)
 
     def _add_loan(self, table: str, at: dt.datetime, due: dt.datetime) -> None:
@@ -503,30 +502,22 @@ class _Story:
                 readonly=1,
             )
 
-    def _add_statistic(
-        self,
-        kind: str,
-        at: dt.datetime,
-        *,
-        interface: str,
-        illrequest_id: int | None = None,
-        itemnumber: int | None = None,
-    ) -> None:
+    def _add_statistic(self, kind: str, at: dt.datetime, interface: str, **columns: object) -> None:
+        unset = dict.fromkeys(("value", "other", "illrequest_id", "itemnumber", "itemtype", "location"))
         self._add(
             "statistics",
             datetime=at,
             branch=self._branch,
-            value=None if itemnumber is None else 0,
             type=kind,
-            other=None if itemnumber is None else "",
-            illrequest_id=illrequest_id,
-            itemnumber=itemnumber,
-            itemtype=None if itemnumber is None else "ILL",
-            location=None if itemnumber is None else self._branch,
             borrowernumber=None if self._patron is None else self._patron.borrowernumber,
             categorycode=None if self._patron is None else self._patron.categorycode,
             interface=interface,
+            **unset | columns,
         )
+
+    def _count_loan(self, kind: str, at: dt.datetime) -> None:
+        loan = {"value": 0, "other": "", "itemtype": "ILL", "location": self._branch}
+        self._add_statistic(kind, at, "intranet", itemnumber=self._item, **loan)
 
     def _add(self, table: str, **columns: object) -> None:
         self._sample.rows[table].append(columns)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import shutil
 import time
 import urllib.error
 import urllib.request
@@ -43,7 +44,7 @@ class SmokeFailed(SidecarError):
 def run(directory: Path) -> bool:
     """Run all steps in a private environment, print each, and return whether all of them succeeded."""
     started = time.monotonic()
-    DemoEnvironment.remove(directory)
+    shutil.rmtree(directory, ignore_errors=True)
     try:
         _announce("Start a private MariaDB with a Koha library, a mail catcher and the sidecar")
         with DemoEnvironment(directory, on_mail=lambda _path, _mail: None) as demo:

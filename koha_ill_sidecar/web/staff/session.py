@@ -8,7 +8,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.people import preferences, sign_in
 from koha_ill_sidecar.services.people.sign_in import KOHA_COOKIE, SignedIn
 from koha_ill_sidecar.services.requests.header import StaffContext
-from koha_ill_sidecar.web.ui import csrf, pages
+from koha_ill_sidecar.web.ui import csrf
 from koha_ill_sidecar.web.ui.urls import current_url
 
 COOKIE = "koha_ill_sidecar_session"
@@ -39,7 +39,7 @@ class StaffSessions:
                 preferences.load(tx),
             )
         )
-        pages.use_formats(date_style, currency_format)
+        g.date_style, g.currency_format = date_style, currency_format
         g.koha_url = koha_url
         if isinstance(outcome, SignedIn):
             g.signed_in, g.secret = outcome, outcome.token

@@ -110,8 +110,3 @@ def next_version(current: Mapping[str, str], changed: ConcurrentChange | None) -
     """
     is_new = request.method == "GET" or changed is not None
     return version_field(current if is_new else posted_version())
-
-
-def request_url(illrequest_id: int) -> str:
-    """Return the URL of a request's page."""
-    return f"{request.script_root}/requests/{illrequest_id}"

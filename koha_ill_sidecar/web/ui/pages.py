@@ -61,11 +61,6 @@ def page(template: str, status: int = 200, /, **values: object) -> Response:
     return response
 
 
-def use_formats(date_style: DateStyle, currency_format: str) -> None:
-    """Format dates and money on this page as Koha's preferences say."""
-    g.date_style, g.currency_format = date_style, currency_format
-
-
 def begin(face: str) -> None:
     """
     Begin a request that is answered with a page.
@@ -75,7 +70,7 @@ def begin(face: str) -> None:
     """
     g.face = face
     g.language = i18n.choose_language()
-    g.date_style, g.currency_format = DateStyle("iso", "24hr"), "US"
+    g.date_style, g.currency_format = DateStyle("iso", "24hr"), "US"  # until Koha's preferences are read
 
 
 def _day(value: date | None) -> str:

@@ -7,6 +7,7 @@ screen readers, and a table with its figures below.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from koha_ill_sidecar.domain.figures import Group
 
@@ -14,6 +15,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 312, 10, 116
 _BAR = 0.5  # of a month's width
 _MIN_HEIGHT = 1.5  # keeps a bar between equal values visible
 _LABEL_STEP = 3  # every third month has a label, counted from the last
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +49,12 @@ class Chart:
 def turnaround(months: Sequence[str], by_month: Mapping[str, Group], scale: int) -> Chart:
     """Draw the middle half of each month's requests as a bar, and a line through the medians, up to *scale* days."""
     axis = _Axis(months)
-    took = {
-        index: group.turnaround
-        for index, month in enumerate(months)
-        if (group := by_month.get(month)) and group.turnaround
-    }
-    medians = {index: (axis.x(index), _y(one.median / scale)) for index, one in took.items()}
+    took = measured(months, by_month, lambda group: group.turnaround)
+    medians = {months.index(month): (axis.x(month), _y(one.median / scale)) for month, one in took.items()}
     return Chart(
         values=_values(lambda part: f"{part * scale:g}"),
         months=axis.labels(),
-        bars=[axis.bar(index, one.lower / scale, one.upper / scale) for index, one in took.items()],
+        bars=[axis.bar(month, one.lower / scale, one.upper / scale) for month, one in took.items()],
         lines=list(_lines(medians)),
         dots=list(medians.values()),
     )
@@ -64,18 +63,22 @@ def turnaround(months: Sequence[str], by_month: Mapping[str, Group], scale: int)
 def fill_rate(months: Sequence[str], by_month: Mapping[str, Group]) -> Chart:
     """Draw the part of each month's requests that was supplied as a bar."""
     axis = _Axis(months)
-    rates = {
-        index: group.fill_rate
-        for index, month in enumerate(months)
-        if (group := by_month.get(month)) and group.fill_rate is not None
-    }
+    rates = measured(months, by_month, lambda group: group.fill_rate)
     return Chart(
         values=_values(lambda part: f"{100 * part:g} %"),
         months=axis.labels(),
-        bars=[axis.bar(index, 0, rate) for index, rate in rates.items()],
+        bars=[axis.bar(month, 0, rate) for month, rate in rates.items()],
         lines=(),
         dots=(),
     )
+
+
+def measured(
+    months: Sequence[str], by_month: Mapping[str, Group], measure: Callable[[Group], _Value | None]
+) -> dict[str, _Value]:
+    """Return the values of the months that have one, in their order."""
+    values = {month: measure(by_month[month]) for month in months if month in by_month}
+    return {month: value for month, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +91,19 @@ class _Axis:
     def step(self) -> float:
         return (_RIGHT - _LEFT) / max(len(self.months), 1)
 
-    def x(self, index: int) -> float:
-        return round(_LEFT + self.step * (index + 0.5), 1)
+    def x(self, month: str) -> float:
+        return round(_LEFT + self.step * (self.months.index(month) + 0.5), 1)
 
-    def bar(self, index: int, lower: float, upper: float) -> tuple[float, float, float, float]:
+    def bar(self, month: str, lower: float, upper: float) -> tuple[float, float, float, float]:
         height = max(_y(lower) - _y(upper), _MIN_HEIGHT)
         width = self.step * _BAR
-        x, y = self.x(index) - width / 2, _y(lower) - height
+        x, y = self.x(month) - width / 2, _y(lower) - height
         return round(x, 1), round(y, 1), round(width, 1), round(height, 1)
 
     def labels(self) -> list[Tick]:
         last = len(self.months) - 1
         return [
-            Tick(self.x(index), month)
+            Tick(self.x(month), month)
             for index, month in enumerate(self.months)
             if (last - index) % _LABEL_STEP == 0
         ]

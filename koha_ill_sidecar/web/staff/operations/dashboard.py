@@ -1,7 +1,5 @@
 """The dashboard: what needs attention, and the figures of the last months."""
 
-from collections.abc import Mapping
-
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
@@ -9,7 +7,7 @@ from koha_ill_sidecar.domain.figures import AGES, By
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.operations import dashboard
-from koha_ill_sidecar.services.operations.dashboard import MAX_ALERTS, MAX_COUNTED, Dashboard, Ranking
+from koha_ill_sidecar.services.operations.dashboard import MAX_ALERTS, MAX_COUNTED, Dashboard
 from koha_ill_sidecar.web.staff.operations import plots
 from koha_ill_sidecar.web.staff.operations.over_time import DrawnGroup, draw
 from koha_ill_sidecar.web.ui.i18n import gettext as _
@@ -46,7 +44,10 @@ def install(blueprint: Blueprint, runtime: Runtime) -> None:
             open_scale=plots.scale_of(status.total for status in statuses),
             headings=_HEADINGS,
             kinds=_KINDS,
-            scales=_scales(found.rankings),
+            scales={
+                by: plots.turnaround_scale([group for _name, group in ranking.groups])
+                for by, ranking in found.rankings.items()
+            },
             every_request=_by_month(found),
             plots=plots,
         )
@@ -75,10 +76,3 @@ def age_labels() -> list[str]:
         *(_("up to %(days)d days", days=days) for days in AGES),
         _("more than %(days)d days", days=AGES[-1]),
     ]
-
-
-def _scales(rankings: Mapping[By, Ranking]) -> dict[By, int]:
-    return {
-        by: plots.turnaround_scale([group for _name, group in ranking.groups])
-        for by, ranking in rankings.items()
-    }

@@ -90,38 +90,31 @@ def _groups(found: OverTime) -> list[DrawnGroup]:
 
 
 def _turnaround_text(months: Sequence[str], by_month: Mapping[str, Group]) -> str:
-    medians = {
-        month: group.turnaround.median
-        for month in months
-        if (group := by_month.get(month)) and group.turnaround
-    }
+    medians = charts.measured(
+        months, by_month, lambda group: group.turnaround.median if group.turnaround else None
+    )
     if not medians:
         return _("No requests were completed.")
-    month, last = list(medians.items())[-1]
     return _(
         "The median is between %(least)d and %(most)d days; in the most recent month with data,"
         " %(month)s, it is %(last)d.",
-        least=min(medians.values()),
-        most=max(medians.values()),
-        month=month,
-        last=last,
+        **_range(medians),
     )
 
 
 def _fill_rate_text(months: Sequence[str], by_month: Mapping[str, Group]) -> str:
-    rates = {
-        month: round(100 * group.fill_rate)
-        for month in months
-        if (group := by_month.get(month)) and group.fill_rate is not None
-    }
+    rates = charts.measured(
+        months, by_month, lambda group: None if group.fill_rate is None else round(100 * group.fill_rate)
+    )
     if not rates:
         return _("No request has an outcome yet.")
-    month, last = list(rates.items())[-1]
     return _(
         "The rate is between %(least)d and %(most)d percent; in the most recent month with data,"
         " %(month)s, it is %(last)d.",
-        least=min(rates.values()),
-        most=max(rates.values()),
-        month=month,
-        last=last,
+        **_range(rates),
     )
+
+
+def _range(values: Mapping[str, float]) -> dict[str, object]:
+    month, last = list(values.items())[-1]
+    return {"least": min(values.values()), "most": max(values.values()), "month": month, "last": last}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.backends.registry import backend_for, supplier_names
@@ -251,4 +251,4 @@ def _created(created: Created) -> Response:
     else:
         text = _QUEUED_BECAUSE.get(str(reason.get("limit_of")), _QUEUED)
         flash.flash("warning", _(text, number=created.shown_id, count=reason.get("count")))
-    return redirect(forms.request_url(created.ill_request.illrequest_id), 303)
+    return redirect(url_for("staff.request", illrequest_id=created.ill_request.illrequest_id), 303)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from flask import Blueprint, redirect
+from flask import Blueprint, redirect, url_for
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import MaterialType
@@ -82,7 +82,7 @@ class _EditViews:
                 illrequest_id, typed, patron, forms.posted_version(), FormErrors(by_field=errors)
             )
         flash.flash("done", _("The request was saved."))
-        return redirect(forms.request_url(illrequest_id), 303)
+        return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
 
     def _changed(
         self, illrequest_id: int, typed: Mapping[str, str], patron: TypedPatron, changed: ConcurrentChange

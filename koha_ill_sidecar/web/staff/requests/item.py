@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from flask import Blueprint, redirect
+from flask import Blueprint, redirect, url_for
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.attributes import label
@@ -78,7 +78,7 @@ class _ItemViews:
             flash.flash("warning", text)
         else:
             flash.flash("done", _("The item metadata was saved."))
-        return redirect(forms.request_url(illrequest_id), 303)
+        return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
 
     def _not_possible(self, illrequest_id: int) -> Response:
         header = self._database.transact(load_header, illrequest_id, staff_context(self._runtime))

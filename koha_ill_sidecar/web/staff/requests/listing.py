@@ -165,7 +165,7 @@ def _batch_choices(found: RequestPage, query: ListQuery) -> Mapping[int, str] | 
 def _url(**changes: object) -> str:
     """Return the URL of the list with other values in its query, on the first page; None removes a value."""
     values: dict[str, object] = {
-        name: request.args.getlist(name) for name in list_query.NAMES if name != "page"
+        name: request.args.getlist(name) for name in list_query.LABELS if name != "page"
     }
     merged = {name: value for name, value in {**values, **changes}.items() if value not in (None, [], [""])}
     return url_for("staff.requests") + (f"?{urlencode(merged, doseq=True)}" if merged else "")
@@ -185,7 +185,7 @@ def _sort_state(query: ListQuery, column: ListColumn) -> str:
 def _known_parameters(query: str) -> str:
     """Return the parameters of a query string that the list has; none of one that is too long for a URL."""
     given = MultiDict(parse_qsl(query) if len(query) <= _MAX_QUERY_LENGTH else ())
-    pairs = [(name, value) for name in list_query.NAMES if name != "page" for value in given.getlist(name)]
+    pairs = [(name, value) for name in list_query.LABELS if name != "page" for value in given.getlist(name)]
     return urlencode(pairs)
 
 

@@ -101,7 +101,7 @@ class _RequestViews:
             flash.flash("done", _("The request no longer needs attention."))
         else:
             flash.flash("warning", _("Something new has come in that needs attention."))
-        return _back(illrequest_id)
+        return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
 
     def replay(self, illrequest_id: int, receipt_id: int) -> Response:
         found = self._read(illrequest_id)
@@ -109,7 +109,7 @@ class _RequestViews:
         if receipt is None or not has_callbacks(self._backends, receipt.backend):
             raise NotFound
         replay_and_flash(self._runtime, receipt_id)
-        return _back(illrequest_id)
+        return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
 
     def _read(self, illrequest_id: int) -> RequestPage:
         return self._database.transact(load_page, illrequest_id, staff_context(self._runtime))
@@ -148,10 +148,6 @@ def _written_at() -> datetime:
     except ValueError:
         return _LONG_AGO
     return written_at if written_at.tzinfo else _LONG_AGO
-
-
-def _back(illrequest_id: int) -> Response:
-    return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
 
 
 def _type_label(kind: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.domain.concurrent_changes import RequestChanged
@@ -118,7 +118,7 @@ class _PartnerViews:
             body=typed.body,
         )
         flash.flash("done", _sent(placed.messages))
-        return redirect(forms.request_url(illrequest_id), 303)
+        return redirect(url_for("staff.request", illrequest_id=illrequest_id), 303)
 
 
 def _field_errors(typed: _FormData) -> dict[str, str]:

@@ -14,12 +14,6 @@ from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 
 PAGE_SIZES = (20, 50, 100)
-NAMES = (
-    *("q", "status", "alias", "placed_from", "placed_to", "updated_from", "updated_to", "library", "patron"),
-    *("borrowernumber", "backend", "type", "batch", "sort", "page", "per_page"),
-)
-"""All query parameters of the list."""
-
 LABELS: Mapping[str, str] = {
     "q": N_("Keyword"),
     "status": N_("Status"),
@@ -38,6 +32,7 @@ LABELS: Mapping[str, str] = {
     "page": N_("Page"),
     "per_page": N_("Rows"),
 }
+"""The labels of all query parameters of the list."""
 
 _MAX_TEXT_LENGTH = 200
 _MAX_QUOTED_LENGTH = 40
