@@ -33,7 +33,7 @@ from koha_ill_sidecar.config.values import Secret
 
 
 class AuthFailure(StrEnum):
-    """Why authentication failed: for the log and the metrics, never for the sender."""
+    """Why authentication failed: for the log and the metrics; the sender learns only which headers are missing."""
 
     NO_CREDENTIALS = "no_credentials"
     MALFORMED = "malformed"
@@ -43,6 +43,7 @@ class AuthFailure(StrEnum):
     WRONG_PASSWORD = "wrong_password"  # noqa: S105
     UNTRUSTED_PROXY = "untrusted_proxy"
     WRONG_CERTIFICATE = "wrong_certificate"
+    UNUSABLE_EVENT_ID = "unusable_event_id"  # the signature is right
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +76,7 @@ class Authenticator:
 
     def __init__(self, settings: BackendCallbackSettings) -> None:
         self._checks = tuple(_check(method, settings.tolerance_seconds) for method in settings.authentication)
+        self._methods = settings.authentication
         self.challenge = ", ".join(sorted({_challenge(method) for method in settings.authentication}))
         self.secret_headers = frozenset(
             header for method in settings.authentication for header in _secret_headers(method)
@@ -89,6 +91,38 @@ class Authenticator:
                 return outcome
             failures.append(outcome)
         return min(failures, key=_MOST_SPECIFIC_FIRST.index)
+
+    def advice(self, headers: Mapping[str, str]) -> str:
+        """
+        Return what the sender should check: by the method, and which of its headers are missing.
+
+        Nothing here depends on a secret: somebody who is guessing must not learn how close the guess was.
+        """
+        return " Or: ".join(_advice(method, headers) for method in self._methods)
+
+
+def _advice(method: Authentication, headers: Mapping[str, str]) -> str:
+    match method:
+        case StandardWebhooksAuthentication():
+            names: tuple[str, ...] = _WEBHOOK_HEADERS
+            advice = (
+                "Check the secret, your clock against the header Date of this answer, and that the body is signed as it"
+                " is sent."
+            )
+        case HMACAuthentication():
+            names = (method.header,)
+            advice = f"Check the secret, and that {method.header} is computed from the body as it is sent."
+        case BearerAuthentication():
+            names, advice = ("Authorization",), "Check the token in 'Authorization: Bearer TOKEN'."
+        case BasicAuthentication():
+            names, advice = (
+                ("Authorization",),
+                "Check user name and password of the basic authentication, in UTF-8.",
+            )
+        case ClientCertificateAuthentication():
+            return "Check the client certificate that you send with TLS."
+    missing = [name for name in names if name.lower() not in headers]
+    return f"Missing: {', '.join(missing)}. {advice}" if missing else advice
 
 
 def _check(method: Authentication, tolerance_seconds: int) -> Check:
@@ -123,12 +157,13 @@ def _secret_headers(method: Authentication) -> tuple[str, ...]:
         case HMACAuthentication():
             return (method.header.lower(),)
         case StandardWebhooksAuthentication():
-            return ("webhook-signature",)
+            return ("webhook-signature", "svix-signature")
         case ClientCertificateAuthentication():
             return ()
 
 
-_EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+_WEBHOOK_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,191}", re.ASCII)
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SIGNATURES_TRIED = 20  # a sender that changes its secret sends two
 
@@ -141,21 +176,27 @@ class _StandardWebhooks:
 
     def __call__(self, auth_request: AuthRequest) -> Authenticated | AuthFailure:
         headers = auth_request.headers
-        event_id = headers.get("webhook-id")
-        timestamp = headers.get("webhook-timestamp")
-        signatures = headers.get("webhook-signature")
+        # Libraries of Svix, where the standard comes from, name the same headers svix-*.
+        prefix = "svix" if "svix-id" in headers and "webhook-id" not in headers else "webhook"
+        event_id = headers.get(f"{prefix}-id")
+        timestamp = headers.get(f"{prefix}-timestamp")
+        signatures = headers.get(f"{prefix}-signature")
         if event_id is None or timestamp is None or signatures is None:
             return AuthFailure.NO_CREDENTIALS
-        if not _EVENT_ID.fullmatch(event_id) or not _TIMESTAMP.fullmatch(timestamp):
+        if not _TIMESTAMP.fullmatch(timestamp):
             return AuthFailure.MALFORMED
         if abs(auth_request.now - int(timestamp)) > self._tolerance:
             return AuthFailure.STALE
+        is_usable = _EVENT_ID.fullmatch(event_id) is not None
         # The signature covers the text of the header, not the number that it stands for.
-        signed = b".".join((event_id.encode(), timestamp.encode(), auth_request.body))
+        signed = b".".join((event_id.encode("latin-1", "replace"), timestamp.encode(), auth_request.body))
         expected = [hmac.digest(key, signed, "sha256") for key in self._keys]
         if _any_equal(expected, _version_1(signatures)):
+            # A dot would let the same signature stand for another ID and time.
+            if not is_usable:
+                return AuthFailure.UNUSABLE_EVENT_ID
             return Authenticated(method=self._method, event_id=event_id)
-        return AuthFailure.WRONG_SIGNATURE
+        return AuthFailure.WRONG_SIGNATURE if is_usable else AuthFailure.MALFORMED
 
 
 def _version_1(signatures: str) -> list[bytes]:

@@ -18,12 +18,19 @@ from koha_ill_sidecar.services.callbacks.processing import Callback, read_callba
 from koha_ill_sidecar.services.callbacks.receiving import Received, receive
 from koha_ill_sidecar.web.callbacks import metrics
 from koha_ill_sidecar.web.callbacks.answers import answer_status, problem_of
-from koha_ill_sidecar.web.callbacks.authentication import Authenticated, Authenticator, AuthRequest
+from koha_ill_sidecar.web.callbacks.authentication import (
+    Authenticated,
+    Authenticator,
+    AuthFailure,
+    AuthRequest,
+)
 from koha_ill_sidecar.web.problems import Problem, respond
 from koha_ill_sidecar.web.proxies import TRUSTED
 
 _MASK = "***"
-_KEPT_HEADERS = frozenset({"content-type", "user-agent", "webhook-id", "webhook-timestamp"})
+_KEPT_HEADERS = frozenset(
+    {"content-type", "user-agent", "webhook-id", "webhook-timestamp", "svix-id", "svix-timestamp"}
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,11 +104,23 @@ def _receive(endpoint: _Endpoint, runtime: Runtime, body: bytes) -> Response:
         now=time.time(),
         from_trusted_proxy=request.environ.get(TRUSTED, False),
     )
+    if auth_request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        # Before authentication: a body that was signed before it was compressed would only seem to be forged.
+        return respond(
+            Problem.UNSUPPORTED_MEDIA_TYPE,
+            "Send the body without Content-Encoding; compressed bodies are not accepted.",
+            headers={"Accept-Encoding": "identity"},
+        )
     sender = endpoint.authenticator.authenticate(auth_request)
     if not isinstance(sender, Authenticated):
         g.log["refused"] = sender.value
         metrics.observe_refused(endpoint.backend, sender.value)
-        return _unauthenticated(endpoint)
+        if sender is AuthFailure.UNUSABLE_EVENT_ID:
+            return respond(
+                Problem.BAD_REQUEST,
+                "The header webhook-id must consist of 1 to 191 ASCII letters, digits, '_' and '-'.",
+            )
+        return _unauthenticated(endpoint, auth_request.headers)
     if not _is_json(request.mimetype, request.mimetype_params):
         return respond(
             Problem.UNSUPPORTED_MEDIA_TYPE,
@@ -126,11 +145,10 @@ def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
     return headers
 
 
-def _unauthenticated(endpoint: _Endpoint) -> Response:
-    # One text for every cause: somebody who is guessing must not learn which it was.
+def _unauthenticated(endpoint: _Endpoint, headers: Mapping[str, str]) -> Response:
     return respond(
         Problem.UNAUTHENTICATED,
-        "Check the secret, the clock, and that the body is signed as it is sent.",
+        endpoint.authenticator.advice(headers),
         headers={"WWW-Authenticate": endpoint.authenticator.challenge},
     )
 

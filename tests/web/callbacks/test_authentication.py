@@ -271,7 +271,7 @@ def test_one_of_several_ways_is_enough_and_the_most_telling_refusal_is_told() ->
     assert both.authenticate(evidence({"authorization": "Bearer token"})) == Authenticated(method="bearer")
     assert both.authenticate(evidence(body=b"")) is AuthFailure.WRONG_SIGNATURE
     assert both.challenge == 'Bearer realm="callbacks", Signature realm="callbacks"'
-    assert both.secret_headers == {"authorization", "webhook-signature"}
+    assert both.secret_headers == {"authorization", "webhook-signature", "svix-signature"}
 
 
 def test_a_secret_is_the_decoded_key_and_not_its_text() -> None:

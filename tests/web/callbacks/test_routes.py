@@ -1,5 +1,6 @@
 import base64
 import contextlib
+import gzip
 import json
 import logging
 import threading
@@ -121,15 +122,17 @@ def test_a_body_that_is_no_json_is_400(post: Post, body: bytes) -> None:
         {"webhook-signature": "v1,AAAA"},
         {"webhook-timestamp": "1"},
         {"webhook-id": "evt.1"},
+        {"webhook-id": "é"},
         {"webhook-id": ""},
         {"authorization": f"Bearer {TOKEN}", "webhook-id": "x"},
     ],
 )
-def test_every_cause_of_distrust_gets_one_and_the_same_answer(
+def test_every_wrong_signature_gets_one_and_the_same_answer(
     client: FlaskClient, admin: Engine, caplog: pytest.LogCaptureFixture, change: dict[str, str]
 ) -> None:
     body = json.dumps(report(1)).encode()
-    nothing = client.post("/callbacks/acme", data=body, content_type=JSON)
+    wrong = signed_headers(body, "evt_1", key=b"another key")
+    nothing = client.post("/callbacks/acme", data=body, headers=wrong)
     with caplog.at_level(logging.INFO):
         response = client.post("/callbacks/acme", data=body, headers=signed_headers(body, "evt_1") | change)
 
@@ -138,6 +141,60 @@ def test_every_cause_of_distrust_gets_one_and_the_same_answer(
     assert response.headers["WWW-Authenticate"] == 'Signature realm="callbacks"'
     assert receipts(admin) == 0
     assert [record.__dict__["refused"] for record in caplog.records if "refused" in record.__dict__]
+
+
+@pytest.mark.parametrize("event_id", ["evt.1", "evt:1", "x" * 192])
+def test_a_signed_event_id_that_cannot_be_used_is_named(post: Post, admin: Engine, event_id: str) -> None:
+    response = post(report(1), event_id=event_id)
+
+    assert problem(response) == (400, "bad-request")
+    assert "webhook-id" in response.get_json()["detail"]
+    assert receipts(admin) == 0
+
+
+def test_a_signed_event_id_may_be_as_long_as_documented(post: Post) -> None:
+    assert problem(post(report(2**40), event_id="x" * 191)) == (404, "unknown-request")
+
+
+def test_headers_that_are_missing_are_named(client: FlaskClient) -> None:
+    body = json.dumps(report(1)).encode()
+    headers = signed_headers(body, "evt_1")
+    del headers["webhook-timestamp"]
+
+    signed = client.post("/callbacks/acme", data=body, headers=headers).get_json()["detail"]
+    token = client.post("/callbacks/plain", data=body, content_type=JSON).get_json()["detail"]
+    wrong = client.post("/callbacks/plain", data=body, headers={"authorization": "Bearer x"}).get_json()[
+        "detail"
+    ]
+
+    assert signed.startswith("Missing: webhook-timestamp. ")
+    assert token == "Missing: Authorization. Check the token in 'Authorization: Bearer TOKEN'."
+    assert wrong == "Check the token in 'Authorization: Bearer TOKEN'."
+
+
+def test_a_compressed_body_is_415_and_names_the_header(client: FlaskClient) -> None:
+    body = gzip.compress(json.dumps(report(1)).encode())
+
+    response = client.post(
+        "/callbacks/acme", data=body, headers=signed_headers(body, "evt_1") | {"content-encoding": "gzip"}
+    )
+
+    assert problem(response) == (415, "unsupported-media-type")
+    assert "Content-Encoding" in response.get_json()["detail"]
+    assert response.headers["Accept-Encoding"] == "identity"
+
+
+def test_svix_names_of_the_headers_are_accepted(client: FlaskClient, admin: Engine) -> None:
+    body = json.dumps(report(2**40)).encode()
+    headers = {
+        name.replace("webhook-", "svix-"): value for name, value in signed_headers(body, "evt_1").items()
+    }
+
+    response = client.post("/callbacks/acme", data=body, headers=headers)
+
+    assert problem(response) == (404, "unknown-request")
+    stored = count(admin, "SELECT COUNT(*) FROM ill_sidecar_receipts WHERE headers LIKE '%v1,%'")
+    assert (response.get_json()["event_id"], stored) == ("evt_1", 0)
 
 
 def test_distrust_comes_before_any_reading_of_the_body(client: FlaskClient) -> None:
