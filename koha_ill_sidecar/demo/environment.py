@@ -170,20 +170,19 @@ class DemoEnvironment:
 
     @property
     def _password(self) -> Path:
-        return self._secret_file("database.password", lambda: secrets.token_urlsafe(24))
+        return self._secret_file("database.password", secrets.token_urlsafe(24))
 
     @property
     def _secret(self) -> Path:
-        return self._secret_file(
-            "supplier.secret", lambda: f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
-        )
+        key = base64.b64encode(secrets.token_bytes(32)).decode()
+        return self._secret_file("supplier.secret", f"whsec_{key}")
 
-    def _secret_file(self, name: str, make: Callable[[], str]) -> Path:
+    def _secret_file(self, name: str, new: str) -> Path:
         path = self.directory / name
         if not path.exists():
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
-                file.write(make() + "\n")
+                file.write(new + "\n")
         return path
 
     def _write_configuration(self) -> None:

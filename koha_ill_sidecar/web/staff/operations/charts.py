@@ -101,12 +101,8 @@ class _Axis:
         return round(x, 1), round(y, 1), round(width, 1), round(height, 1)
 
     def labels(self) -> list[Tick]:
-        last = len(self.months) - 1
-        return [
-            Tick(self.x(month), month)
-            for index, month in enumerate(self.months)
-            if (last - index) % _LABEL_STEP == 0
-        ]
+        first = (len(self.months) - 1) % _LABEL_STEP
+        return [Tick(self.x(month), month) for month in self.months[first::_LABEL_STEP]]
 
 
 def _y(part: float) -> float:
