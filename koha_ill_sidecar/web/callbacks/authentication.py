@@ -260,7 +260,7 @@ class _Basic:
 
 class _ClientCertificate:
     """Trusts the proxy that ended the TLS connection: its header holds a SHA-256 fingerprint or, as nginx passes it,
-    the certificate as URL-encoded PEM."""
+    the certificate as URL-encoded PEM, or its DER in base64 (RFC 9440, Traefik)."""
 
     def __init__(self, settings: ClientCertificateAuthentication) -> None:
         self._method = settings.METHOD
@@ -283,11 +283,19 @@ class _ClientCertificate:
 
 def _fingerprint(value: str) -> bytes | None:
     if "BEGIN" not in value:
-        return _hexadecimal(value.replace(":", ""))
+        fingerprint = _hexadecimal(value.replace(":", ""))
+        return fingerprint if fingerprint is not None else _fingerprint_of_der(value)
     try:
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(unquote(value))).digest()
     except ValueError:  # binascii.Error is one
         return None
+
+
+def _fingerprint_of_der(value: str) -> bytes | None:
+    # RFC 9440 puts colons around the base64; Traefik puts none, and the rest of the chain after a comma.
+    leaf = unquote(value).partition(",")[0].strip()
+    der = _base64(leaf[1:-1] if leaf.startswith(":") and leaf.endswith(":") else leaf)
+    return hashlib.sha256(der).digest() if der else None
 
 
 def _any_equal(expected: Sequence[bytes], given: Iterable[bytes]) -> bool:

@@ -282,3 +282,23 @@ def test_a_secret_is_the_decoded_key_and_not_its_text() -> None:
     outcome = standard_webhooks(SECRET).authenticate(evidence(signature=f"v1,{wrong}"))
 
     assert outcome is AuthFailure.WRONG_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    "form", [":{}:", "{}", "{},{}"], ids=["RFC 9440", "Traefik", "Traefik with the chain"]
+)
+def test_a_client_certificate_may_come_as_base64(form: str) -> None:
+    der = bytes(range(256)) * 3
+    encoded = base64.b64encode(der).decode()
+    settings = ClientCertificateAuthentication(
+        header="Client-Cert", fingerprints=(hashlib.sha256(der).hexdigest(),)
+    )
+
+    def check(value: str) -> object:
+        headers = {"client-cert": value}
+        return authenticator(settings).authenticate(
+            AuthRequest(headers=headers, body=b"", now=0.0, from_trusted_proxy=True)
+        )
+
+    assert check(form.format(encoded, "AAAA")) == Authenticated(method=settings.METHOD)
+    assert check(form.format("AAAA", encoded)) is AuthFailure.WRONG_CERTIFICATE
