@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cheroot.server import HTTPConnection
+from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 from cheroot.wsgi import Server
 
 from koha_ill_sidecar.config.values import ListenAddress
-from koha_ill_sidecar.errors import ConfigurationError
+from koha_ill_sidecar.errors import SidecarError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -30,12 +30,52 @@ _NEXT_REQUEST_MILLISECONDS = 5
 _SOCKET_UMASK = 0o117  # only owner and group, such as the proxy, may connect to a Unix socket
 
 
+class CannotListen(SidecarError):
+    """
+    The address cannot be listened on.
+
+    Not an error of the configuration: another process may still hold the address, so a restart can help.
+    """
+
+
+class _Headers(dict[bytes, bytes]):
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        if name == b"Host" and name in self:
+            raise ValueError("There is more than one Host header.")
+        super().__setitem__(name, value)
+
+
+class _HeaderReader(HeaderReader):
+    """Refuses more than one Host header, and none where the protocol demands one (RFC 9112 section 3.2)."""
+
+    def __init__(self, *, host_required: bool) -> None:
+        self._host_required = host_required
+
+    def __call__(self, rfile: Any, hdict: dict[bytes, bytes] | None = None) -> dict[bytes, bytes]:  # noqa: ANN401  (cheroot's own file)
+        headers = _Headers()
+        super().__call__(rfile, headers)
+        if self._host_required and b"Host" not in headers:
+            raise ValueError("The Host header is missing.")
+        if hdict is None:
+            return headers
+        hdict.update(headers)
+        return hdict
+
+
+class _Request(HTTPRequest):
+    def read_request_headers(self) -> bool:
+        self.header_reader = _HeaderReader(host_required=self.request_protocol == b"HTTP/1.1")
+        return bool(super().read_request_headers())  # type: ignore[no-untyped-call]
+
+
 class _Connection(HTTPConnection):
     """
     Stays with its thread while its client sends one request after the other and nobody waits for a thread.
 
     Passing through the selector and the queue for each request took a sixth of the time of a callback (decision 5).
     """
+
+    RequestHandlerClass = _Request
 
     def communicate(self) -> bool:
         """Answer requests; return whether to keep the connection open."""
@@ -108,14 +148,14 @@ class HTTPServer:
         Bind the address and start to answer.
 
         Raises:
-            ConfigurationError: The address cannot be listened on.
+            CannotListen: The address cannot be listened on.
         """
         try:
             with _socket_for_owner_and_group():
                 self._server.prepare()
         except OSError as error:
-            raise ConfigurationError(
-                [f"web.listen: cannot listen on {self.listen} ({_reason(error)}); choose another address"]
+            raise CannotListen(
+                f"web.listen: cannot listen on {self.listen} ({_reason(error)}); choose another address"
             ) from error
         self._thread.start()
 

@@ -12,6 +12,7 @@ TRUSTED = "koha_ill_sidecar.trusted_proxy"
 """WSGI key: whether the peer is a trusted proxy."""
 
 _FORWARDED = "HTTP_X_FORWARDED_"
+_HOP = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9.]+))(?::\d{1,5})?", re.ASCII)
 _HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 
 
@@ -73,7 +74,7 @@ class TrustedProxies:
         client = None
         for hop in reversed([hop.strip() for hop in forwarded_for.split(",")]):
             try:
-                client = str(ip_address(hop))
+                client = str(ip_address(_without_port(hop)))
             except ValueError:
                 return client
             if not self._is_trusted(client):
@@ -98,6 +99,25 @@ class Mounted:
         if path == self._prefix or path.startswith(self._prefix + "/"):
             environ["PATH_INFO"] = path[len(self._prefix) :]
         return self._application(environ, start_response)
+
+
+def client_network(address: str) -> str:
+    """Return what attempts are counted by: an IPv4 address, or the /64 network of one IPv6 customer."""
+    try:
+        client = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(client, IPv6Address):
+        if client.ipv4_mapped:
+            return str(client.ipv4_mapped)
+        return str(IPv6Network((int(client), 64), strict=False))
+    return str(client)
+
+
+def _without_port(hop: str) -> str:
+    """Return the address of ``203.0.113.7:4711`` and ``[2001:db8::1]:4711``, as some proxies write it."""
+    written = _HOP.fullmatch(hop)
+    return written["v6"] or written["v4"] if written else hop
 
 
 def _drop_headers(environ: "WSGIEnvironment") -> None:

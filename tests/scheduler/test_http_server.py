@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koha_ill_sidecar.config.values import ListenAddress
-from koha_ill_sidecar.errors import ConfigurationError
-from koha_ill_sidecar.scheduler.http_server import HTTPServer
+from koha_ill_sidecar.scheduler.http_server import CannotListen, HTTPServer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -160,7 +159,7 @@ def test_an_address_in_use_is_named(serve: Serve) -> None:
     listen = serve(_say(b"first")).address.removeprefix("http://")
     second = HTTPServer(ListenAddress.parse(listen), _say(b"second"), threads=1, grace_seconds=1)
 
-    with pytest.raises(ConfigurationError, match=r"web\.listen: cannot listen on .*Address already in use"):
+    with pytest.raises(CannotListen, match=r"web\.listen: cannot listen on .*Address already in use"):
         second.start()
 
 
@@ -173,3 +172,23 @@ def test_headers_without_end_are_refused(serve: Serve) -> None:
 
     assert connection.getresponse().status == 413
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a.example\r\n", b"200"),
+        (b"GET / HTTP/1.1\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: a.example\r\nhost: a.example\r\n", b"400"),
+        (b"GET / HTTP/1.0\r\n", b"200"),
+    ],
+)
+def test_a_request_names_one_host(serve: Serve, head: bytes, status: bytes) -> None:
+    server = serve(_say(b"yes"))
+    host, port = server.address.removeprefix("http://").split(":")
+
+    with socket.create_connection((host, int(port)), timeout=60) as client:
+        client.sendall(head + b"Connection: close\r\n\r\n")
+
+        assert client.makefile("rb").readline().split()[1] == status

@@ -17,6 +17,7 @@ from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.people import sign_in
 from koha_ill_sidecar.services.people.sign_in import SignInRefusal
 from koha_ill_sidecar.translations import LANGUAGES
+from koha_ill_sidecar.web.proxies import client_network
 from koha_ill_sidecar.web.staff.session import COOKIE, StaffSessions, current
 from koha_ill_sidecar.web.ui import flash, i18n, saved_forms
 from koha_ill_sidecar.web.ui.csrf import StaleForm, accept_stale_csrf, public
@@ -69,7 +70,7 @@ class _AuthViews:
         name, saved = request.form.get("userid", "").strip()[:_MAX_NAME_LENGTH], saved_forms.carried()
         if i18n.FIELD in request.form:
             return self._form(None, userid=name, next_page=next_page, saved=saved)
-        if not self._limiter.hit(self._limit, request.remote_addr or ""):
+        if not self._limiter.hit(self._limit, client_network(request.remote_addr or "")):
             return self._too_many_attempts(name, saved)
         outcome = self._database.transact(
             sign_in.by_password,
@@ -162,7 +163,9 @@ class _AuthViews:
         )
 
     def _too_many_attempts(self, name: str, saved: SavedForm | None) -> Response:
-        free_at = self._limiter.get_window_stats(self._limit, request.remote_addr or "").reset_time
+        free_at = self._limiter.get_window_stats(
+            self._limit, client_network(request.remote_addr or "")
+        ).reset_time
         seconds = max(1, math.ceil(free_at - time.time()))
         response = self._form(
             None,

@@ -8,10 +8,13 @@ like everything else.
 import base64
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from flask import g, request
 from werkzeug.wrappers import Response
+
+from koha_ill_sidecar.domain import strict_json
+from koha_ill_sidecar.errors import NotStrictJSON
 
 _COOKIE = "koha_ill_sidecar_messages"
 # A cookie holds about four thousand bytes.
@@ -68,7 +71,7 @@ def _truncate(message: Message) -> Message:
 
 def _read(value: str) -> list[Message]:
     try:
-        documents = json.loads(base64.urlsafe_b64decode(value.encode()))
+        documents: Any = strict_json.loads(base64.urlsafe_b64decode(value.encode()))
         return [
             Message(
                 document["kind"] if document["kind"] in ("done", "warning", "error") else "done",
@@ -80,5 +83,5 @@ def _read(value: str) -> list[Message]:
             )
             for document in documents
         ]
-    except (ValueError, TypeError, KeyError):
+    except (NotStrictJSON, ValueError, TypeError, KeyError):
         return []

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from flask import request
 from werkzeug.datastructures import MultiDict
 
+from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.concurrent_changes import ConcurrentChange
+from koha_ill_sidecar.errors import NotStrictJSON
 
 _VERSION = "version"
 _MAX_ID = 2**63 - 1
@@ -90,8 +92,8 @@ def posted_version() -> dict[str, str]:
     unseen.
     """
     try:
-        values = json.loads(request.form.get(_VERSION, ""))
-    except ValueError:
+        values = strict_json.loads(request.form.get(_VERSION, "").encode())
+    except (NotStrictJSON, ValueError):
         return {}
     if not isinstance(values, dict):
         return {}

@@ -8,10 +8,13 @@ decides whether it is sent. It is stored in the pages themselves, so nothing rem
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import request
 
+from koha_ill_sidecar.domain import strict_json
 from koha_ill_sidecar.domain.attributes import LABELS, label
+from koha_ill_sidecar.errors import NotStrictJSON
 from koha_ill_sidecar.messages import N_
 from koha_ill_sidecar.web.ui import csrf
 from koha_ill_sidecar.web.ui.i18n import gettext as _
@@ -68,9 +71,10 @@ def posted() -> SavedForm | None:
 def carried() -> SavedForm | None:
     """Return the saved form that the posted form carries in a hidden field, if any."""
     try:
-        url, fields = json.loads(request.form.get(FIELD, ""))
+        document: Any = strict_json.loads(request.form.get(FIELD, "").encode())
+        url, fields = document
         pairs = [(str(name), str(value)) for name, value in fields]
-    except (ValueError, TypeError):
+    except (NotStrictJSON, ValueError, TypeError):
         return None
     target = safe_target(url) if isinstance(url, str) else None
     return SavedForm(target, pairs) if target else None

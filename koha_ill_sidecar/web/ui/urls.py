@@ -25,6 +25,10 @@ def safe_target(target: str | None) -> str | None:
     """Return where to go next if it is a page of ours, so that no link can lead a browser elsewhere."""
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
         return None
+    if (
+        not target.isprintable()
+    ):  # a line break cannot be put into a header, and urlsplit ignores some characters
+        return None
     parts = urlsplit(target)
     return None if parts.scheme or parts.netloc else target
 

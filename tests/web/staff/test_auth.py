@@ -1,5 +1,6 @@
 """Signing in to the staff interface."""
 
+import base64
 from collections.abc import Callable
 
 import bcrypt
@@ -12,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from cast import ADA, CLARA, DORA, RIVERSIDE
 from koha_ill_sidecar.storage.database import Database
+from koha_ill_sidecar.web.proxies import client_network
 
 _PASSWORD = "correct horse"
 
@@ -44,7 +46,11 @@ def test_who_is_not_signed_in_is_asked_to_and_comes_back(desk: Callable[[], Desk
 
 @pytest.mark.usefixtures("with_passwords")
 @pytest.mark.parametrize(
-    "target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:1"]
+    "target",
+    [
+        *("//evil.example", "https://evil.example", "/\\evil.example", "javascript:1"),
+        *("/a\r\nSet-Cookie: a=b", "/a\nb", "/\t/evil.example", "/\t/[", "/a\x00b", "/a\u2028b"),
+    ],
 )
 def test_nobody_is_sent_elsewhere_by_signing_in(desk: Callable[[], Desk], target: str) -> None:
     assert _sign_in(desk(), next=target).location == "/"
@@ -214,10 +220,54 @@ class TestAFormWhoseSessionHasEnded:
 
     @pytest.mark.usefixtures("with_passwords")
     @pytest.mark.parametrize(
-        "kept", ["nonsense", "[]", "7", '["//evil.example", []]', '["/x", [["a"]]]', "[7, []]"]
+        "kept",
+        [
+            *("nonsense", "[]", "7", '["//evil.example", []]', '["/x", [["a"]]]', "[7, []]"),
+            *("[" * 100_000, '["/a\\nb", []]', '["/a", [["x", "\\ud800"]]]', '["/\\ud800", []]', "9" * 5_000),
+        ],
     )
     def test_that_cannot_have_been_saved_is_ignored(self, desk: Callable[[], Desk], kept: str) -> None:
         assert _sign_in(desk(), saved_form=kept, next="/requests").location == "/requests"
+
+
+@pytest.mark.parametrize("seen", ["[" * 100_000, '{"status": "\\ud800"}', "9" * 5_000, '{"a":' * 50_000])
+def test_a_version_that_cannot_be_read_is_no_version(clara: Desk, office: Office, seen: str) -> None:
+    answer = clara.post(f"/requests/{office.request()}/item", {"do": "save", "seen": seen})
+
+    assert answer.status_code < 500
+    assert "\\ud800" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "stored", ["[" * 3_000, '[{"kind": "done", "text": "\\ud800", "link": ""}]', "9" * 2_000]
+)
+def test_stored_messages_that_cannot_be_read_are_ignored(clara: Desk, stored: str) -> None:
+    value = base64.urlsafe_b64encode(stored.encode()).decode()
+    clara.client.set_cookie("koha_ill_sidecar_messages", value)
+
+    assert clara.get("/requests").status_code == 200
+
+
+def test_guesses_from_one_ipv6_network_are_counted_together(desk: Callable[[], Desk]) -> None:
+    """A provider gives each customer at least a /64."""
+    assert client_network("2001:db8:1:2::1") == client_network("2001:db8:1:2:ffff::9")
+    assert client_network("2001:db8:1:2::1") != client_network("2001:db8:1:3::1")
+    assert client_network("203.0.113.7") != client_network("203.0.113.8")
+    assert client_network("::ffff:203.0.113.7") == client_network("203.0.113.7")
+    assert client_network("") == ""
+    visitor = desk()
+    form = {
+        "csrf_token": field(visitor.get("/sign-in").text, "csrf_token"),
+        "userid": "nobody",
+        "password": "x",
+    }
+    answers = [
+        visitor.client.post(
+            "/sign-in", data=form, environ_base={"REMOTE_ADDR": f"2001:db8::{number:x}"}
+        ).status_code
+        for number in range(1, 23)
+    ]
+    assert 429 in answers
 
 
 def test_the_language_leads_from_what_a_form_answered_to_a_page(clara: Desk, office: Office) -> None:
