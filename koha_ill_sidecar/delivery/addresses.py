@@ -25,6 +25,8 @@ _PLAIN = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_DOT_ATOM}@{_LABEL}(?:\
 _NAMED = re.compile(r"(?P<name>.*?)\s*<(?P<address>[^<>]*)>\s*\Z", re.DOTALL)
 # One address of a list. A comma or semicolon in quotes or angle brackets does not end it.
 _PART = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|<[^<>]*>|[^,;"<]|["<])+""", re.DOTALL)
+# In a name without quotes these would end it, or mean something to another reader (RFC 5322 3.2.3, "specials").
+_NEEDS_QUOTES = re.compile(r"""[()<>\[\]:;@\\,."]""")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -58,8 +60,13 @@ class Address:
         return not self.spec.isascii()
 
     def __str__(self) -> str:
-        """Return the address as it is stored in Koha's columns."""
-        return f"{self.name} <{self.spec}>" if self.name else self.spec
+        """Return the address as it is stored in Koha's columns, such that reading it gives the same address."""
+        if not self.name:
+            return self.spec
+        if not _NEEDS_QUOTES.search(self.name):
+            return f"{self.name} <{self.spec}>"
+        escaped = self.name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}" <{self.spec}>'
 
 
 @lru_cache(maxsize=1024)

@@ -220,7 +220,10 @@ def _alternatives(mail: Mail) -> bytes:
     return head + body + f"--{boundary}--\r\n".encode()
 
 
-_WHOLE_PAGE = re.compile(r"\s*(?:<!doctype\s|<html[\s>])", re.IGNORECASE)
+# Comments, an XML declaration and a byte order mark may stand before the page begins (HTML standard, 13.1).
+_WHOLE_PAGE = re.compile(
+    r"(?:[\s\ufeff]|<!--.*?-->|<\?[^>]*>)*+(?:<!doctype\s|<html[\s>])", re.IGNORECASE | re.DOTALL
+)
 
 
 def _page(mail: Mail) -> str:

@@ -47,6 +47,32 @@ def test_invalid_address_is_rejected(text: str) -> None:
     assert caught.value.role == "reply_to"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"Lovelace Library, Main" <desk@ada.example.org>',
+        '"North, Partner" <ill@north.example.org>',
+        '"North; Partner" <ill@north.example.org>',
+        '"\u9928\u969b\u4e92\u501f, \u53f0\u5317" <ill@taipei.example.org>',
+        '"North <ill> Partner" <ill@north.example.org>',
+        r'"The \"North\" \\ Partner" <ill@north.example.org>',
+        '"ill@north" <ill@north.example.org>',
+    ],
+)
+def test_a_stored_address_reads_as_the_same_address(text: str) -> None:
+    assert str(read_address(text, AddressRole.TO)) == text
+
+
+@given(names=st.lists(st.text(), min_size=1, max_size=3))
+def test_stored_addresses_read_as_the_same_addresses(names: list[str]) -> None:
+    """Whatever the names are, once they were read."""
+    quoted = [name.replace("\\", "\\\\").replace('"', '\\"') for name in names]
+    found = read_addresses(", ".join(f'"{name}" <ill@north.example.org>' for name in quoted), AddressRole.CC)
+
+    for separator in (",", ", "):
+        assert read_addresses(separator.join(map(str, found)), AddressRole.CC) == found
+
+
 @pytest.mark.parametrize("separator", [",", ";", ", ", "; ", " ;, "])
 def test_list_is_separated_by_commas_or_semicolons(separator: str) -> None:
     text = separator.join(["a@example.org", '"B, C; D" <b@example.org>', "c@example.org"])

@@ -175,6 +175,28 @@ def test_html_comes_as_page_with_a_plain_alternative() -> None:
     assert value.body in text_in(page)
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "<!-- ILL -->\n",
+        '<?xml version="1.0" encoding="UTF-8"?>\n',
+        "\ufeff",
+        '<?xml version="1.0"?>\n<!-- a > b --> <!--x-->\n<!DOCTYPE html>\n',
+    ],
+)
+def test_a_page_after_a_comment_or_declaration_is_not_wrapped_again(before: str) -> None:
+    page = f"{before}<html><body><p>Ready</p></body></html>"
+
+    assert as_bytes(mail(content=Content.HTML, body=page)).count(b"<html") == 1
+
+
+@pytest.mark.parametrize("body", ["<!-- never closed <html>", "<!-- x --><p>Ready</p>"])
+def test_a_fragment_after_a_comment_is_wrapped(body: str) -> None:
+    sent = as_bytes(mail(content=Content.HTML, body=body))
+
+    assert b"<!DOCTYPE html>" in sent
+
+
 def test_whole_page_is_not_wrapped_again() -> None:
     body = "<!DOCTYPE html>\n<html><body>Whole</body></html>\n"
 
