@@ -166,9 +166,11 @@ def split_identifiers(field: str, text: str, *, otherwise: str | None = None) ->
     Where there is none, or the field is not for identifiers, *otherwise* is returned; None means the text as it is.
     """
     kind = KIND_OF_FIELD.get(field)
+    # Eight digits are an ISSN in its own field, and a PubMed ID elsewhere.
+    typed = f"ISSN {text}" if kind is IdentifierKind.ISSN and re.fullmatch("[0-9]{8}", text.strip()) else text
     found = [
         one.value
-        for one in (find_identifiers(text) if kind else ())
+        for one in (find_identifiers(typed) if kind else ())
         if isinstance(one, Identifier) and one.kind is kind
     ]
     return (found[0], found[1:]) if found else (text if otherwise is None else otherwise, [])
@@ -178,6 +180,48 @@ def normalised(field: str, text: str) -> str:
     """Return a field's value in its normal form where it is one identifier; any other value as it is."""
     first, others = split_identifiers(field, text)
     return text if others else first
+
+
+_SEARCHED_ALONE = re.compile(
+    r"\s*(?:[ep]?-?(?:isbn(?:-?1[03])?|issn|pmid)\s*:?)?[0-9X\s-]+", re.IGNORECASE | re.ASCII
+)
+
+
+def searched(keyword: str) -> str:
+    """Return a keyword with the normal form of what is an identifier in it: a DOI, or one other identifier alone."""
+    if _SEARCHED_ALONE.fullmatch(_plain(keyword)):
+        found = find_identifiers(keyword)
+        # A number without a label may be anything: a request's ID, a part of a card number.
+        if len(found) == 1 and isinstance(found[0], Identifier):
+            is_bare_number = found[0].kind is IdentifierKind.PMID and keyword.strip().isdigit()
+            return keyword if is_bare_number else found[0].value
+        return keyword
+    return " ".join(_searched_doi(word) for word in keyword.split())
+
+
+def _searched_doi(word: str) -> str:
+    found = identify(word) if _DOI.search(word) else None
+    return found.value if isinstance(found, Identifier) and found.kind is IdentifierKind.DOI else word
+
+
+def searchable_forms(field: str, text: str) -> Iterator[str]:
+    """Yield the other forms under which people search for the identifiers in a field."""
+    first, others = split_identifiers(field, text, otherwise="")
+    kind = KIND_OF_FIELD.get(field)
+    for value in filter(None, (first, *others)):
+        yield value
+        if kind is IdentifierKind.ISSN:
+            yield value.replace("-", "")
+        if kind is IdentifierKind.ISBN and _is_isbn10(value):
+            yield as_isbn13(value)
+        if kind is IdentifierKind.ISBN and value.startswith("978"):
+            yield _as_isbn10(value)
+
+
+def _as_isbn10(digits: str) -> str:
+    body = digits[3:12]
+    last = -_weighted(body, range(10, 1, -1)) % 11
+    return body + ("X" if last == 10 else str(last))
 
 
 def normalise_isbn(text: str) -> str | None:

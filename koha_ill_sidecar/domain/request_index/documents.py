@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from koha_ill_sidecar.domain.identifiers import searchable_forms
 from koha_ill_sidecar.domain.request_index.terms import (
     LONGEST_TERM,
     PATRON,
@@ -197,6 +198,7 @@ def _text(rows: RequestRows) -> str:
         rows.library_name or "",
         rows.batch_name or "",
         *(value for _, value in rows.attributes),
+        *(form for kind, value in rows.attributes for form in searchable_forms(kind, value)),
     ]
     return f"{_searchable(patron)}\n{_searchable(others)}"
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from koha_ill_sidecar.domain.identifiers import searched
 from koha_ill_sidecar.domain.request_index.documents import Column, Document, Facet
 from koha_ill_sidecar.domain.request_index.expressions import AllOf, AnyOf, Expression, Has, Not, holds
 from koha_ill_sidecar.domain.request_index.terms import (
@@ -30,6 +31,7 @@ class RequestFilter:
 
     Attributes:
         keyword: Words, each of which must occur somewhere in the request, even inside another word.
+            Identifiers may have any form.
         statuses: Codes of statuses, whether or not the request has an alias.
         plain_statuses: Codes of statuses of requests without an alias.
         aliases: Codes of status aliases; a request needs one of these or one of the statuses.
@@ -94,7 +96,7 @@ class SearchWord:
 def search_words(wanted: RequestFilter) -> list[SearchWord]:
     """Return the words that must occur."""
     return [
-        *(SearchWord(word) for word in dict.fromkeys(words(wanted.keyword))),
+        *(SearchWord(word) for word in dict.fromkeys(words(searched(wanted.keyword)))),
         *(SearchWord(word, PATRON) for word in dict.fromkeys(words(wanted.patron))),
     ]
 
