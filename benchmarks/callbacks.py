@@ -319,6 +319,7 @@ def _callback(number: int) -> Callback:
         authentication="standard-webhooks",
         remote_address="",
         reading=reading,
+        has_signed_id=True,
         accept_any_request=True,
     )
 
