@@ -6,8 +6,8 @@ group ``koha_ill_sidecar.backends``; the entry point's name is the backend's, as
 pages show it. It is made without arguments, once, and used by several threads.
 
 A backend decides and returns values; it reads and writes nothing. The services write what it returns, together with
-the log rows and the history, in the transaction of the request. So its methods must be quick, and must bear being
-called again when a transaction is repeated.
+the log rows and the history, in the transaction of the request. So its methods must be quick, and must be safe to
+call again when a transaction is repeated.
 
 The callbacks of suppliers are not part of it: every configured supplier may send them, and
 :mod:`koha_ill_sidecar.backends.http` reads them.

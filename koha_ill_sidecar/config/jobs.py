@@ -48,7 +48,7 @@ class JobSchedules:
     dispatch: Schedule = _job("1s", N_("Deliver messages"), on_every_host=True)
     watch: Schedule = _job("10s", N_("Detect changes made in Koha"))
     index: Schedule = _job("2s", N_("Update the request index"))
-    outbox: Schedule = _job("5s", N_("Notify other systems of changes"))
+    outbox: Schedule = _job("5s", N_("Notify Koha's workers of changes"))
     figures: Schedule = _job("15m", N_("Calculate the dashboard figures"))
     cleanup: Schedule = _job("17 3 * * *", N_("Remove expired data"))
 

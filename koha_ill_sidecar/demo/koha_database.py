@@ -4,8 +4,9 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
+from koha_ill_sidecar.demo.rows import VERSIONS
 from koha_ill_sidecar.demo.sample_library import load_sample_library
-from koha_ill_sidecar.demo.schema import VERSIONS, create_koha_schema
+from koha_ill_sidecar.demo.schema import create_koha_schema
 from koha_ill_sidecar.resources import grants_sql
 
 NEWEST = VERSIONS[-1]

@@ -9,8 +9,6 @@ from koha_ill_sidecar.demo import seed
 from koha_ill_sidecar.demo.rows import VERSIONS, RowWriter
 from koha_ill_sidecar.resources import data_path
 
-__all__ = ["VERSIONS", "create_koha_schema"]
-
 
 def create_koha_schema(
     connection: "Connection[Cursor]", version: str, *, marc_flavour: str = "MARC21"
@@ -21,7 +19,7 @@ def create_koha_schema(
     The database has no libraries, patrons, notices or requests afterwards.
 
     Args:
-        version: One of `VERSIONS`.
+        version: One of `rows.VERSIONS`.
         marc_flavour: MARC21 or UNIMARC, for the preference `marcflavour` and the cataloguing frameworks.
 
     Raises:

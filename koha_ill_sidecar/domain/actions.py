@@ -35,7 +35,7 @@ class Action:
         method: Koha's name of it, which stands in URLs and JSON.
         edge: The entry of the status graph that it follows.
         button: Its label, in English.
-        status: In which it leaves the request; None: the request is gone, or an own page says what happens.
+        status: The status afterwards; None if the request is gone or the action has its own page.
         effects: What it does beside changing the status, as the page that asks says it.
         asks_for: What that page, and the command, ask for.
         needs_patron: The page asks staff to link the request to a patron first. Koha itself does not insist.

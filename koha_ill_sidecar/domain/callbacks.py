@@ -268,7 +268,7 @@ def _unknown_status(report: StatusReport) -> Decision:
     word = report.status_text or report.status
     return Decision(
         verdict=Verdict.UNKNOWN_STATUS,
-        detail=f"The status {word!r} has no translation; it was kept and staff will look at it.",
+        detail=f"The status {word!r} is not mapped; the callback was stored and staff will look at it.",
         alert=_with_message(RULES[ReportedStatus.UNKNOWN].alert, word),
     )
 

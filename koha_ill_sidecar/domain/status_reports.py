@@ -229,7 +229,7 @@ def _members(value: JSONValue) -> Mapping[str, JSONValue]:
 
 def _text(value: JSONValue) -> str | None:
     if not isinstance(value, str):
-        raise _MistakeError("must be a text")
+        raise _MistakeError("must be a string")
     visible = _INVISIBLE.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
     return _CONTROL.sub(" ", visible).strip() or None
 
@@ -246,13 +246,13 @@ def _name(value: JSONValue) -> str | None:
 
 def _event_id(value: JSONValue) -> str | None:
     if not isinstance(value, str) or not _EVENT_ID.fullmatch(value):
-        raise _MistakeError(f"must be a text of at most {MAX_NAME} ASCII characters without spaces")
+        raise _MistakeError(f"must be a string of at most {MAX_NAME} ASCII characters without spaces")
     return value
 
 
 def _positive_integer(value: JSONValue) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _LARGEST_KEY:
-        raise _MistakeError("must be a whole number above 0, and not a text")
+        raise _MistakeError("must be a whole number above 0, and not a string")
     return value
 
 
@@ -265,7 +265,7 @@ def _instant(value: JSONValue, *, expected: str = "an RFC 3339 date-time") -> da
     try:
         instant = datetime.fromisoformat(text.upper())
     except ValueError as error:
-        raise _MistakeError("is no moment of the calendar") from error
+        raise _MistakeError("is not a valid date and time") from error
     _check_year(instant.year)
     return instant.astimezone(UTC)
 
@@ -276,7 +276,7 @@ def _day_or_instant(value: JSONValue) -> date | datetime | None:
     try:
         day = date.fromisoformat(value)
     except ValueError as error:
-        raise _MistakeError("is no day of the calendar") from error
+        raise _MistakeError("is not a valid date") from error
     _check_year(day.year)
     return day
 

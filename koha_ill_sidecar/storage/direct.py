@@ -1,5 +1,5 @@
 """
-Statements that go straight to the driver: those that every callback, change of status and message needs.
+Statements that go straight to the driver: the frequent ones of callbacks, changes of status, messages and the index.
 
 SQLAlchemy spends about as much time on a statement as the server does. The statements on these paths are fixed texts
 with named values and gain nothing from it; all others go through SQLAlchemy. What this wins, and why it stays, is in

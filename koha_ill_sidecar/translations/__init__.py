@@ -33,6 +33,14 @@ def catalogue(language: str) -> NullTranslations:
     return Translations(compiled)
 
 
+def match(tag: str) -> str | None:
+    """Return the language for a tag, such as a browser's or the ``lang`` of a Koha letter; None if there is none."""
+    tag = tag.lower()
+    if tag.startswith(("zh-hant", "zh-tw", "zh-hk")) or tag == "zh":
+        return "zh-Hant-TW"
+    return "en" if tag.startswith("en") else None
+
+
 def translate(message: LazyMessage, language: str) -> str:
     """Return a message, and those among its values, in a language."""
     if not message.text:  # gettext would return the catalogue's header

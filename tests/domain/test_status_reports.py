@@ -90,7 +90,7 @@ def test_all_mistakes_are_told_together() -> None:
         "/status": "is required",
         "/request": "must hold ill_request_id or order_id",
         "/cost/amount": 'must be a decimal number as a text, such as "12.50"',
-        "/attempt": "must be a whole number above 0, and not a text",
+        "/attempt": "must be a whole number above 0, and not a string",
     }
 
 

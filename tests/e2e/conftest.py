@@ -11,7 +11,8 @@ from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
 from koha_ill_sidecar.config.values import Secret
 from koha_ill_sidecar.demo.koha_database import create_user
 from koha_ill_sidecar.demo.mariadb import PrivateMariaDB
-from koha_ill_sidecar.demo.schema import VERSIONS, create_koha_schema
+from koha_ill_sidecar.demo.rows import VERSIONS
+from koha_ill_sidecar.demo.schema import create_koha_schema
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.storage.sidecar import migrations
 from sidecar_process import NAME, PASSWORD, USER, Eventually, Library

@@ -172,12 +172,12 @@ def callback_format(backend: str, mapping: CallbackMapping | None) -> CallbackFo
 def _field_mistakes(mapping: CallbackMapping) -> Iterator[tuple[str, str]]:
     for name, expression in mapping.fields.items():
         if name not in FIELDS:
-            yield f"fields.{name}", f"is no field; there are {', '.join(FIELDS)}"
+            yield f"fields.{name}", f"is not a field; the fields are {', '.join(FIELDS)}"
             continue
         try:
             parsed = jmespath.compile(expression).parsed
         except JMESPathError as error:
-            yield f"fields.{name}", f"is no JMESPath expression: {str(error).splitlines()[0]}"
+            yield f"fields.{name}", f"is not a JMESPath expression: {str(error).splitlines()[0]}"
             continue
         for function in sorted(_functions_in(parsed) - _FUNCTIONS):
             yield (
@@ -200,6 +200,6 @@ def _status_mistakes(mapping: CallbackMapping) -> Iterator[tuple[str, str]]:
     seen: dict[str, str] = {}
     for word, canonical in mapping.statuses.items():
         if canonical not in set(ReportedStatus):
-            yield f"statuses.{word}", f"{canonical!r} is none of {', '.join(ReportedStatus)}"
+            yield f"statuses.{word}", f"{canonical!r} is not one of {', '.join(ReportedStatus)}"
         if (same := seen.setdefault(fold(word), word)) != word:
             yield f"statuses.{word}", f"is the same as {same!r}: case and spaces do not count"

@@ -36,6 +36,7 @@ def list_receipts(
 
 def get_receipt(tx: Transaction, receipt_id: int) -> Receipt:
     """Return a callback with its body; raises ReceiptNotFound."""
+    # Here for the page of a callback, since web does not import storage.
     return receipts.get(tx, receipt_id)
 
 

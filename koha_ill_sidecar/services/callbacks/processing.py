@@ -33,7 +33,7 @@ from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
 from koha_ill_sidecar.storage.sidecar.receipts import NewReceipt
 from koha_ill_sidecar.storage.sidecar.requests import RequestState
 from koha_ill_sidecar.storage.transaction import Transaction
-from koha_ill_sidecar.translations import translate
+from koha_ill_sidecar.translations import match, translate
 
 Reading: TypeAlias = StatusReport | InvalidReport | NotStrictJSON
 """What a body says, or why it cannot be read."""
@@ -269,5 +269,5 @@ def _supplied(
 
 def _additional_text(report: StatusReport, lang: str) -> str:
     """Return what the notice says of a report, in the language of the letter (Koha's code)."""
-    language = "zh-Hant-TW" if lang.startswith("zh-Hant") else "en"
+    language = match(lang) or "en"
     return "\n".join(translate(message, language) for message in additional_text(report))

@@ -103,7 +103,8 @@ class Dispatcher:
                 the others released.
 
         Raises:
-            DatabaseError: The database is away or refuses; results that could not be recorded are at the next run.
+            DatabaseError: The database is away or refuses; results that could not be recorded are
+                recorded at the next run.
         """
         self._mailer.close_idle()
         self._scanner.start_run()

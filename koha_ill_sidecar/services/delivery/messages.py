@@ -35,7 +35,7 @@ _REFUSALS = {
     "deleted": "Message {} was deleted in Koha. Queue a new one instead.",
     "sent": "Message {} was sent already.",
     "given_up": "Message {} was given up already.",
-    "not_email": "Message {} goes by another way than email: its address is the patron's own. "
+    "not_email": "Message {} is not an email: its address is the patron's own. "
     "Correct it there and try again.",
 }
 

@@ -1,5 +1,5 @@
 """
-Notice changes made in Koha: staff use Koha's own pages too, and its check-in sets statuses by itself.
+Detect changes made in Koha: staff use Koha's own pages too, and its check-in sets statuses by itself.
 
 A request is watched from the moment that it is tracked, in its state at that time. :func:`candidates_by_log`,
 :func:`candidates_among_open` and :func:`sweep` only name requests that look different. :func:`handle_change` checks
@@ -126,7 +126,7 @@ def handle_change(tx: Transaction, illrequest_id: int) -> ChangeOutcome:
     try:
         ill_request = requests.get(tx, illrequest_id)
     except RequestNotFound:
-        return _forget(tx, illrequest_id, seen)
+        return _record_deletion(tx, illrequest_id, seen)
     if _has_stale_alias(ill_request, seen):
         requests.clear_stale_alias(tx, illrequest_id, ill_request.status_alias or "")
         ill_request = replace(ill_request, status_alias=None)
@@ -135,11 +135,11 @@ def handle_change(tx: Transaction, illrequest_id: int) -> ChangeOutcome:
         return ChangeOutcome.TRACKED
     if (seen.status, seen.status_alias) == (ill_request.status, ill_request.status_alias):
         return ChangeOutcome.NOTHING
-    _follow(tx, ill_request, seen)
+    _record_change(tx, ill_request, seen)
     return ChangeOutcome.CHANGED
 
 
-def _follow(tx: Transaction, ill_request: ILLRequest, seen: Row[Any]) -> None:
+def _record_change(tx: Transaction, ill_request: ILLRequest, seen: Row[Any]) -> None:
     detail = {
         "status_before": seen.status,
         "status_after": ill_request.status,
@@ -151,7 +151,7 @@ def _follow(tx: Transaction, ill_request: ILLRequest, seen: Row[Any]) -> None:
         partner_enquiries.close(tx, ill_request.illrequest_id, status=ill_request.status or "")
 
 
-def _forget(tx: Transaction, illrequest_id: int, seen: Row[Any]) -> ChangeOutcome:
+def _record_deletion(tx: Transaction, illrequest_id: int, seen: Row[Any]) -> ChangeOutcome:
     history.add(tx, illrequest_id, DELETED_IN_KOHA, actor=_ACTOR, detail={"status_before": seen.status})
     partner_enquiries.delete_for_request(tx, illrequest_id)
     sidecar_requests.delete(tx, illrequest_id)

@@ -1,5 +1,5 @@
 """
-Notify other systems of changes that are committed.
+Notify Koha's workers of changes that are committed.
 
 A row is removed after its message was sent. A process that dies in between sends it again, so receivers must tolerate
 that. Koha's workers do: they ignore a message about a job that is no longer new. They do not look for jobs that no

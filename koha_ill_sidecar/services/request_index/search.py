@@ -2,7 +2,7 @@
 Search of requests by the index: which match, how many, and in what order.
 
 Requests that wait to be indexed are read from Koha's tables and filtered by the same rules, so that people see their
-own changes at once. Such documents are called live here.
+own changes at once. The code calls such documents live.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

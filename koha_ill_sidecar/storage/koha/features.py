@@ -30,7 +30,7 @@ class KohaVersion:
         match = re.fullmatch(r"(\d{1,2})\.(\d{2})(\d*)", value.strip())
         if match is None:
             raise KohaSchemaUnsupported(
-                f"The preference Version holds {value!r}, which is no Koha version such as 24.1101000. "
+                f"The preference Version holds {value!r}, which is not a Koha version such as 24.1101000. "
                 "Is the database that of a Koha installation?"
             )
         return cls(int(match[1]), int(match[2]), match[3])

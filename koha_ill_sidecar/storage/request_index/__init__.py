@@ -1,6 +1,7 @@
 """
-The index of requests, a module per table.
+The index of requests.
 
-Only the transaction that holds the writer's lock writes here (``services.request_index.indexing``), so that nobody's
-bitmap is overwritten by another's older one. Readers take no locks.
+Every transaction that changes a request adds it to the queue. Only the transaction that holds the writer's lock
+writes the other tables (``services.request_index.indexing``), so that no bitmap is overwritten by an older one.
+Readers take no locks.
 """

@@ -1,8 +1,9 @@
 """
 Rows of ``ill_sidecar_requests``: what the sidecar stores about a request beside Koha's own row.
 
-A row has three parts: the status in which we last saw the request (for the change watch), how far the supplier's
-reports have come, and the alerts that staff have not dismissed. This is the only module that writes the table.
+A row has four parts: the status in which we last saw the request (for the change watch), the configured backend that
+supplies it, how far the supplier's reports have come, and the alerts that staff have not dismissed. This is the only
+module that writes the table.
 """
 
 import json

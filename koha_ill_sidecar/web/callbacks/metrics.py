@@ -12,7 +12,7 @@ _LAG_SECONDS = (1, 5, 30, 60, 300, 1800, 7200, 86400, 604800)
 
 _RECEIVED = Counter("koha_ill_sidecar_callbacks", "Callbacks received, by outcome.", ["backend", "outcome"])
 _REFUSED = Counter(
-    "koha_ill_sidecar_callbacks_refused", "Callbacks whose sender was not believed.", ["backend", "reason"]
+    "koha_ill_sidecar_callbacks_refused", "Callbacks that were not authenticated.", ["backend", "reason"]
 )
 _DURATION = Histogram(
     "koha_ill_sidecar_callback_seconds",

@@ -18,9 +18,9 @@ from koha_ill_sidecar.services.people import sign_in
 from koha_ill_sidecar.services.people.sign_in import SignInRefusal
 from koha_ill_sidecar.translations import LANGUAGES
 from koha_ill_sidecar.web.proxies import client_network
-from koha_ill_sidecar.web.staff.session import COOKIE, StaffSessions, current
+from koha_ill_sidecar.web.staff.session import COOKIE, StaffSessions, current, public
 from koha_ill_sidecar.web.ui import flash, i18n, saved_forms
-from koha_ill_sidecar.web.ui.csrf import StaleForm, accept_stale_csrf, public
+from koha_ill_sidecar.web.ui.csrf import StaleForm, accept_stale_csrf
 from koha_ill_sidecar.web.ui.error_pages import error_page
 from koha_ill_sidecar.web.ui.i18n import gettext as _
 from koha_ill_sidecar.web.ui.pages import page

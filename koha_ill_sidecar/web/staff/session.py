@@ -1,5 +1,7 @@
 """The sessions of staff: who is signed in, by a password typed here or through Koha's own session."""
 
+from typing import TypeVar
+
 from flask import Blueprint, abort, g, redirect, request, url_for
 from werkzeug.wrappers import Response
 
@@ -12,6 +14,15 @@ from koha_ill_sidecar.web.ui import csrf
 from koha_ill_sidecar.web.ui.urls import current_url
 
 COOKIE = "koha_ill_sidecar_session"
+_PUBLIC = "_is_public"
+
+_View = TypeVar("_View")
+
+
+def public(view: _View) -> _View:
+    """Mark a view that needs no sign-in."""
+    setattr(view, _PUBLIC, True)
+    return view
 
 
 class StaffSessions:
@@ -58,8 +69,9 @@ class StaffSessions:
 
     def _check(self) -> Response | None:
         self.load_user()
-        csrf.check((COOKIE, KOHA_COOKIE))
-        return None if csrf.is_public() or g.signed_in else _to_sign_in()
+        is_public = getattr(csrf.current_view(), _PUBLIC, False)
+        csrf.check((COOKIE, KOHA_COOKIE), is_public=is_public)
+        return None if is_public or g.signed_in else _to_sign_in()
 
 
 def clear_user() -> None:

@@ -21,7 +21,6 @@ STALE_FORM = "stale-form"
 _VISITOR_COOKIE = "koha_ill_sidecar_visitor"
 _CONTEXT = b"koha-ill-sidecar form"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_PUBLIC = "_is_public"
 _ACCEPTS_STALE = "_accepts_stale_csrf"
 
 _View = TypeVar("_View")
@@ -31,21 +30,10 @@ class StaleForm(Exception):
     """A form of ours whose session has ended; someone may be signed in again, or not."""
 
 
-def public(view: _View) -> _View:
-    """Mark a view that needs no sign-in."""
-    setattr(view, _PUBLIC, True)
-    return view
-
-
 def accept_stale_csrf(view: _View) -> _View:
     """Mark a view that accepts forms of an ended session, as it changes nothing."""
     setattr(view, _ACCEPTS_STALE, True)
     return view
-
-
-def is_public() -> bool:
-    """Return whether the view of this request needs no sign-in."""
-    return getattr(_view(), _PUBLIC, False)
 
 
 def is_safe() -> bool:
@@ -53,12 +41,13 @@ def is_safe() -> bool:
     return request.method in _SAFE_METHODS
 
 
-def check(session_cookies: Sequence[str]) -> None:
+def check(session_cookies: Sequence[str], *, is_public: bool) -> None:
     """
     Check the token of a form, which needs ``g.secret``.
 
     Args:
         session_cookies: Names of the cookies that hold the secret of a session.
+        is_public: Whether the view needs no sign-in.
 
     Raises:
         BadRequest: The form is not from a page of ours, or its view cannot ask what to do with a stale one.
@@ -66,8 +55,8 @@ def check(session_cookies: Sequence[str]) -> None:
     """
     if is_safe() or _is_signed_with(g.secret):
         return
-    accepts_stale = getattr(_view(), _ACCEPTS_STALE, False)
-    if (is_public() and not accepts_stale) or not _is_from_ended_session(session_cookies):
+    accepts_stale = getattr(current_view(), _ACCEPTS_STALE, False)
+    if (is_public and not accepts_stale) or not _is_from_ended_session(session_cookies):
         g.log["refused"] = "csrf"
         abort(400, STALE_FORM)
     if not accepts_stale:
@@ -120,5 +109,6 @@ def _is_from_ended_session(session_cookies: Sequence[str]) -> bool:
     return any(_is_signed_with(secret) for secret in ended if secret)
 
 
-def _view() -> object:
+def current_view() -> object:
+    """Return the view function of this request; None if its URL is unknown."""
     return current_app.view_functions.get(request.endpoint or "")

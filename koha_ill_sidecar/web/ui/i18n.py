@@ -23,13 +23,8 @@ def choose_language() -> str:
 
 
 def _of_browser() -> str:
-    for wanted, _ in request.accept_languages:
-        tag = wanted.lower()
-        if tag.startswith(("zh-hant", "zh-tw", "zh-hk")) or tag == "zh":
-            return "zh-Hant-TW"
-        if tag.startswith("en"):
-            return "en"
-    return _DEFAULT
+    known = (translations.match(tag) for tag, _ in request.accept_languages)
+    return next(filter(None, known), _DEFAULT)
 
 
 def gettext(message: str, **values: object) -> str:
