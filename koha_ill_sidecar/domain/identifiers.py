@@ -65,12 +65,12 @@ KIND_OF_FIELD: Mapping[str, IdentifierKind] = {
 }
 """The fields that hold an identifier."""
 
-_LONGEST = 20_000  # characters of a text that is searched for identifiers
+_LONGEST = 5_000  # characters of a text that is searched for identifiers
 _HYPHENS = re.compile(r"[‐-―−]")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8});", re.IGNORECASE)
 
 _DOI = re.compile(
-    r"(?P<link>https?://[^\s<>\"]*?)?(?<![0-9.])(?P<prefix>10\.[0-9]{4,9}(?:\.[0-9]{1,9})*)"
+    r"(?P<link>https?://[^\s<>\"]{0,300}?)?(?<![0-9.])(?P<prefix>10\.[0-9]{4,9}(?:\.[0-9]{1,9})*)"
     r"(?P<slash>/|%(?:25)*2F)(?P<suffix>[^\s\"]+)",
     re.IGNORECASE | re.ASCII,
 )
