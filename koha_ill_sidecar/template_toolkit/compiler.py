@@ -14,13 +14,16 @@ from types import TracebackType
 from koha_ill_sidecar.template_toolkit import nodes, stash, values
 from koha_ill_sidecar.template_toolkit.context import Block, Document
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.limits import Meter
 
 _LINES = "template_lines"
+_SHORT_LIST = 20
 _ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
 _TEXT_COMPARISONS = frozenset(("==", "!="))
 
 
-def _switch_matches(wanted: str, case: values.Value) -> bool:
+def _switch_matches(meter: Meter, wanted: str, case: values.Value) -> bool:
+    meter.visit(case)
     cases = case if isinstance(case, list) else [case]
     # Template Toolkit matches with a pattern, and Perl's `$` also matches before a trailing newline.
     return any(
@@ -88,14 +91,24 @@ class _Expressions:
             case _:
                 return self._compound(node)
 
+    def items(self, node: nodes.Expression) -> str:
+        """Return code for what FOREACH goes through; a short list that is written there needs no meter."""
+        if isinstance(node, nodes.ListLiteral) and len(node.items) <= _SHORT_LIST:
+            return self._list(node.items)
+        return self.value(node)
+
+    def _list(self, items: tuple[nodes.Expression, ...]) -> str:
+        return f"[{', '.join(map(self.value, items))}]"
+
     def _compound(self, node: nodes.Expression) -> str:
         match node:
             case nodes.ListLiteral(items):
-                return f"[{', '.join(map(self.value, items))}]"
+                return f"m.checked_list({self._list(items)})"
             case nodes.RangeLiteral(first, last):
-                return f"range_values({self.value(first)}, {self.value(last)}, m.limits.list_size)"
-            case nodes.HashLiteral(pairs):
-                return self._dictionary(pairs)
+                created = f"range_values({self.value(first)}, {self.value(last)}, m.limits.list_size)"
+                return f"m.checked_list({created})"
+            case nodes.HashLiteral():
+                return f"m.checked_hash({self._dictionary(node.pairs)})"
             case nodes.WholeDivision(quotient):
                 return f"truncate({self.value(quotient)})"
             case nodes.Assignment(path, value):
@@ -180,7 +193,7 @@ class _Expressions:
         """Return code for an argument list; the named arguments are a hash at its end."""
         given = [self.value(argument) for argument in arguments.positional]
         if arguments.named:
-            given.append(self._dictionary(arguments.named))
+            given.append(f"m.checked_hash({self._dictionary(arguments.named)})")
         return f"[{', '.join(given)}]"
 
     def named(self, names: nodes.Named) -> str:
@@ -226,6 +239,9 @@ class _Compiler:
         self._indent += 1
         yield
         self._indent -= 1
+
+    def _size_since(self, start: int) -> int:
+        return sum(map(len, self._code[start + 1 :]))
 
     def _name(self) -> int:
         self._counter += 1
@@ -413,7 +429,7 @@ class _Compiler:
         with self._leavable():
             keyword = "if"
             for case, body in node.cases:
-                with self._indented(f"{keyword} matches(r{name}, {self._expressions.value(case)}):"):
+                with self._indented(f"{keyword} matches(m, r{name}, {self._expressions.value(case)}):"):
                     self._body(body, buffer)
                 keyword = "elif"
             with self._indented("else:" if node.cases else "if True:"):
@@ -421,7 +437,9 @@ class _Compiler:
 
     def _for_each(self, node: nodes.ForEach, buffer: int) -> None:
         name = self._name()
-        self._write(f"l{name} = c.loop({self._expressions.value(node.items)})")
+        start = len(self._code)
+        # The size of the body is known only after it has been written.
+        self._write(f"l{name} = c.loop({self._expressions.items(node.items)}, ")
         if node.target is None:
             self._write("s = c.localise()")
             restore, target = "s = c.delocalise()", f"i{name}"
@@ -434,6 +452,7 @@ class _Compiler:
                 with self._indented(f"if isinstance(i{name}, dict):"):
                     self._write(f"s.update(i{name})")
             self._body(node.body, buffer)
+        self._code[start] += f"{self._size_since(start)})"
         with self._indented("finally:"):
             self._write(restore)
 
@@ -446,8 +465,10 @@ class _Compiler:
                 self._write("raise while_error(m.limits.while_turns)")
             with self._indented(f"if not {self._expressions.condition(node.condition)}:"):
                 self._write("break")
-            self._write("m.count_turn()")
+            start = len(self._code)
+            self._write("m.count_turn(")
             self._body(node.body, buffer)
+            self._code[start] += f"{self._size_since(start)})"
 
     def _try(self, node: nodes.Try, buffer: int) -> None:
         inner = self._name()
@@ -487,10 +508,10 @@ class _Compiler:
         inner = self._name()
         self._write(f"f{inner} = c.filter({', '.join(self._filter_arguments(node.names))})")
         if len(node.body) == 1 and isinstance(node.body[0], nodes.Get):
-            self._write(f"a{buffer}(f{inner}({self._expressions.text(node.body[0].expression)}))")
+            self._write(f"a{buffer}(m.checked(f{inner}({self._expressions.text(node.body[0].expression)})))")
             return
         self._buffered(node.body, inner)
-        self._write(f"a{buffer}(f{inner}(m.join(w{inner})))")
+        self._write(f"a{buffer}(m.checked(f{inner}(m.join(w{inner}))))")
 
     def _filter_arguments(self, names: nodes.Named) -> Iterator[str]:
         yield self._expressions.value(names.names[0])

@@ -51,7 +51,7 @@ class Environment(Protocol):
     filter_factories: Mapping[str, FilterFactory]
     plugins: Mapping[str, PluginFactory]
 
-    def document(self, source: str) -> Document:
+    def document(self, source: str, meter: Meter) -> Document:
         """Compile a template; raises TemplateError."""
 
     def load(self, name: str) -> str | None:
@@ -88,11 +88,18 @@ class CaughtError:
 class Context:
     """The state of one rendering. The variables are copied, but not their values."""
 
-    def __init__(self, environment: Environment, document: Document, variables: Mapping[str, Value]) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        document: Document,
+        variables: Mapping[str, Value],
+        meter: Meter,
+    ) -> None:
         self.environment = environment
-        self.meter = Meter(environment.limits)
+        self.meter = meter
         first: dict[str, Value] = {"global": {}, **variables, "inc": _increment, "dec": _decrement}
-        self.stash = Stash(self.meter, first | {"template": document, "component": document})
+        first["template"] = first["component"] = document
+        self.stash = Stash(meter, first)
         self._parents: list[Stash] = []
         self._documents = [document]
         # Blocks of evaluated and loaded templates stay for the rest of the rendering, as with PROCESS.
@@ -113,9 +120,14 @@ class Context:
         self.stash = self._parents.pop()
         return self.stash
 
-    def loop(self, items: Value) -> Loop:
-        """Start a FOREACH."""
-        return items if isinstance(items, Loop) else Loop(items, self.meter.count_turn)
+    def loop(self, items: Value, body: int) -> Loop:
+        """Start a FOREACH whose *body* has so many characters of code."""
+        if isinstance(items, Loop):
+            return items
+        if isinstance(items, dict):
+            self.meter.visit(items)
+            self.meter.created(items)
+        return Loop(items, self.meter.count_turn, body)
 
     # Blocks.
 
@@ -143,7 +155,7 @@ class Context:
 
     def evaluate(self, source: str) -> str:
         """Render *source* as a template of its own, with the current variables."""
-        document = self.environment.document(source)
+        document = self.environment.document(source, self.meter)
         self._blocks.update(document.blocks)
         return self._render_all([("input text", document)])
 
@@ -158,7 +170,7 @@ class Context:
         for document in reversed(self._documents):
             if block := document.blocks.get(name):
                 return block
-        return replace(self.environment.document(self._load(name)), name=name)
+        return replace(self.environment.document(self._load(name), self.meter), name=name)
 
     def _load(self, name: str) -> str:
         source = self.environment.load(name)

@@ -13,7 +13,7 @@ from koha_ill_sidecar.template_toolkit.filters import (
     FilterFactory,
     FilterFunction,
 )
-from koha_ill_sidecar.template_toolkit.limits import Limits
+from koha_ill_sidecar.template_toolkit.limits import Limits, Meter
 from koha_ill_sidecar.template_toolkit.parser import parse
 from koha_ill_sidecar.template_toolkit.plugins import PLUGIN_FILTERS, STANDARD_PLUGINS
 from koha_ill_sidecar.template_toolkit.source import Options
@@ -47,7 +47,7 @@ class Template:
             TemplateError: The template fails, throws, or exceeds a limit. Exceptions of other types come from the
                 caller's own objects and functions, and pass through unchanged.
         """
-        return self._engine.run(self._document, variables)
+        return self._engine.run(self._document, variables, Meter(self._engine.limits))
 
 
 class Engine:
@@ -101,13 +101,14 @@ class Engine:
         Raises:
             TemplateError: Of the kind `parse`, with line and column.
         """
-        return Template(self, self.document(source))
+        return Template(self, self.document(source, Meter(self.limits)))
 
     def render(self, source: str, variables: Mapping[str, Value]) -> str:
         """Compile and render a template; raises as `compile` and `Template.render` do."""
-        return self.run(self.document(source), variables)
+        meter = Meter(self.limits)
+        return self.run(self.document(source, meter), variables, meter)
 
-    def document(self, source: str) -> Document:
+    def document(self, source: str, meter: Meter) -> Document:
         """Return the compiled form of *source*; only for the engine's own modules."""
         # The lock is not held during compilation: two threads may compile the same template, which is harmless.
         with self._lock:
@@ -117,7 +118,7 @@ class Engine:
                 return found
         if len(source) > self.limits.source:
             raise TemplateLimitError(f"source longer than {self.limits.source} characters")
-        document = compile_tree(parse(source, self.options), _NAME)
+        document = compile_tree(parse(source, self.options, meter), _NAME)
         with self._lock:
             self._cache[source] = document
             while len(self._cache) > self._cache_size:
@@ -128,9 +129,9 @@ class Engine:
         """Return the source of another template, or None where the loader has no such template."""
         return None if self._loader is None else self._loader(name)
 
-    def run(self, document: Document, variables: Mapping[str, Value]) -> str:
+    def run(self, document: Document, variables: Mapping[str, Value], meter: Meter) -> str:
         """Render a compiled document; only for the engine's own modules."""
-        context = Context(self, document, variables)
+        context = Context(self, document, variables, meter)
         try:
             rendered = document.main(context)
         except TemplateError as error:

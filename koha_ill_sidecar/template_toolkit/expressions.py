@@ -14,6 +14,7 @@ from typing import TypeAlias
 from koha_ill_sidecar.template_toolkit import nodes
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.lexer import Token
+from koha_ill_sidecar.template_toolkit.limits import Meter
 from koha_ill_sidecar.template_toolkit.source import Positions
 from koha_ill_sidecar.template_toolkit.values import fit
 
@@ -21,6 +22,9 @@ _Flat: TypeAlias = list[nodes.Expression | str]
 
 # Nested expressions: far more than anyone writes, and well within what Python compiles.
 _DEEPEST = 30
+
+# Working out what one token means takes about ten microseconds.
+_WORK_OF_A_TOKEN = 1000
 
 _TERNARY, _NOT = 1, 3
 _GRAMMAR_PRECEDENCE = {
@@ -67,10 +71,11 @@ _EXPRESSION_STARTS = _IDENTIFIER_STARTS | {"(", "[", "{", "LITERAL", "QUOTED", "
 class ExpressionParser:
     """Reads expressions, arguments and names from a list of tokens."""
 
-    def __init__(self, tokens: list[Token], positions: Positions) -> None:
+    def __init__(self, tokens: list[Token], positions: Positions, meter: Meter) -> None:
         self._tokens = tokens
         self._index = 0
         self._positions = positions
+        self._meter = meter
         self._depth = 0
         self._type = tokens[0].type
 
@@ -81,6 +86,7 @@ class ExpressionParser:
         if token.type != "EOF":
             self._index += 1
             self._type = self._tokens[self._index].type
+            self._meter.spend(_WORK_OF_A_TOKEN)
         return token
 
     def _next_type(self, ahead: int = 1) -> str:
@@ -393,8 +399,16 @@ class _Arranger:
                 operators.append(self._operator())
                 self._index += 1
                 operands.append(self._binary(precedence + 1))
+            if operators == ["CAT"]:
+                self._concatenated(operands)
             left = _combine(operators, operands)
         return left
+
+    def _concatenated(self, operands: list[nodes.Expression]) -> None:
+        """Read the other operands of `a _ b _ c` at once: one by one, each would copy those before it."""
+        while self._operator() == "CAT":
+            self._index += 1
+            operands.append(self._binary(_PERL_PRECEDENCE["CAT"] + 1))
 
     def _operand(self) -> nodes.Expression:
         negations = 0
@@ -414,10 +428,11 @@ def _combine(operators: list[str], operands: list[nodes.Expression]) -> nodes.Ex
     operator = operators[0]
     if _PERL_PRECEDENCE[operator] in (_EQUALITY, _RELATION):
         return nodes.Comparison(tuple(operators), tuple(operands))
+    if operator == "CAT":
+        first = operands[0]
+        before = first.operands if isinstance(first, nodes.Concatenation) else (first,)
+        return nodes.Concatenation((*before, *operands[1:]))
     left, right = operands
     if operator in ("AND", "OR"):
         return nodes.Logical(operator, left, right)
-    if operator == "CAT":
-        before = left.operands if isinstance(left, nodes.Concatenation) else (left,)
-        return nodes.Concatenation((*before, right))
     return nodes.Arithmetic(operator, left, right)

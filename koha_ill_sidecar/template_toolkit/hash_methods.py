@@ -55,9 +55,11 @@ def _delete(_meter: Meter, value: Value, args: list[Value]) -> Value:
     return ""
 
 
-def _import(_meter: Meter, value: Value, args: list[Value]) -> Value:
+def _import(meter: Meter, value: Value, args: list[Value]) -> Value:
     more = argument(args, 0)
     if isinstance(more, dict):
+        meter.visit(more)
+        meter.allocate_elements(len(more))
         _hash(value).update(more)
     return ""
 

@@ -14,6 +14,7 @@ from enum import Enum
 
 from koha_ill_sidecar.template_toolkit import nodes
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
+from koha_ill_sidecar.template_toolkit.limits import Limits, Meter
 from koha_ill_sidecar.template_toolkit.list_methods import LIST_METHODS
 from koha_ill_sidecar.template_toolkit.parser import parse
 from koha_ill_sidecar.template_toolkit.source import Options, Positions
@@ -113,7 +114,7 @@ def inspect_template(
     Raises:
         TemplateError: Of the kind `parse`, with line and column.
     """
-    tree = parse(source, options or Options())
+    tree = parse(source, options or Options(), Meter(Limits()))
     own = _OwnNames.of(tree, frozenset(given))
     try:
         return _Inspector(own, Positions(source)).inspect(tree)

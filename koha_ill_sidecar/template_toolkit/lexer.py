@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from koha_ill_sidecar.template_toolkit.limits import Meter
 from koha_ill_sidecar.template_toolkit.source import Options, Part, split_source
 
 
@@ -70,6 +71,7 @@ _WORD = re.compile(r"\S+")
 _INTERPOLATED = re.compile(
     r"(?P<text>(?:\\.|[^$])+)|(?P<variable>\$(?:\{(?P<braced>[^}]*)\}|(?P<plain>[\w.]+)))"
 )
+_WITHOUT_BRACES = re.compile(r"(?P<text>(?:\\.|[^$])+)|(?P<variable>\$(?P<braced>(?!))?(?P<plain>[\w.]+))")
 _BEFORE_OPERATOR = re.compile(r"\s*[=.]")
 # A word behind one of these is never a keyword, so `anycase` leaves it unchanged.
 _BEFORE_NAMES = (
@@ -79,13 +81,14 @@ _BEFORE_NAMES = (
 _NEVER_KEYWORD_AFTER = frozenset(_BEFORE_NAMES.split())
 
 
-def tokens(source: str, options: Options) -> Iterator[Token]:
+def tokens(source: str, options: Options, meter: Meter) -> Iterator[Token]:
     """
     Yield the tokens of a whole template: its texts and its directives, each directive followed by a `;`.
 
     Source: Template Toolkit 2.27, Template::Parser tokenise_directive and interpolate_text.
     """
     for part in split_source(source, options):
+        meter.spend(len(part.text))
         if part.is_directive:
             yield from directive_tokens(part.text, part.offset, options)
             yield Token(";", ";", part.offset + len(part.text))
@@ -180,7 +183,11 @@ def _single_quoted(inside: str) -> str:
 
 def _interpolate(text: str, offset: int, options: Options) -> Iterator[str | tuple[Token, ...]]:
     # A dollar sign without a name matches neither alternative and is dropped, as in Template Toolkit.
-    for match in _INTERPOLATED.finditer(text):
+    # Behind the last brace `${` is looked for no longer: each would search the rest of the text for its end.
+    last_brace = text.rfind("}") + 1
+    position = 0
+    while match := (_INTERPOLATED if position < last_brace else _WITHOUT_BRACES).search(text, position):
+        position = match.end()
         plain = match.group("text")
         name = "plain" if match.group("braced") is None else "braced"
         variable = match.group(name)

@@ -51,14 +51,16 @@ def _hash(_meter: Meter, value: Value, args: list[Value]) -> Value:
 def _push(meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     items.extend(args)
-    meter.checked_list(items)
+    meter.check_size(len(items))
+    meter.allocate_elements(len(args))
     return ""
 
 
 def _unshift(meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
     items[:0] = args
-    meter.checked_list(items)
+    meter.check_size(len(items))
+    meter.allocate_elements(len(args))
     return ""
 
 
@@ -116,8 +118,10 @@ def _splice(meter: Meter, value: Value, args: list[Value]) -> Value:
         end = start
     removed = items[start:end]
     more = args[2:]
-    items[start:end] = more[0] if len(more) == 1 and isinstance(more[0], list) else more
-    meter.checked_list(items)
+    inserted = more[0] if len(more) == 1 and isinstance(more[0], list) else more
+    meter.allocate_elements(len(inserted))
+    items[start:end] = inserted
+    meter.check_size(len(items))
     return removed
 
 
@@ -173,12 +177,17 @@ def _unique(_meter: Meter, value: Value, _args: list[Value]) -> Value:
 
 def _import(meter: Meter, value: Value, args: list[Value]) -> Value:
     items = _items(value)
-    items.extend(_lists(args))
-    return meter.checked_list(items)
+    more = _lists(args)
+    meter.allocate_elements(len(more))
+    meter.check_size(len(items) + len(more))
+    items.extend(more)
+    return items
 
 
 def _merge(meter: Meter, value: Value, args: list[Value]) -> Value:
-    return meter.checked_list([*_items(value), *_lists(args)])
+    items, more = _items(value), _lists(args)
+    meter.check_size(len(items) + len(more))
+    return [*items, *more]
 
 
 def _lists(args: list[Value]) -> list[Value]:

@@ -13,14 +13,15 @@ class Loop:
     The template may extend the list during the loop. As in Template Toolkit, the size at the start counts.
     """
 
-    __slots__ = ("count_turn", "data", "index", "size", "started")
+    __slots__ = ("_body", "count_turn", "data", "index", "size", "started")
 
-    def __init__(self, items: Value, count_turn: Callable[[], None]) -> None:
+    def __init__(self, items: Value, count_turn: Callable[[int], None], body: int = 0) -> None:
         self.data = loop_items(items)
         self.size = 0
         self.index = -1
         self.started = False
         self.count_turn = count_turn
+        self._body = body
 
     def __iter__(self) -> "Loop":
         self.size = len(self.data)
@@ -33,7 +34,7 @@ class Loop:
         if index >= self.size:
             raise StopIteration
         self.index = index
-        self.count_turn()
+        self.count_turn(self._body)
         # The template may also have shortened the list.
         return self.data[index] if index < len(self.data) else None
 

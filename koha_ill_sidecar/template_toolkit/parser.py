@@ -12,6 +12,7 @@ from koha_ill_sidecar.template_toolkit import nodes
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 from koha_ill_sidecar.template_toolkit.expressions import ExpressionParser
 from koha_ill_sidecar.template_toolkit.lexer import Token, tokens
+from koha_ill_sidecar.template_toolkit.limits import Meter
 from koha_ill_sidecar.template_toolkit.source import Options, Positions
 
 _BODY_ENDS = frozenset(("END", "ELSE", "ELSIF", "CASE", "CATCH", "FINAL", "EOF"))
@@ -20,13 +21,14 @@ _IDENTIFIER_STARTS = frozenset(("IDENT", "$", "${"))
 _FILE_PARTS = frozenset(("FILENAME", "IDENT", "NUMBER"))
 # Nested directives. Python compiles only 20 nested loops and handlers; the compiler reports deeper ones.
 _DEEPEST = 40
+_WORK_OF_A_TOKEN = 1000
 
 
 class TemplateParser(ExpressionParser):
     """Reads the statements of one template."""
 
-    def __init__(self, source: str, row: list[Token]) -> None:
-        super().__init__(row, Positions(source))
+    def __init__(self, source: str, row: list[Token], meter: Meter) -> None:
+        super().__init__(row, Positions(source), meter)
         self._blocks: dict[str, nodes.Body] = {}
         self._block_names: list[str] = []
         self._metadata: dict[str, str] = {}
@@ -392,14 +394,22 @@ class TemplateParser(ExpressionParser):
         return self._advance().value
 
 
-def parse(source: str, options: Options) -> nodes.TemplateTree:
+def parse(source: str, options: Options, meter: Meter) -> nodes.TemplateTree:
     """
     Parse a template.
 
     Raises:
         TemplateError: Of the kind `parse`, with line and column.
+        TemplateLimitError: The template has too many tokens, or parsing takes too long.
     """
+    row = []
     try:
-        return TemplateParser(source, list(tokens(source, options))).template()
+        for token in tokens(source, options, meter):
+            row.append(token)
+            meter.check_tokens(len(row))
+            meter.spend(_WORK_OF_A_TOKEN)
+        tree = TemplateParser(source, row, meter).template()
     except RecursionError as error:
         raise TemplateError("parse", "nested too deeply") from error
+    meter.seconds_left()
+    return tree

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from koha_ill_sidecar.template_toolkit.errors import TemplateError
 
@@ -72,10 +73,43 @@ _LEADING = re.compile(r"([-=~+])?(\s*)")
 _COMMENT_FLAG = re.compile(r"([-=~+])$")
 _LINE_BEFORE = re.compile(r"(?:\r?\n|^)[^\S\n]*\Z", re.MULTILINE)
 _LINE_AFTER = re.compile(r"[^\S\n]*\n")
-_SPACE_BEFORE = re.compile(r"\s+\Z")
 _SPACE_AFTER = re.compile(r"\s+")
 _TAGS = re.compile(r"TAGS\s+(.*)")
 _TAGS_ANYCASE = re.compile(r"(?i:TAGS)\s+(.*)")
+
+
+class _Tag(NamedTuple):
+    start: int
+    inside: int
+    inside_end: int
+    end: int
+
+
+class _Tags:
+    """Finds the next directive in a source, in time that grows with the source and not with its square."""
+
+    def __init__(self, start: str, end: str, outline: str | None = None) -> None:
+        line = "(?!)(?P<outline>)" if outline is None else rf"^{outline}(?P<outline>.*?)(?:\n|\Z)"
+        self._next = re.compile(rf"(?:{line})|(?:{start})", re.DOTALL | re.MULTILINE)
+        self._next_outline = re.compile(line, re.DOTALL | re.MULTILINE)
+        self._end = re.compile(end, re.MULTILINE)
+        # Once a tag has no end, no later one has.
+        self._has_end = True
+
+    def search(self, source: str, position: int) -> _Tag | None:
+        if self._has_end:
+            opening = self._next.search(source, position)
+            if opening is None or opening.group("outline") is not None:
+                return None if opening is None else _outline(opening)
+            if closing := self._end.search(source, opening.end()):
+                return _Tag(opening.start(), opening.end(), closing.start(), closing.end())
+            self._has_end = False
+        opening = self._next_outline.search(source, position)
+        return None if opening is None else _outline(opening)
+
+
+def _outline(match: re.Match[str]) -> _Tag:
+    return _Tag(match.start(), match.start("outline"), match.end("outline"), match.end())
 
 
 @dataclass(slots=True)
@@ -85,26 +119,25 @@ class _SourceSplitter:
     position: int = 0
     # The space that replaces the white space after the last tag, if that was collapsed.
     collapsed: str = ""
-    splitter: re.Pattern[str] = field(init=False)
+    tags: _Tags = field(init=False)
 
     def __post_init__(self) -> None:
         style = TAG_STYLES.get(self.options.tag_style)
         if style is None:
             raise TemplateError("parse", f"invalid tag style: {self.options.tag_style}")
-        self.splitter = _splitter(*style)
+        self.tags = _Tags(*style)
 
     def parts(self) -> Iterator[Part]:
-        while match := self.splitter.search(self.source, self.position):
-            yield from self._split_at(match)
+        while found := self.tags.search(self.source, self.position):
+            yield from self._split_at(found)
         rest = self.collapsed + self.source[self.position :]
         if rest:
             yield Part(rest, self.position)
 
-    def _split_at(self, match: re.Match[str]) -> Iterator[Part]:
-        before = Part(self.collapsed + self.source[self.position : match.start()], self.position)
-        group = "outline" if match.group("tag") is None else "tag"
-        inside, offset = match.group(group) or "", match.start(group)
-        self.position, self.collapsed = match.end(), ""
+    def _split_at(self, found: _Tag) -> Iterator[Part]:
+        before = Part(self.collapsed + self.source[self.position : found.start], self.position)
+        inside, offset = self.source[found.inside : found.inside_end], found.inside
+        self.position, self.collapsed = found.end, ""
         if inside.startswith("#"):
             flag = _COMMENT_FLAG.search(inside)
             inside, pre_chomp = (flag.group(1) if flag else ""), ""
@@ -139,22 +172,18 @@ class _SourceSplitter:
             return False
         tags = match.group(1).split()
         if len(tags) > 1:
-            self.splitter = _splitter(*(re.escape(tag) for tag in tags[:3]))
+            self.tags = _Tags(*(re.escape(tag) for tag in tags[:3]))
         elif tags and tags[0] in TAG_STYLES:
-            self.splitter = _splitter(*TAG_STYLES[tags[0]])
+            self.tags = _Tags(*TAG_STYLES[tags[0]])
         return True
-
-
-def _splitter(start: str, end: str, outline: str | None = None) -> re.Pattern[str]:
-    line = r"(?!)(?P<outline>)" if outline is None else rf"^{outline}(?P<outline>.*?)(?:\n|\Z)"
-    return re.compile(rf"(?:{line})|(?:{start}(?P<tag>.*?){end})", re.DOTALL | re.MULTILINE)
 
 
 def _chomp_before(text: str, flag: str) -> str:
     if flag == "-":
         return _LINE_BEFORE.sub("", text, count=1)
     if flag in ("=", "~"):
-        return _SPACE_BEFORE.sub(" " if flag == "=" else "", text, count=1)
+        stripped = text.rstrip()
+        return stripped + " " if flag == "=" and stripped != text else stripped
     return text
 
 

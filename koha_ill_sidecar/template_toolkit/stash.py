@@ -14,7 +14,7 @@ from koha_ill_sidecar.template_toolkit.errors import TemplateError, TemplateLimi
 from koha_ill_sidecar.template_toolkit.hash_methods import HASH_METHODS
 from koha_ill_sidecar.template_toolkit.limits import Meter
 from koha_ill_sidecar.template_toolkit.list_methods import LIST_METHODS
-from koha_ill_sidecar.template_toolkit.text_methods import TEXT_METHODS
+from koha_ill_sidecar.template_toolkit.text_methods import TEXT_METHODS, Method
 from koha_ill_sidecar.template_toolkit.values import (
     MISSING,
     Value,
@@ -37,6 +37,7 @@ class Stash(dict[str, Value]):
 
     def localise(self, more: dict[str, Value]) -> "Stash":
         """Return a copy with the variables of *more* added, as `spread` does."""
+        self.meter.allocate_elements(len(self))
         clone = Stash(self.meter, self)
         clone.spread(more)
         return clone
@@ -97,12 +98,13 @@ def get(stash: Stash, path: FlatPath) -> Value:
 
 def get_dynamic(stash: Stash, name: Value) -> Value:
     """Return the variable whose name is the value *name*; a name with dots is a path."""
-    path = _dotted(name)
+    path = _dotted(stash, name)
     value = get(stash, path)
     return "" if value is None else value
 
 
-def _dotted(name: Value) -> FlatPath:
+def _dotted(stash: Stash, name: Value) -> FlatPath:
+    stash.meter.visit(name)
     if isinstance(name, list) and len(name) > 1:
         # A list in place of a name is a path: names and their arguments, alternating.
         return tuple(name[: len(name) // 2 * 2])
@@ -114,9 +116,9 @@ def _dotted(name: Value) -> FlatPath:
     return tuple(path)
 
 
-def _assigned_path(name: Value) -> FlatPath:
+def _assigned_path(stash: Stash, name: Value) -> FlatPath:
     if not isinstance(name, list) or len(name) % 2 == 0:
-        return _dotted(name)
+        return _dotted(stash, name)
     # With an odd number of elements, Template Toolkit assigns to the last two.
     return (*name[:-1], *name[-2:]) if len(name) > 1 else (name[0], None)
 
@@ -152,6 +154,19 @@ def _dot(stash: Stash, root: Value, name: Value, args: Value, *, vivify: bool = 
     return _dot_text(stash, root, key, arguments)
 
 
+def _metered(meter: Meter, method: Method, root: Value, args: list[Value]) -> Value:
+    if root.__class__ is str:
+        meter.spend(len(root))
+    else:
+        meter.visit(root)
+    if args:
+        meter.visit(*args)
+    result = method(meter, root, args)
+    if result is not root:
+        meter.created(result)
+    return result
+
+
 def _dot_hash(
     stash: Stash, root: dict[str, Value], name: Value, key: str, args: list[Value], *, vivify: bool
 ) -> Value:
@@ -165,21 +180,23 @@ def _dot_hash(
     if isinstance(root, Stash):
         return HASH_METHODS["import"](stash.meter, root, args) if key == "import" else None
     if method := HASH_METHODS.get(key):
-        return method(stash.meter, root, args)
+        return _metered(stash.meter, method, root, args)
     if on_list := LIST_METHODS.get(key):
-        return on_list(stash.meter, [root], args)
+        return _metered(stash.meter, on_list, [root], args)
     if isinstance(name, list):
+        stash.meter.created(name)
         return [root[text(element)] for element in name if text(element) in root]
     return None
 
 
 def _dot_list(stash: Stash, root: list[Value], name: Value, key: str, args: list[Value]) -> Value:
     if method := LIST_METHODS.get(key):
-        return method(stash.meter, root, args)
+        return _metered(stash.meter, method, root, args)
     if looks_like_number(name):
         value = _element(root, name)
         return call(value, key, args) if is_code(value) else value
     if isinstance(name, list):
+        stash.meter.created(name)
         return [_element(root, index) for index in name if looks_like_number(index) and _has(root, index)]
     return None
 
@@ -198,16 +215,17 @@ def _dot_object(stash: Stash, root: Value, key: str, args: list[Value]) -> Value
         return None
     value: Value = getter(key, args)
     if value is not MISSING:
+        stash.meter.created(value)
         return value
     method = LIST_METHODS.get(key)
-    return None if method is None else method(stash.meter, [root], args)
+    return None if method is None else _metered(stash.meter, method, [root], args)
 
 
 def _dot_text(stash: Stash, root: Value, key: str, args: list[Value]) -> Value:
     if method := TEXT_METHODS.get(key):
-        return method(stash.meter, root, args)
+        return _metered(stash.meter, method, root, args)
     on_list = LIST_METHODS.get(key)
-    return None if on_list is None else on_list(stash.meter, [root], args)
+    return None if on_list is None else _metered(stash.meter, on_list, [root], args)
 
 
 def is_code(value: Value) -> bool:
@@ -249,7 +267,7 @@ def assign(stash: Stash, path: FlatPath, value: Value, *, default: bool = False)
     leads through a value that has no elements.
     """
     if len(path) == 2:
-        path = _assigned_path(path[0])
+        path = _assigned_path(stash, path[0])
     root: Value = stash
     for index in range(0, len(path) - 2, 2):
         root = _dot(stash, root, path[index], path[index + 1], vivify=True)
@@ -294,6 +312,7 @@ def _assign_index(stash: Stash, root: list[Value], name: Value, value: Value, *,
             "undef", f"Modification of non-creatable array value attempted, subscript {index}"
         )
     if index >= len(root):
+        stash.meter.allocate_elements(index + 1 - len(root))
         root.extend([None] * (index + 1 - len(root)))
     root[index] = value
     return value

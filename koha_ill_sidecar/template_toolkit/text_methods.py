@@ -16,9 +16,8 @@ Method = Callable[[Meter, Value, list[Value]], Value]
 
 # Perl's white space; Python's `str.strip` also strips four control characters.
 SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPACE_CHARACTERS = SPACE.replace("\u2000-\u200a", "".join(map(chr, range(0x2000, 0x200B))))
 _SPACES = re.compile(f"[{SPACE}]+")
-_BEFORE = re.compile(f"\\A[{SPACE}]+")
-_AFTER = re.compile(f"[{SPACE}]+\\Z")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 
@@ -30,12 +29,7 @@ def argument(args: list[Value], index: int) -> Value:
 
 def trim(value: str) -> str:
     """Strip white space from both ends."""
-    stripped = _BEFORE.sub("", value)
-    # A search for white space at the end would start at every run of spaces: quadratic time.
-    end = len(stripped)
-    while end and _SPACES.match(stripped, end - 1):
-        end -= 1
-    return stripped[:end]
+    return value.strip(_SPACE_CHARACTERS)
 
 
 def collapse(value: str) -> str:
@@ -143,7 +137,8 @@ def _split(meter: Meter, value: Value, args: list[Value]) -> Value:
     pattern = None if given is None else patterns.compile_pattern(splitting(text(given)))
     limit = argument(args, 1)
     fields = patterns.split(pattern, text(value), integer(limit) if truth(limit) else 0, meter)
-    return meter.checked_list(fields)
+    meter.check_size(len(fields))
+    return fields
 
 
 def splitting(pattern: str) -> str:
@@ -151,10 +146,11 @@ def splitting(pattern: str) -> str:
     return "(?m)^" if pattern == "^" else pattern
 
 
-def _chunk(_meter: Meter, value: Value, args: list[Value]) -> Value:
+def _chunk(meter: Meter, value: Value, args: list[Value]) -> Value:
     size = integer(argument(args, 0)) or 1
     whole = text(value)
     chunks: list[Value] = []
+    meter.check_size(len(whole) // abs(size))
     # The dot in Perl's pattern for this does not match a line break, so chunks end there.
     for line in whole.split("\n"):
         if size > 0:

@@ -318,6 +318,6 @@ def _plugin(name: str, context: Context, _args: list[object]) -> object:
 ENGINE = Engine(
     plugins={name: functools.partial(_plugin, name) for name in PLUGINS},
     # The transaction that sends a notice holds a lock on the request while it renders.
-    limits=Limits(seconds=2, output=1_000_000),
+    limits=Limits(seconds=2, output=1_000_000, list_size=100_000, memory=200_000_000, tokens=50_000),
 )
 """Renders all notices, and keeps their compiled templates."""

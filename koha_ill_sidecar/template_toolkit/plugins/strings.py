@@ -224,7 +224,8 @@ def _split(string: String, args: list[Value]) -> Value:
     # In Perl a single space means any white space, without an empty field at the start.
     compiled = None if pattern == " " else patterns.compile_pattern(text_methods.splitting(pattern))
     fields = patterns.split(compiled, string.value, integer(limit), string.context.meter)
-    return string.context.meter.checked_list(fields)
+    string.context.meter.check_size(len(fields))
+    return fields
 
 
 def _substr(string: String, args: list[Value]) -> Value:

@@ -98,6 +98,7 @@ class Table:
         if number(which) >= number(self._rows) or number(which) < 0:
             return None
         self._context.meter.check_size(_count(self._columns))
+        self._context.meter.allocate_elements(_count(self._columns))
         elements: list[Value] = []
         index = number(which)
         for _ in range(_count(self._columns)):
@@ -119,6 +120,7 @@ class Table:
         blanks = max(0, integer(add(subtract(end, self._size), 1))) if end >= self._size else 0
         self._context.meter.check_size(blanks)
         last = min(end, self._size - 1)
+        self._context.meter.allocate_elements(max(0, integer(end) - integer(start)))
         elements = [self._element(index) for index in range(integer(start), integer(last) + 1)]
         return elements + [None] * blanks if self._pads else elements
 
