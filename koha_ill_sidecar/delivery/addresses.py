@@ -104,6 +104,15 @@ def is_address(text: str) -> bool:
     return True
 
 
+def are_addresses(text: str) -> bool:
+    """Return whether mail can be sent to the text: one or more valid addresses."""
+    try:
+        read_addresses(text, AddressRole.TO)
+    except InvalidAddress:
+        return False
+    return True
+
+
 def _parts(text: str) -> Iterator[str]:
     for match in _PART.finditer(text):
         if part := match[0].strip():

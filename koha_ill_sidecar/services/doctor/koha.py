@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from koha_ill_sidecar.config.settings import Settings, Transport
+from koha_ill_sidecar.delivery.addresses import are_addresses
 from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode
 from koha_ill_sidecar.messages import lazy, literal
 from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok, warn
@@ -99,7 +100,21 @@ def check_partners(settings: Settings, tx: Transaction) -> Iterator[Finding]:
                 "Create a patron in that category for each partner library, or set ILLPartnerCode to their category."
             ),
         )
-    elif without:
+    unusable = [
+        str(partner.borrowernumber) for partner in found if partner.email and not are_addresses(partner.email)
+    ]
+    if unusable:
+        yield warn(
+            "partners",
+            lazy(
+                "%(number)s of %(all)s have an email address that cannot be used: patron ID %(numbers)s",
+                number=len(unusable),
+                all=len(found),
+                numbers=", ".join(unusable[:_SHOWN]) + (", …" if len(unusable) > _SHOWN else ""),
+            ),
+            lazy("Correct their primary email in Koha."),
+        )
+    if without:
         listed = ", ".join(without[:_SHOWN]) + (", …" if len(without) > _SHOWN else "")
         yield warn(
             "partners",
@@ -111,7 +126,7 @@ def check_partners(settings: Settings, tx: Transaction) -> Iterator[Finding]:
             ),
             lazy("Enter a primary email for them in Koha."),
         )
-    else:
+    if found and not without and not unusable:
         yield ok(
             "partners",
             lazy("1 partner in category %(category)s, with an address", category=category)

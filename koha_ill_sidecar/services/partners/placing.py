@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from koha_ill_sidecar.delivery.addresses import are_addresses
 from koha_ill_sidecar.domain import actions
 from koha_ill_sidecar.domain.actors import Actor
 from koha_ill_sidecar.domain.attributes import REQUESTED_PARTNERS
@@ -37,6 +38,11 @@ class Partner:
     name: str
     branchcode: str
     email: str  # empty: cannot be asked
+
+    @property
+    def has_usable_email(self) -> bool:
+        """Whether mail can be sent to the address."""
+        return are_addresses(self.email)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,7 +187,7 @@ def place_with_partners(
         ActionNotAllowed: The request's status does not allow it.
         RequestChanged: The request is not as *version* has it.
         RequestNotFound: There is no such request.
-        RequestRefused: no_target_email, no_library_email, invalid_partner, empty_message.
+        RequestRefused: no_target_email, invalid_target_email, no_library_email, invalid_partner, empty_message.
     """
     ill_request = lock(tx, illrequest_id, version)
     require(tx, ill_request, actions.PLACE_WITH_PARTNERS)
@@ -259,6 +265,13 @@ def _chosen(tx: Transaction, borrowernumbers: Sequence[int]) -> list[Partner]:
             "no_target_email",
             "No email address: %(partners)s. Enter one in Koha, or leave them out.",
             partners=", ".join(without_email),
+        )
+    unusable = [f"{partner.name} ({partner.email})" for partner in partners if not partner.has_usable_email]
+    if unusable:
+        raise RequestRefused(
+            "invalid_target_email",
+            "The email address cannot be used: %(partners)s. Correct it in Koha, or leave them out.",
+            partners=", ".join(unusable),
         )
     if not partners:
         raise RequestRefused("no_target_email", "No partner was chosen: choose at least one.")

@@ -3,13 +3,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from cast import ADA, CLARA, EAST_WITHOUT_EMAIL, NORTH, RIVERSIDE, SAM, SOUTH
 from factories import make_request
-from koha_ill_sidecar.config.settings import IllSite
+from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite, KohaSettings, Settings
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.errors import ActionNotAllowed, LetterMissing, RequestRefused
+from koha_ill_sidecar.services.doctor.koha import check_partners
 from koha_ill_sidecar.services.partners import placing
 from koha_ill_sidecar.services.requests import lifecycle
 from koha_ill_sidecar.storage.koha import attributes
@@ -121,6 +122,29 @@ def test_a_partner_without_an_address_is_named(tx: Transaction) -> None:
 
     with pytest.raises(RequestRefused, match="No email address: East Partner"):
         place(tx, number, EAST_WITHOUT_EMAIL)
+
+
+@pytest.mark.parametrize("email", ["ill@north@example.org", "see notes", "ill@north.example.org, nobody"])
+def test_a_partner_whose_address_cannot_be_used_is_named(admin: Engine, tx: Transaction, email: str) -> None:
+    number = make_request(tx.connection, tx.koha)
+    with admin.begin() as koha:
+        koha.execute(
+            text("UPDATE borrowers SET email = :email WHERE borrowernumber = :number"),
+            {"email": email, "number": NORTH},
+        )
+
+    with pytest.raises(RequestRefused, match="cannot be used: North Partner") as error:
+        place(tx, number, NORTH, SOUTH)
+
+    assert error.value.code == "invalid_target_email"
+    assert messages(tx) == []
+    assert tx.connection.scalar(text("SELECT status FROM illrequests")) == "NEW"
+    found = list(
+        check_partners(
+            Settings(koha=KohaSettings(database=DatabaseSettings(user="nobody", database="koha"))), tx
+        )
+    )
+    assert f"that cannot be used: patron ID {NORTH}" in " ".join(str(one.seen) for one in found)
 
 
 def test_without_a_library_of_the_actor_the_requests_library_writes(tx: Transaction) -> None:

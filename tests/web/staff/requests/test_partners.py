@@ -57,6 +57,16 @@ def test_partners_are_listed_as_koha_does_and_those_without_address_say_so(clara
     assert not one(page, f'[value="{NORTH}"]').has_attr("disabled")
 
 
+def test_a_partner_whose_address_cannot_be_used_says_so(clara: Desk, admin: Engine, number: int) -> None:
+    with admin.begin() as koha:
+        koha.execute(text(f"UPDATE borrowers SET email = 'see notes' WHERE borrowernumber = {NORTH}"))
+
+    page = clara.get(f"/requests/{number}/partners").text
+
+    assert "MPL - North Partner see notes (this email address cannot be used)" in shown(page)
+    assert one(page, f'[value="{NORTH}"]').has_attr("disabled")
+
+
 def test_subject_and_text_come_from_the_notice(clara: Desk, admin: Engine, number: int) -> None:
     with admin.begin() as connection:
         connection.execute(
