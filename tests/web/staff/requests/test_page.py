@@ -780,6 +780,9 @@ def test_whatever_partners_are_called_stays_text(clara: Desk, office: Office, ho
     assert told.status_code == 409
     check_nothing_runs(told.text)
     check_nothing_runs(press(clara, address, {**form, "do": "send"}, follow=True).text)
+    assert office.status(number) == "NEW"  # partners with such addresses are not asked
+    office.does("UPDATE borrowers SET email = 'ill@ada.example.org' WHERE categorycode = 'IL'")
+    check_nothing_runs(press(clara, address, {**form, "do": "send"}, follow=True).text)
     assert office.status(number) == "GENREQ"
 
 
