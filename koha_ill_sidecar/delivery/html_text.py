@@ -12,18 +12,20 @@ _BLOCKS = _PARAGRAPHS | {
     "header", "hr", "li", "main", "nav", "section", "tr",
 }
 # fmt: on
+# Comments, declarations and processing instructions; without an end they reach to the end of the page, as in browsers.
+_NOT_ELEMENTS = re.compile(r"<!--.*?(?:-->|\Z)|<[!?][^>]*(?:>|\Z)", re.DOTALL)
 _HIDDEN = frozenset({"head", "script", "style", "template", "title"})
 
 
 def text_of(html: str) -> str:
     """Return the text of a page: one line per block, and the URL of each link after its text."""
+    # The parser fails on declarations such as "<![x[", and searches the whole rest of the page again for the end of
+    # each construct that has none. So neither reaches it.
+    html = _NOT_ELEMENTS.sub("", html)
+    last = html.rfind(">") + 1
     reader = _Reader()
-    try:
-        reader.feed(html)
-        reader.close()
-    except AssertionError:
-        # The parser fails on declarations such as "<![x[". A poor text is better than no mail.
-        return re.sub(r"<[^>]*>", " ", html).strip() + "\n"
+    reader.feed(html[:last] + html[last:].replace("<", "&lt;"))
+    reader.close()
     return reader.text()
 
 
