@@ -1,11 +1,14 @@
 """Rows for tests: a test names what matters to it, and the rest has a default here."""
 
+import json
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from cast import ADA, SAM
+from koha_ill_sidecar.storage.koha import attributes as koha_attributes
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.transaction import Transaction
 
 
 def make_request(
@@ -42,3 +45,17 @@ def make_attribute(
     if koha.has("illrequestattributes", "backend"):
         values["backend"] = koha.generic_backend
     connection.execute(koha.table("illrequestattributes").insert().values(values))
+
+
+def steps(tx: Transaction, number: int) -> list[tuple[str | None, str]]:
+    """Return the status before and after each change, as Koha's log has it."""
+    infos = tx.connection.scalars(
+        text("SELECT info FROM action_logs WHERE object = :id AND module = 'ILL' ORDER BY action_id"),
+        {"id": number},
+    )
+    return [(json.loads(info)["status_before"], json.loads(info)["status_after"]) for info in infos]
+
+
+def kinds(tx: Transaction, number: int) -> dict[str, str]:
+    """Return the attributes of a request, by type."""
+    return {attribute.type: attribute.value for attribute in koha_attributes.find(tx, number)}

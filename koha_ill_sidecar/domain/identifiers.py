@@ -34,11 +34,6 @@ class Identifier:
     kind: IdentifierKind
     value: str
 
-    @property
-    def as_reference(self) -> Reference:
-        """The reference that follows from the identifier alone: its field, and the usual kind of material."""
-        return Reference(type=TYPES[self.kind], fields={self.kind.value: self.value})
-
 
 @dataclass(frozen=True, slots=True)
 class WrongCheckDigit:

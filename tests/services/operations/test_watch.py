@@ -24,16 +24,6 @@ Make = Callable[..., int]
 
 
 @pytest.fixture
-def make(tx: Transaction) -> Make:
-    """Make a request as Koha does, in the test's own transaction."""
-
-    def with_columns(**columns: Any) -> int:
-        return make_request(tx.connection, tx.koha, **columns)
-
-    return with_columns
-
-
-@pytest.fixture
 def watched(tx: Transaction, make: Make) -> Make:
     """Make a request that the sidecar has seen."""
 

@@ -31,16 +31,6 @@ STAFF = Actor(interface=Interface.INTRANET, borrowernumber=CLARA)
 
 
 @pytest.fixture
-def make(tx: Transaction) -> Make:
-    """Make a request as Koha does, in the test's own transaction."""
-
-    def with_columns(**columns: Any) -> int:
-        return make_request(tx.connection, tx.koha, **columns)
-
-    return with_columns
-
-
-@pytest.fixture
 def indexed(tx: Transaction, make: Make) -> Make:
     """Make a request that is indexed."""
 

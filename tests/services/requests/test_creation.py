@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -7,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from cast import ADA, CLARA, EAST_WITHOUT_EMAIL, RIVERSIDE, SAM, WEN
-from factories import make_request
+from factories import kinds, make_request, steps
 from koha_ill_sidecar.backends.standard.forms import FIELD_SETS
 from koha_ill_sidecar.config.settings import IllSite, LimitMethod, RequestLimit
 from koha_ill_sidecar.domain.actors import Actor, Interface
@@ -45,18 +44,6 @@ def with_preferences(tx: Transaction, **values: str) -> Transaction:
 
 def with_limit(tx: Transaction, **limits: Any) -> Transaction:
     return replace(tx, site=IllSite(**limits))
-
-
-def steps(tx: Transaction, number: int) -> list[tuple[str | None, str]]:
-    infos = tx.connection.scalars(
-        text("SELECT info FROM action_logs WHERE object = :id AND module = 'ILL' ORDER BY action_id"),
-        {"id": number},
-    )
-    return [(json.loads(info)["status_before"], json.loads(info)["status_after"]) for info in infos]
-
-
-def kinds(tx: Transaction, number: int) -> dict[str, str]:
-    return {attribute.type: attribute.value for attribute in attributes.find(tx, number)}
 
 
 @pytest.mark.all_versions

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from cast import ADA, CLARA, NORTH, RIVERSIDE, SAM, WEN
-from factories import make_request
+from factories import kinds, make_request, steps
 from koha_ill_sidecar.domain.actors import Actor, Interface
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.errors import ActionNotAllowed, RequestNotFound, RequestRefused
@@ -27,18 +27,6 @@ from koha_ill_sidecar.storage.transaction import Transaction
 STAFF = Actor(interface=Interface.INTRANET, borrowernumber=CLARA, branchcode=ADA)
 
 ExecuteAsKoha = Callable[..., None]
-
-
-def steps(tx: Transaction, number: int) -> list[tuple[str | None, str]]:
-    infos = tx.connection.scalars(
-        text("SELECT info FROM action_logs WHERE object = :id AND module = 'ILL' ORDER BY action_id"),
-        {"id": number},
-    )
-    return [(json.loads(info)["status_before"], json.loads(info)["status_after"]) for info in infos]
-
-
-def kinds(tx: Transaction, number: int) -> dict[str, str]:
-    return {attribute.type: attribute.value for attribute in attributes.find(tx, number)}
 
 
 @pytest.mark.all_versions
