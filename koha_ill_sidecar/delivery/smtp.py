@@ -15,7 +15,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -105,7 +105,14 @@ class Mailer:
         self._idle: dict[SmtpSettings, list[_Connection]] = {}
         self._unreachable: dict[SmtpSettings, tuple[float, MixedText]] = {}
 
-    def send(self, server: SmtpSettings, envelope: Envelope, octets: bytes) -> Receipt:
+    def send(
+        self,
+        server: SmtpSettings,
+        envelope: Envelope,
+        octets: bytes,
+        *,
+        before_text: Callable[[], None] = lambda: None,
+    ) -> Receipt:
         """
         Send one mail to a server.
 
@@ -113,6 +120,7 @@ class Mailer:
 
         Args:
             octets: Header and text with CRLF line ends.
+            before_text: Called right before the text is sent; if it raises, the mail is not sent.
 
         Raises:
             PermanentDeliveryFailure: The server refused it for all recipients and always will.
@@ -121,13 +129,13 @@ class Mailer:
         while (connection := self._pop_idle(server)) is not None:
             with self._released(connection):
                 try:
-                    return connection.deliver(envelope, octets)
+                    return connection.deliver(envelope, octets, before_text)
                 except _ClosedByServer:
                     continue  # the others may be closed too: try each of them before opening a new one
         connection = self._connect(server)
         with self._released(connection):
             try:
-                return connection.deliver(envelope, octets)
+                return connection.deliver(envelope, octets, before_text)
             except _ClosedByServer as error:
                 raise TemporaryDeliveryFailure(*error.reason) from error
 
@@ -226,7 +234,7 @@ class _Connection:
         finally:
             self._smtp.close()
 
-    def deliver(self, envelope: Envelope, octets: bytes) -> Receipt:
+    def deliver(self, envelope: Envelope, octets: bytes, before_text: Callable[[], None]) -> Receipt:
         """Run one mail transaction. Afterwards the session is ready for the next one, or closed."""
         self.used_at = time.monotonic()
         answers = self._answers(
@@ -238,6 +246,11 @@ class _Connection:
             self._abandon(answers)
             raise _all_refused(refused)
         self._check_ready_for_text(answers)
+        try:
+            before_text()
+        except BaseException:
+            self._smtp.close()  # the server expects the text: only the end of the session cancels the mail
+            raise
         self._send_text(octets)
         self.used_at = time.monotonic()
         without_mail = {refusal.recipient for refusal in refused}

@@ -181,7 +181,8 @@ def _translated(error: DBAPIError) -> Exception:
 
 _NO_SPACE = "Is its disk full?"
 _NOT_READY = "It accepts statements again when it is ready."
-_CONNECTION_KILLED = 1927  # MariaDB's; not among the driver's constants
+_CONNECTION_KILLED = 1927  # MariaDB's; not among the driver's constants, nor is the next
+_SIGNAL = 1644
 
 # The state of the server, not a mistake in the statement: the same statement succeeds later.
 _PASSING = {
@@ -206,6 +207,7 @@ _REFUSALS = {
     ER.TABLEACCESS_DENIED_ERROR: "Grant the sidecar's user what `koha-ill-sidecar grants` prints.",
     ER.COLUMNACCESS_DENIED_ERROR: "Grant the sidecar's user what `koha-ill-sidecar grants` prints.",
     ER.OPTION_PREVENTS_STATEMENT: "Is the server read-only, a replica perhaps?",
+    _SIGNAL: "A trigger or a procedure of the database refuses it.",
 }
 
 

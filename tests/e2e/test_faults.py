@@ -7,6 +7,7 @@ Every test runs the real worker as a process, against a real MariaDB and a real 
 import asyncio
 import fcntl
 import random
+import signal
 import smtplib
 import threading
 import time
@@ -17,6 +18,7 @@ from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiosmtpd.smtp import SMTP
 from mail_servers import MailServer, running
 
@@ -152,6 +154,65 @@ def test_sigterm_in_the_middle_sends_nothing_twice_and_leaves_nothing_in_flight(
             eventually(_all_sent(library, 120))
 
     assert sorted(subject for subject, _ in sink.taken) == sorted(_subjects(120))
+
+
+def test_a_worker_that_was_stopped_beyond_its_lease_repeats_at_most_what_was_in_flight(
+    library: Library, eventually: Eventually
+) -> None:
+    _queue(library, _subjects(120))
+    sink = Sink(0.03)
+    with (
+        _delivering(library, sink, lease="2s", connections=1, batch_size=50) as config,
+        SidecarProcess("worker", config, library.directory) as stopped,
+    ):
+        eventually(_has_caught(sink, 5))
+        stopped.send(signal.SIGSTOP)
+        held = _holders(library)
+        with SidecarProcess("worker", config, library.directory):
+            # The other worker has begun with what the stopped one holds.
+            eventually(lambda: any(_holders(library).get(each) not in {None, held[each]} for each in held))
+            stopped.send(signal.SIGCONT)
+            eventually(_all_sent(library, 120))
+            eventually(lambda: _nothing_in_flight(library))
+
+    assert {subject for subject, _ in sink.taken} == set(_subjects(120))
+    assert len(held) > 10
+    # One for the connection of each worker: on a busy machine, the other may be held up beyond its lease too.
+    assert len(sink.taken) - 120 <= 2
+
+
+def _holders(library: Library) -> dict[int, str]:
+    rows = library.sql(
+        "SELECT d.message_id, d.lease_holder FROM ill_sidecar_deliveries d JOIN message_queue USING (message_id)"
+        " WHERE state = 'in_flight' AND status <> 'sent'"
+    )
+    return {int(message_id): str(holder) for message_id, holder in rows}
+
+
+@pytest.mark.parametrize("refused", ["TRUE", "NEW.status = 'sent'"], ids=["every update", "results"])
+def test_updates_refused_for_longer_than_a_lease_repeat_nothing(
+    library: Library, eventually: Eventually, refused: str
+) -> None:
+    _queue(library, _subjects(150))
+    sink = Sink(0.01)
+    with (
+        _delivering(library, sink, lease="2s") as config,
+        SidecarProcess("worker", config, library.directory) as first,
+        SidecarProcess("worker", config, library.directory) as second,
+    ):
+        eventually(_has_caught(sink, 40))
+        library.sql(
+            f"CREATE TRIGGER refuse BEFORE UPDATE ON message_queue FOR EACH ROW IF {refused} THEN"
+            " SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'; END IF"
+        )
+        try:
+            time.sleep(4)
+        finally:
+            library.sql("DROP TRIGGER refuse")
+        eventually(_all_sent(library, 150))
+
+    assert sorted(subject for subject, _ in sink.taken) == sorted(_subjects(150))
+    assert "Traceback" not in first.log + second.log
 
 
 def test_a_message_is_sent_within_two_seconds_of_its_commit(library: Library, eventually: Eventually) -> None:

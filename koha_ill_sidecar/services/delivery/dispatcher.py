@@ -3,21 +3,26 @@ The dispatcher: sends the due messages of Koha's queue and records how that went
 
 A worker, not a use case: it opens its own transactions. Each message is claimed in a short transaction, sent outside of
 any, and its result is recorded in another; only in between is there doubt. If the process dies there, its lease expires
-and the next attempt uses the same Message-ID. If the database is away after a message was sent, the result is kept in
-memory and recorded as soon as the database is back.
+and the next attempt uses the same Message-ID.
+
+If the database does not accept the result of a message that was sent, the thread keeps the result in memory, tries to
+record it again and again, and sends nothing else before that. Its lease is renewed in the meantime. So however long the
+database refuses, and even if the process dies then, at most one message for each connection is sent twice.
 """
 
 import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from socket import gethostname
 from urllib.parse import urlsplit
 
+from koha_ill_sidecar.backoff import Backoff
 from koha_ill_sidecar.config.jobs import ShouldContinue
 from koha_ill_sidecar.config.settings import Settings, SmtpSettings
 from koha_ill_sidecar.delivery.koha_lock import FILE_NAME, hold_koha_lock
@@ -27,7 +32,7 @@ from koha_ill_sidecar.errors import DatabaseError, PermanentDeliveryFailure, Tem
 from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.delivery import mail_servers
 from koha_ill_sidecar.services.delivery.compose import Undeliverable, compose
-from koha_ill_sidecar.services.delivery.in_flight import InFlight
+from koha_ill_sidecar.services.delivery.in_flight import InFlight, lease_clock
 from koha_ill_sidecar.services.delivery.outcomes import (
     accepted_by_server,
     permanently_refused,
@@ -42,6 +47,17 @@ from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
 from koha_ill_sidecar.storage.transaction import Transaction
 
 logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 0.5
+"""
+Between attempts to renew leases or to record results.
+
+Short, because when the database accepts changes again, another worker must not be the first to find an expired lease.
+"""
+
+
+class _LeaseLost(Exception):
+    """Another dispatcher has claimed the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,8 @@ class Dispatcher:
         self.holder = f"{gethostname()[:64]}:{uuid.uuid4().hex}"
         self._scanner = QueueScanner(database, settings.delivery)
         self._in_flight = InFlight(self._delivery.lease.total_seconds())
+        self._renewal = Backoff("leases not renewed", "leases renewed again")
+        self._recording = Backoff("deliveries not recorded, tried again", "deliveries recorded again")
         self._executor = ThreadPoolExecutor(self._delivery.connections, thread_name_prefix="deliver")
 
     def run_once(self, should_continue: ShouldContinue = lambda: True) -> DispatchReport:
@@ -103,8 +121,7 @@ class Dispatcher:
                 the others released.
 
         Raises:
-            DatabaseError: The database is away or refuses; results that could not be recorded are
-                recorded at the next run.
+            DatabaseError: The database is away or refuses to look for messages or to claim them.
         """
         self._mailer.close_idle()
         self._scanner.start_run()
@@ -112,8 +129,9 @@ class Dispatcher:
         not_claimed: set[int] = set()  # locked or claimed by others; in this run they are not tried again
         held_off = False
         try:
+            self._record_pending()
             while self._delivery.enabled and should_continue():
-                self._record_pending()
+                self._mark_sent()
                 message_ids = self._scanner.find(not_claimed | self._in_flight.claimed_ids())
                 if not message_ids:
                     break
@@ -137,13 +155,16 @@ class Dispatcher:
         self._executor.shutdown()
         try:
             self._record_pending()
-        except DatabaseError:
-            logger.warning("deliveries not recorded", extra={"messages": len(self._in_flight.unrecorded)})
+        except DatabaseError as error:
+            logger.warning(
+                "deliveries not recorded",
+                extra={"messages": len(self._in_flight.unrecorded), "reason": str(error)},
+            )
 
     # Claiming
 
     def _claim(self, message_ids: Sequence[int]) -> list[_ClaimedMessage]:
-        asked_at = time.monotonic()  # before the query: the lease must not seem longer than it is
+        asked_at = lease_clock()  # before the query: the lease must not seem longer than it is
         claimed = self._database.transact(self._claim_and_compose, message_ids)
         self._in_flight.add([one.attempt.message_id for one in claimed], asked_at)
         return claimed
@@ -180,7 +201,12 @@ class Dispatcher:
         outcome = "unsettled"
         try:
             result = self._attempt(claimed, should_continue)
-            outcome = self._record(result) if result else "lost"
+            outcome = self._record(result, should_continue)
+        except _LeaseLost:
+            outcome = "lost"
+            logger.warning("message left to another worker", extra={"message_id": message_id})
+        except DatabaseError as error:  # before the mail was sent: it is sent later
+            logger.warning("message not sent", extra={"message_id": message_id, "reason": str(error)})
         except Exception:
             logger.exception("delivery failed unexpectedly", extra={"message_id": message_id})
         finally:
@@ -188,8 +214,8 @@ class Dispatcher:
                 counts[outcome] += 1
                 self._in_flight.remove(message_id)
 
-    def _attempt(self, claimed: _ClaimedMessage, should_continue: ShouldContinue) -> AttemptResult | None:
-        """Send one message; None, and nothing is sent, if another dispatcher has claimed it."""
+    def _attempt(self, claimed: _ClaimedMessage, should_continue: ShouldContinue) -> AttemptResult:
+        """Send one message; raises _LeaseLost, and nothing is sent, if another dispatcher has claimed it."""
         attempt = claimed.attempt
         if not should_continue():
             return released(attempt)
@@ -200,8 +226,7 @@ class Dispatcher:
                 failure_code=claimed.mail.failure_code,
                 error=claimed.mail.reason,
             )
-        if not self._is_still_ours(attempt.message_id):
-            return None
+        self._check_lease(attempt.message_id)  # before a connection is opened for nothing
         return _without_known_addresses(self._send(claimed, claimed.mail), claimed.message)
 
     def _send(self, claimed: _ClaimedMessage, mail: Mail) -> AttemptResult:
@@ -212,7 +237,13 @@ class Dispatcher:
             needs_smtputf8=mail.needs_smtputf8,
         )
         try:
-            receipt = self._mailer.send(claimed.server, envelope, as_bytes(mail))
+            receipt = self._mailer.send(
+                claimed.server,
+                envelope,
+                as_bytes(mail),
+                # Until here the server may have taken longer than the lease, or this process may have been stopped.
+                before_text=partial(self._check_lease, claimed.attempt.message_id),
+            )
         except PermanentDeliveryFailure as failure:
             return permanently_refused(claimed.attempt, mail, failure)
         except TemporaryDeliveryFailure as failure:
@@ -221,13 +252,21 @@ class Dispatcher:
 
     # Leases
 
-    def _is_still_ours(self, message_id: int) -> bool:
-        # The database is asked only if the lease was not renewed recently.
-        if self._in_flight.has_safe_lease(message_id):
-            return True
-        return self._database.transact(self._renew, [message_id]) == 1
+    def _check_lease(self, message_id: int) -> None:
+        """
+        Raise _LeaseLost if another dispatcher may send a message.
 
-    def _renew(self, tx: Transaction, message_ids: Sequence[int]) -> int:
+        The clock decides, which costs nothing: it also runs while the process is stopped, and a lease counts as renewed
+        only if the database still had it as ours. The database is asked only if the renewal is late.
+        """
+        if self._in_flight.has_safe_lease(message_id):
+            return
+        asked_at = lease_clock()
+        if not self._database.transact(self._renew, [message_id]):
+            raise _LeaseLost
+        self._in_flight.renewed([message_id], asked_at)
+
+    def _renew(self, tx: Transaction, message_ids: Collection[int]) -> Collection[int]:
         return deliveries.renew(
             tx, message_ids, holder=self.holder, lease_seconds=self._delivery.lease.total_seconds()
         )
@@ -235,43 +274,60 @@ class Dispatcher:
     def _wait(self, *, low_water: int) -> None:
         """Wait until at most so many messages are left, and renew their leases in the meantime."""
         while not self._in_flight.wait_until(low_water):
-            asked_at = time.monotonic()
-            message_ids = self._in_flight.message_ids()
+            began = time.monotonic()
             try:
-                self._database.transact(self._renew, message_ids)
-            except DatabaseError:
-                logger.warning("leases not renewed, database away", extra={"messages": len(message_ids)})
-                time.sleep(1)
+                self._renew_leases()
+            except DatabaseError as error:
+                self._renewal.failed(str(error))
+                time.sleep(_RETRY_SECONDS)
             else:
-                self._in_flight.renewed(message_ids, asked_at)
+                self._renewal.succeeded(began)
+
+    def _renew_leases(self) -> None:
+        asked_at = lease_clock()
+        message_ids = self._in_flight.message_ids()
+        ours = self._database.transact(self._renew, message_ids)
+        self._in_flight.renewed(ours, asked_at)
+        self._in_flight.lost(set(message_ids).difference(ours))
 
     # Recording results
 
-    def _record(self, result: AttemptResult) -> str:
-        """Record a result and return its outcome; one that cannot be recorded now is kept."""
-        try:
-            is_recorded = self._write(result)
-        except DatabaseError:
-            with self._in_flight.changed:
-                self._in_flight.unrecorded.append(result)
-            return "unsettled"
+    def _record(self, result: AttemptResult, should_continue: ShouldContinue) -> str:
+        """
+        Record a result and return its outcome; tried until the database accepts it, or until the run has to stop.
+
+        A result that was not recorded by then is kept for the next run.
+        """
+        while True:
+            began = time.monotonic()
+            try:
+                is_recorded = self._write(result)
+            except DatabaseError as error:
+                self._recording.failed(str(error))
+                self._in_flight.keep(result)
+                # Nothing was sent if it counts as no attempt: then the end of the lease does as well.
+                if not should_continue() or not result.counts_as_attempt:
+                    return "unsettled"
+                time.sleep(_RETRY_SECONDS)
+            else:
+                self._recording.succeeded(began)
+                break
         if not is_recorded:
             return "lost"
         return result.state.value if result.counts_as_attempt else "released"
 
     def _write(self, result: AttemptResult) -> bool:
         is_recorded = self._database.transact(deliveries.record_result, result, holder=self.holder)
+        self._in_flight.recorded(result.message_id)
         _log(result, is_recorded=is_recorded)
         if is_recorded and result.is_plain_success:
             self._in_flight.mark_sent_later(result.message_id)
         return is_recorded
 
     def _record_pending(self) -> None:
-        """Record what was sent while the database was away, before another dispatcher takes it for abandoned."""
-        while self._in_flight.unrecorded:
-            self._write(self._in_flight.unrecorded[0])
-            self._in_flight.unrecorded.pop(0)  # only now: the database may still be away
-        self._mark_sent()
+        """Record what an earlier run could not record, before another dispatcher takes it for abandoned."""
+        for result in list(self._in_flight.unrecorded.values()):
+            self._write(result)
 
     def _mark_sent(self) -> None:
         """Update our own rows of sent messages, many at a time."""

@@ -10,7 +10,7 @@ was not delivered. Where Koha has no failure codes, only our own table shows it.
 
 import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -137,16 +137,17 @@ def claim(
     return attempts
 
 
-def renew(tx: Transaction, message_ids: Iterable[int], *, holder: str, lease_seconds: float) -> int:
-    """Renew the leases of messages that we hold; return how many we still hold."""
-    return tx.connection.execute(
-        _RENEW,
-        {
-            "message_ids": list(message_ids),
-            "holder": holder,
-            "lease_microseconds": round(lease_seconds * 1e6),
-        },
+def renew(
+    tx: Transaction, message_ids: Collection[int], *, holder: str, lease_seconds: float
+) -> Collection[int]:
+    """Renew the leases of those messages that we still hold, and return them; one statement, two if some are lost."""
+    values = {"message_ids": list(message_ids), "holder": holder}
+    renewed = tx.connection.execute(
+        _RENEW, {**values, "lease_microseconds": round(lease_seconds * 1e6)}
     ).rowcount
+    if renewed == len(message_ids):
+        return message_ids
+    return set(tx.connection.scalars(_HELD, values))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -398,6 +399,11 @@ def _preserve_time(koha: InstalledKoha) -> Iterator[str]:
 
 _RENEW = text(
     f"UPDATE ill_sidecar_deliveries SET lease_until = {_LEASE_ENDS}"
+    " WHERE message_id IN :message_ids AND state = 'in_flight' AND lease_holder = :holder"
+).bindparams(bindparam("message_ids", expanding=True))
+
+_HELD = text(
+    "SELECT message_id FROM ill_sidecar_deliveries"
     " WHERE message_id IN :message_ids AND state = 'in_flight' AND lease_holder = :holder"
 ).bindparams(bindparam("message_ids", expanding=True))
 

@@ -1,5 +1,6 @@
 """The dispatcher on a real queue and real mail servers."""
 
+import asyncio
 import fcntl
 import threading
 import time
@@ -20,7 +21,8 @@ from cast import ADA, CLARA, PAT_WITHOUT_EMAIL, SAM, WEN
 from conftest import USER
 from koha_ill_sidecar.config.settings import RetrySettings, SmtpSettings
 from koha_ill_sidecar.errors import DatabaseUnavailable
-from koha_ill_sidecar.services.delivery.dispatcher import Dispatcher
+from koha_ill_sidecar.services.delivery.dispatcher import Dispatcher, _LeaseLost
+from koha_ill_sidecar.services.delivery.in_flight import lease_clock
 from koha_ill_sidecar.storage.database import Database
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -490,7 +492,7 @@ def test_messages_of_a_dead_worker_are_sent_again_with_the_same_message_id(
     number = queue.add()
     with dispatching(database, smtp=smtp) as dead:
         (taken,) = dead._claim([number])
-        dead._in_flight._renewed_at.clear()
+        dead._in_flight.remove(number)
     with dispatching(database, smtp=smtp) as living:
         assert living.run_once().handled == 0, "the lease still holds"
         queue.make_due()
@@ -506,14 +508,55 @@ def test_a_lease_lost_to_another_is_noticed_before_sending(
     number = queue.add()
     with dispatching(database, smtp=smtp) as slow, dispatching(database, smtp=smtp) as quick:
         (taken,) = slow._claim([number])
-        slow._in_flight.renewed([number], time.monotonic() - 3600)
+        slow._in_flight.renewed([number], lease_clock() - 3600)
         queue.make_due()
         assert dict(quick.run_once().counts) == {"sent": 1}
-        outcome = slow._attempt(taken, lambda: True)
-        slow._in_flight._renewed_at.clear()
+        with pytest.raises(_LeaseLost):
+            slow._attempt(taken, lambda: True)
+        slow._in_flight.remove(number)
 
-    assert outcome is None
     assert len(server.caught) == 1
+
+
+def test_a_lease_lost_while_the_server_answers_is_noticed_before_the_text(
+    queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
+) -> None:
+    number = queue.add()
+    with dispatching(database, smtp=smtp) as slow, dispatching(database, smtp=smtp) as quick:
+
+        def lose(*_: object) -> None:
+            server.answers.clear()
+            slow._in_flight.renewed([number], lease_clock() - 3600)
+            queue.make_due()
+            assert dict(quick.run_once().counts) == {"sent": 1}
+
+        server.answers["RCPT"] = lambda *_: asyncio.to_thread(lose)
+        (taken,) = slow._claim([number])
+        with pytest.raises(_LeaseLost):
+            slow._attempt(taken, lambda: True)
+        slow._in_flight.remove(number)
+
+    assert len(server.caught) == 1
+    assert queue.status(number) == ("sent", "")
+
+
+def test_only_leases_that_are_still_ours_are_renewed(
+    queue: Queue, database: Database, smtp: SmtpSettings
+) -> None:
+    numbers = [queue.add() for _ in range(3)]
+    with dispatching(database, smtp=smtp) as slow, dispatching(database, smtp=smtp) as quick:
+        slow._claim(numbers)
+        queue.make_due()
+        quick._claim(numbers[:1])
+        slow._in_flight.renewed(numbers, lease_clock() - 3600)
+
+        slow._renew_leases()
+
+        assert [slow._in_flight.has_safe_lease(number) for number in numbers] == [False, True, True]
+        assert slow._in_flight.message_ids() == numbers[1:], "the lost one is not asked for again"
+        for number in numbers:
+            slow._in_flight.remove(number)
+            quick._in_flight.remove(number)
 
 
 def test_lease_is_kept_alive_while_a_server_is_slow(
@@ -751,12 +794,14 @@ def test_stop_finishes_what_is_being_sent_and_releases_the_rest(
     assert {queue.delivery(number)["attempts"] for number in numbers} == {1}
 
 
-def test_a_result_is_kept_while_the_database_is_away(
+def test_a_run_that_stops_keeps_the_result_while_the_database_is_away(
     queue: Queue, server: MailServer, database: Database, smtp: SmtpSettings
 ) -> None:
     numbers = [queue.add(), queue.add()]
+    stop = threading.Event()
 
     def lose(*_: object) -> None:
+        stop.set()
         queue.execute(f"ALTER USER {USER}@localhost ACCOUNT LOCK")
         # Only connections to this database: the server has those of other Koha versions, too.
         with queue.admin.connect() as admin:
@@ -770,7 +815,7 @@ def test_a_result_is_kept_while_the_database_is_away(
     with dispatching(database, smtp=smtp, connections=1) as dispatcher:
         try:
             with suppress(DatabaseUnavailable):  # unless nothing more was asked of the database
-                dispatcher.run_once()
+                dispatcher.run_once(lambda: not stop.is_set())
         finally:
             server.answers.clear()
             queue.execute(f"ALTER USER {USER}@localhost ACCOUNT UNLOCK")
@@ -781,6 +826,57 @@ def test_a_result_is_kept_while_the_database_is_away(
 
     assert {queue.status(number) for number in numbers} == {("sent", "")}
     assert len(server.caught) == 2, "the first was not sent again although its lease was over"
+
+
+REFUSALS = {
+    "1021 disk full": "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021, MESSAGE_TEXT = 'disk full'",
+    "1114 table full": "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'",
+    "1047 node not ready": "SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO = 1047, MESSAGE_TEXT = 'not prepared'",
+    "1205 lock": "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1205, MESSAGE_TEXT = 'Lock wait timeout exceeded'",
+    "1213 deadlock": "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'Deadlock found'",
+    "2006 gone away": "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 2006, MESSAGE_TEXT = 'gone away'",
+    "1644 a trigger": "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not now'",
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+def test_a_result_that_the_database_refuses_is_recorded_later_and_the_mail_not_repeated(
+    queue: Queue,
+    server: MailServer,
+    database: Database,
+    smtp: SmtpSettings,
+    refusal: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("koha_ill_sidecar.services.delivery.dispatcher._RETRY_SECONDS", 0.01)
+    numbers = [queue.add() for _ in range(6)]
+    queue.execute(
+        "CREATE TRIGGER refuse_sent BEFORE UPDATE ON message_queue FOR EACH ROW"
+        f" IF NEW.status = 'sent' THEN {refusal}; END IF"
+    )
+    lease = timedelta(seconds=1)
+    with (
+        dispatching(database, smtp=smtp, connections=2, batch_size=4, lease=lease) as dispatcher,
+        dispatching(database, smtp=smtp, lease=lease) as other,
+    ):
+        thread = threading.Thread(target=dispatcher.run_once)
+        thread.start()
+        try:
+            while len(dispatcher._in_flight.unrecorded) < 2:
+                time.sleep(0.01)
+            kept = min(dispatcher._in_flight.unrecorded)
+            first_lease = queue.delivery(kept)["lease_until"]
+            while queue.delivery(kept)["lease_until"] < first_lease + lease:
+                time.sleep(0.01)
+            assert len(server.caught) == 2, "one for each connection, and nothing new"
+            assert other._scanner.find(set()) == numbers[4:], "the leases of the others are renewed"
+        finally:
+            queue.execute("DROP TRIGGER refuse_sent")
+            thread.join()
+
+    assert {queue.status(number) for number in numbers} == {("sent", "")}
+    assert len(server.caught) == 6
+    assert dispatcher._in_flight.claimed_ids() == set()
 
 
 def test_html_notice_and_odd_subject_arrive(queue: Queue, server: MailServer, dispatcher: Dispatcher) -> None:
