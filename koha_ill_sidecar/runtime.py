@@ -21,7 +21,10 @@ class Runtime:
         """Build the parts; no connection is opened yet."""
         koha = settings.koha
         database = Database(
-            koha.database, site=koha.site, accept_unsupported_version=koha.accept_unsupported_version
+            koha.database,
+            site=koha.site,
+            delivery=settings.delivery,
+            accept_unsupported_version=koha.accept_unsupported_version,
         )
         return cls(settings=settings, database=database)
 

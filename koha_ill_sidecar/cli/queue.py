@@ -14,9 +14,11 @@ from koha_ill_sidecar.domain.queue_entries import (
     QueueEntry,
     QueueFilter,
 )
+from koha_ill_sidecar.errors import MessageNotChangeable
 from koha_ill_sidecar.messages import in_english
 from koha_ill_sidecar.services.delivery import messages as service
 from koha_ill_sidecar.services.delivery.dispatcher import message_id_domain
+from koha_ill_sidecar.storage.message_queue import deliveries
 from koha_ill_sidecar.storage.transaction import Transaction
 
 _COLUMNS = {
@@ -155,6 +157,27 @@ def set_address_command(
         return entry
 
     _each(context, [message_id], change, "has its new address", as_json=as_json)
+
+
+@queue.command("release")
+@json_option
+@pass_context
+def release_command(context: CommandContext, *, as_json: bool) -> None:
+    """
+    Leave the messages that wait to Koha's own dispatcher: they become pending.
+
+    Stop the sidecar or turn delivery.exclusive off first, or it delivers them itself.
+    """
+    released, in_flight = context.database.transact(deliveries.release)
+    if as_json:
+        print_json({"released": released, "in_flight": in_flight})
+    else:
+        click.echo(f"Messages left to Koha: {released}.")
+    if in_flight:
+        raise MessageNotChangeable(
+            "in_flight",
+            f"Messages still being sent: {in_flight}. Stop the sidecar, wait for delivery.lease, and run this again.",
+        )
 
 
 def _each(

@@ -336,6 +336,8 @@ class DeliverySettings:
         ignore_older_than: Messages that are older than this when they are first seen are not sent.
         koha_lock_file: The lock that Koha's process_message_queue.pl takes on this host; the default is the
             one in koha-conf.xml's lockdir.
+        exclusive: Keep messages from Koha's process_message_queue.pl: those that the sidecar queues are never pending,
+            nor are others between two attempts.
     """
 
     enabled: bool = True
@@ -354,10 +356,16 @@ class DeliverySettings:
         default=timedelta(days=7), metadata=_between(timedelta(minutes=1), timedelta(days=3650))
     )
     koha_lock_file: Path | None = None
+    exclusive: bool = False
     retry: RetrySettings = field(default_factory=RetrySettings)
 
     def mistakes(self) -> Mistakes:
-        """Find a delivery without transports."""
+        """Find a delivery without transports, and messages that nobody would deliver."""
+        if self.exclusive and not self.enabled:
+            yield (
+                "exclusive",
+                "keeps messages from Koha, but `enabled: false` delivers none; set one of them to the default",
+            )
         if self.enabled and not self.transports:
             yield "transports", "names no transport; set `enabled: false` to deliver nothing"
 

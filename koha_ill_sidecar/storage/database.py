@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from koha_ill_sidecar.backoff import pause_seconds
 from koha_ill_sidecar.cache import Cache
-from koha_ill_sidecar.config.settings import DatabaseSettings, IllSite
+from koha_ill_sidecar.config.settings import DatabaseSettings, DeliverySettings, IllSite
 from koha_ill_sidecar.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
 from koha_ill_sidecar.storage.driver import connect, prepare
 from koha_ill_sidecar.storage.koha import installed, preferences
@@ -50,10 +50,12 @@ class Database:
         settings: DatabaseSettings,
         *,
         site: IllSite,
+        delivery: DeliverySettings | None = None,
         accept_unsupported_version: bool = False,
         pool_size: int = 12,
     ) -> None:
         self.site = site
+        self.delivery = delivery or DeliverySettings()
         self.engine = _engine(settings, pool_size)
         self.cache = Cache(CACHE_SECONDS)
         self._accept_unsupported_version = accept_unsupported_version
@@ -140,6 +142,7 @@ class Database:
             self.cache.get("preferences", lambda: preferences.load(connection)).value,
             self.site,
             cache=self.cache,
+            delivery=self.delivery,
         )
 
     def _installed(self, connection: Connection) -> InstalledKoha:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 from koha_ill_sidecar.cache import Cache
-from koha_ill_sidecar.config.settings import IllSite
+from koha_ill_sidecar.config.settings import DeliverySettings, IllSite
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 
@@ -41,6 +41,7 @@ class Transaction:
     One open database transaction, and what is known of the Koha behind it.
 
     Attributes:
+        delivery: Which messages the sidecar delivers, and whether it keeps them from Koha.
         changed: The requests whose rows were written.
         cache: What transactions share for some seconds, such as the names of libraries.
         queued: Statements that wait to be sent together (:func:`koha_ill_sidecar.storage.direct.batch`).
@@ -51,5 +52,6 @@ class Transaction:
     preferences: Preferences
     site: IllSite
     cache: Cache = field(default_factory=lambda: Cache(0))
+    delivery: DeliverySettings = field(default_factory=DeliverySettings)
     changed: ChangedRequests = field(default_factory=ChangedRequests)
     queued: list[Statement] | None = None

@@ -234,3 +234,20 @@ def test_one_unknown_id_stops_all(queue: Queue, typed: Typed) -> None:
     typed("give-up", number, 999_999)
 
     assert queue.status(number) == ("pending", "")
+
+
+def test_release_leaves_held_messages_to_koha(queue: Queue, typed: Typed) -> None:
+    number = queue.add(status="failed", failure_code="IN_FLIGHT")
+    queue.execute(
+        "INSERT INTO ill_sidecar_deliveries"
+        " (message_id, mail_message_id, state, next_attempt_at, first_attempt_at, last_attempt_at)"
+        " VALUES (:number, '', 'waiting', UTC_TIMESTAMP(6) + INTERVAL 1 HOUR, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+        number=number,
+    )
+    assert [row["progress"] for row in listed(typed("list", "--json"))] == ["waiting"]
+
+    result = typed("release")
+
+    assert (result.exit_code, result.output) == (0, "Messages left to Koha: 1.\n")
+    assert queue.status(number) == ("pending", "")
+    assert json.loads(typed("release", "--json").output) == {"released": 0, "in_flight": 0}

@@ -9,9 +9,8 @@ a sweep down the whole queue, a chunk at a time.
 import time
 from collections.abc import Collection, Sequence
 
-from koha_ill_sidecar.config.settings import DeliverySettings, Transport
+from koha_ill_sidecar.config.settings import DeliverySettings
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.message_queue import due
 from koha_ill_sidecar.storage.message_queue.due import DueFilter
 from koha_ill_sidecar.storage.sidecar import checkpoints
@@ -130,7 +129,7 @@ class QueueScanner:
 
     def _due_filter(self, tx: Transaction) -> DueFilter:
         return DueFilter(
-            transports=_transports(self._delivery, tx.preferences),
+            transports=due.transports(self._delivery, tx.preferences),
             letter_codes=self._delivery.letter_codes,
             max_age_seconds=int(self._delivery.ignore_older_than.total_seconds()),
             touched_since=self._since or 0,
@@ -147,11 +146,3 @@ def _starting_point(tx: Transaction) -> tuple[int, int, int]:
     if checkpoint is None:
         return since, max(due.highest_id(tx) - _UNCOMMITTED_ROWS, 0), 0
     return since, checkpoint, checkpoint
-
-
-def _transports(settings: DeliverySettings, preferences: Preferences) -> tuple[str, ...]:
-    """Leave SMS to Koha unless it is sent by mail (Koha, C4/Letters.pm _send_message_by_sms)."""
-    by_mail = preferences.text("SMSSendDriver") == "Email"
-    return tuple(
-        transport.value for transport in settings.transports if transport is not Transport.SMS or by_mail
-    )

@@ -6,7 +6,8 @@ from datetime import timedelta
 from koha_ill_sidecar.config.settings import Settings, Transport
 from koha_ill_sidecar.delivery.addresses import are_addresses
 from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode
-from koha_ill_sidecar.messages import lazy, literal
+from koha_ill_sidecar.messages import LazyMessage, lazy, literal
+from koha_ill_sidecar.services.delivery.dispatcher import koha_lock_file
 from koha_ill_sidecar.services.doctor.findings import Finding, fail, ok, warn
 from koha_ill_sidecar.storage import inspection
 from koha_ill_sidecar.storage.koha import letters, patrons, plugins, requests
@@ -211,13 +212,23 @@ def check_other_sender(settings: Settings, tx: Transaction) -> Iterator[Finding]
             lazy("another program sent 1 message in the last 7 days")
             if count == 1
             else lazy("another program sent %(number)s messages in the last 7 days", number=count),
-            lazy(
-                "Exclude ILL notices from Koha's cron job: run process_message_queue.pl with -c for each"
-                " other notice."
-            ),
+            _advice_about_other_sender(settings),
         )
     else:
         yield ok("other sender", lazy("no other program sends our messages"))
+
+
+def _advice_about_other_sender(settings: Settings) -> LazyMessage:
+    lock = koha_lock_file(settings)
+    if settings.delivery.exclusive or (lock is not None and lock.exists()):
+        return lazy(
+            "Exclude ILL notices from Koha's cron job: run process_message_queue.pl with -c for each"
+            " other notice."
+        )
+    return lazy(
+        "Koha's cron job has no lock file on this host. Set delivery.exclusive to true, or run process_message_queue.pl"
+        " with -c for each other notice."
+    )
 
 
 CHECKS = {

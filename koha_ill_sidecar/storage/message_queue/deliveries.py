@@ -6,6 +6,9 @@ always locked in the same order, Koha's before ours, so that two hosts cannot de
 
 A claimed row has the status ``failed`` and the failure code ``IN_FLIGHT``, so that after a crash anyone can see that it
 was not delivered. Where Koha has no failure codes, only our own table shows it.
+
+With the setting `delivery.exclusive`, a row that waits for its first or next attempt looks the same in Koha, so that
+Koha's own dispatcher, which sends what is ``pending``, ignores it: it is held.
 """
 
 import functools
@@ -26,7 +29,7 @@ from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
 
 IN_FLIGHT = "IN_FLIGHT"
-"""Failure code of a message that is being delivered."""
+"""Failure code of a message that is being delivered, or held."""
 
 _GIVEN_UP_REASON = to_stored([lazy("Given up by hand.")])
 GIVEN_UP_REASONS = f"('{_GIVEN_UP_REASON}', 'Given up by hand.')"
@@ -34,6 +37,10 @@ GIVEN_UP_REASONS = f"('{_GIVEN_UP_REASON}', 'Given up by hand.')"
 
 _ERROR_LENGTH = 2000
 _SKIP_LOCKED_SINCE = (10, 6)  # MariaDB
+
+
+HELD = {"status": "failed", "failure_code": IN_FLIGHT, "cc_address": ""}
+"""Columns of a row of Koha's queue that is held; the copies as Koha leaves them where nobody gets one."""
 
 
 class QueueStatus(StrEnum):
@@ -118,14 +125,14 @@ def claim(
         is_pending = row.status == QueueStatus.PENDING
         if row.is_held:
             continue
-        if (is_pending and row.may_start) or (row.is_in_flight and is_open):
+        if row.may_start and (is_pending or (row.is_in_flight and is_open)):
             attempt = _next_attempt(row, new_mail_ids)
             attempts.append(attempt)
             if is_pending:
                 pending.append(row.message_id)
             if row.state is not None:
                 known.append(attempt)
-        elif is_open and not is_pending:
+        elif is_open and not is_pending and not row.is_in_flight:
             superseded.append(row.message_id)
     if len(attempts) + len(superseded) < len(wanted):
         _close_removed(tx, wanted)
@@ -192,8 +199,13 @@ def record_result(tx: Transaction, result: AttemptResult, *, holder: str) -> boo
     written.
     """
     addresses = _changed_addresses(tx.koha, result)
-    statement = _update_queue(tx.koha, result.state, result.is_plain_success, addresses)
-    queue = execute(tx, statement, _queue_values(result, addresses, holder))
+    is_held = tx.delivery.exclusive and result.state is DeliveryState.WAITING
+    status = QueueStatus.FAILED if is_held else _QUEUE_STATUS[result.state]
+    statement = _update_queue(tx.koha, status, result.is_plain_success, addresses)
+    values = _queue_values(result, addresses, holder)
+    if is_held:
+        values["failure_code"] = IN_FLIGHT
+    queue = execute(tx, statement, values)
     if result.is_plain_success and queue.rowcount:
         return True
     # Nobody can claim the message in between: a claim locks Koha's row, which we have locked if it is ours.
@@ -208,12 +220,13 @@ def mark_sent(tx: Transaction, message_ids: Iterable[int], *, holder: str) -> No
 
 def requeue(tx: Transaction, message_id: int, *, new_mail_message_id: str) -> None:
     """
-    Set a message to pending, due at once and with a full set of attempts; two statements.
+    Set a message to pending or held, due at once and with a full set of attempts; two statements.
 
     Args:
         new_mail_message_id: Used if the message was sent before or never tried.
     """
-    tx.connection.execute(_set_status(tx.koha, "pending"), {"message_id": message_id, "failure_code": ""})
+    status, code = ("failed", IN_FLIGHT) if tx.delivery.exclusive else ("pending", "")
+    tx.connection.execute(_set_status(tx.koha, status), {"message_id": message_id, "failure_code": code})
     tx.connection.execute(_REQUEUE, {"message_id": message_id, "mail_message_id": new_mail_message_id})
 
 
@@ -223,6 +236,25 @@ def give_up(tx: Transaction, message_id: int, *, failure_code: str) -> None:
         _set_status(tx.koha, "failed"), {"message_id": message_id, "failure_code": failure_code}
     )
     tx.connection.execute(_GIVE_UP, {"message_id": message_id, "reason": _GIVEN_UP_REASON})
+
+
+def hold(tx: Transaction, message_id: int) -> None:
+    """Store that a new message is ours and due at once; its row in Koha's queue has the values of HELD."""
+    tx.connection.execute(_HOLD, {"message_id": message_id})
+
+
+def release(tx: Transaction) -> tuple[int, int]:
+    """
+    Set to pending what is held, and what a dead worker left; return how many, and how many are being sent.
+
+    Our rows stay: if the sidecar delivers such a message after all, it uses the same Message-ID. Four statements.
+    """
+    message_ids = tx.connection.scalars(_lock_held(tx.koha)).all()
+    if message_ids:
+        values = {"message_ids": message_ids}
+        tx.connection.execute(_release(tx.koha), values)
+        tx.connection.execute(_RELEASE_OURS, values)
+    return len(message_ids), int(tx.connection.scalar(_COUNT_IN_FLIGHT) or 0)
 
 
 def set_address(tx: Transaction, message_id: int, address: str) -> None:
@@ -253,7 +285,7 @@ def _lock(koha: InstalledKoha, skip_locked: bool) -> TextualSelect:  # noqa: FBT
     mark = (
         f"m.{_in_flight_condition(koha)}"
         if koha.has("message_queue", "failure_code")
-        else "d.state = 'in_flight'"
+        else "d.state IN ('in_flight', 'waiting')"
     )
     return (
         text(
@@ -474,13 +506,13 @@ _QUEUE_STATUS = {
 @functools.cache
 def _update_queue(
     koha: InstalledKoha,
-    state: DeliveryState,
+    status: QueueStatus,
     is_plain: bool,  # noqa: FBT001  (cached by position)
     addresses: tuple[str, ...],
 ) -> str:
     # Not one UPDATE of both tables: for that MariaDB would write the long columns to a temporary table.
     changes = [
-        f"status = '{_QUEUE_STATUS[state].value}'",
+        f"status = '{status.value}'",
         *_failure_code(koha, "%(failure_code)s"),
         *_preserve_time(koha),
     ]
@@ -530,6 +562,41 @@ _GIVE_UP = text(
     " VALUES (:message_id, '', 'failed', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), :reason)"
     " ON DUPLICATE KEY UPDATE state = 'failed', next_attempt_at = NULL, settled_at = UTC_TIMESTAMP(6),"
     " lease_holder = NULL, lease_until = NULL, last_error = VALUES(last_error)"
+)
+
+# Without a Message-ID: the claim makes one.
+_HOLD = text(
+    "INSERT INTO ill_sidecar_deliveries"
+    " (message_id, mail_message_id, state, attempts, next_attempt_at, first_attempt_at, last_attempt_at)"
+    " VALUES (:message_id, '', 'waiting', 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+)
+
+
+@functools.cache
+def _lock_held(koha: InstalledKoha) -> TextClause:
+    return text(
+        "SELECT m.message_id FROM ill_sidecar_deliveries d JOIN message_queue m ON m.message_id = d.message_id"
+        " WHERE (d.state = 'waiting' OR d.state = 'in_flight' AND d.lease_until < UTC_TIMESTAMP(6))"
+        f" AND m.status = 'failed' AND {_in_flight_condition(koha)} ORDER BY m.message_id FOR UPDATE"
+    )
+
+
+@functools.cache
+def _release(koha: InstalledKoha) -> TextClause:
+    changes = ", ".join(["status = 'pending'", *_failure_code(koha, "''"), *_preserve_time(koha)])
+    return text(f"UPDATE message_queue SET {changes} WHERE message_id IN :message_ids").bindparams(
+        bindparam("message_ids", expanding=True)
+    )
+
+
+_RELEASE_OURS = text(
+    "UPDATE ill_sidecar_deliveries SET next_attempt_at = COALESCE(next_attempt_at, UTC_TIMESTAMP(6)),"
+    " lease_holder = NULL, lease_until = NULL, state = 'waiting' WHERE message_id IN :message_ids"
+).bindparams(bindparam("message_ids", expanding=True))
+
+_COUNT_IN_FLIGHT = text(
+    "SELECT COUNT(*) FROM ill_sidecar_deliveries d JOIN message_queue m ON m.message_id = d.message_id"
+    " WHERE d.state = 'in_flight' AND d.lease_until >= UTC_TIMESTAMP(6) AND m.status = 'failed'"
 )
 
 _SET_ADDRESS = text("UPDATE message_queue SET to_address = :address WHERE message_id = :message_id")

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import TextClause, bindparam, text
 
+from koha_ill_sidecar.config.settings import DeliverySettings, Transport
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
@@ -33,6 +35,18 @@ class DueFilter:
     letter_codes: tuple[str, ...] = ()
     max_age_seconds: int
     touched_since: int
+
+
+def transports(settings: DeliverySettings, preferences: Preferences) -> tuple[str, ...]:
+    """
+    Return the transports that are ours: SMS only if it is sent by mail.
+
+    Source: Koha, C4/Letters.pm _send_message_by_sms.
+    """
+    by_mail = preferences.text("SMSSendDriver") == "Email"
+    return tuple(
+        transport.value for transport in settings.transports if transport is not Transport.SMS or by_mail
+    )
 
 
 def find_due(

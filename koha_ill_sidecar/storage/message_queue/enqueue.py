@@ -8,6 +8,7 @@ from sqlalchemy import Insert, func, insert
 from koha_ill_sidecar.domain.characters import without_control_characters
 from koha_ill_sidecar.errors import NoticeEmpty
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
+from koha_ill_sidecar.storage.message_queue import deliveries, due
 from koha_ill_sidecar.storage.transaction import Transaction
 
 
@@ -29,9 +30,10 @@ class QueuedMessage:
 
 def enqueue(tx: Transaction, message: QueuedMessage) -> int:
     """
-    Put a message into the queue as pending and return its ID.
+    Put a message into the queue and return its ID.
 
-    Columns that the installed version lacks are left out.
+    It is pending; or already ours, if the settings keep from Koha what the sidecar delivers. Columns that the installed
+    version lacks are left out.
 
     Raises:
         NoticeEmpty: There is nothing but white space to send; Koha queues no such message.
@@ -55,9 +57,25 @@ def enqueue(tx: Transaction, message: QueuedMessage) -> int:
         "content_type": message.content_type,
         "failure_code": "",
     }
+    is_ours = _is_ours(tx, message)
+    if is_ours:
+        values |= deliveries.HELD
     table = tx.koha.table("message_queue")
     installed = {name: value for name, value in values.items() if name in table.c}
-    return int(tx.connection.execute(_insert(tx.koha), installed).lastrowid)
+    message_id = int(tx.connection.execute(_insert(tx.koha), installed).lastrowid)
+    if is_ours:
+        deliveries.hold(tx, message_id)
+    return message_id
+
+
+def _is_ours(tx: Transaction, message: QueuedMessage) -> bool:
+    """Return whether Koha must not send a message. What we would not deliver is always left to Koha."""
+    settings = tx.delivery
+    return (
+        settings.exclusive
+        and message.transport in due.transports(settings, tx.preferences)
+        and (not settings.letter_codes or message.letter_code in settings.letter_codes)
+    )
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from koha_ill_sidecar.domain.queue_entries import RECENT_ROWS, DeliveryProgress,
 from koha_ill_sidecar.errors import MessageNotFound
 from koha_ill_sidecar.messages import from_stored
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
-from koha_ill_sidecar.storage.message_queue.deliveries import GIVEN_UP_REASONS
+from koha_ill_sidecar.storage.message_queue.deliveries import GIVEN_UP_REASONS, IN_FLIGHT
 from koha_ill_sidecar.storage.sidecar.schema import UTCDateTime
 from koha_ill_sidecar.storage.transaction import Transaction
 
@@ -93,12 +93,17 @@ def _columns(koha: InstalledKoha) -> str:
         if koha.has("message_queue", "updated_on")
         else "m.time_queued"
     )
+    held = "m.status = 'failed' AND d.state = 'waiting'"
+    if koha.has("message_queue", "failure_code"):
+        held += f" AND m.failure_code = '{IN_FLIGHT}'"
     # The first condition that holds decides.
     return (
         "m.message_id, CASE"
         " WHEN d.state = 'in_flight' AND m.status <> 'sent' AND d.lease_until >= UTC_TIMESTAMP(6) THEN 'in flight'"
         " WHEN d.state = 'in_flight' AND m.status = 'failed' THEN 'abandoned'"
-        " WHEN m.status = 'pending' AND d.state = 'waiting' AND d.next_attempt_at > UTC_TIMESTAMP(6) THEN 'waiting'"
+        f" WHEN (m.status = 'pending' OR {held}) AND d.state = 'waiting'"
+        "   AND d.next_attempt_at > UTC_TIMESTAMP(6) THEN 'waiting'"
+        f" WHEN {held} THEN 'pending'"
         " WHEN m.status = 'pending' AND d.message_id IS NULL"
         f"   AND {touched} < NOW() - INTERVAL :max_age_seconds SECOND THEN 'too old'"
         f" WHEN m.status = 'failed' AND d.state = 'failed' AND d.last_error IN {GIVEN_UP_REASONS} THEN 'given up'"

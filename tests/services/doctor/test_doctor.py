@@ -274,6 +274,7 @@ def test_messages_that_koha_sent_are_counted(look: Examine, admin: Engine, setti
     findings = look(delivery=delivery)
 
     assert str(finding(findings, "other sender").seen).startswith("another program sent 1 message")
+    assert "Set delivery.exclusive to true" in str(finding(findings, "other sender").advice)
     assert finding(findings, "mail").verdict is Verdict.FAIL
 
 
