@@ -9,6 +9,7 @@ import click
 from koha_ill_sidecar.backends.http.callback_formats import CallbackFormat, callback_format
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing
+from koha_ill_sidecar.cli.request_ids import REQUEST_ID
 from koha_ill_sidecar.domain.callbacks import REPLAYABLE_VERDICTS, Verdict
 from koha_ill_sidecar.errors import BackendNotConfigured, CallbackError
 from koha_ill_sidecar.services.callbacks.replaying import callback_settings, replay
@@ -44,7 +45,7 @@ def callbacks() -> None:
     multiple=True,
     help="Only those with this outcome; may be repeated.",
 )
-@click.option("--request", "illrequest_id", type=int, help="Only those on this request.")
+@click.option("--request", "illrequest_id", type=REQUEST_ID, help="Only those on this request.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @json_option
 @pass_context
@@ -125,7 +126,7 @@ def replay_receipts(
 
 
 @callbacks.command()
-@click.argument("illrequest_id", metavar="REQUEST", type=int)
+@click.argument("illrequest_id", metavar="REQUEST", type=REQUEST_ID)
 @pass_context
 def attended(context: CommandContext, *, illrequest_id: int) -> None:
     """Dismiss the alerts of a request that has been dealt with."""

@@ -9,6 +9,7 @@ import click
 
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import display_width, json_option, print_json, print_table, printable
+from koha_ill_sidecar.cli.request_ids import REQUEST_ID
 from koha_ill_sidecar.domain.notices import EMAIL
 from koha_ill_sidecar.services.notices import check as notice_check
 from koha_ill_sidecar.services.notices import templates as notice_templates
@@ -64,7 +65,7 @@ def install(
 
 @notices.command()
 @click.argument("code")
-@click.option("--request", "illrequest_id", type=int, required=True, help="ID of the request.")
+@click.option("--request", "illrequest_id", type=REQUEST_ID, required=True, help="ID of the request.")
 @click.option("--transport", default=EMAIL, show_default=True, help="email, sms or another transport.")
 @click.option("--lang", help="Language to prefer to the patron's.")
 @click.option("--text", "additional_text", default="", help="Additional text, for ILL_REQUEST_UPDATE.")

@@ -12,6 +12,7 @@ from koha_ill_sidecar.backends.registry import all_actions, installed_backends
 from koha_ill_sidecar.cli.context import CommandContext, pass_context
 from koha_ill_sidecar.cli.output import json_option, print_json, print_listing, print_table
 from koha_ill_sidecar.cli.program import NAME
+from koha_ill_sidecar.cli.request_ids import REQUEST_ID
 from koha_ill_sidecar.domain.actions import Action, Choice
 from koha_ill_sidecar.domain.actors import Actor, Interface, Permission
 from koha_ill_sidecar.domain.attributes import MaterialType
@@ -68,7 +69,7 @@ _pairs_option = partial(click.option, metavar="KEY=VALUE", multiple=True, callba
 as_option = click.option(
     "--as", "userid", metavar="USERID", help="Login of the member of staff who acts (default: no person)."
 )
-id_argument = click.argument("illrequest_id", metavar="ID", type=click.IntRange(min=1))
+id_argument = click.argument("illrequest_id", metavar="ID", type=REQUEST_ID)
 
 
 @click.group()

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from koha_ill_sidecar.domain import request_ids
+from koha_ill_sidecar.domain.request_ids import WrittenID
 from koha_ill_sidecar.domain.strict_json import JSONValue
 from koha_ill_sidecar.errors import InvalidReport
 
@@ -80,6 +82,7 @@ class StatusReport:
     event_id: str | None = None
     occurred_at: datetime | None = None  # None: not reported
     illrequest_id: int | None = None
+    id_prefix: str | None = None  # the library's, in front of the ID
     order_id: str | None = None
     supplier: str | None = None
     attempt: int | None = None
@@ -137,9 +140,9 @@ def fold(word: str) -> str:
 
 def _read(reader: "_Reader", body: Mapping[str, JSONValue], *, event_id_required: bool) -> StatusReport:
     reference = reader.read(body, "request", _members, required=True) or {}
-    illrequest_id = reader.read(reference, "ill_request_id", _positive_integer, under="/request")
+    written_id = reader.read(reference, "ill_request_id", _request_id, under="/request")
     order_id = reader.read(reference, "order_id", _name, under="/request")
-    if illrequest_id is None and order_id is None and not reader.errors:
+    if written_id is None and order_id is None and not reader.errors:
         reader.errors.append(("/request", "must hold ill_request_id or order_id"))
     word = reader.read(body, "status", _name, required=True) or ""
     status = status_named(word)
@@ -149,7 +152,8 @@ def _read(reader: "_Reader", body: Mapping[str, JSONValue], *, event_id_required
         status_text=reader.read(body, "status_text", _name) or unknown_word,
         event_id=reader.read(body, "event_id", _event_id, required=event_id_required),
         occurred_at=reader.read(body, "occurred_at", _instant, required=event_id_required),
-        illrequest_id=illrequest_id,
+        illrequest_id=None if written_id is None else written_id.illrequest_id,
+        id_prefix=None if written_id is None else written_id.prefix or None,
         order_id=order_id,
         supplier=reader.read(body, "supplier", _name),
         attempt=reader.read(body, "attempt", _positive_integer),
@@ -254,6 +258,15 @@ def _positive_integer(value: JSONValue) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _LARGEST_KEY:
         raise _MistakeError("must be a whole number above 0, and not a string")
     return value
+
+
+def _request_id(value: JSONValue) -> WrittenID:
+    written = request_ids.parse(value) if isinstance(value, str) else None
+    if written is None and isinstance(value, str):
+        raise _MistakeError(
+            'must be the ID of a request as a number, or as a string such as "201" or "CPL-201"'
+        )
+    return written or WrittenID(_positive_integer(value))
 
 
 def _instant(value: JSONValue, *, expected: str = "an RFC 3339 date-time") -> datetime | None:

@@ -75,6 +75,25 @@ def make(admin: Engine, database: Database) -> Callable[..., int]:
     return insert
 
 
+def test_a_request_is_named_in_each_form(run: Run, make: Callable[..., int], tmp_path: Path) -> None:
+    number = make()
+    koha_conf = tmp_path / "koha-conf.xml"
+    koha_conf.write_text(
+        "<yazgfs><config><interlibrary_loans><branch><code>ADA</code><prefix>ADA</prefix></branch>"
+        "</interlibrary_loans><database>koha</database><user>koha</user></config></yazgfs>"
+    )
+    path = tmp_path / "config.yaml"
+    settings = yaml.safe_load(path.read_text())
+    settings["koha"]["conf"] = str(koha_conf)
+    path.write_text(yaml.safe_dump(settings))
+
+    assert [run("show", form, "--json").json["ill_request"]["illrequest_id"] for form in (
+        number, f"#{number}", f"ADA-{number}", f"ada-{number}"
+    )] == [number] * 4  # fmt: skip
+    assert "There are: ADA-." in run("show", f"XYZ-{number}").err
+    assert "is not the ID of a request, such as 201, #201 or CPL-201" in run("show", "ADA").err
+
+
 def test_a_request_goes_through_its_life(run: Run) -> None:
     made = run(
         "create", "--type", "book", "--library", ADA, "--patron", "Page", "--as", "clara",
@@ -312,7 +331,7 @@ def test_a_request_is_placed_with_partners(run: Run, make: Callable[..., int], a
     assert [one["borrowernumber"] for one in run("partners", "--json").json].count(NORTH) == 1
 
     draft = run("place-with-partners", number, "--draft")
-    assert draft.out == "Subject: Ask\n\nHave you Crime?\n"
+    assert draft.out == f"Subject: Ask\n\nHave you Crime?\n\nRequest ID: {number}\n"
     placed = run(
         "place-with-partners", number, "--partner", NORTH, "--subject", "Please", "--as", "clara", "--json"
     ).json
@@ -322,7 +341,12 @@ def test_a_request_is_placed_with_partners(run: Run, make: Callable[..., int], a
         row = connection.execute(
             text("SELECT message_id, subject, content, to_address FROM message_queue")
         ).one()
-    assert tuple(row) == (placed["message_ids"][0], "Please", "Have you Crime?", "ill@north.example.org")
+    assert tuple(row) == (
+        placed["message_ids"][0],
+        "Please",
+        f"Have you Crime?\n\nRequest ID: {number}",
+        "ill@north.example.org",
+    )
     assert "ill@north.example.org" in run("show", number).out
 
 

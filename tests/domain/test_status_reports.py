@@ -153,7 +153,7 @@ def test_long_texts_are_cut_and_never_refused() -> None:
     assert (report.message, report.access_url) == ("m" * 4000, url)
 
 
-@pytest.mark.parametrize("wrong", ["7", 0, -1, 7.5, True, 2**63])
+@pytest.mark.parametrize("wrong", ["seven", "-7", "", 0, -1, 7.5, True, 2**63])
 def test_a_request_number_is_a_whole_number(wrong: Any) -> None:
     assert "/request/ill_request_id" in errors_of(MINIMAL | {"request": {"ill_request_id": wrong}})
 

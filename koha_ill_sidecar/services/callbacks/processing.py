@@ -18,6 +18,7 @@ from koha_ill_sidecar.domain.callbacks import (
     additional_text,
     decide,
 )
+from koha_ill_sidecar.domain.request_ids import WrittenID, unknown_prefix
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.status_reports import StatusReport
 from koha_ill_sidecar.domain.statuses import Status
@@ -117,6 +118,8 @@ def judge(tx: Transaction, callback: Callback, answer_status: AnswerStatus) -> J
             answer={"outcome": verdict.value, **answer},
         )
 
+    if isinstance(reading, StatusReport) and reading.id_prefix:
+        reading = _with_known_prefix(tx, reading)
     if not isinstance(reading, StatusReport):
         return Judged(receipt=receipt(Verdict.INVALID, _mistakes(reading)))
     target = find_target(tx, reading, callback.backend, accept_any_request=callback.accept_any_request)
@@ -139,6 +142,17 @@ def judge(tx: Transaction, callback: Callback, answer_status: AnswerStatus) -> J
         target=target,
         decision=decision,
     )
+
+
+def _with_known_prefix(tx: Transaction, report: StatusReport) -> StatusReport | InvalidReport:
+    written, prefixes = (
+        WrittenID(report.illrequest_id or 0, report.id_prefix or ""),
+        tx.site.prefixes.values(),
+    )
+    if written.has_prefix_of(prefixes):
+        return report
+    mistake = unknown_prefix(written.prefix, prefixes)
+    return InvalidReport([("/request/ill_request_id", mistake)], event_id=report.event_id)
 
 
 def _with_plausible_time(report: StatusReport) -> StatusReport:

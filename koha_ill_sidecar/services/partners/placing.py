@@ -5,8 +5,10 @@ Source: Koha, Koha/ILL/Request.pm generic_confirm.
 """
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from html import escape
 
 from koha_ill_sidecar.delivery.addresses import are_addresses
 from koha_ill_sidecar.domain import actions
@@ -16,6 +18,7 @@ from koha_ill_sidecar.domain.notices import EMAIL, NoticeCode, RenderedNotice, l
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import NoticeError, RequestRefused
+from koha_ill_sidecar.messages import lazy
 from koha_ill_sidecar.services.notices.rendering import render_notice
 from koha_ill_sidecar.services.people.addresses import library_addresses
 from koha_ill_sidecar.services.requests.header import shown_id
@@ -26,6 +29,7 @@ from koha_ill_sidecar.storage.message_queue import enqueue
 from koha_ill_sidecar.storage.message_queue.enqueue import QueuedMessage
 from koha_ill_sidecar.storage.sidecar import history, partner_enquiries
 from koha_ill_sidecar.storage.transaction import Transaction
+from koha_ill_sidecar.translations import match, translate
 
 logger = logging.getLogger(__name__)
 
@@ -108,13 +112,30 @@ def draft(tx: Transaction, illrequest_id: int, *, actor: Actor | None = None) ->
     """
     Return the message to partners, rendered from the notice ILL_PARTNER_REQ, to be edited before it is sent.
 
+    It ends with the request's ID if the notice has not named it: a partner's callback needs it.
+
     Raises:
         LetterMissing: Koha has no such letter.
         RequestNotFound: There is no such request.
         TemplateFailed: The letter's template cannot be processed.
     """
     ill_request = requests.get(tx, illrequest_id)
-    return render_notice(tx, ill_request, NoticeCode.PARTNER_REQUEST, EMAIL, actor=actor)
+    rendered = render_notice(tx, ill_request, NoticeCode.PARTNER_REQUEST, EMAIL, actor=actor)
+    return _with_request_id(rendered, shown_id(tx, ill_request))
+
+
+def _with_request_id(rendered: RenderedNotice, shown: str) -> RenderedNotice:
+    # Digits alone may be a year or a page.
+    named = rf"(?:ID:?\s*|#){re.escape(shown)}(?!\d)" if shown.isdigit() else rf"{re.escape(shown)}(?!\d)"
+    if re.search(named, f"{rendered.title}\n{rendered.content}"):
+        return rendered
+    line = translate(lazy("Request ID: %(id)s", id=shown), match(rendered.lang) or "en")
+    if not rendered.is_html:
+        return replace(rendered, content=f"{rendered.content.rstrip()}\n\n{line}")
+    text, end, rest = rendered.content.rpartition("</body>")
+    paragraph = f"<p>{escape(line)}</p>"
+    content = f"{text}{paragraph}{end}{rest}" if end else f"{rest}{paragraph}"
+    return replace(rendered, content=content)
 
 
 def form(tx: Transaction, illrequest_id: int, actor: Actor) -> PartnersForm:

@@ -6,10 +6,11 @@ own changes at once. The code calls such documents live.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyroaring import BitMap
 
+from koha_ill_sidecar.domain import request_ids
 from koha_ill_sidecar.domain.request_index.documents import ALL, Column, Document, Facet
 from koha_ill_sidecar.domain.request_index.expressions import matching, terms
 from koha_ill_sidecar.domain.request_index.filters import (
@@ -72,29 +73,36 @@ def find(
     """
     Return a page of the requests that match a filter; the first page is 1.
 
-    Eight queries at most, seldom more than five.
+    A request whose ID is all that was typed comes first, in any order. Nine queries at most, seldom more than five.
     """
     is_complete, waiting = queue.read_state(tx, limit=_MOST_WAITING)
+    named = _named_request(tx, wanted)
+    if named is not None:
+        waiting = [number for number in waiting if number != named.illrequest_id]
     live = [
         document
         for document in indexing.read_documents(tx, waiting)
         if matches_except_status(wanted, document)
     ]
-    of_any_status, ids_by_term = _matching_ids(tx, wanted, BitMap(waiting))
+    of_any_status, ids_by_term = _matching_ids(tx, wanted, _read_live(waiting, named))
+    if named is not None:
+        live.append(named)
     matches = _compare(tx, of_any_status, search_words(wanted))
     indexed = matching(status_expression(wanted), lambda term: ids_by_term.get(term, _NONE), matches.ids)
     hits = _Hits(
         indexed,
-        [document for document in live if has_status(wanted, document)],
+        [document for document in live if document is not named and has_status(wanted, document)],
         in_index=len(ids_by_term.get(ALL, _NONE)),
     )
     if not is_complete and len(indexed) > _FEW:
         sort = Sort(Column.ID, sort.descending)  # orders by other columns are built last
-    start = (page - 1) * page_size
-    found = _page(tx, hits, sort, start, min(start + page_size, len(hits)))
+    first = [named.illrequest_id] if named is not None and has_status(wanted, named) else []
+    start, end = (page - 1) * page_size, page * page_size
+    following = _page(tx, hits, sort, max(start - len(first), 0), min(end - len(first), len(hits)))
+    found = [*first[start:], *following]
     return FoundRequests(
         illrequest_ids=_without_false_hits(tx, found, matches, live),
-        total=len(hits),
+        total=len(first) + len(hits),
         is_exact=matches.is_exact,
         of_any_status=len(matches.ids) + len(live),
         statuses=_counts(Facet.STATUS, ids_by_term, matches.ids, live),
@@ -102,6 +110,20 @@ def find(
         backends=_values(Facet.BACKEND, ids_by_term),
         is_complete=is_complete,
     )
+
+
+def _named_request(tx: Transaction, wanted: RequestFilter) -> Document | None:
+    """Return the request whose ID is all that was typed, if it meets the other conditions; it comes first."""
+    written = request_ids.parse(wanted.keyword)
+    if written is None or not written.has_prefix_of(tx.site.prefixes.values()):
+        return None
+    documents = indexing.read_documents(tx, [written.illrequest_id])
+    others = replace(wanted, keyword="")
+    return next((document for document in documents if matches_except_status(others, document)), None)
+
+
+def _read_live(waiting: Iterable[int], named: Document | None) -> BitMap:
+    return BitMap([*waiting, *([] if named is None else [named.illrequest_id])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The answer to a callback: JSON, or a problem document."""
 
 from koha_ill_sidecar.domain.callbacks import Verdict
-from koha_ill_sidecar.errors import InvalidReport
+from koha_ill_sidecar.errors import NotStrictJSON
 from koha_ill_sidecar.services.callbacks.processing import Reading
 from koha_ill_sidecar.web.problems import Problem
 
@@ -11,7 +11,8 @@ def problem_of(verdict: Verdict, reading: Reading) -> Problem | None:
     if verdict is Verdict.UNKNOWN_REQUEST:
         return Problem.UNKNOWN_REQUEST
     if verdict is Verdict.INVALID:
-        return Problem.INVALID_REPORT if isinstance(reading, InvalidReport) else Problem.NOT_JSON
+        # A report that was read may still be refused, for the prefix of its request ID.
+        return Problem.NOT_JSON if isinstance(reading, NotStrictJSON) else Problem.INVALID_REPORT
     return None
 
 

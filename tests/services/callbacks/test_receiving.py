@@ -1,13 +1,14 @@
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from cast import PAT_WITHOUT_EMAIL, SAM
+from cast import ADA, PAT_WITHOUT_EMAIL, SAM
 from factories import make_request
 from koha_ill_sidecar.backends.http.callback_formats import CanonicalFormat, MappedFormat
 from koha_ill_sidecar.config.settings import (
@@ -15,6 +16,7 @@ from koha_ill_sidecar.config.settings import (
     BackendSettings,
     BearerAuthentication,
     CallbackMapping,
+    IllSite,
 )
 from koha_ill_sidecar.config.values import Secret
 from koha_ill_sidecar.domain.callbacks import Verdict
@@ -418,6 +420,31 @@ def test_an_event_of_a_former_order_does_not_change_the_current_one(tx: Transact
 
     assert received.verdict is Verdict.LATE
     assert requests.get(tx, number).status == "REQ"
+
+
+@pytest.mark.parametrize("form", ["{}", "#{}", "ADA-{}", "ada-{}"])
+def test_the_request_id_may_have_the_form_of_a_mail(tx: Transaction, form: str) -> None:
+    number = acme_request(tx)
+    with_prefixes = replace(tx, site=IllSite(prefixes={ADA: "ADA"}))
+
+    received = send(with_prefixes, event("e1", "in_process", request={"ill_request_id": form.format(number)}))
+
+    assert (received.verdict, received.answer["ill_request_id"]) == (Verdict.APPLIED, number)
+
+
+def test_a_prefix_that_no_library_has_is_refused(tx: Transaction) -> None:
+    number = acme_request(tx)
+    with_prefixes = replace(tx, site=IllSite(prefixes={ADA: "ADA"}))
+
+    received = send(with_prefixes, event("e1", "in_process", request={"ill_request_id": f"XYZ-{number}"}))
+
+    assert received.verdict is Verdict.INVALID
+    assert received.answer["errors"] == [
+        {
+            "pointer": "/request/ill_request_id",
+            "detail": "No library here has request IDs that begin with XYZ-. There are: ADA-.",
+        }
+    ]
 
 
 def test_an_order_id_of_several_requests_matches_none(tx: Transaction) -> None:

@@ -196,6 +196,33 @@ def test_without_the_preference_koha_conf_names_the_partners(tx: Transaction) ->
     assert SAM in {partner.borrowernumber for partner in placing.find_partners(site)}
 
 
+@pytest.mark.parametrize(
+    ("letter", "expected"),
+    [
+        ("Have you?", "Have you?\n\nRequest ID: N-E&W-{}"),
+        ("Our N-E&W-[% illrequest.illrequest_id %].", "Our N-E&W-{}."),
+        (
+            "<html><body>Have you?</body></html>",
+            "<html><body>Have you?<p>Request ID: N-E&amp;W-{}</p></body></html>",
+        ),
+    ],
+)
+def test_the_draft_names_the_request_as_a_callback_may(
+    execute_as_koha: ExecuteAsKoha, tx: Transaction, letter: str, expected: str
+) -> None:
+    number = make_request(tx.connection, tx.koha)
+    execute_as_koha(
+        "INSERT INTO letter (module, code, branchcode, name, title, content, message_transport_type, is_html)"
+        " VALUES ('ill', 'ILL_PARTNER_REQ', '', 'To partners', 'Ask', :content, 'email', :is_html)",
+        content=letter,
+        is_html=letter.startswith("<"),
+    )
+
+    draft = placing.draft(replace(tx, site=IllSite(prefixes={ADA: "N-E&W"})), number)
+
+    assert draft.content == expected.format(number)
+
+
 def test_the_draft_is_the_librarys_letter(execute_as_koha: ExecuteAsKoha, tx: Transaction) -> None:
     number = make_request(tx.connection, tx.koha, attributes={"type": "book", "title": "Crime"})
     with pytest.raises(LetterMissing):
@@ -209,7 +236,10 @@ def test_the_draft_is_the_librarys_letter(execute_as_koha: ExecuteAsKoha, tx: Tr
 
     draft = placing.draft(tx, number)
 
-    assert (draft.title, draft.content) == ("Ask for Crime", "Have you?\n- Title: Crime")
+    assert (draft.title, draft.content) == (
+        "Ask for Crime",
+        f"Have you?\n- Title: Crime\n\nRequest ID: {number}",
+    )
 
 
 @pytest.mark.all_versions

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -10,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import request_rows
-from cast import SAM, WEN
+from cast import ADA, SAM, WEN
 from factories import make_request
+from koha_ill_sidecar.config.settings import IllSite
+from koha_ill_sidecar.domain import request_ids
 from koha_ill_sidecar.domain.request_index.documents import Column, RequestRows, build_document
 from koha_ill_sidecar.domain.request_index.filters import RequestFilter, Sort
 from koha_ill_sidecar.services.request_index import indexing, search
@@ -62,7 +65,15 @@ def _expected(rows: Sequence[RequestRows], wanted: RequestFilter, sort: Sort) ->
     places = [
         (b"" if sort.column is Column.ID else made.keys[sort.column], made.illrequest_id) for made in found
     ]
-    return [number for _, number in sorted(places, reverse=sort.descending)]
+    ordered = [number for _, number in sorted(places, reverse=sort.descending)]
+    named = request_ids.parse(wanted.keyword)
+    others = replace(wanted, keyword="")
+    if named and named.illrequest_id in [
+        one.illrequest_id for one in rows if request_rows.is_found(others, one)
+    ]:
+        first = named.illrequest_id
+        return [first, *(number for number in ordered if number != first)]
+    return ordered
 
 
 @pytest.mark.slow
@@ -102,6 +113,28 @@ def test_any_filter_and_order_agree_with_a_scan_of_every_row(
             counted = [rows for rows in read if request_rows.is_found(one, rows, whatever_status=True)]
             assert sum(found[0].statuses.values()) == len(counted)
         savepoint.rollback()
+
+
+@pytest.mark.parametrize("form", ["{}", "#{}", "ADA-{}", "ada-{}", "＃{}"])
+def test_the_request_whose_id_is_typed_comes_first(tx: Transaction, make: Make, form: str) -> None:
+    number = make()
+    others = [make(notesstaff=f"see {form.format(number)}") for _ in range(2)]
+    with_prefixes = replace(tx, site=IllSite(prefixes={ADA: "ADA"}))
+
+    found = _find(with_prefixes, keyword=form.format(number))
+
+    assert list(found.illrequest_ids) == [number, *reversed(others)]
+    assert found.total == found.of_any_status == sum(found.statuses.values()) == 3
+    second = search.find(with_prefixes, RequestFilter(keyword=form.format(number)), page=2, page_size=1)
+    assert list(second.illrequest_ids) == [others[1]]
+
+
+def test_a_typed_id_must_meet_the_other_conditions(tx: Transaction, make: Make) -> None:
+    number = make(status="REQ")
+
+    assert not _find(tx, keyword=f"#{number}", statuses=["NEW"]).illrequest_ids
+    assert not _find(tx, keyword=f"#{number}", hidden=["REQ"]).illrequest_ids
+    assert not _find(tx, keyword=f"XYZ-{number}").illrequest_ids
 
 
 def _set_limits(patch: pytest.MonkeyPatch, limits: tuple[int, int, int, int]) -> None:

@@ -5,7 +5,7 @@ import json
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from koha_ill_sidecar.domain import strict_json
+from koha_ill_sidecar.domain import request_ids, strict_json
 from koha_ill_sidecar.domain.callbacks import Verdict
 from koha_ill_sidecar.errors import (
     BackendNotConfigured,
@@ -41,7 +41,7 @@ class _CallbackViews:
     def get_list(self) -> Response:
         backend, verdict = request.args.get("backend", ""), request.args.get("verdict", "")
         typed_request = request.args.get("request", "").strip()
-        illrequest_id = forms.as_id(typed_request)
+        illrequest_id = self._id_as_typed(typed_request)
         found, backends, is_unknown_request = self._transact(
             list_receipts,
             backend=backend or None,
@@ -63,6 +63,11 @@ class _CallbackViews:
             backends=sorted({*backends, *self._backends}),
             verdicts=VERDICTS,
         )
+
+    def _id_as_typed(self, typed: str) -> int | None:
+        written = request_ids.parse(typed)
+        prefixes = self._runtime.database.site.prefixes.values()
+        return written.illrequest_id if written and written.has_prefix_of(prefixes) else None
 
     def get(self, receipt_id: int) -> Response:
         receipt = self._transact(get_receipt, receipt_id)
