@@ -25,10 +25,12 @@ class Verdict(StrEnum):
     ATTENTION = "attention"  # not possible in the request's status; staff decide
     UNKNOWN_STATUS = "unknown_status"
     UNKNOWN_REQUEST = "unknown_request"  # kept for replay
+    AMBIGUOUS_ORDER = "ambiguous_order"  # several requests have the order ID; kept for replay
+    DELETED_REQUEST = "deleted_request"
     INVALID = "invalid"  # kept for replay, once the mapping is corrected
 
 
-OPEN_VERDICTS = frozenset({Verdict.UNKNOWN_REQUEST, Verdict.INVALID})
+OPEN_VERDICTS = frozenset({Verdict.UNKNOWN_REQUEST, Verdict.AMBIGUOUS_ORDER, Verdict.INVALID})
 """Nothing was decided yet: if the supplier repeats such an event, it is judged again."""
 
 REPLAYABLE_VERDICTS = OPEN_VERDICTS | {Verdict.ATTENTION, Verdict.UNKNOWN_STATUS, Verdict.LATE}

@@ -32,6 +32,8 @@ class Problem(Enum):
     UNKNOWN_REQUEST = ("unknown-request", 404, "The request is not known")
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The address does not take this method")
     EVENT_ID_REUSED = ("event-id-reused", 409, "The event id was used for another event")
+    AMBIGUOUS_ORDER = ("ambiguous-order", 409, "Several requests have this order ID")
+    DELETED_REQUEST = ("deleted-request", 410, "The request was deleted")
     BODY_TOO_LARGE = ("body-too-large", 413, "The body is too large")
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The body's media type is not taken")
     INVALID_REPORT = ("invalid-report", 422, "The body is not a status report")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from koha_ill_sidecar.domain.requests import ILLRequest
 from koha_ill_sidecar.domain.status_reports import StatusReport
-from koha_ill_sidecar.errors import RequestNotFound
+from koha_ill_sidecar.errors import CallbackError, RequestNotFound
 from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.sidecar import receipts
 from koha_ill_sidecar.storage.sidecar import requests as sidecar_requests
@@ -14,6 +14,14 @@ from koha_ill_sidecar.storage.sidecar.requests import RequestState
 from koha_ill_sidecar.storage.transaction import Transaction
 
 logger = logging.getLogger(__name__)
+
+
+class AmbiguousOrder(CallbackError):
+    """Several requests of the backend have the order ID."""
+
+
+class RequestDeleted(CallbackError):
+    """The request that is named was deleted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,9 +42,18 @@ class Target:
 def find_target(
     tx: Transaction, report: StatusReport, backend: str, *, accept_any_request: bool
 ) -> Target | None:
-    """Find and lock the request that a report names; None if there is none that the backend may change."""
+    """
+    Find and lock the request that a report names; None if there is none that the backend may change.
+
+    Raises:
+        AmbiguousOrder: Several requests have the order ID.
+        RequestDeleted: The backend has reported on the request before, and it is gone.
+    """
     if report.illrequest_id is not None:
-        return _lock(tx, report.illrequest_id, backend, accept_any_request=accept_any_request)
+        found_by_id = _lock(tx, report.illrequest_id, backend, accept_any_request=accept_any_request)
+        if found_by_id is None and _is_deleted(tx, report.illrequest_id, backend):
+            raise RequestDeleted(f"request {report.illrequest_id}")
+        return found_by_id
     order_id = report.order_id or ""
     for candidates, by_receipt in _candidates(tx, backend, order_id):
         locked = [
@@ -54,8 +71,22 @@ def find_target(
             return found[0]
         if found:
             logger.warning("order id of several requests", extra={"backend": backend})
-            return None
+            raise AmbiguousOrder
+        if by_receipt and candidates and all(_is_deleted(tx, number, backend) for number in candidates):
+            raise RequestDeleted(f"the request with order {order_id}")
     return None
+
+
+def _is_deleted(tx: Transaction, illrequest_id: int, backend: str) -> bool:
+    """Return whether a request is gone; only of a request that the backend has reported on, for others are no concern
+    of its."""
+    if not receipts.has_reported(tx, backend, illrequest_id):
+        return False
+    try:
+        requests.get(tx, illrequest_id)
+    except RequestNotFound:
+        return True
+    return False
 
 
 def _candidates(tx: Transaction, backend: str, order_id: str) -> Iterable[tuple[Sequence[int], bool]]:

@@ -24,7 +24,7 @@ from koha_ill_sidecar.domain.status_reports import StatusReport
 from koha_ill_sidecar.domain.statuses import Status
 from koha_ill_sidecar.errors import InvalidReport, NotStrictJSON
 from koha_ill_sidecar.messages import LazyMessage, lazy
-from koha_ill_sidecar.services.callbacks.matching import Target, find_target
+from koha_ill_sidecar.services.callbacks.matching import AmbiguousOrder, RequestDeleted, Target, find_target
 from koha_ill_sidecar.services.notices.sending import send_patron_notice
 from koha_ill_sidecar.services.requests import lifecycle, statuses
 from koha_ill_sidecar.storage.clock import in_library_time
@@ -122,7 +122,14 @@ def judge(tx: Transaction, callback: Callback, answer_status: AnswerStatus) -> J
         reading = _with_known_prefix(tx, reading)
     if not isinstance(reading, StatusReport):
         return Judged(receipt=receipt(Verdict.INVALID, _mistakes(reading)))
-    target = find_target(tx, reading, callback.backend, accept_any_request=callback.accept_any_request)
+    try:
+        target = find_target(tx, reading, callback.backend, accept_any_request=callback.accept_any_request)
+    except AmbiguousOrder:
+        detail = f"Several requests have the order {reading.order_id}; send ill_request_id as well."
+        return Judged(receipt=receipt(Verdict.AMBIGUOUS_ORDER, {"detail": detail}))
+    except RequestDeleted as deleted:
+        detail = f"The library has deleted {deleted}. Nothing more can be reported on it."
+        return Judged(receipt=receipt(Verdict.DELETED_REQUEST, {"detail": detail}))
     if target is None:
         named = reading.illrequest_id or reading.order_id
         detail = (

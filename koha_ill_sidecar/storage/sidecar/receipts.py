@@ -84,6 +84,13 @@ _BY_BODY = (
 )
 _BY_ID = select(receipts).where(receipts.c.receipt_id == bindparam("b_receipt_id"))
 _BY_ID_LOCKED = _BY_ID.with_for_update()
+_HAS_REPORTED = (
+    select(receipts.c.receipt_id)
+    .where(
+        receipts.c.illrequest_id == bindparam("b_illrequest_id"), receipts.c.backend == bindparam("b_backend")
+    )
+    .limit(1)
+)
 _REQUESTS_OF_ORDER = (
     select(receipts.c.illrequest_id)
     .distinct()
@@ -260,6 +267,12 @@ def requests_of_order(tx: Transaction, backend: str, order_id: str) -> list[int]
     """Return the requests of a backend's earlier events about this order, at most five."""
     values = {"b_backend": backend, "b_order_id": order_id}
     return [int(illrequest_id) for illrequest_id in tx.connection.scalars(_REQUESTS_OF_ORDER, values)]
+
+
+def has_reported(tx: Transaction, backend: str, illrequest_id: int) -> bool:
+    """Return whether a backend has sent a callback on this request."""
+    values = {"b_backend": backend, "b_illrequest_id": illrequest_id}
+    return tx.connection.scalar(_HAS_REPORTED, values) is not None
 
 
 def record_repeat(tx: Transaction, receipt_id: int) -> None:

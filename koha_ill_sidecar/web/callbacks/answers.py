@@ -10,6 +10,10 @@ def problem_of(verdict: Verdict, reading: Reading) -> Problem | None:
     """Return the problem that a callback is answered with; None if it was understood."""
     if verdict is Verdict.UNKNOWN_REQUEST:
         return Problem.UNKNOWN_REQUEST
+    if verdict is Verdict.AMBIGUOUS_ORDER:
+        return Problem.AMBIGUOUS_ORDER
+    if verdict is Verdict.DELETED_REQUEST:
+        return Problem.DELETED_REQUEST
     if verdict is Verdict.INVALID:
         # A report that was read may still be refused, for the prefix of its request ID.
         return Problem.NOT_JSON if isinstance(reading, NotStrictJSON) else Problem.INVALID_REPORT

@@ -260,7 +260,7 @@ class _Basic:
 
 class _ClientCertificate:
     """Trusts the proxy that ended the TLS connection: its header holds a SHA-256 fingerprint or, as nginx passes it,
-    the certificate as URL-encoded PEM, or its DER in base64 (RFC 9440, Traefik)."""
+    the certificate as URL-encoded PEM, or its DER in base64 (RFC 9440, Traefik), or Envoy's list of elements (XFCC)."""
 
     def __init__(self, settings: ClientCertificateAuthentication) -> None:
         self._method = settings.METHOD
@@ -281,14 +281,54 @@ class _ClientCertificate:
         return AuthFailure.WRONG_CERTIFICATE
 
 
+# Envoy, x-forwarded-client-cert: elements after commas, each with Hash=, Cert= and others after semicolons. The proxy
+# that is next to us writes the last element.
+_XFCC = re.compile(r'([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^;,"]*)(?:;|(,)|$)')
+
+
 def _fingerprint(value: str) -> bytes | None:
+    if _XFCC.match(value) and ("Hash=" in value or "Cert=" in value):
+        return _fingerprint_in_xfcc(value)
     if "BEGIN" not in value:
-        fingerprint = _hexadecimal(value.replace(":", ""))
+        fingerprint = _hexadecimal(
+            re.sub(r"\Asha-?256[:=]", "", value.strip(), flags=re.IGNORECASE).replace(":", "")
+        )
         return fingerprint if fingerprint is not None else _fingerprint_of_der(value)
+    return _fingerprint_of_pem(value)
+
+
+def _fingerprint_of_pem(value: str) -> bytes | None:
     try:
-        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(unquote(value))).digest()
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(_pem(unquote(value)))).digest()
     except ValueError:  # binascii.Error is one
         return None
+
+
+def _pem(text: str) -> str:
+    """Return a PEM text with its line breaks, which a header cannot hold: Apache's are spaces, or a plus if escaped."""
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    plain = re.sub(r"(BEGIN|END)\+CERTIFICATE", r"\1 CERTIFICATE", text)
+    between = re.search(f"{begin}(.*?){end}", plain, re.DOTALL)
+    if between is None:
+        return plain
+    lines = between[1].split()
+    if len(lines) == 1 and lines[0].startswith("+"):
+        # A plus is a digit of base64 too: only the one after 64 digits, and the outer ones, stand for line breaks.
+        lines = re.findall(r"(.{1,64})\+?", lines[0][1:-1])
+    return "\n".join((begin, *lines, end, ""))
+
+
+def _fingerprint_in_xfcc(value: str) -> bytes | None:
+    matches = list(_XFCC.finditer(value))
+    if "".join(match[0] for match in matches) != value:
+        return None
+    elements: list[dict[str, str]] = [{}]
+    for match in matches:
+        elements[-1][match[1].lower()] = match[2].strip('"')
+        if match[3]:
+            elements.append({})
+    last = elements[-1]
+    return _fingerprint_of_pem(last["cert"]) if "cert" in last else _hexadecimal(last.get("hash", ""))
 
 
 def _fingerprint_of_der(value: str) -> bytes | None:

@@ -23,6 +23,8 @@ VERDICTS: Mapping[Verdict, str] = {
     Verdict.ATTENTION: N_("Not applied: for staff to decide"),
     Verdict.UNKNOWN_STATUS: N_("Unknown status"),
     Verdict.UNKNOWN_REQUEST: N_("Unknown request"),
+    Verdict.AMBIGUOUS_ORDER: N_("Order ID of several requests"),
+    Verdict.DELETED_REQUEST: N_("Deleted request"),
     Verdict.INVALID: N_("Not understood"),
 }
 """Outcomes of a callback."""

@@ -447,11 +447,33 @@ def test_a_prefix_that_no_library_has_is_refused(tx: Transaction) -> None:
     ]
 
 
-def test_an_order_id_of_several_requests_matches_none(tx: Transaction) -> None:
+def test_an_order_id_of_several_requests_is_ambiguous(tx: Transaction) -> None:
     acme_request(tx, orderid="A-1")
-    acme_request(tx, orderid="A-1")
+    number = acme_request(tx, orderid="A-1")
 
-    assert send(tx, event("e1", "shipped", request={"order_id": "A-1"})).verdict is Verdict.UNKNOWN_REQUEST
+    received = send(tx, event("e1", "shipped", request={"order_id": "A-1"}))
+
+    assert received.verdict is Verdict.AMBIGUOUS_ORDER
+    assert "send ill_request_id" in received.answer["detail"]
+    assert receipts.get(tx, received.receipt_id).answer_status == 409
+    assert send(tx, event("e2", "shipped", request={"order_id": "A-1"}), number).verdict is Verdict.APPLIED
+
+
+def test_a_deleted_request_is_gone_for_the_backend_that_reported_on_it(tx: Transaction) -> None:
+    number = acme_request(tx, orderid="A-1")
+    send(tx, event("e1", "in_process", request={"order_id": "A-1"}))
+    requests.delete(tx, number)
+    sidecar_requests.delete(tx, number)
+
+    by_id = send(tx, event("e2", "shipped"), number)
+    by_order = send(tx, event("e3", "shipped", request={"order_id": "A-1"}))
+    repeated = send(tx, event("e2", "shipped"), number)
+    of_another = send(tx, event("e4", "shipped"), number, backend="other")
+
+    assert (by_id.verdict, by_order.verdict) == (Verdict.DELETED_REQUEST, Verdict.DELETED_REQUEST)
+    assert receipts.get(tx, by_id.receipt_id).answer_status == 410
+    assert repeated.is_repeat
+    assert of_another.verdict is Verdict.UNKNOWN_REQUEST
 
 
 def test_a_backend_cannot_touch_the_requests_of_another(tx: Transaction) -> None:

@@ -3,6 +3,7 @@ import hashlib
 import hmac
 import ssl
 from dataclasses import replace
+from urllib.parse import quote, quote_plus
 
 import pytest
 from certificates import make_authority
@@ -302,3 +303,31 @@ def test_a_client_certificate_may_come_as_base64(form: str) -> None:
 
     assert check(form.format(encoded, "AAAA")) == Authenticated(method=settings.METHOD)
     assert check(form.format("AAAA", encoded)) is AuthFailure.WRONG_CERTIFICATE
+
+
+def test_a_certificate_comes_as_envoy_and_apache_pass_it(certificate: str) -> None:
+    fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
+    way = ClientCertificateAuthentication(header="X-Cert", fingerprints=(fingerprint,))
+    escaped = quote(certificate, safe="")
+
+    for value in (
+        f"sha256:{fingerprint}",
+        f"SHA256={fingerprint.upper()}",
+        certificate.replace("\n", " ").strip(),
+        quote_plus(certificate.replace("\n", " ")),
+        certificate.strip().replace("\n", "+").replace(" ", "+"),
+        f'By=spiffe://a;Hash={fingerprint};Subject="CN=x,O=\\"y;z\\"";URI=spiffe://b',
+        f"By=spiffe://a;Hash={'ab' * 32},By=spiffe://b;Hash={fingerprint}",
+        f'Cert="{escaped}";Subject=""',
+    ):
+        shown = evidence({"x-cert": value}, from_trusted_proxy=True)
+        assert authenticator(way).authenticate(shown) == Authenticated(method="client-certificate"), value
+
+
+def test_only_the_last_element_of_envoys_list_counts() -> None:
+    way = ClientCertificateAuthentication(header="X-Cert", fingerprints=("ab" * 32,))
+    value = f"Hash={'ab' * 32},Hash={'cd' * 32}"
+
+    outcome = authenticator(way).authenticate(evidence({"x-cert": value}, from_trusted_proxy=True))
+
+    assert outcome is AuthFailure.WRONG_CERTIFICATE
