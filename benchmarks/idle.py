@@ -67,7 +67,7 @@ def _measure(*, quick: bool) -> _Idle:
     ):
         config = _prepare(server, Path(directory))
         starts = [_seconds_to_ready(config) for _ in range(_STARTS)]
-        with _daemon(config) as process:
+        with daemon(config) as process:
             time.sleep(_SETTLE_SECONDS)
             before, began = _cpu_seconds(process.pid), time.monotonic()
             time.sleep(seconds)
@@ -95,7 +95,7 @@ def _command(config: Path, verb: str) -> list[str]:
 
 def _seconds_to_ready(config: Path) -> float:
     began = time.monotonic()
-    with _daemon(config):
+    with daemon(config):
         return time.monotonic() - began
 
 
@@ -104,8 +104,8 @@ _UNIT_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
 
 
 @contextmanager
-def _daemon(config: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run the daemon; the body begins when it is ready."""
+def daemon(config: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run ``run``; the body begins when it is ready."""
     address = config.with_name(f"notify-{time.monotonic_ns()}")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(address))

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class _Session(asyncio.Protocol):
+class Session(asyncio.Protocol):
+    """One client of the sink."""
+
     accepted = 0
 
     def __init__(self) -> None:
@@ -40,7 +42,7 @@ class _Session(asyncio.Protocol):
     def _answer(self, line: bytes) -> bytes:
         if self._in_text:
             self._in_text = False
-            _Session.accepted += 1
+            self._accept()
             return b"250 OK\r\n"
         match line[:4].upper():
             case b"EHLO":
@@ -51,6 +53,9 @@ class _Session(asyncio.Protocol):
             case b"QUIT":
                 return b"221 bye\r\n"
         return b"250 OK\r\n"
+
+    def _accept(self) -> None:
+        Session.accepted += 1
 
 
 @contextmanager
@@ -73,10 +78,10 @@ def mail_sink() -> Iterator[int]:
 
 async def _serve() -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Session, "127.0.0.1", 0)
+    server = await loop.create_server(Session, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
-    print(_Session.accepted, flush=True)
+    print(Session.accepted, flush=True)
 
 
 if __name__ == "__main__":

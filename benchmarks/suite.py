@@ -9,6 +9,7 @@ BENCHMARKS: dict[str, str] = {
     "growth_callbacks": "callbacks",
     "delivery": "delivery",
     "growth_delivery": "delivery",
+    "event_to_mail": "event_to_mail",
     "notices": "notices",
     "notices_compile": "notices",
     "list_page": "request_list",

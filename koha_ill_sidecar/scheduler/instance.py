@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -55,6 +56,8 @@ class Instance:
                 lease=settings.scheduler.lease,
                 observe=metrics.observe,
             )
+            # What this process queues is sent at once. Other processes and Koha are found by the schedule.
+            self._runtime.database.on_new_messages = partial(self._jobs.wake, "dispatch")
 
     def start(self) -> None:
         """

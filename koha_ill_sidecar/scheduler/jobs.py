@@ -12,10 +12,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from koha_ill_sidecar.backoff import Backoff
@@ -108,6 +110,16 @@ class JobScheduler:
             )
         self._scheduler.start()
 
+    def wake(self, name: str) -> None:
+        """Run a job at once; if it runs already, it runs once more afterwards, for it may have looked too early."""
+        if self._stopping.is_set() or not self._scheduler.running:
+            return
+        for runner in self._runners:
+            if runner.job.name == name:
+                runner.is_woken.set()
+        with suppress(JobLookupError):  # it was stopped right now
+            self._scheduler.modify_job(name, next_run_time=datetime.now(self._timezone))
+
     def begin_to_stop(self) -> None:
         """Start no more jobs; those that run finish their current step."""
         self._stopping.set()
@@ -158,6 +170,7 @@ class _Runner:
         self._backoff = Backoff("job failed", "job works again", job=job.name)
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._lease_renewed_at = 0.0
+        self.is_woken = threading.Event()
 
     def first_start(self, age_seconds: float | None) -> datetime | None:
         """Return the first start, given how long ago the last one was; None leaves it to the schedule."""
@@ -180,7 +193,13 @@ class _Runner:
         return following
 
     def __call__(self) -> None:
-        """Run once, if it is our turn; never raises."""
+        """Run once, if it is our turn, and again as long as it is woken in the meantime; never raises."""
+        self._run()
+        while self.is_woken.is_set():
+            self._run()
+
+    def _run(self) -> None:
+        self.is_woken.clear()
         context = self._context
         if context.stopping.is_set() or not (self._backoff.ready() and context.database_backoff.ready()):
             return

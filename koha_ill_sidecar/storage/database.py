@@ -43,6 +43,9 @@ class Database:
     Koha's database and what we know of it.
 
     Thread-safe. Connections are opened when they are needed: creating a Database touches nothing.
+
+    Attributes:
+        on_new_messages: Called after the commit of a transaction that put messages into the queue.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Database:
     ) -> None:
         self.site = site
         self.delivery = delivery or DeliverySettings()
+        self.on_new_messages: Callable[[], None] = lambda: None
         self.engine = _engine(settings, pool_size)
         self.cache = Cache(CACHE_SECONDS)
         self._accept_unsupported_version = accept_unsupported_version
@@ -132,6 +136,8 @@ class Database:
                     "The connection to the database broke during the commit, so it is not known whether the change "
                     "was made. Look at it before you try again."
                 ) from error
+        if tx.new_messages:
+            self.on_new_messages()
         return result
 
     def transaction_on(self, connection: Connection) -> Transaction:

@@ -43,6 +43,7 @@ class Transaction:
     Attributes:
         delivery: Which messages the sidecar delivers, and whether it keeps them from Koha.
         changed: The requests whose rows were written.
+        new_messages: The IDs of the messages that were put into the queue.
         cache: What transactions share for some seconds, such as the names of libraries.
         queued: Statements that wait to be sent together (:func:`koha_ill_sidecar.storage.direct.batch`).
     """
@@ -54,4 +55,5 @@ class Transaction:
     cache: Cache = field(default_factory=lambda: Cache(0))
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     changed: ChangedRequests = field(default_factory=ChangedRequests)
+    new_messages: list[int] = field(default_factory=list)
     queued: list[Statement] | None = None

@@ -65,6 +65,7 @@ def enqueue(tx: Transaction, message: QueuedMessage) -> int:
     message_id = int(tx.connection.execute(_insert(tx.koha), installed).lastrowid)
     if is_ours:
         deliveries.hold(tx, message_id)
+    tx.new_messages.append(message_id)
     return message_id
 
 
