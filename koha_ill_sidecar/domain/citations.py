@@ -1,12 +1,14 @@
 """
-Reading of citations as reference managers export them: RIS and CSL JSON.
+Reading of citations as reference managers export them: RIS, BibTeX and CSL JSON.
 
-Sources: the RIS format of Reference Manager (tags by type), and the schema of CSL data (citationstyles.org).
+Sources: the RIS format of Reference Manager (tags by type), the schema of CSL data (citationstyles.org),
+and the entry types and fields of BibTeX (btxdoc) and BibLaTeX.
 """
 
 import json
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from koha_ill_sidecar.domain.attributes import MaterialType, Reference
@@ -33,6 +35,28 @@ _CSL_TYPES: Mapping[str, MaterialType] = {
 # A browser drops the line breaks of what is pasted into one line, so a tag may follow a value at once.
 _RIS_TAG = re.compile(r"([A-Z][A-Z0-9])  - ?")
 
+_BIBTEX_TYPES: Mapping[str, MaterialType] = {
+    "article": MaterialType.ARTICLE, "book": MaterialType.BOOK, "booklet": MaterialType.BOOK,
+    "collection": MaterialType.BOOK, "proceedings": MaterialType.BOOK, "inbook": MaterialType.CHAPTER,
+    "incollection": MaterialType.CHAPTER, "inproceedings": MaterialType.CONFERENCE,
+    "conference": MaterialType.CONFERENCE, "phdthesis": MaterialType.THESIS,
+    "mastersthesis": MaterialType.THESIS, "thesis": MaterialType.THESIS, "periodical": MaterialType.JOURNAL,
+}  # fmt: skip
+_BIBTEX_ENTRY = re.compile(r"@([A-Za-z]{3,20})\s{0,9}[{(]\s{0,9}[^,{}()=\s]{0,200}\s{0,9},")
+_BIBTEX_NAME = re.compile(r"[\s,]*([A-Za-z][\w-]{0,40})\s*=\s*", re.ASCII)
+_BIBTEX_BARE = re.compile(r"[^,{}()\s]*")
+_TEX_ACCENTS = {
+    "`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", "=": "\u0304", "u": "\u0306", ".": "\u0307",
+    '"': "\u0308", "r": "\u030a", "H": "\u030b", "v": "\u030c", "d": "\u0323", "c": "\u0327", "k": "\u0328",
+}  # fmt: skip
+_TEX_LETTERS = {
+    "ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "aa": "å",
+    "AA": "Å", "i": "i", "j": "j",
+}  # fmt: skip
+# A letter as the name of an accent needs a brace or a space before what it is put on.
+_TEX_ACCENT = re.compile(r"""\\(?:([`'^~=."])\s?\{?|([urHvdck])(?:\{|\s))\\?([A-Za-z])""")
+_TEX_LETTER = re.compile(r"\\(ss|ae|AE|oe|OE|aa|AA|[oOlLij])(?![A-Za-z])\s?")
+
 _PART_FIELDS: Mapping[str, tuple[str, str]] = {
     MaterialType.ARTICLE: ("article_title", "article_author"),
     MaterialType.CHAPTER: ("chapter", "chapter_author"),
@@ -41,10 +65,12 @@ _PART_FIELDS: Mapping[str, tuple[str, str]] = {
 
 
 def read_citation(text: str) -> Reference | None:
-    """Read the first citation of a text in RIS or CSL JSON; None if the text is neither."""
+    """Read the first citation of a text in RIS, BibTeX or CSL JSON; None if the text is none of these."""
     text = text.strip().lstrip("\ufeff")[:_LONGEST]
     if text.startswith("TY  - "):
         return _ris(text)
+    if (entry := _BIBTEX_ENTRY.match(text)) is not None:
+        return _bibtex(entry[1].lower(), dict(_bibtex_fields(text, entry.end())))
     return _csl(text) if text.startswith(("{", "[")) else None
 
 
@@ -81,6 +107,60 @@ def _ris(text: str) -> Reference:
         pmid=first("AN") if "pubmed" in first("DB").lower() else "",
         numbers=" ".join(values.get("SN", ())),
     )
+
+
+def _bibtex(entry: str, values: Mapping[str, str]) -> Reference:
+    def first(*names: str) -> str:
+        return next((values[name] for name in names if values.get(name)), "")
+
+    kind = _BIBTEX_TYPES.get(entry, MaterialType.RESOURCE)
+    chapter = first("title") if entry == "incollection" or first("booktitle") else first("chapter", "title")
+    date = first("date") or "-".join(filter(None, (first("year"), first("month") if first("year") else "")))
+    return _reference(
+        kind,
+        title=chapter if kind == MaterialType.CHAPTER else first("title"),
+        whole=first("journaltitle", "journal", "booktitle") or (first("title") if entry == "inbook" else ""),
+        author="; ".join(re.split(r"\s+and\s+", first("author"))),
+        editor="; ".join(re.split(r"\s+and\s+", first("editor"))),
+        date=date,
+        volume=first("volume"),
+        issue=first("number", "issue"),
+        pages=re.sub(r"\s*[-\u2013]+\s*", "-", first("pages")),
+        publisher=first("school", "institution", "publisher"),
+        place=first("address", "location"),
+        edition=first("edition"),
+        language=first("language"),
+        doi=first("doi"),
+        pmid=first("pmid") or (first("eprint") if first("eprinttype").lower() == "pubmed" else ""),
+        numbers=" ".join(f"{name.upper()} {values[name]}" for name in ("issn", "isbn") if values.get(name)),
+    )
+
+
+def _bibtex_fields(text: str, at: int) -> Iterator[tuple[str, str]]:
+    """Yield the fields of an entry from a position on; an entry that is cut off ends with its last whole field."""
+    while (name := _BIBTEX_NAME.match(text, at)) is not None:
+        start = at = name.end()
+        if text[start : start + 1] in ("{", '"'):
+            closing, depth, at = "}" if text[start] == "{" else '"', 0, start + 1
+            while at < len(text) and not (text[at] == closing and depth == 0):
+                depth += (text[at] == "{") - (text[at] == "}")
+                at += 2 if text[at] == "\\" else 1
+            if at >= len(text):
+                return
+            value, at = text[start + 1 : at], at + 1
+        else:
+            bare = _BIBTEX_BARE.match(text, start)
+            value, at = (bare[0], bare.end()) if bare else ("", start)
+        yield name[1].lower(), _without_tex(value)
+
+
+def _without_tex(value: str) -> str:
+    value = _TEX_ACCENT.sub(
+        lambda match: unicodedata.normalize("NFC", match[3] + _TEX_ACCENTS[match[1] or match[2]]), value
+    )
+    value = _TEX_LETTER.sub(lambda match: _TEX_LETTERS[match[1]], value)
+    value = re.sub(r"\\([&%$#_{}])", r"\1", value)
+    return _one_line(re.sub(r"[{}]|\\(?:text|emph|url)[a-z]*", "", value).replace("~", " "))
 
 
 def _csl(text: str) -> Reference | None:

@@ -158,6 +158,7 @@ def _parameters(text: str) -> list[tuple[str, str]]:
 _SEMICOLON = re.compile(r";(?=[A-Za-z_.]{1,30}=)")
 _WRAPPED = re.compile(r"[?&]q?url=(https?(?::|%3A).*)", re.IGNORECASE | re.DOTALL)
 _MOST_WRAPPINGS = 3
+_FRAGMENT = re.compile(r"#/?[A-Za-z][A-Za-z0-9_-]{0,80}\Z")
 
 
 def _query(url: str) -> str:
@@ -165,7 +166,8 @@ def _query(url: str) -> str:
     Return the pairs of a URL.
 
     They begin after the first question mark, even behind a ``#`` (pages that are one script have it so), or, where
-    there is none, after the first ``&``. A ``#`` in a title does not end them: many writers do not encode it.
+    there is none, after the first ``&``. A ``#`` in a title does not end them, because many writers do not encode it;
+    only a word after it at the very end is taken for the name of a place in a page.
     """
     for _ in range(_MOST_WRAPPINGS):
         wrapped = _WRAPPED.search(url)
@@ -174,7 +176,8 @@ def _query(url: str) -> str:
         inner = wrapped[1]
         # A proxy's link has the other link either encoded, or as it is up to the end.
         url = inner if "://" in inner[:8] else unquote(inner.partition("&")[0])
-    return url.partition("?")[2] if "?" in url else url.partition("&")[2]
+    query = url.partition("?")[2] if "?" in url else url.partition("&")[2]
+    return _FRAGMENT.sub("", query)
 
 
 def _decoded(text: str) -> str:

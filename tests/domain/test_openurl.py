@@ -226,3 +226,25 @@ def test_an_openurl_with_only_an_identifier_has_its_type() -> None:
     }
 
     assert kinds == {"doi=10.5555/x": "article", "isbn=9780521860765": "book", "issn=0028-0836": "journal"}
+
+
+@pytest.mark.parametrize(
+    ("end", "title"),
+    [("#top", "Snow"), ("#/results", "Snow"), ("#", "Snow#"), ("%20in%20C#", "Snow in C#"), ("#5", "Snow#5")],
+)
+def test_a_place_in_the_page_is_no_part_of_the_last_value(end: str, title: str) -> None:
+    found = read_openurl(f"https://r.example.org/?genre=book&title=Snow{end}")
+
+    assert found is not None
+    assert found.fields["title"] == title
+
+
+def test_every_value_of_a_repeated_key_is_kept() -> None:
+    found = read_openurl(
+        "genre=book&title=A&title=B&isbn=0521860768&isbn=9780140449136&series=S&series=T&series=S"
+    )
+
+    assert found is not None
+    assert (found.fields["title"], found.custom["other_title"]) == ("A", "B")
+    assert (found.fields["isbn"], found.custom["other_isbn"]) == ("0521860768", "9780140449136")
+    assert (found.custom["series"], found.custom["other_series"]) == ("S", "T")

@@ -41,7 +41,7 @@ class ReadReference:
     A reference that was read.
 
     Attributes:
-        source: ``openurl``, ``citation`` (RIS or CSL JSON), or the kind of the identifier.
+        source: ``openurl``, ``citation`` (RIS, BibTeX or CSL JSON), or the kind of the identifier.
         was_resolved: A resolver knew more than the identifier itself.
     """
 

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from koha_ill_sidecar.backends.registry import backend_for, supplier_names
-from koha_ill_sidecar.domain.attributes import LABELS, Reference, label
+from koha_ill_sidecar.domain.attributes import LABELS, MaterialType, Reference, label
 from koha_ill_sidecar.domain.identifiers import WrongCheckDigit
 from koha_ill_sidecar.domain.item_form import ItemEntry
 from koha_ill_sidecar.errors import RequestRefused
@@ -201,10 +201,13 @@ class _CreateViews:
 
 
 def _replaced(entry: ItemEntry, reference: Reference) -> str:
-    """Return the values on a form that a reference changes, with their labels."""
+    """Return the values on a form that a reference changes, the type among them, with their labels."""
     before = {**dict(entry.custom), **entry.values}
     changes = {**reference.custom, **reference.fields}
     lost = {key: before[key] for key, value in changes.items() if before.get(key) not in (None, "", value)}
+    if entry.type and reference.type and entry.type != reference.type:
+        kind = entry.type
+        lost = {"type": _(MaterialType(kind).label) if kind in set(MaterialType) else kind, **lost}
     return ", ".join(f"{_(label(key)) if key in LABELS else key} “{value}”" for key, value in lost.items())
 
 

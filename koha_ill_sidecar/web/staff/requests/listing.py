@@ -31,7 +31,7 @@ _MAX_QUERY_LENGTH = 4000
 _CSV_STEP = 500  # requests in one transaction, so that a long export blocks nobody
 _BYTE_ORDER_MARK = "\ufeff"  # tells spreadsheets that the file is UTF-8
 # A spreadsheet runs a cell that begins like this as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def install(blueprint: Blueprint, runtime: Runtime) -> None:

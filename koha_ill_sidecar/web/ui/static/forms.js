@@ -43,9 +43,9 @@ document.addEventListener("change", (event) => {
   const control = event.target.closest?.("[data-button]");
   if (control) replaceOrSubmit(control.form, control, control.dataset.button);
 });
-// Enter in the field of a reference fills in the form, as it does without a script.
+// Enter in the field of a reference fills in the form; with Shift it begins another line.
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.isComposing || event.target.id !== "reference" || !event.target.value.trim()) return;
+  if (event.key !== "Enter" || event.isComposing || event.shiftKey || event.target.id !== "reference" || !event.target.value.trim()) return;
   event.preventDefault();
   event.target.form.querySelector('button[value="fill_in"]').click();
 });

@@ -253,6 +253,16 @@ def test_a_reference_fills_in_the_form(clara: Desk, admin: Engine) -> None:
     assert requests_in(admin) == []
 
 
+def test_a_citation_of_several_lines_fills_in_the_form(clara: Desk) -> None:
+    citation = "TY  - BOOK\r\nTI  - Snow\r\n  country\r\nAU  - Kawabata, Y.\r\nER  - \r\n"
+
+    page = send(clara, "fill_in", reference=citation).text
+
+    assert field(page, "field.title") == "Snow country"
+    page = send(clara, "fill_in", reference="no reference\r\nat all").text
+    assert field(page, "reference") == "no reference\r\nat all"
+
+
 @pytest.mark.parametrize(
     ("reference", "kind", "where", "value"),
     [
@@ -293,6 +303,12 @@ def test_a_reference_does_not_silently_replace_what_is_on_the_form(clara: Desk) 
 
     assert "Replaced what was on the form: DOI “10.1000/182”." in page
     assert field(page, "field.article_title") == "Snow"
+
+
+def test_a_type_that_a_reference_replaces_is_named(clara: Desk) -> None:
+    page = send(clara, "fill_in", reference="978-0-306-40615-7").text
+
+    assert "Replaced what was on the form: Type “Journal article”" in page
 
 
 def test_a_pubmed_id_is_kept_although_no_form_has_a_field_for_it(clara: Desk, admin: Engine) -> None:

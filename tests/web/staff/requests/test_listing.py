@@ -336,13 +336,15 @@ def test_csv_has_names_and_codes_and_all_of_a_note(clara: Desk, make: Make) -> N
     assert (line["Staff notes"], line["Title"]) == (note, title)
 
 
-@pytest.mark.parametrize("title", ["=HYPERLINK(1)", "+1", "-1", "@x", "\t=1"])
+@pytest.mark.parametrize(
+    "title", ["=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", "\n=1", "\r=1", "＝1", "＋1", "－1", "＠x"]
+)
 def test_csv_holds_no_formula(clara: Desk, make: Make, title: str) -> None:
     make(attributes={"type": "book", "title": title})
 
     lines = list(csv.reader(io.StringIO(clara.get("/requests.csv").text)))
 
-    assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for line in lines[1:] for cell in line)
+    assert not any(cell.startswith(tuple("=+-@＝＋－＠\t\r\n")) for line in lines[1:] for cell in line)
 
 
 HOSTILE = (
