@@ -15,6 +15,7 @@ from koha_ill_sidecar.delivery.mail import Content, Mail, style_element, style_l
 from koha_ill_sidecar.domain.characters import without_control_characters
 from koha_ill_sidecar.errors import InvalidAddress
 from koha_ill_sidecar.messages import MixedText, lazy
+from koha_ill_sidecar.services.delivery.advice import ADVICE
 from koha_ill_sidecar.services.people.addresses import ADDRESS_COLUMNS, notice_email_address
 from koha_ill_sidecar.storage.koha.preferences import Preferences
 from koha_ill_sidecar.storage.message_queue.outgoing import OutgoingMessage
@@ -69,7 +70,7 @@ def compose(
             headers=dict(_headers(message)),
         )
     except InvalidAddress as error:
-        return Undeliverable(f"INVALID_EMAIL:{error.role}", [str(error)])
+        return Undeliverable(f"INVALID_EMAIL:{error.role}", [str(error), ADVICE[error.role]])
 
 
 def content_kind(content_type: str | None) -> Content:

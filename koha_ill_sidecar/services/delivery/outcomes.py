@@ -8,6 +8,7 @@ from koha_ill_sidecar.delivery.mail import Mail
 from koha_ill_sidecar.delivery.smtp import Receipt
 from koha_ill_sidecar.errors import PermanentDeliveryFailure
 from koha_ill_sidecar.messages import MixedText, lazy
+from koha_ill_sidecar.services.delivery.advice import ADVICE
 from koha_ill_sidecar.storage.message_queue.deliveries import Attempt, AttemptResult, DeliveryState
 
 _JITTER = 0.2  # so that messages that failed together are not all tried again at once
@@ -32,8 +33,10 @@ def permanently_refused(attempt: Attempt, mail: Mail, failure: PermanentDelivery
     """Return the result if a server will never take a mail for the recipients who do not have it yet."""
     if attempt.reached:
         return _finished(attempt, mail, DeliveryState.SENT, error=failure.reason)
-    code = f"INVALID_EMAIL:{failure.role}" if failure.role else "SENDMAIL"
-    return _finished(attempt, mail, DeliveryState.FAILED, failure_code=code, error=failure.reason)
+    code, reason = "SENDMAIL", failure.reason
+    if failure.role:
+        code, reason = f"INVALID_EMAIL:{failure.role}", (*failure.reason, ADVICE[failure.role])
+    return _finished(attempt, mail, DeliveryState.FAILED, failure_code=code, error=reason)
 
 
 def retry_later(

@@ -37,7 +37,9 @@ def test_the_list_shows_what_is_not_delivered_and_why(clara: Desk, queue: Queue,
     shown = clara.get("/operations/messages").text
 
     assert f"/operations/messages/{failed}" in shown
-    assert "The address of the recipient is not valid." in shown
+    assert (
+        "The address of the recipient is not valid. Correct the patron&#39;s email address in Koha" in shown
+    )
     assert f"/operations/messages/{pending}" in shown
     assert "Sam Page [20000005]" in shown
     assert f"/operations/messages/{sent}" not in shown
