@@ -107,6 +107,10 @@ class DatabaseUnavailable(DatabaseError):
     """The database cannot be reached or refused the connection; it is unknown whether anything was changed."""
 
 
+class DatabaseReadOnly(DatabaseError):
+    """The database server accepts no changes (``read_only``), as a replica does."""
+
+
 class KohaSchemaUnsupported(DatabaseError):
     """The database is not one of a Koha that the sidecar supports."""
 

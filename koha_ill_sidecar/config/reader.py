@@ -133,6 +133,7 @@ class _Reader:
             if name not in given:
                 self._require(entry, path)
             elif self._is_absent(entry, given[name]):
+                self._refuse_ignored(entry, hints[name], given[name], _join(path, name))
                 values[name] = None
             else:
                 values[name] = self.value(hints[name], given[name], _join(path, name), entry.metadata)
@@ -142,6 +143,16 @@ class _Reader:
     def _is_absent(entry: dataclasses.Field[Any], given: object) -> bool:
         deciding = entry.metadata.get("absent_without")
         return isinstance(given, dict) and deciding is not None and given.get(deciding) is None
+
+    def _refuse_ignored(
+        self, entry: dataclasses.Field[Any], hint: Any, given: Mapping[str, object], path: str
+    ) -> None:
+        """Report a section that counts as not given though it differs from the defaults."""
+        deciding = entry.metadata["absent_without"]
+        defaults = {deciding: "any"}
+        values = self.value(hint, {**given, **defaults}, path)
+        if values is not _WRONG and values != self.value(hint, defaults, path):
+            self._wrong(_join(path, deciding), "is missing; without it, the keys beside it have no effect")
 
     def _require(self, entry: dataclasses.Field[Any], path: str) -> None:
         if entry.default is MISSING and entry.default_factory is MISSING:

@@ -16,7 +16,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from koha_ill_sidecar.backoff import pause_seconds
 from koha_ill_sidecar.cache import Cache
 from koha_ill_sidecar.config.settings import DatabaseSettings, DeliverySettings, IllSite
-from koha_ill_sidecar.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
+from koha_ill_sidecar.errors import DatabaseBusy, DatabaseError, DatabaseReadOnly, DatabaseUnavailable
+from koha_ill_sidecar.storage import inspection
 from koha_ill_sidecar.storage.driver import connect, prepare
 from koha_ill_sidecar.storage.koha import installed, preferences
 from koha_ill_sidecar.storage.koha.installed import InstalledKoha
@@ -99,6 +100,18 @@ class Database:
                 connection.exec_driver_sql("SELECT 1")
         except (SQLAlchemyError, pymysql.MySQLError) as error:
             raise _unavailable(error) from error
+
+    def require_writable(self) -> None:
+        """Check that the server answers and accepts changes; raises DatabaseUnavailable and DatabaseReadOnly."""
+        try:
+            with self.engine.connect() as connection:
+                is_read_only = inspection.server(connection).is_read_only
+        except (SQLAlchemyError, pymysql.MySQLError) as error:
+            raise _unavailable(error) from error
+        if is_read_only:
+            raise DatabaseReadOnly(
+                "The database server is read-only. Name the primary server, not a replica."
+            )
 
     def koha(self) -> InstalledKoha:
         """Return the installed Koha, read once; raises KohaSchemaUnsupported and DatabaseUnavailable."""

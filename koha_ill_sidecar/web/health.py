@@ -31,7 +31,7 @@ def install(app: Flask, runtime: Runtime) -> None:
     """
     blueprint = Blueprint("health", __name__)
     checks: dict[str, ReadinessCheck] = {
-        "database": runtime.database.ping,
+        "database": runtime.database.require_writable,
         "schema": lambda: _check_schema(runtime),
     }
     if runtime.settings.delivery.enabled:

@@ -117,6 +117,12 @@ def test_all_mistakes_are_reported_together_with_their_paths() -> None:
     ]
 
 
+def test_keys_of_a_mail_server_without_its_host_are_refused() -> None:
+    assert mistakes(delivery={"smtp": {"port": 587}}) == (
+        "delivery.smtp.host: is missing; without it, the keys beside it have no effect",
+    )
+
+
 @pytest.mark.parametrize(
     ("section", "key", "nearest"),
     [
@@ -241,7 +247,7 @@ def test_localhost_is_the_unix_socket(tmp_path: Path) -> None:
 
 
 def test_smtp_without_a_host_leaves_the_choice_to_koha() -> None:
-    assert read(delivery={"smtp": {"host": None, "port": 587}}).delivery.smtp is None
+    assert read(delivery={"smtp": {"host": None, "port": 25, "timeout": "60s"}}).delivery.smtp is None
     assert read(delivery={"smtp": None}).delivery.smtp is None
 
 

@@ -98,3 +98,16 @@ def test_numbers_are_given_to_prometheus_unless_switched_off(runtime: Runtime) -
 
     assert "koha_ill_sidecar_callbacks_refused" in create_app(runtime).test_client().get("/metrics").text
     assert create_app(without).test_client().get("/metrics").status_code == 404
+
+
+def test_not_ready_while_the_database_is_read_only(runtime: Runtime, admin: Engine) -> None:
+    with admin.begin() as root:
+        root.execute(text("SET GLOBAL read_only = 1"))
+    try:
+        response = create_app(runtime).test_client().get("/readyz")
+    finally:
+        with admin.begin() as root:
+            root.execute(text("SET GLOBAL read_only = 0"))
+
+    assert response.status_code == 503
+    assert response.get_json()["checks"]["database"] == "DatabaseReadOnly"

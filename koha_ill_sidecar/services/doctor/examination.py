@@ -78,13 +78,14 @@ def _examine_database(
         "server": partial(database_checks.check_server, connection),
         "clock": partial(database_checks.check_clock, connection, clock),
         "time zone": partial(database_checks.check_time_zone, connection, settings),
-        "privileges": partial(database_checks.check_privileges, connection),
+        "privileges": partial(database_checks.check_privileges, connection, database),
         "koha": partial(database_checks.check_koha, database),
         "sidecar tables": partial(database_checks.check_own_tables, connection),
     }
     tx = _transaction(database, connection)
     if tx is not None:
         checks |= {name: partial(check, settings, tx) for name, check in koha.CHECKS.items()}
+        checks["letter codes"] = partial(koha.check_letter_codes, settings, tx)
         checks["broker"] = partial(servers.check_broker, settings, tx)
         checks["request index"] = partial(database_checks.check_request_index, tx)
     checks["mail"] = partial(servers.check_mail, settings, mailer, tx)

@@ -1,5 +1,6 @@
 """Checks of how Koha is set up for interlibrary loans."""
 
+import difflib
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -84,6 +85,19 @@ def check_letters(_settings: Settings, tx: Transaction) -> Iterator[Finding]:
         )
     else:
         yield ok("letters", lazy("all %(number)s are present", number=len(codes)))
+
+
+def check_letter_codes(settings: Settings, tx: Transaction) -> Iterator[Finding]:
+    """Find entries of ``delivery.letter_codes`` that no notice template has: they select no message."""
+    codes = letters.codes(tx)
+    for code in settings.delivery.letter_codes:
+        if code not in codes:
+            nearest = difflib.get_close_matches(code.upper(), codes, n=1, cutoff=0.5)
+            yield fail(
+                "letter codes",
+                f"delivery.letter_codes has {code}, which no notice template has",
+                f"Did you mean {nearest[0]}?" if nearest else "Remove it, or create the notice in Koha.",
+            )
 
 
 def check_partners(settings: Settings, tx: Transaction) -> Iterator[Finding]:

@@ -46,6 +46,15 @@ class KohaVersion:
 
 OLDEST_SUPPORTED = KohaVersion(22, 11)
 
+_TABLES_OF_SUPPORTED = (
+    "background_jobs",
+    "borrower_relationships",
+    "itemtypes",
+    "library_smtp_servers",
+    "smtp_servers",
+)
+"""Optional tables that each supported version has."""
+
 
 class Features:
     """
@@ -61,6 +70,18 @@ class Features:
 
     def _has(self, table: str, column: str | None = None) -> bool:
         return table in self._columns and (column is None or column in self._columns[table])
+
+    @property
+    def unseen_tables(self) -> frozenset[str]:
+        """
+        Tables that this Koha has and our database user cannot see, because it has no privilege on them.
+
+        Source: Koha's schemas of the supported versions (``sql/koha/``).
+        """
+        expected = set(_TABLES_OF_SUPPORTED) if self._version >= OLDEST_SUPPORTED else set()
+        if self._has("illrequests", "batch_id"):
+            expected |= {"illbatches", "illbatch_statuses"}
+        return frozenset(expected - set(self._columns))
 
     # Requests
 

@@ -53,6 +53,11 @@ def all_of_module(tx: Transaction) -> tuple[Letter, ...]:
     return tuple(_letter(row) for row in tx.connection.execute(_select_all(tx.koha)))
 
 
+def codes(tx: Transaction) -> frozenset[str]:
+    """Return the codes of the notices of all modules; one query."""
+    return frozenset(tx.connection.scalars(select(tx.koha.table("letter").c.code).distinct()))
+
+
 def names(tx: Transaction) -> dict[str, str]:
     """Return the names of the module's notices by code, in the default language if there is one; one query."""
     table = tx.koha.table("letter")

@@ -431,3 +431,44 @@ def test_an_index_of_requests_that_is_not_built_is_warned_of(look: Examine, data
 
     assert (before.verdict, after.verdict) == (Verdict.WARN, Verdict.OK)
     assert str(after.seen) == "0 of 0 requests"
+
+
+def test_a_table_that_this_koha_has_and_we_cannot_see_is_a_failure(
+    settings: Settings, mailer: Mailer, admin: Engine
+) -> None:
+    fresh = Database(settings.koha.database, site=settings.koha.site)
+    with admin.begin() as root:
+        root.execute(text("REVOKE SELECT ON smtp_servers FROM 'koha_ill_sidecar'@'localhost'"))
+    try:
+        findings = examine(settings, fresh, mailer, clock=time.time)
+    finally:
+        fresh.close()
+        with admin.begin() as root:
+            root.execute(text("GRANT SELECT ON smtp_servers TO 'koha_ill_sidecar'@'localhost'"))
+
+    tables = finding(findings, "tables")
+    assert (tables.verdict, str(tables.seen)) == (
+        Verdict.FAIL,
+        "cannot be seen by our database user: smtp_servers",
+    )
+    assert "koha-ill-sidecar grants" in str(tables.advice)
+    assert str(finding(findings, "privileges").seen) == "too few: SELECT on smtp_servers"
+
+
+def test_a_letter_code_that_no_notice_has_is_named_with_the_nearest(
+    look: Examine, admin: Engine, settings: Settings
+) -> None:
+    with admin.begin() as koha:
+        koha.execute(
+            text(
+                "INSERT INTO letter (module, code, branchcode, name, title, content, message_transport_type, lang)"
+                " VALUES ('ill', 'ILL_PICKUP_READY', '', 'n', 't', 'c', 'email', 'default')"
+            )
+        )
+
+    codes = ("ILL_PICKUP_REDY", "ILL_PICKUP_READY")
+    found = finding(look(delivery=dataclasses.replace(settings.delivery, letter_codes=codes)), "letter codes")
+
+    assert found.verdict is Verdict.FAIL
+    assert "ILL_PICKUP_REDY" in str(found.seen)
+    assert str(found.advice) == "Did you mean ILL_PICKUP_READY?"
