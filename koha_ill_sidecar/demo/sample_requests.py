@@ -6,7 +6,6 @@ Source: Koha, Koha/ILL/Request.pm and Koha/ILL/Backend/Standard.pm (rows of each
 """
 
 import datetime as dt
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from koha_ill_sidecar.demo.rows import Row
 from koha_ill_sidecar.demo.sample_people import IN_HOUSE, Person
 from koha_ill_sidecar.demo.seed import FRAMEWORK
 from koha_ill_sidecar.demo.titles import Titles
+from koha_ill_sidecar.domain import strict_json
 
 # Tables in the order that foreign keys require.
 TABLES = (
@@ -390,7 +390,7 @@ class _Story:
                 code, transport, self._patron, at, to=to, sender=self._setting.sender_addresses[self._branch]
             )
         info = {"log_origin": "core", "notice_code": code}
-        self._log("ILL", "PATRON_NOTICE", self._number, json.dumps(info), at, self._staff)
+        self._log("ILL", "PATRON_NOTICE", self._number, strict_json.dumps(info), at, self._staff)
 
     def _queue(
         self,
@@ -434,7 +434,7 @@ class _Story:
 
     def _log_change(self, before: str | None, after: str, at: dt.datetime, actor: _Actor) -> None:
         info = {"log_origin": "core", "status_before": before, "status_after": after}
-        self._log("ILL", "STATUS_CHANGE", self._number, json.dumps(info), at, actor)
+        self._log("ILL", "STATUS_CHANGE", self._number, strict_json.dumps(info), at, actor)
 
     def _log(self, module: str, action: str, number: int, info: str, at: dt.datetime, actor: _Actor) -> None:
         self._add(

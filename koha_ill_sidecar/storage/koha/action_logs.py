@@ -44,12 +44,13 @@ def add_status_change(
 
 def add_patron_notice(tx: Transaction, illrequest_id: int, notice_code: str, actor: Actor) -> None:
     """
-    Log that a notice was queued for the patron, if the preference IllLog is on.
+    Log that a notice was queued for the patron, if the preference IllLog is on and this Koha logs notices.
 
     Source: Koha, Koha/ILL/Request/Logger.pm log_patron_notice.
     """
-    info = {"log_origin": "core", "notice_code": notice_code}
-    _add_ill(tx, "PATRON_NOTICE", illrequest_id, info, actor)
+    if tx.koha.features.logs_patron_notices:
+        info = {"log_origin": "core", "notice_code": notice_code}
+        _add_ill(tx, "PATRON_NOTICE", illrequest_id, info, actor)
 
 
 def add_biblio(tx: Transaction, biblionumber: int, *, actor: Actor) -> None:

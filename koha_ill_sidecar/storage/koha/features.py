@@ -134,6 +134,17 @@ class Features:
     # Messages
 
     @property
+    def logs_patron_notices(self) -> bool:
+        """
+        Notices to patrons are logged (``PATRON_NOTICE``), and the page of a request can show it; 19.06 cannot.
+
+        An action that Koha's page has no template for breaks the page.
+
+        Source: Koha, Koha/ILL/Request/Logger.pm; Koha/Illrequest/Logger.pm of 19.06 knows STATUS_CHANGE only.
+        """
+        return self._version >= OLDEST_SUPPORTED
+
+    @property
     def partners_own_their_messages(self) -> bool:
         """A message to a partner is the partner's in Koha, not the sender's; from 23.05 (bug 28634)."""
         return self._version >= KohaVersion(23, 5)

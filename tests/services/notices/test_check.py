@@ -1,11 +1,10 @@
 """What the check of letters finds, and that it agrees with what rendering them does."""
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
+from recordings import recording
 from sqlalchemy import Engine, text
 
 from cast import ADA, RIVERSIDE, SAM
@@ -21,9 +20,7 @@ from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import add_letter, with_preferences
 
 READY = "ILL_PICKUP_READY"
-RECORDED = json.loads(
-    (Path(__file__).parent / "data" / "letters_of_koha_19.06.json").read_text(encoding="utf-8")
-)
+RECORDED = recording("letters-19.06.json")
 
 
 def found(tx: Transaction, content: str = "A text", **columns: Any) -> list[Finding]:

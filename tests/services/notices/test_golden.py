@@ -1,10 +1,9 @@
 """Letters are rendered byte for byte as a running Koha rendered them."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
+from recordings import recording
 from sqlalchemy import Engine, text
 
 from cast import ADA
@@ -16,9 +15,14 @@ from koha_ill_sidecar.storage.koha import requests
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import add_letter, with_preferences
 
-RECORDED = json.loads(
-    (Path(__file__).parent / "data" / "letters_of_koha_19.06.json").read_text(encoding="utf-8")
-)
+RECORDED = recording("letters-19.06.json")
+PREFERENCES = {
+    "dateformat": "iso",
+    "timeformat": "24hr",
+    "OPACBaseURL": "http://opac.example.org",
+    "CurrencyFormat": "US",
+}
+NOW = "2026-11-23 21:05:40"
 
 
 @pytest.fixture
@@ -34,16 +38,10 @@ def rendering(admin: Engine, tx: Transaction) -> NoticeRenderer:
         branchcode=tables["branches"],
         biblio_id=tables["biblio"],
     )
-    then = with_preferences(
-        tx,
-        dateformat="iso",
-        timeformat="24hr",
-        OPACBaseURL="http://opac.example.org",
-        CurrencyFormat="US",
-    )
+    then = with_preferences(tx, **PREFERENCES)
     substitute = RECORDED["substitute"]
     rendering = NoticeRenderer(then, requests.get(tx, number), additional_text=substitute["additional_text"])
-    vars(rendering._objects)["now"] = "2026-11-23 21:05:40"
+    vars(rendering._objects)["now"] = NOW
     vars(rendering)["_metadata"] = Metadata(
         title=substitute["ill_bib_title"],
         author=substitute["ill_bib_author"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,8 @@ from koha_ill_sidecar.services.notices.sending import (
 )
 from koha_ill_sidecar.services.requests import statuses
 from koha_ill_sidecar.storage.koha import letters, requests
+from koha_ill_sidecar.storage.koha.features import KohaVersion
+from koha_ill_sidecar.storage.koha.installed import InstalledKoha
 from koha_ill_sidecar.storage.sidecar import history
 from koha_ill_sidecar.storage.transaction import Transaction
 from messaging import BY_CLARA, add_letter, choose_transports, with_preferences
@@ -92,7 +95,22 @@ class TestPatronNotices:
 
         (row,) = logged(tx)
         assert (row["object"], row["user"]) == (ill_request.illrequest_id, CLARA)
-        assert row["info"] == '{"log_origin": "core", "notice_code": "ILL_PICKUP_READY"}'
+        assert row["info"] == '{"log_origin":"core","notice_code":"ILL_PICKUP_READY"}'
+
+    def test_are_not_logged_where_kohas_page_cannot_show_them(self, admin: Engine, tx: Transaction) -> None:
+        choose_transports(admin, tx.koha, "Ill_ready", "email", borrowernumber=SAM)
+        letters.add(tx, notice_templates())
+        koha = InstalledKoha(
+            version=KohaVersion(19, 6),
+            tables=tx.koha._tables,
+            status_alias_category=tx.koha.status_alias_category,
+        )
+        old = replace(tx, koha=koha)
+
+        outcome = send_patron_notice(old, a_request(tx), READY, BY_CLARA)
+
+        assert outcome.queued
+        assert logged(tx) == []
 
     def test_cost_nine_statements_for_two_transports(
         self, admin: Engine, tx: Transaction, queries: Queries

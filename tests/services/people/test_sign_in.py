@@ -1,14 +1,13 @@
 """Who may use the staff interface, and what Koha's log records about it."""
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import bcrypt
 import pytest
 import yaml
+from recordings import recording
 from sqlalchemy import Engine, text
 
 from cast import ADA, CLARA, DORA, RIVERSIDE, SAM, SUPER
@@ -318,8 +317,7 @@ class TestKohaSession:
         assert (signed_in.member.borrowernumber, signed_in.member.branchcode) == (CLARA, RIVERSIDE)
 
     def test_a_session_as_koha_writes_it_is_read(self, database: Database, admin: Engine) -> None:
-        golden = Path(__file__).parent / "data" / "koha-session.json"
-        recorded = json.loads(golden.read_text())["row"]
+        recorded = recording("koha-session.json")["row"]
         written = recorded["a_session"].replace("number: 19", f"number: {SUPER}")
         _preference(admin, database, timeout="9999d")
         with admin.begin() as connection:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import pytest
+import recordings
 from sqlalchemy import Engine, text
 
 from cast import CLARA
@@ -35,27 +36,23 @@ def changes(tx: Transaction) -> list[tuple[object, object]]:
 
 
 @pytest.mark.all_versions
-def test_a_change_is_logged_as_koha_logs_it(tx: Transaction) -> None:
-    """The row is that of a running Koha: its 19.06 wrote the same columns and JSON."""
-    number = make_request(tx.connection, tx.koha, status="COMP")
+@pytest.mark.parametrize("step", ["status change", "status alias set"])
+def test_a_change_is_logged_as_a_running_koha_logged_it(tx: Transaction, step: str) -> None:
+    """Reports compare ``info`` with LIKE, so its bytes count; the order of its keys is random in Koha."""
+    recorded = recordings.changes(step, "action_logs")
+    info = json.loads(recorded["info"])
+    number = make_request(tx.connection, tx.koha, status=info["status_before"])
+    change = set_status_alias if step == "status alias set" else set_status
 
-    set_status(tx, requests.get_for_update(tx, number), "REQ", STAFF)
+    change(tx, requests.get_for_update(tx, number), info["status_after"], STAFF)
 
     (row,) = log_rows(tx)
-    assert json.loads(str(row["info"])) == {
-        "status_before": "COMP",
-        "log_origin": "core",
-        "status_after": "REQ",
-    }
-    assert {name: row[name] for name in ("module", "action", "object", "user", "interface")} == {
-        "module": "ILL",
-        "action": "STATUS_CHANGE",
-        "object": number,
-        "user": CLARA,
-        "interface": "intranet",
-    }
-    assert {row.get(name) for name in ("script", "trace", "diff")} == {None}
-    assert requests.get(tx, number).status == "REQ"
+    assert {name for name, value in row.items() if value is not None} == recorded.keys()
+    assert sorted(str(row["info"])[1:-1].split(",")) == sorted(recorded["info"][1:-1].split(","))
+    assert [row[name] for name in ("module", "action", "interface")] == [
+        recorded[name] for name in ("module", "action", "interface")
+    ]
+    assert (row["object"], row["user"]) == (number, CLARA)
 
 
 def test_a_program_names_itself_in_the_log(tx: Transaction) -> None:
