@@ -8,7 +8,7 @@ from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 import pymysql
-from pymysql.constants import ER
+from pymysql.constants import CR, ER
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -237,6 +237,7 @@ _CONNECTION_ADVICE = {
     ER.ACCESS_DENIED_ERROR: "Check user and password in koha.database, and that the user may come from this host.",
     ER.DBACCESS_DENIED_ERROR: "Grant the sidecar's user what `koha-ill-sidecar grants` prints.",
     ER.BAD_DB_ERROR: "Check the name in koha.database or koha.conf.",
+    CR.CR_VERSION_ERROR: "The sidecar supports Koha databases on MariaDB only.",
     ER.UNKNOWN_TIME_ZONE: (
         "Load the server's time zone tables: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql"
     ),

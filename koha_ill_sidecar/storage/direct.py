@@ -47,16 +47,12 @@ def batch(tx: Transaction) -> Iterator[Transaction]:
     """
     Return a transaction whose queued statements are sent at the end of the block, in one round trip.
 
-    They go as one compound statement, which MySQL allows in procedures only: there each is sent on its own.
+    They are sent as one compound statement of MariaDB.
     """
     batched = replace(tx, queued=[])
     yield batched
-    statements = batched.queued or []
-    if not getattr(tx.connection.dialect, "is_mariadb", False):
-        for statement, values in statements:
-            execute(tx, statement, values)
-    elif statements:
-        _send_compound(tx, statements)
+    if batched.queued:
+        _send_compound(tx, batched.queued)
 
 
 def _send_compound(tx: Transaction, statements: Sequence[Statement]) -> None:

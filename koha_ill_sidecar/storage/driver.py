@@ -20,7 +20,7 @@ Connection: TypeAlias = "pymysql.connections.Connection[pymysql.cursors.Cursor]"
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
 _LOCK_WAIT_SECONDS = 10  # the server's default, 50 s or a day, is longer than a supplier waits for its answer
-_GROUP_CONCAT_BYTES = 1_048_576  # MariaDB's default; MySQL's is a thousand
+_GROUP_CONCAT_BYTES = 1_048_576  # MariaDB's default, which a server's configuration may have lowered
 
 # Koha's own modes (Koha, Koha/Database.pm) and strictness: a value that does not fit is an error and never truncated.
 _SQL_MODE = (
@@ -36,7 +36,7 @@ def connect(settings: DatabaseSettings) -> Connection:
     server's own may have ANSI_QUOTES.
 
     Raises:
-        pymysql.OperationalError: The server cannot be reached or refuses us.
+        pymysql.OperationalError: The server cannot be reached, refuses us, or is MySQL.
     """
     connection = pymysql.connect(
         host=settings.host,
@@ -54,6 +54,11 @@ def connect(settings: DatabaseSettings) -> Connection:
         defer_connect=True,
     )
     connection.connect(_open(settings))
+    version = str(connection.get_server_info())  # type: ignore[no-untyped-call]  # the driver has no types for it
+    if "mariadb" not in version.lower():
+        # MySQL has neither BEGIN NOT ATOMIC nor LIMIT … ROWS EXAMINED nor CREATE INDEX IF NOT EXISTS.
+        connection.close()
+        raise pymysql.OperationalError(CR.CR_VERSION_ERROR, f"The server is MySQL {version}, not MariaDB")
     return connection
 
 

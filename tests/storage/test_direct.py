@@ -126,15 +126,6 @@ def test_a_refused_statement_of_a_batch_fails_the_use_case(database: Database) -
     assert database.transact(count) == 0
 
 
-def test_on_mysql_a_batch_is_sent_one_by_one(tx: Transaction, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tx.connection.dialect, "is_mariadb", False)
-    with batch(tx) as batched:
-        for name in ("one", "two"):
-            queue(batched, _ADD, {"name": name, "position": 1})
-
-    assert count(tx) == 2
-
-
 def test_an_instant_is_stored_in_utc() -> None:
     moment = datetime(2026, 3, 1, 20, tzinfo=timezone(timedelta(hours=8)))
 

@@ -76,6 +76,17 @@ def test_an_unreachable_server_raises_the_drivers_own_error(settings: DatabaseSe
         Database(settings, site=IllSite()).ping()
 
 
+def test_mysql_is_refused_in_one_line(tmp_path: Path) -> None:
+    with PrivateMariaDB(tmp_path / "data", options=["--version=8.0.36"]) as server:
+        database = Database(
+            DatabaseSettings(socket=server.socket, user="root", database="mysql"), site=IllSite()
+        )
+
+        with pytest.raises(DatabaseUnavailable, match=r"MySQL 8\.0\.36, not MariaDB .*MariaDB only"):
+            database.ping()
+        database.close()
+
+
 @pytest.fixture
 def ansi_server(tmp_path: Path) -> Iterator[PrivateMariaDB]:
     with PrivateMariaDB(tmp_path / "data", options=["--sql-mode=TRADITIONAL,ANSI_QUOTES"]) as server:

@@ -82,9 +82,7 @@ def _select(tx: Transaction, branchcode: str | None) -> Select[Any]:
 
 
 def _bounded(tx: Transaction, statement: Select[Any], limit: int) -> list[Patron]:
-    is_mariadb = getattr(tx.connection.dialect, "is_mariadb", False)
-    bounded = statement.limit(limit)
-    return _patrons(tx, bounded.suffix_with(f"ROWS EXAMINED {ROWS_EXAMINED}") if is_mariadb else bounded)
+    return _patrons(tx, statement.limit(limit).suffix_with(f"ROWS EXAMINED {ROWS_EXAMINED}"))
 
 
 def _patrons(tx: Transaction, statement: Select[Any]) -> list[Patron]:

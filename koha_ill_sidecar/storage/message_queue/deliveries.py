@@ -274,9 +274,7 @@ _LEASE_ENDS = "UTC_TIMESTAMP(6) + INTERVAL :lease_microseconds MICROSECOND"
 
 
 def _skips_locked(tx: Transaction) -> bool:
-    dialect = tx.connection.dialect
-    version = tuple(dialect.server_version_info or ())
-    return bool(getattr(dialect, "is_mariadb", False)) and version >= _SKIP_LOCKED_SINCE
+    return tuple(tx.connection.dialect.server_version_info or ()) >= _SKIP_LOCKED_SINCE
 
 
 @functools.cache
