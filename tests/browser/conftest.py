@@ -25,12 +25,12 @@ from playwright.sync_api import (
 
 from cast import ADA, CLARA
 from conftest import KohaDatabase
+from factories import begin_session
 from koha_ill_sidecar.config.settings import KohaSettings, Settings
 from koha_ill_sidecar.config.values import ListenAddress
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.scheduler.http_server import HTTPServer
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.storage.sidecar import sessions
 from koha_ill_sidecar.web.app import create_app
 
 _TIMEOUT = timedelta(minutes=1)  # for any machine; the default of five seconds is not
@@ -116,7 +116,7 @@ def seat(chromium: Browser, site: str, database: Database) -> Iterator[Seat]:
         javascript: bool = True,
     ) -> Person:
         token = hashlib.sha256(f"{borrowernumber} {len(people)}".encode()).hexdigest()
-        database.transact(sessions.begin, token, borrowernumber=borrowernumber, branchcode=branchcode)
+        database.transact(begin_session, token, borrowernumber, branchcode)
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]}, java_script_enabled=javascript
         )

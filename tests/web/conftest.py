@@ -11,10 +11,10 @@ from werkzeug.test import TestResponse
 
 from cast import ADA, CLARA
 from conftest import KohaDatabase
+from factories import begin_session
 from koha_ill_sidecar.config.settings import KohaSettings, Settings
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
-from koha_ill_sidecar.storage.sidecar import sessions
 from koha_ill_sidecar.web.app import create_app
 
 
@@ -29,9 +29,7 @@ class Desk:
     def sign_in(self, borrowernumber: int, branchcode: str = ADA) -> "Desk":
         """Sign somebody in, whatever their password."""
         self._token = f"token of {borrowernumber}"
-        self._database.transact(
-            sessions.begin, self._token, borrowernumber=borrowernumber, branchcode=branchcode
-        )
+        self._database.transact(begin_session, self._token, borrowernumber, branchcode)
         self.client.set_cookie("koha_ill_sidecar_session", self._token)
         return self
 

@@ -16,7 +16,6 @@ from enum import StrEnum
 from koha_ill_sidecar.config.settings import LoginMethod
 from koha_ill_sidecar.domain import passwords
 from koha_ill_sidecar.domain.actors import Actor, Interface, Permission, StaffMember, session_seconds
-from koha_ill_sidecar.storage import clock
 from koha_ill_sidecar.storage.koha import action_logs, libraries, staff_accounts
 from koha_ill_sidecar.storage.koha import sessions as koha_sessions
 from koha_ill_sidecar.storage.koha.staff_accounts import StaffAccount
@@ -113,10 +112,13 @@ def by_token(tx: Transaction, token: str) -> SignedIn | SignInRefusal:
     if session is None:
         return SignInRefusal.SESSION_EXPIRED
     account = staff_accounts.find(tx, session.borrowernumber)
-    if account is None:
+    if account is None or not sessions.has_password(session, account.password):
         return SignInRefusal.SESSION_EXPIRED
-    if _is_locked(tx, account):
+    # Failed attempts do not end a session: anybody can make them.
+    if _is_blocked(account):
         return SignInRefusal.LOCKED
+    if account.is_password_expired:
+        return SignInRefusal.PASSWORD_EXPIRED
     return _sign_in(tx, account, token, branchcode=session.branchcode)
 
 
@@ -129,7 +131,7 @@ def by_password(tx: Transaction, name: str, password: str, branchcode: str = "")
     Args:
         branchcode: The library to work at; empty for the account's own.
     """
-    accounts = staff_accounts.find_for_sign_in(tx, name)
+    accounts = staff_accounts.lock_for_sign_in(tx, name)
     if not accounts:
         passwords.matches(None, password)  # so that the response time does not reveal which names exist
         return _failed(tx, None, name, SignInRefusal.WRONG_PASSWORD)
@@ -148,7 +150,7 @@ def by_password(tx: Transaction, name: str, password: str, branchcode: str = "")
         return _failed(tx, account, name, signed_in)
     if signed_in.member.branchcode not in signed_in.workplaces:
         return SignInRefusal.NOT_AT_LIBRARY
-    _begin(tx, signed_in)
+    _begin(tx, signed_in, account.password)
     return signed_in
 
 
@@ -174,17 +176,22 @@ def sign_out(tx: Transaction, token: str) -> None:
     sessions.end(tx, token)
 
 
-def _begin(tx: Transaction, signed_in: SignedIn) -> None:
+def _begin(tx: Transaction, signed_in: SignedIn, password: str | None) -> None:
     member = signed_in.member
-    sessions.begin(tx, signed_in.token, borrowernumber=member.borrowernumber, branchcode=member.branchcode)
+    sessions.begin(
+        tx,
+        signed_in.token,
+        borrowernumber=member.borrowernumber,
+        branchcode=member.branchcode,
+        password=password,
+    )
     if tx.preferences.flag("AuthSuccessLog"):
         action_logs.add_sign_in(tx, member.borrowernumber, succeeded=True, name=member.userid, actor=member)
 
 
 def _refusal_after_password(tx: Transaction, account: StaffAccount) -> SignInRefusal | None:
     """Return the reason why somebody with the right password is refused, if there is one."""
-    today = clock.today(tx)
-    if account.password_expiration_date is not None and account.password_expiration_date < today:
+    if account.is_password_expired:
         return SignInRefusal.PASSWORD_EXPIRED
     if str(account.borrowernumber) == tx.preferences.text("AnonymousPatron"):
         return SignInRefusal.WRONG_PASSWORD
@@ -196,7 +203,16 @@ def _refusal_after_password(tx: Transaction, account: StaffAccount) -> SignInRef
 
 def _is_locked(tx: Transaction, account: StaffAccount) -> bool:
     most = tx.preferences.number("FailedLoginAttempts") or 0
-    return account.login_attempts < 0 or 0 < most <= account.login_attempts
+    return _is_blocked(account) or 0 < most <= account.login_attempts
+
+
+def _is_blocked(account: StaffAccount) -> bool:
+    """
+    Return whether staff have locked the account.
+
+    Source: Koha, Koha/Patron.pm account_locked: ``login_attempts`` is -1.
+    """
+    return account.login_attempts < 0
 
 
 def _sign_in(

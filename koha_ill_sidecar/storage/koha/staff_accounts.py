@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, false, func, or_, select, update
 
 from koha_ill_sidecar.domain.actors import Permission, StaffMember
 from koha_ill_sidecar.storage.transaction import Transaction
@@ -29,7 +28,7 @@ class StaffAccount:
     may_circulate: bool  # the sub-permission of circulate
     password: str | None = field(repr=False)
     login_attempts: int
-    password_expiration_date: date | None
+    is_password_expired: bool
     auth_method: str  # password or two-factor
 
 
@@ -39,14 +38,21 @@ def find(tx: Transaction, borrowernumber: int) -> StaffAccount | None:
     return found[0] if found else None
 
 
-def find_for_sign_in(tx: Transaction, name: str) -> list[StaffAccount]:
+def lock_for_sign_in(tx: Transaction, name: str) -> list[StaffAccount]:
     """
     Return the accounts with this userid, then those with this card number.
+
+    Their rows stay locked to the end of the transaction, so that passwords tried at the same time are counted one by
+    one, and none beyond the limit is accepted.
 
     Source: Koha, C4/Auth.pm checkpw_internal.
     """
     columns = _columns(tx)
-    found = [*_find(tx, columns.userid == name), *_find(tx, columns.cardnumber == name)]
+    found = [
+        account
+        for column in (columns.userid, columns.cardnumber)
+        for account in _find(tx, column == name, lock=True)
+    ]
     return list({account.borrowernumber: account for account in found}.values())
 
 
@@ -104,7 +110,7 @@ def _columns(tx: Transaction) -> Any:  # noqa: ANN401  (SQLAlchemy's columns by 
     return tx.koha.table("borrowers").c
 
 
-def _find(tx: Transaction, condition: ColumnElement[bool]) -> list[StaffAccount]:
+def _find(tx: Transaction, condition: ColumnElement[bool], *, lock: bool = False) -> list[StaffAccount]:
     """Read accounts with their permissions; one query."""
     table, flags = tx.koha.table("borrowers"), tx.koha.table("userflags")
     parts = tx.koha.table("user_permissions")
@@ -123,7 +129,15 @@ def _find(tx: Transaction, condition: ColumnElement[bool]) -> list[StaffAccount]
         .exists()
     )
     present = [table.c[name] for name in _COLUMNS if name in table.c]
-    statement = select(*present, granted.label("granted"), may_circulate.label("may_circulate"))
+    expires = table.c.get("password_expiration_date")  # 19.06 lacks it
+    statement = select(
+        *present,
+        granted.label("granted"),
+        may_circulate.label("may_circulate"),
+        (false() if expires is None else func.coalesce(expires < func.curdate(), 0)).label("is_expired"),
+    ).where(condition)
+    if lock:
+        statement = statement.with_for_update()
     return [
         StaffAccount(
             borrowernumber=row["borrowernumber"],
@@ -137,14 +151,14 @@ def _find(tx: Transaction, condition: ColumnElement[bool]) -> list[StaffAccount]
             may_circulate=bool(row["may_circulate"]),
             password=row["password"],
             login_attempts=int(row["login_attempts"] or 0),
-            password_expiration_date=row.get("password_expiration_date"),
+            is_password_expired=bool(row["is_expired"]),
             auth_method=row.get("auth_method") or "password",
         )
-        for row in tx.connection.execute(statement.where(condition)).mappings()
+        for row in tx.connection.execute(statement).mappings()
     ]
 
 
 _COLUMNS = (
     *("borrowernumber", "userid", "cardnumber", "firstname", "surname", "branchcode", "flags", "password"),
-    *("login_attempts", "password_expiration_date", "auth_method"),
+    *("login_attempts", "auth_method"),
 )

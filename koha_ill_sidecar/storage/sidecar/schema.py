@@ -27,7 +27,7 @@ from sqlalchemy.types import TypeDecorator
 
 from koha_ill_sidecar.domain.request_index.documents import KEYED_COLUMNS
 
-VERSION = 6
+VERSION = 7
 """The newest migration that this program knows."""
 
 
@@ -200,6 +200,7 @@ sessions = Table(
     Column("branchcode", String(10), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("last_used_at", UTCDateTime, nullable=False),
+    Column("password_sha256", String(64), nullable=False),
 )
 
 person_settings = Table(

@@ -12,8 +12,13 @@ from koha_ill_sidecar.storage.transaction import Transaction
 _PRECISION_SECONDS = 60
 
 
-def begin(tx: Transaction, token: str, *, borrowernumber: int, branchcode: str) -> None:
-    """Store a new session."""
+def begin(tx: Transaction, token: str, *, borrowernumber: int, branchcode: str, password: str | None) -> None:
+    """
+    Store a new session.
+
+    Args:
+        password: As Koha stores it; of its hash only another hash is kept, to notice that it changed.
+    """
     tx.connection.execute(
         insert(sessions).values(
             token_sha256=_hash(token),
@@ -21,6 +26,7 @@ def begin(tx: Transaction, token: str, *, borrowernumber: int, branchcode: str) 
             branchcode=branchcode,
             created_at=utc_now(),
             last_used_at=utc_now(),
+            password_sha256=_hash(password or ""),
         )
     )
 
@@ -28,7 +34,10 @@ def begin(tx: Transaction, token: str, *, borrowernumber: int, branchcode: str) 
 def find(tx: Transaction, token: str, *, lasts_seconds: int) -> Row[Any] | None:
     """Return whose session it is and where they work, if it was used within *lasts_seconds*; it is used now."""
     idle = func.timestampdiff(text("SECOND"), sessions.c.last_used_at, utc_now())
-    columns = (sessions.c.borrowernumber, sessions.c.branchcode, idle.label("idle"))
+    columns = (
+        *(sessions.c.borrowernumber, sessions.c.branchcode, sessions.c.password_sha256),
+        idle.label("idle"),
+    )
     statement: Select[Any] = select(*columns).where(sessions.c.token_sha256 == _hash(token))
     row = tx.connection.execute(statement).first()
     if row is None or row.idle > lasts_seconds:
@@ -38,6 +47,11 @@ def find(tx: Transaction, token: str, *, lasts_seconds: int) -> Row[Any] | None:
             update(sessions).where(sessions.c.token_sha256 == _hash(token)).values(last_used_at=utc_now())
         )
     return row
+
+
+def has_password(session: Row[Any], password: str | None) -> bool:
+    """Return whether a session began with this password, given as Koha stores it."""
+    return bool(session.password_sha256 == _hash(password or ""))
 
 
 def set_library(tx: Transaction, token: str, branchcode: str) -> None:

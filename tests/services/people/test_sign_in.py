@@ -1,7 +1,9 @@
 """Who may use the staff interface, and what Koha's log records about it."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import bcrypt
@@ -141,6 +143,16 @@ class TestPassword:
         assert _by_password(database, password="wrong") is SignInRefusal.LOCKED
         assert _attempts(admin, CLARA) == 3
 
+    def test_guesses_at_the_same_time_are_counted_one_by_one(self, database: Database, admin: Engine) -> None:
+        _account(admin, CLARA)
+        _preference(admin, database, FailedLoginAttempts="3")
+
+        with ThreadPoolExecutor(8) as pool:
+            outcomes = list(pool.map(lambda guess: _by_password(database, password=guess), "abcdefgh"))
+
+        assert Counter(outcomes) == {SignInRefusal.WRONG_PASSWORD: 3, SignInRefusal.LOCKED: 5}
+        assert _attempts(admin, CLARA) == 3
+
     def test_an_administrators_lock_needs_no_preference(self, database: Database, admin: Engine) -> None:
         _account(admin, CLARA, login_attempts=-1)
 
@@ -267,6 +279,36 @@ class TestOwnSession:
         _account(admin, CLARA, flags=0)
 
         assert database.transact(sign_in.by_token, token) is SignInRefusal.NO_STAFF_ACCESS
+
+    def test_it_ends_when_the_password_changes(self, database: Database, admin: Engine) -> None:
+        token = self._token(database, admin)
+        _account(admin, CLARA, password="$2a$08$another")
+
+        assert database.transact(sign_in.by_token, token) is SignInRefusal.SESSION_EXPIRED
+
+    @pytest.mark.all_versions
+    def test_it_ends_when_the_password_expires(self, database: Database, admin: Engine) -> None:
+        token = self._token(database, admin)
+        if not database.koha().has("borrowers", "password_expiration_date"):
+            pytest.skip("passwords do not expire in this version")
+        _account(admin, CLARA, password_expiration_date="2020-01-01")
+
+        assert database.transact(sign_in.by_token, token) is SignInRefusal.PASSWORD_EXPIRED
+
+    def test_wrong_passwords_of_others_do_not_end_it(self, database: Database, admin: Engine) -> None:
+        token = self._token(database, admin)
+        _preference(admin, database, FailedLoginAttempts="3")
+        for _ in range(4):
+            _by_password(database, password="wrong")
+
+        assert _by_password(database) is SignInRefusal.LOCKED
+        assert isinstance(database.transact(sign_in.by_token, token), SignedIn)
+
+    def test_a_lock_by_staff_ends_it(self, database: Database, admin: Engine) -> None:
+        token = self._token(database, admin)
+        _account(admin, CLARA, login_attempts=-1)
+
+        assert database.transact(sign_in.by_token, token) is SignInRefusal.LOCKED
 
     def test_unused_ones_are_removed(self, database: Database, admin: Engine) -> None:
         self._token(database, admin)
