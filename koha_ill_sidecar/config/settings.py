@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -640,9 +641,11 @@ class MetricsSettings:
 
     Attributes:
         enabled: Whether the page is served.
+        allow: Networks whose clients see it, and the details of `/readyz`.
     """
 
     enabled: bool = True
+    allow: tuple[IPNetwork, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

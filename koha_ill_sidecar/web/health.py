@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, abort, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from koha_ill_sidecar.cache import Cache
@@ -14,6 +15,7 @@ from koha_ill_sidecar.errors import DeliveryError, SidecarError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.delivery import mail_servers
 from koha_ill_sidecar.services.doctor.database import require_current_tables
+from koha_ill_sidecar.web.proxies import is_in
 
 ReadinessCheck = Callable[[], None]
 """Returns if all is well, raises SidecarError if not."""
@@ -27,7 +29,8 @@ def install(app: Flask, runtime: Runtime) -> None:
     Add ``/healthz``, ``/readyz`` and, unless it is switched off, ``/metrics``.
 
     ``/healthz`` checks nothing: it answers as long as the process does. ``/readyz`` is 503 while the database, the
-    sidecar's tables or, if the sidecar delivers, the mail server is not usable.
+    sidecar's tables or, if the sidecar delivers, the mail server is not usable. ``/metrics`` and which check failed are
+    for the networks in ``metrics.allow``.
     """
     blueprint = Blueprint("health", __name__)
     checks: dict[str, ReadinessCheck] = {
@@ -45,15 +48,23 @@ def install(app: Flask, runtime: Runtime) -> None:
     def ready() -> Response:
         results = {name: _result(check) for name, check in checks.items()}
         is_ready = all(result == "ok" for result in results.values())
-        return _json({"status": "ok" if is_ready else "fail", "checks": results}, 200 if is_ready else 503)
+        details = {"checks": results} if _is_allowed(runtime) else {}
+        return _json({"status": "ok" if is_ready else "fail", **details}, 200 if is_ready else 503)
 
     if runtime.settings.metrics.enabled:
 
         @blueprint.get("/metrics")
         def metrics() -> Response:
+            if not _is_allowed(runtime):
+                abort(HTTPStatus.NOT_FOUND)
             return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
     app.register_blueprint(blueprint)
+
+
+def _is_allowed(runtime: Runtime) -> bool:
+    # A client of a Unix socket has no address, and is on this host.
+    return not request.remote_addr or is_in(request.remote_addr, runtime.settings.metrics.allow)
 
 
 def _check_schema(runtime: Runtime) -> None:

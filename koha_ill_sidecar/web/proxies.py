@@ -50,15 +50,7 @@ class TrustedProxies:
         return self._application(environ, start_response)
 
     def _is_trusted(self, address: str) -> bool:
-        if not address:
-            return self._unix_socket
-        try:
-            peer = ip_address(address)
-        except ValueError:
-            return False
-        if isinstance(peer, IPv6Address) and peer.ipv4_mapped:
-            peer = peer.ipv4_mapped
-        return any(peer in network for network in self._networks)
+        return is_in(address, self._networks) if address else self._unix_socket
 
     def _apply_headers(self, environ: "WSGIEnvironment") -> None:
         if client := self._client(environ.get("HTTP_X_FORWARDED_FOR", "")):
@@ -99,6 +91,17 @@ class Mounted:
         if path == self._prefix or path.startswith(self._prefix + "/"):
             environ["PATH_INFO"] = path[len(self._prefix) :]
         return self._application(environ, start_response)
+
+
+def is_in(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    """Return whether an address is in one of the networks; what is no address is in none."""
+    try:
+        client = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(client, IPv6Address) and client.ipv4_mapped:
+        client = client.ipv4_mapped
+    return any(client in network for network in networks)
 
 
 def client_network(address: str) -> str:

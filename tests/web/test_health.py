@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from koha_ill_sidecar.config.settings import DeliverySettings, IllSite, MetricsS
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.storage.database import Database
 from koha_ill_sidecar.web.app import create_app
+from koha_ill_sidecar.web.proxies import TrustedProxies
 from supplier import callback_settings
 
 
@@ -98,6 +100,35 @@ def test_numbers_are_given_to_prometheus_unless_switched_off(runtime: Runtime) -
 
     assert "koha_ill_sidecar_callbacks_refused" in create_app(runtime).test_client().get("/metrics").text
     assert create_app(without).test_client().get("/metrics").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("client", "is_allowed"),
+    [
+        *(("127.0.0.1", True), ("::1", True), ("::ffff:127.0.0.1", True), ("10.1.2.3", True), ("", True)),
+        *(("10.1.3.3", False), ("192.0.2.7", False), ("2001:db8::1", False)),
+    ],
+)
+def test_only_allowed_addresses_see_numbers_and_details(
+    runtime: Runtime, client: str, *, is_allowed: bool
+) -> None:
+    defaults = MetricsSettings()
+    allowing = replace(defaults, allow=(*defaults.allow, ip_network("10.1.2.0/24")))
+    browser = create_app(replace(runtime, settings=replace(runtime.settings, metrics=allowing))).test_client()
+    at = {"REMOTE_ADDR": client}
+
+    assert browser.get("/metrics", environ_base=at).status_code == (200 if is_allowed else 404)
+    ready = browser.get("/readyz", environ_base=at)
+    assert (ready.status_code, "checks" in ready.get_json()) == (200, is_allowed)
+
+
+def test_behind_a_proxy_the_clients_address_counts(runtime: Runtime) -> None:
+    app = create_app(runtime)
+    app.wsgi_app = TrustedProxies(app.wsgi_app, [ip_network("127.0.0.1")])  # type: ignore[method-assign]
+
+    answer = app.test_client().get("/metrics", headers={"X-Forwarded-For": "192.0.2.7"})
+
+    assert answer.status_code == 404
 
 
 def test_not_ready_while_the_database_is_read_only(runtime: Runtime, admin: Engine) -> None:
