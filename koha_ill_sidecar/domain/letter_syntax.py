@@ -24,6 +24,14 @@ _TOKEN = re.compile(r"<<([^<>|]+?)(\s*\|\s*dateonly\s*)?>>")
 _TOKEN_LIKE = re.compile(r"<<([^<>]+)>>")
 _LEFT_OVER = re.compile(r"<<\S*>>")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2})?")
+_TAG = re.compile(r"\[%.*?%\]", re.DOTALL)
+# A percent sign next to one bracket; "[20 %]" is a percentage in brackets.
+_HALF_TAG = re.compile(r"\[[^\[\]<>%]*\d\s*%\s*\]|(\[\s*%|%\s*\])")
+_HALF_TOKEN = re.compile(r"<<(?=\w)|(?<=\w)>>")
+# What an editor writes for what a person typed, outside the quotes of a tag.
+_ESCAPED_TOKEN = re.compile(r"&lt;&lt;\s*[\w.:-]+(?:\s*\|\s*dateonly)?\s*&gt;&gt;")
+_ESCAPE = re.compile(r"&(?:\w+|#\d+);|\xa0")
+_QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 _BIBLIO_TAG = re.compile(r"\[%\s*(biblio|biblioitem)\.(.*?)\s*%\]", re.DOTALL)
 _WITH_FILTER = r"[% \1.\2 | $Remove_MARC_punctuation %]"
 ATTRIBUTE_PREFIX = "borrower-attribute:"
@@ -75,6 +83,35 @@ def tokens_in(text: str) -> Iterator[LetterToken]:
         yield LetterToken(
             name=name, offset=found.start(), date_only=token is not None and bool(token.group(2))
         )
+
+
+def half_tags(text: str) -> Iterator[int]:
+    """Yield the offset of each tag or token that has only one of its ends."""
+    without_tags = _blank(_TAG, text)
+    for half in _HALF_TAG.finditer(without_tags):
+        if half.group(1):
+            yield half.start()
+    for half in _HALF_TOKEN.finditer(_blank(_TOKEN_LIKE, without_tags)):
+        yield half.start()
+
+
+def escaped_tokens(text: str) -> Iterator[int]:
+    """Yield the offset of each token, and of what in a tag, a visual editor has escaped so that it has no effect."""
+    for token in _ESCAPED_TOKEN.finditer(_blank(_TAG, text)):
+        yield token.start()
+    for tag in _TAG.finditer(text):
+        if escape := _ESCAPE.search(_blank(_QUOTED, tag.group())):
+            yield tag.start() + escape.start()
+
+
+def is_in_tag(text: str, offset: int) -> bool:
+    """Return whether an offset lies in a tag of Template Toolkit."""
+    return any(tag.start() < offset < tag.end() for tag in _TAG.finditer(text))
+
+
+def _blank(pattern: re.Pattern[str], text: str) -> str:
+    """Overwrite what matches with spaces of the same length, which keep the offsets."""
+    return pattern.sub(lambda found: " " * len(found.group()), text)
 
 
 def with_punctuation_filters(source: str) -> str:

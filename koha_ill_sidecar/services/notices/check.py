@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from koha_ill_sidecar.domain.letter_syntax import (
     LetterToken,
     each_punctuation_filter,
+    escaped_tokens,
+    half_tags,
+    is_in_tag,
     tokens_in,
     with_punctuation_filters,
 )
@@ -20,6 +23,7 @@ from koha_ill_sidecar.domain.notices import DEFAULT_LANG, Letter, letter_edit_ur
 from koha_ill_sidecar.messages import LazyMessage, lazy
 from koha_ill_sidecar.services.notices import languages
 from koha_ill_sidecar.services.notices.findings import Finding, Severity, finding_on
+from koha_ill_sidecar.services.notices.kinds import ONLY_IN_KOHA
 from koha_ill_sidecar.services.notices.names import (
     ROOTS,
     NoticeNames,
@@ -145,6 +149,8 @@ class _PartCheck:
         self._part = part
         self._source = source
         self._known = known
+        # Spaces of the same length keep the offsets.
+        self._uncommented = _COMMENT.sub(lambda comment: " " * len(comment.group()), source)
         self._is_template = "[%" in source
         self._error: TemplateError | None = None
         self.names: TemplateNames | None = None
@@ -163,6 +169,7 @@ class _PartCheck:
             if (finding := self._check(use, names)) is not None:
                 yield finding
         yield from self._tokens()
+        yield from self._mistakes()
 
     def values(self) -> Iterator[tuple[str, ...]]:
         """Yield the values that it uses, in either syntax."""
@@ -233,6 +240,11 @@ class _PartCheck:
         if unknown is None:
             return None
         name = use.path[unknown.position]
+        if unknown.owner is not None and name in ONLY_IN_KOHA.get(unknown.owner.kind, ()):
+            message = lazy(
+                "%(name)s is in Koha, but not in the sidecar", name=".".join(use.path[: unknown.position + 1])
+            )
+            return self._use_finding(use, message, _SEE_REFERENCE, use.places[unknown.position])
         severity = Severity.ERROR if unknown.fails and not use.is_caught else Severity.WARNING
         return self._finding(
             use.places[unknown.position],
@@ -255,6 +267,8 @@ class _PartCheck:
     def _filter_object(self, use: NameUse, names: TemplateNames) -> Finding | None:
         name = use.path[0]
         if name not in PLUGINS:
+            if name in ENGINE.plugins:
+                return None
             near = nearest(name, _PLUGIN_FILTERS)
             message = _with_suggestion(_no_filter(f"${name}"), near and f"${near}")
             return self._use_finding(use, message, _replace_advice(near, name))
@@ -274,10 +288,10 @@ class _PartCheck:
     def _plugin(self, use: NameUse) -> Finding | None:
         name = use.path[0]
         if len(use.path) == 1:
-            if name in PLUGINS:
+            if name in ENGINE.plugins:
                 return None
             message = lazy("the sidecar does not know the plugin %(name)s", name=name)
-            return self._unknown(use, name, message, nearest(name, PLUGINS))
+            return self._unknown(use, name, message, nearest(name, ENGINE.plugins))
         member = use.path[1]
         if name not in PLUGINS or member in PLUGINS[name].methods:
             return None
@@ -301,13 +315,15 @@ class _PartCheck:
 
     def _found_tokens(self) -> Iterator[LetterToken]:
         """Yield the tokens, except those in comments and those whose names the template itself produces."""
-        # Spaces of the same length keep the offsets.
-        uncommented = _COMMENT.sub(lambda comment: " " * len(comment.group()), self._source)
-        return (token for token in tokens_in(uncommented) if "[%" not in token.name)
+        return (token for token in tokens_in(self._uncommented) if "[%" not in token.name)
 
     def _tokens(self) -> Iterator[Finding]:
         for token in self._found_tokens():
-            if self._known.token_path(token, self._part) is not None:
+            path = self._known.token_path(token, self._part)
+            if is_in_tag(self._uncommented, token.offset):
+                yield self._token_in_tag(token, path)
+                continue
+            if path is not None:
                 continue
             near = self._known.nearest_token(token, self._part)
             yield self._finding(
@@ -316,6 +332,37 @@ class _PartCheck:
                     lazy("<<%(token)s>> has no meaning", token=token.name), near and f"<<{near}>>"
                 ),
                 _replace_advice(near and f"<<{near}>>", f"<<{token.name}>>"),
+                Severity.WARNING,
+            )
+
+    def _token_in_tag(self, token: LetterToken, path: tuple[str, ...] | None) -> Finding:
+        name = f"<<{token.name}>>"
+        return self._finding(
+            self._place(token.offset),
+            lazy(
+                "%(token)s is inside a Template Toolkit tag, where Koha versions treat it differently",
+                token=name,
+            ),
+            _replace_advice(".".join(path) if path else None, name),
+            Severity.WARNING,
+        )
+
+    def _mistakes(self) -> Iterator[Finding]:
+        """Yield what looks like a tag or a token, but is sent as text."""
+        for offset in half_tags(self._uncommented):
+            yield self._finding(
+                self._place(offset),
+                lazy("this looks like half a tag"),
+                lazy(
+                    "Write [%% and %%] around each tag, without spaces inside, and << and >> around each token."
+                ),
+                Severity.WARNING,
+            )
+        for offset in escaped_tokens(self._uncommented):
+            yield self._finding(
+                self._place(offset),
+                lazy("a visual editor has escaped this, so that it has no effect"),
+                lazy("Open the source view of the editor, and type the tag or token there."),
                 Severity.WARNING,
             )
 
@@ -372,7 +419,7 @@ def _unknown_message(unknown: UnknownName, name: str, use: NameUse) -> LazyMessa
 
 
 def _no_method(plugin: str, name: str) -> LazyMessage:
-    if PLUGINS[plugin].methods:
+    if PLUGINS[plugin].methods.keys() - {"filter"}:
         return lazy("%(plugin)s has no %(name)s here", plugin=plugin, name=name)
     return lazy("%(plugin)s is a filter and has no %(name)s here", plugin=plugin, name=name)
 

@@ -329,6 +329,33 @@ KINDS: Mapping[str, RecordKind] = {
 }
 """Every kind of record that a template can reach, by name."""
 
+ONLY_IN_KOHA: Mapping[str, frozenset[str]] = {
+    "biblio": frozenset(
+        {"cover_images", "current_holds", "holds", "metadata", "metadata_record", "record", "subscriptions"}
+    ),
+    "borrower": frozenset(
+        {
+            "account",
+            "account_lines",
+            "article_requests",
+            "checkouts",
+            "guarantor_relationships",
+            "has_overdues",
+            "holds",
+            "ill_requests",
+            "messages",
+            "old_checkouts",
+            "old_holds",
+            "overdues",
+            "pending_checkouts",
+        }
+    ),
+    "branch": frozenset({"library_groups", "opac_info", "smtp_server"}),
+    "illrequest": frozenset({"capabilities", "logs", "manager"}),
+    "item": frozenset({"checkout", "current_holds", "effective_itemtype", "holds", "item_type"}),
+}
+"""Methods by kind of record that letters use in Koha and that the sidecar does not have."""
+
 SUBSTITUTES = ("ill_bib_title", "ill_bib_author", "ill_full_metadata", "additional_text")
 """Texts that the older syntax names without a table, like variables."""
 

@@ -83,7 +83,7 @@ class Plugin:
     def template_get(self, name: str, args: list[object]) -> object:
         """Call a method."""
         if name not in self._kind.methods:
-            known = ", ".join(sorted(self._kind.methods))
+            known = ", ".join(sorted(self._kind.methods.keys() - {"filter"}))
             has = f"it has {known}" if known else "it is a filter"
             raise TemplateError("plugin", f"{self._name} has no {name} here; {has}")
         positional, options = split_arguments(args)
@@ -339,6 +339,27 @@ def _version(context: PluginContext, _args: Sequence[object], _options: Options)
     }
 
 
+def _csv_delimiter(context: PluginContext, args: Sequence[object], _options: Options) -> str:
+    """Return a separator of CSV files (Koha, C4/Context.pm csv_delimiter); without a name, the preference's."""
+    delimiter = _argument(args, 0) or context.objects.preference("CSVDelimiter") or ","
+    return "\t" if delimiter == "tabulation" else delimiter
+
+
+def _filtering(apply: Filter, methods: Mapping[str, Method] | None = None) -> PluginKind:
+    """
+    Return a plugin that is a filter, which templates may also call as a method: ``Price.filter(value)``.
+
+    Named arguments of that call do not reach the filter's options, as in Perl (Template::Plugin::Filter).
+    """
+    return PluginKind(
+        filter=apply,
+        methods={
+            "filter": lambda context, args, _options: apply(context, _argument(args, 0), {}),
+            **(methods or {}),
+        },
+    )
+
+
 PLUGINS: Mapping[str, PluginKind] = {
     "AuthorisedValues": PluginKind(
         methods={
@@ -362,24 +383,25 @@ PLUGINS: Mapping[str, PluginKind] = {
         }
     ),
     "Categories": PluginKind(methods={"GetName": _category_name, "all": _all_categories}),
-    "HtmlTags": PluginKind(filter=_html_tags),
+    "HtmlTags": _filtering(_html_tags),
     "ItemTypes": PluginKind(methods={"GetDescription": _item_type_description}),
     "Koha": PluginKind(
         methods={
+            "CSVDelimiter": _csv_delimiter,
             "MultivaluePreference": _multivalue_preference,
             "Preference": lambda context, args, _: context.objects.preference(_argument(args, 0)),
             "Version": _version,
         }
     ),
-    "KohaDates": PluginKind(filter=_koha_dates),
-    "KohaTimes": PluginKind(filter=_koha_times),
-    "Price": PluginKind(filter=_price),
-    "Remove_MARC_punctuation": PluginKind(filter=lambda _context, value, _: without_final_punctuation(value)),
-    "To": PluginKind(
-        filter=lambda _context, value, _: _json(value),
-        methods={"json": lambda _context, args, _: _json(args[0] if args else None)},
+    "KohaDates": _filtering(_koha_dates),
+    "KohaTimes": _filtering(_koha_times),
+    "Price": _filtering(_price),
+    "Remove_MARC_punctuation": _filtering(lambda _context, value, _: without_final_punctuation(value)),
+    "To": _filtering(
+        lambda _context, value, _: _json(value),
+        {"json": lambda _context, args, _: _json(args[0] if args else None)},
     ),
-    "raw": PluginKind(filter=lambda _context, value, _: value),
+    "raw": _filtering(lambda _context, value, _: value),
 }
 """Every plugin that USE finds, by name."""
 

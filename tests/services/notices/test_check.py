@@ -92,6 +92,11 @@ class TestGoodLetters:
             "<<borrowers.firstname>> <<branchname>> <<biblio.title>> <<illrequests.placed | dateonly>> <<today>>",
             "<<ill_bib_title>> <<ill_full_metadata>> <<additional_text>> <<OPACBaseURL>>/x",
             "[%# <<nosuch>> and [% nosuch %]",
+            "[% USE date(format='%Y-%m-%d') %][% date.format(date.now) %]",
+            "[% USE Date %][% USE String('x') %][% USE Math %][% Math.sqrt(4) %][% USE f = format('%s') %]",
+            "[% USE wrap %][% 'a b' | wrap(3) %][% USE HTML %][% HTML.escape('x') %][% USE url('/x') %]",
+            "[% USE scalar %][% USE list = iterator([1]) %][% USE t = table([1, 2], rows=2) %][% t.col(1).0 %]",
+            "[% USE Koha %][% Koha.CSVDelimiter %][% USE Price %][% Price.filter(3) %]",
         ],
     )
     def test_nothing_is_found_where_all_names_are_known(self, tx: Transaction, content: str) -> None:
@@ -135,8 +140,54 @@ class TestSyntax:
         assert "nested too deeply" in str(finding.message)
         assert finding.line is None
 
-    def test_without_a_directive_there_is_nothing_to_parse(self, tx: Transaction) -> None:
-        assert found(tx, "100 %] of [ % all") == []
+    def test_percentages_and_angle_brackets_in_a_text_are_none_of_ours(self, tx: Transaction) -> None:
+        text = "A discount [20 %], 100 % of all [see below]; Home >> Loans << back [% ill_bib_title %] 5 %"
+
+        assert found(tx, text) == []
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("content", "place"),
+        [
+            ("Fee: % IF x %] 8 [% ill_bib_title %]", (1, 13)),
+            ("Dear\n[ % ill_bib_title %]", (2, 1)),
+            ("[% borrower.firstname ] b", (1, 1)),
+            ("[% borrower.firstname % ] b", (1, 1)),
+            ("Dear <<borrowers.firstname, hello", (1, 6)),
+            ("Dear borrowers.firstname>>, hello", (1, 25)),
+        ],
+    )
+    def test_half_a_tag_is_a_warning(self, tx: Transaction, content: str, place: tuple[int, int]) -> None:
+        finding = found(tx, content)[0]
+
+        assert str(finding.message) == "this looks like half a tag"
+        assert (finding.line, finding.column) == place
+        assert finding.severity is Severity.WARNING
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "<p>&lt;&lt;borrowers.firstname&gt;&gt;</p>",
+            "<p>&lt;&lt;illrequests.placed | dateonly&gt;&gt;</p>",
+            "<p>[%&nbsp;borrower.firstname %]</p>",
+            "<p>[% IF illrequest.cost &lt; 3 %]x[% END %]</p>",
+        ],
+    )
+    def test_what_a_visual_editor_escaped_is_a_warning(self, tx: Transaction, content: str) -> None:
+        messages = [str(finding.message) for finding in found(tx, content, is_html=1)]
+
+        assert "a visual editor has escaped this, so that it has no effect" in messages
+
+    def test_entities_in_quotes_are_meant(self, tx: Transaction) -> None:
+        assert found(tx, "[% ill_bib_title | replace('&amp;', '&') %] &nbsp; &lt;b&gt;", is_html=1) == []
+
+    def test_a_token_inside_a_tag_is_a_warning_that_names_the_variable(self, tx: Transaction) -> None:
+        finding = only(found(tx, "[% IF '<<borrowers.surname>>' == 'x' %]a[% END %]"))
+
+        assert finding.severity is Severity.WARNING
+        assert "inside a Template Toolkit tag" in str(finding.message)
+        assert str(finding.advice) == "Write borrower.surname instead of <<borrowers.surname>>."
 
 
 class TestNames:
@@ -188,6 +239,23 @@ class TestNames:
         assert (finding.line, finding.column) == place
         assert finding.severity is Severity.ERROR
         assert fails(tx, "TRY")
+
+    @pytest.mark.parametrize(
+        ("content", "name"),
+        [
+            ("[% borrower.account.balance %]", "borrower.account"),
+            ("[% borrower.checkouts.count %]", "borrower.checkouts"),
+            (
+                "[% illrequest.biblio.metadata.record.field('245').subfield('a') %]",
+                "illrequest.biblio.metadata",
+            ),
+        ],
+    )
+    def test_what_only_koha_has_is_named_so(self, tx: Transaction, content: str, name: str) -> None:
+        finding = only(found(tx, content))
+
+        assert str(finding.message) == f"{name} is in Koha, but not in the sidecar"
+        assert finding.severity is Severity.ERROR
 
     @pytest.mark.parametrize(
         ("content", "message", "place"),

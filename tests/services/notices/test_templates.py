@@ -30,6 +30,11 @@ VARIABLES = {
     "additional_text": "It left Oslo.",
 }
 BARE = {"illrequest": {"illrequest_id": 7}, "ill_bib_title": "", "ill_full_metadata": "", "branch": {}}
+ARTICLE = {
+    **VARIABLES,
+    "ill_bib_title": "Journal of Notes",
+    "illrequestattributes": {"article_title": "On Engines", "article_author": "Menabrea, L."},
+}
 
 _PERL = r"""
 use strict; use warnings; use JSON::PP; use Template;
@@ -54,7 +59,17 @@ def test_there_is_each_notice_for_each_transport_and_language() -> None:
     )
 
 
-@pytest.mark.parametrize("variables", [VARIABLES, BARE], ids=["full", "bare"])
+@pytest.mark.parametrize(
+    "one", [one for one in notice_templates() if "ill_bib_title" in one.content], ids=str
+)
+def test_notices_of_an_article_name_its_title(one: NoticeTemplate) -> None:
+    content = Engine().render(one.content, ARTICLE)
+
+    assert "On Engines" in content
+    assert ("Journal of Notes" in content) == (one.transport == "email")
+
+
+@pytest.mark.parametrize("variables", [VARIABLES, BARE, ARTICLE], ids=["full", "bare", "article"])
 def test_perl_renders_our_notices_the_same(variables: dict[str, object]) -> None:
     orders = [{"template": one.content, "vars": variables} for one in notice_templates()]
     engine = Engine()
