@@ -15,7 +15,7 @@ from koha_ill_sidecar.errors import DeliveryError, SidecarError
 from koha_ill_sidecar.runtime import Runtime
 from koha_ill_sidecar.services.delivery import mail_servers
 from koha_ill_sidecar.services.doctor.database import require_current_tables
-from koha_ill_sidecar.web.proxies import is_in
+from koha_ill_sidecar.web.proxies import FORWARDED, TRUSTED, is_in
 
 ReadinessCheck = Callable[[], None]
 """Returns if all is well, raises SidecarError if not."""
@@ -63,6 +63,9 @@ def install(app: Flask, runtime: Runtime) -> None:
 
 
 def _is_allowed(runtime: Runtime) -> bool:
+    # Behind a proxy that is not listed in web.trusted_proxies every client seems to be on the proxy's host.
+    if request.environ.get(FORWARDED) and not request.environ.get(TRUSTED):
+        return False
     # A client of a Unix socket has no address, and is on this host.
     return not request.remote_addr or is_in(request.remote_addr, runtime.settings.metrics.allow)
 

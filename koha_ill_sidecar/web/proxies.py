@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 TRUSTED = "koha_ill_sidecar.trusted_proxy"
 """WSGI key: whether the peer is a trusted proxy."""
 
+FORWARDED = "koha_ill_sidecar.forwarded"
+"""WSGI key: whether the request came through a proxy, trusted or not; anybody may claim so."""
+
 _FORWARDED = "HTTP_X_FORWARDED_"
 _HOP = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9.]+))(?::\d{1,5})?", re.ASCII)
 _HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
@@ -43,6 +46,7 @@ class TrustedProxies:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         environ[TRUSTED] = self._is_trusted(environ.get("REMOTE_ADDR", ""))
+        environ[FORWARDED] = any(key.startswith(_FORWARDED) for key in environ)
         if environ[TRUSTED]:
             self._apply_headers(environ)
         else:

@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 
 import pytest
@@ -122,9 +122,10 @@ def test_only_allowed_addresses_see_numbers_and_details(
     assert (ready.status_code, "checks" in ready.get_json()) == (200, is_allowed)
 
 
-def test_behind_a_proxy_the_clients_address_counts(runtime: Runtime) -> None:
+@pytest.mark.parametrize("trusted", [[ip_network("127.0.0.1")], []])
+def test_behind_a_proxy_the_clients_address_counts(runtime: Runtime, trusted: list[IPv4Network]) -> None:
     app = create_app(runtime)
-    app.wsgi_app = TrustedProxies(app.wsgi_app, [ip_network("127.0.0.1")])  # type: ignore[method-assign]
+    app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
 
     answer = app.test_client().get("/metrics", headers={"X-Forwarded-For": "192.0.2.7"})
 

@@ -110,15 +110,16 @@ def _web_address(settings: Settings) -> Iterator[Finding]:
 
 
 def _lock_file(settings: Settings) -> Iterator[Finding]:
-    """Find a lock file of Koha's that the sidecar must take and cannot write."""
+    """Find a lock file of Koha's that the sidecar must take and cannot open."""
     path = koha_lock_file(settings)
     if not settings.delivery.enabled or path is None:
         return
-    if os.access(path if path.exists() else path.parent, os.W_OK):
+    # The daemon opens the file read-only, and needs no lock where Koha's script has never run.
+    if not path.exists() or os.access(path, os.R_OK):
         yield ok("koha lock", f"{path} can be taken")
     else:
         yield warn(
             "koha lock",
-            f"{path} cannot be opened for writing by this user",
+            f"{path} cannot be opened by this user",
             "Run as a user of the instance's group, or leave ILL letters out of Koha's cron job.",
         )

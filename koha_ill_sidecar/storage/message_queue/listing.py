@@ -59,7 +59,7 @@ def count_sent_by_others(tx: Transaction, codes: Collection[str], *, within: tim
     """
     Count recent messages that another program sent: those that are ``sent`` without a delivery of ours.
 
-    Only messages that were queued after our first delivery count, and only among the newest 20,000: the table has no
+    Only messages that were queued after our first attempt count, and only among the newest 20,000: the table has no
     index on status or time.
 
     Args:
@@ -75,7 +75,10 @@ _EVERY_ROW = 2**31
 _SENT_BY_OTHERS_SQL = (
     "SELECT COUNT(*) FROM message_queue m LEFT JOIN ill_sidecar_deliveries d ON d.message_id = m.message_id"
     " WHERE m.message_id > (SELECT MAX(message_id) FROM message_queue) - :recent"
-    " AND m.message_id > (SELECT MIN(message_id) FROM ill_sidecar_deliveries)"
+    # By time, not by ID: our first attempt may be at a message that is older than the sidecar (queue retry).
+    " AND m.time_queued > NOW() - INTERVAL TIMESTAMPDIFF(SECOND, (SELECT MIN(first_attempt_at)"
+    " FROM ill_sidecar_deliveries WHERE message_id > (SELECT MAX(message_id) FROM message_queue) - :recent),"
+    " UTC_TIMESTAMP()) SECOND"
     " AND m.status = 'sent' AND m.message_transport_type IN ('email', 'sms')"
     " AND m.time_queued > NOW() - INTERVAL :seconds SECOND AND d.message_id IS NULL AND m.letter_code IN "
 )

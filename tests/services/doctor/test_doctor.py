@@ -260,8 +260,8 @@ def test_messages_that_koha_sent_are_counted(look: Examine, admin: Engine, setti
         koha.execute(
             text(
                 "INSERT INTO ill_sidecar_deliveries (message_id, mail_message_id, state, first_attempt_at,"
-                " last_attempt_at) SELECT MIN(message_id), '<a@b>', 'sent', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)"
-                " FROM message_queue WHERE status = 'sent'"
+                " last_attempt_at) SELECT MIN(message_id), '<a@b>', 'sent', UTC_TIMESTAMP(6) - INTERVAL 1 HOUR,"
+                " UTC_TIMESTAMP(6) FROM message_queue WHERE status = 'sent'"
             )
         )
     delivery = dataclasses.replace(
@@ -276,6 +276,37 @@ def test_messages_that_koha_sent_are_counted(look: Examine, admin: Engine, setti
     assert str(finding(findings, "other sender").seen).startswith("another program sent 1 message")
     assert "Set delivery.exclusive to true" in str(finding(findings, "other sender").advice)
     assert finding(findings, "mail").verdict is Verdict.FAIL
+
+
+def test_messages_from_before_the_sidecar_are_not_counted(
+    look: Examine, admin: Engine, settings: Settings
+) -> None:
+    """The oldest was retried here, so that our deliveries begin with a message that is older than the sidecar."""
+    with admin.begin() as koha:
+        for status in ("failed", "sent", "sent"):
+            koha.execute(
+                text(
+                    "INSERT INTO message_queue (subject, letter_code, message_transport_type, status,"
+                    " time_queued) VALUES"
+                    " ('x', 'ILL_PICKUP_READY', 'email', :status, NOW() - INTERVAL 1 DAY)"
+                ),
+                {"status": status},
+            )
+        koha.execute(
+            text(
+                "INSERT INTO ill_sidecar_deliveries (message_id, mail_message_id, state, first_attempt_at,"
+                " last_attempt_at) SELECT MIN(message_id), '<a@b>', 'sent', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)"
+                " FROM message_queue"
+            )
+        )
+    delivery = dataclasses.replace(
+        settings.delivery,
+        enabled=True,
+        letter_codes=("ILL_PICKUP_READY",),
+        smtp=SmtpSettings(host="127.0.0.1", port=1),
+    )
+
+    assert finding(look(delivery=delivery), "other sender").verdict is Verdict.OK
 
 
 def test_a_mail_server_that_answers_is_fine(look: Examine, settings: Settings) -> None:
