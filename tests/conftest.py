@@ -45,6 +45,9 @@ _SLOW_FOLDERS = frozenset({"e2e", "browser"})
 # The modules that use the message broker run in one process, because RabbitMQ takes seconds to start.
 _BROKER_MODULES = frozenset({"test_broker.py", "test_doctor.py", "test_relay.py"})
 
+# The cluster takes half a minute to start.
+_CLUSTER_MODULE = "test_galera.py"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -89,7 +92,7 @@ class _ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has
 
     def _split_scope(self, nodeid: str) -> str:
         module = PurePosixPath(nodeid.partition("::")[0])
-        if _SLOW_FOLDERS.intersection(module.parts):
+        if _SLOW_FOLDERS.intersection(module.parts) and module.name != _CLUSTER_MODULE:
             return nodeid
         return "message broker" if module.name in _BROKER_MODULES else str(module)
 

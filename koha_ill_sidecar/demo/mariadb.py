@@ -73,7 +73,7 @@ class PrivateMariaDB:
                     f"--datadir={self.data_directory}",
                     f"--socket={self.socket}",
                     f"--pid-file={self.data_directory / 'mariadb.pid'}",
-                    f"--user={_user()}",
+                    f"--user={self._user}",
                     "--skip-networking",
                     "--skip-name-resolve",
                     "--character-set-server=utf8mb4",
@@ -115,6 +115,10 @@ class PrivateMariaDB:
         )
 
     @property
+    def _user(self) -> str:
+        return pwd.getpwuid(os.geteuid()).pw_name
+
+    @property
     def _environment(self) -> dict[str, str]:
         # At start, MariaDB removes old temporary tables from its temporary directory. In a shared directory these could
         # belong to another running server.
@@ -131,7 +135,7 @@ class PrivateMariaDB:
                 _program("mariadb-install-db"),
                 "--no-defaults",
                 f"--datadir={self.data_directory}",
-                f"--user={_user()}",
+                f"--user={self._user}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
                 "--skip-name-resolve",
@@ -194,10 +198,6 @@ def _program(name: str) -> str:
             f"{name} is not installed; on Debian or Ubuntu: apt install mariadb-server-core"
         )
     return found
-
-
-def _user() -> str:
-    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def _socket_path(data_directory: Path) -> Path:
