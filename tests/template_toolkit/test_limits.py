@@ -51,8 +51,9 @@ def test_time_is_checked_by_the_work_done(statement: str) -> None:
 
 def test_turn_of_a_loop_counts_the_statements_in_it() -> None:
     source = f"[% l = [1..90000]; FOREACH i IN l; {'x = i + 1; ' * 5000} END %]"
-    engine = Engine(limits=Limits(seconds=1))
+    engine = Engine(limits=Limits(seconds=60))
     template = engine.compile(source)
+    engine.limits = Limits(seconds=1)  # only for the run: a busy machine may take longer than that to compile
 
     start = time.process_time()
     with pytest.raises(TemplateLimitError, match="seconds"):
