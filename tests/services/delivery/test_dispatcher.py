@@ -29,16 +29,6 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture
-def queue(admin: Engine, database: Database) -> Queue:
-    return Queue(admin, database)
-
-
-@pytest.fixture
-def server() -> MailServer:
-    return MailServer()
-
-
-@pytest.fixture
 def smtp(server: MailServer) -> Iterator[SmtpSettings]:
     with running(server, enable_SMTPUTF8=False) as settings:
         yield settings

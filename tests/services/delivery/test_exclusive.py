@@ -1,12 +1,11 @@
 """Messages that are kept from Koha's own dispatcher on another host."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
-from mail_servers import MailServer, running
+from mail_servers import MailServer
 from queued import CODE, Queue, dispatching
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from cast import SAM
 from koha_ill_sidecar.config.settings import DeliverySettings, SmtpSettings
@@ -15,22 +14,6 @@ from koha_ill_sidecar.storage.message_queue import deliveries, enqueue
 from koha_ill_sidecar.storage.message_queue.enqueue import QueuedMessage
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-@pytest.fixture
-def queue(admin: Engine, database: Database) -> Queue:
-    return Queue(admin, database)
-
-
-@pytest.fixture
-def server() -> MailServer:
-    return MailServer()
-
-
-@pytest.fixture
-def smtp(server: MailServer) -> Iterator[SmtpSettings]:
-    with running(server) as settings:
-        yield settings
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from mail_servers import MailServer, running
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from conftest import KohaDatabase
 from factories import make_request
 from koha_ill_sidecar.config.loading import parse_settings
-from koha_ill_sidecar.config.settings import BrokerSettings, Settings, SmtpSettings
+from koha_ill_sidecar.config.settings import BrokerSettings, DeliverySettings, Settings, SmtpSettings
 from koha_ill_sidecar.delivery.smtp import Mailer
 from koha_ill_sidecar.resources import notice_templates
 from koha_ill_sidecar.services.doctor.examination import examine
@@ -247,16 +247,27 @@ def test_a_letter_case_that_koha_does_not_know_is_found(
     )
 
 
+def _queue_messages(koha: Connection, *statuses: str, hours_ago: int) -> None:
+    for status in statuses:
+        koha.execute(
+            text(
+                "INSERT INTO message_queue (subject, letter_code, message_transport_type, status, time_queued)"
+                " VALUES ('x', 'ILL_PICKUP_READY', 'email', :status, NOW() - INTERVAL :hours HOUR)"
+            ),
+            {"status": status, "hours": hours_ago},
+        )
+
+
+def _delivering(settings: Settings) -> DeliverySettings:
+    nowhere = SmtpSettings(host="127.0.0.1", port=1)
+    return dataclasses.replace(
+        settings.delivery, enabled=True, letter_codes=("ILL_PICKUP_READY",), smtp=nowhere
+    )
+
+
 def test_messages_that_koha_sent_are_counted(look: Examine, admin: Engine, settings: Settings) -> None:
     with admin.begin() as koha:
-        for status in ("sent", "sent", "failed"):
-            koha.execute(
-                text(
-                    "INSERT INTO message_queue (subject, letter_code, message_transport_type, status,"
-                    " time_queued) VALUES ('x', 'ILL_PICKUP_READY', 'email', :status, NOW())"
-                ),
-                {"status": status},
-            )
+        _queue_messages(koha, "sent", "sent", "failed", hours_ago=0)
         koha.execute(
             text(
                 "INSERT INTO ill_sidecar_deliveries (message_id, mail_message_id, state, first_attempt_at,"
@@ -264,14 +275,8 @@ def test_messages_that_koha_sent_are_counted(look: Examine, admin: Engine, setti
                 " UTC_TIMESTAMP(6) FROM message_queue WHERE status = 'sent'"
             )
         )
-    delivery = dataclasses.replace(
-        settings.delivery,
-        enabled=True,
-        letter_codes=("ILL_PICKUP_READY",),
-        smtp=SmtpSettings(host="127.0.0.1", port=1),
-    )
 
-    findings = look(delivery=delivery)
+    findings = look(delivery=_delivering(settings))
 
     assert str(finding(findings, "other sender").seen).startswith("another program sent 1 message")
     assert "Set delivery.exclusive to true" in str(finding(findings, "other sender").advice)
@@ -283,15 +288,7 @@ def test_messages_from_before_the_sidecar_are_not_counted(
 ) -> None:
     """The oldest was retried here, so that our deliveries begin with a message that is older than the sidecar."""
     with admin.begin() as koha:
-        for status in ("failed", "sent", "sent"):
-            koha.execute(
-                text(
-                    "INSERT INTO message_queue (subject, letter_code, message_transport_type, status,"
-                    " time_queued) VALUES"
-                    " ('x', 'ILL_PICKUP_READY', 'email', :status, NOW() - INTERVAL 1 DAY)"
-                ),
-                {"status": status},
-            )
+        _queue_messages(koha, "failed", "sent", "sent", hours_ago=24)
         koha.execute(
             text(
                 "INSERT INTO ill_sidecar_deliveries (message_id, mail_message_id, state, first_attempt_at,"
@@ -299,14 +296,8 @@ def test_messages_from_before_the_sidecar_are_not_counted(
                 " FROM message_queue"
             )
         )
-    delivery = dataclasses.replace(
-        settings.delivery,
-        enabled=True,
-        letter_codes=("ILL_PICKUP_READY",),
-        smtp=SmtpSettings(host="127.0.0.1", port=1),
-    )
 
-    assert finding(look(delivery=delivery), "other sender").verdict is Verdict.OK
+    assert finding(look(delivery=_delivering(settings)), "other sender").verdict is Verdict.OK
 
 
 def test_a_mail_server_that_answers_is_fine(look: Examine, settings: Settings) -> None:
